@@ -1,0 +1,1 @@
+"""Computer vision from lectures to practice, in pure Python on PyTorch."""

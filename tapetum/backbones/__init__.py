@@ -1,0 +1,1 @@
+"""Pictures to named feature maps."""

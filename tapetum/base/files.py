@@ -1,0 +1,175 @@
+"""The one file door: names that stay inside their folder, writes that are whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from tapetum.base.errors import AnnotationError, FileAccessError
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+
+_TEMPORARY = ".tapetum-"
+
+
+def safe_path(root: str | Path, name: str) -> Path:
+    """The path of `name` inside `root`; links are resolved before the comparison.
+
+    Raises:
+        FileAccessError: `name` is absolute, holds a NUL, or leads out of `root`.
+    """
+    if "\0" in name:
+        raise FileAccessError("a file name must not contain NUL", file=root, where=name)
+    base = Path(root).resolve()
+    try:
+        path = (base / name).resolve()
+    except (OSError, RuntimeError) as error:
+        raise FileAccessError(f"not a usable file name: {error}", file=root, where=name) from error
+    if path != base and base not in path.parents:
+        raise FileAccessError("the name leads out of its folder", file=root, where=name)
+    return path
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a file that appears at `path` complete, or not at all.
+
+    Writes to a temporary name in the same folder, flushes to the disk, then renames: a reader, or
+    a process killed half-way, sees the old file or the new one. `mode` is "wb" or "w" (UTF-8).
+
+    Raises:
+        FileAccessError: the folder cannot be written, or the disk is full; the old file is intact.
+    """
+    path = Path(path)
+    encoding = None if "b" in mode else "utf-8"
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+        with os.fdopen(handle, mode, encoding=encoding) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _give_usual_rights(temporary)
+        Path(temporary).replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise FileAccessError(f"cannot write: {error.strerror or error}", file=path) from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Make renames inside `folder` survive a power cut, where the system offers that."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep_temporaries(folder: str | Path) -> None:
+    """Delete what `atomic_write` left in `folder` when its process was killed."""
+    for stale in Path(folder).glob(f"{_TEMPORARY}*"):
+        if stale.is_file():
+            stale.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, value: Any, *, indent: int | None = 2) -> None:
+    """Write `value` as strict JSON (no NaN, no Infinity), atomically."""
+    text = json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
+    with atomic_write(path, "w") as file:
+        file.write(text + "\n")
+
+
+def read_bytes(path: str | Path, limit: int) -> bytes:
+    """The content of a regular file, refused before reading if larger than `limit` bytes.
+
+    Raises:
+        FileAccessError: missing, unreadable, not a regular file, or too large.
+    """
+    path = Path(path)
+    try:
+        status = path.stat()
+        if not path.is_file():
+            raise FileAccessError("not a regular file", file=path)
+        if status.st_size > limit:
+            why = f"{status.st_size:,} bytes, more than the limit of {limit:,}"
+            raise FileAccessError(why, file=path, hint="raise it with tapetum.Limits")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise FileAccessError(f"cannot read: {_reason(error)}", file=path) from error
+
+
+def read_text(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> str:
+    """A UTF-8 text file (a byte order mark is dropped)."""
+    data = read_bytes(path, limits.text_bytes)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AnnotationError("not UTF-8 text", file=path, where=f"byte {error.start}") from error
+
+
+def read_json(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """A JSON file, with size and nesting bounded.
+
+    Raises:
+        AnnotationError: not JSON (with line and column), nested too deeply, or NaN/Infinity in it.
+    """
+    data = read_bytes(path, limits.json_bytes)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AnnotationError("not UTF-8 text", file=path, where=f"byte {error.start}") from error
+    if nesting(text) > limits.json_depth:
+        raise AnnotationError(f"nested deeper than {limits.json_depth} levels", file=path)
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise AnnotationError(f"not valid JSON: {error.msg}", file=path, where=where) from error
+    except ValueError as error:
+        raise AnnotationError(f"not valid JSON: {error}", file=path) from error
+
+
+def nesting(text: str) -> int:
+    """An upper bound of the depth of brackets in JSON `text` (brackets in strings are skipped)."""
+    depth = deepest = 0
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]+|[\]}]+', text):
+        first = token.group()[0]
+        if first in "[{":
+            depth += len(token.group())
+            deepest = max(deepest, depth)
+        elif first in "]}":
+            depth -= len(token.group())
+    return deepest
+
+
+def sha256(path: str | Path) -> str:
+    """The hexadecimal digest of a file."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _give_usual_rights(path: str) -> None:
+    """mkstemp makes files private; give them what an ordinary open would have given."""
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(path).chmod(0o666 & ~mask)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

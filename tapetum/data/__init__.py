@@ -1,0 +1,1 @@
+"""Files on disk to samples: one image door, one file per format, transforms, loading, scenes."""

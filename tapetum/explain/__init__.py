@@ -1,0 +1,1 @@
+"""A model and what to explain to a heat map."""

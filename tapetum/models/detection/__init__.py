@@ -1,0 +1,1 @@
+"""Detectors: boxes and classes of the things in a picture."""

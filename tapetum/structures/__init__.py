@@ -1,0 +1,10 @@
+"""What is passed around. Small frozen dataclasses, checked at birth."""
+
+from tapetum.structures.batch import Batch
+from tapetum.structures.objects import Objects
+from tapetum.structures.prediction import Prediction
+from tapetum.structures.protocols import Fits, Learns, Model
+from tapetum.structures.sample import Sample
+from tapetum.structures.target import Target
+
+__all__ = ["Batch", "Fits", "Learns", "Model", "Objects", "Prediction", "Sample", "Target"]

@@ -1,0 +1,24 @@
+"""Batch: what `prepare` makes of pictures and `forward` takes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from tapetum.structures.target import Target
+
+
+class Batch(NamedTuple):
+    """Pictures of different sizes as one tensor; only its tensors reach `forward`.
+
+    pixels: (B, 3, H, W) normalised, padded at the right and the bottom.
+    sizes: (B, 2) int64, height and width of the content, without padding.
+    originals: (B, 2) int64, height and width of the pictures as they came.
+    truth: one Target per picture in the frame of `pixels`, or None.
+    """
+
+    pixels: Tensor
+    sizes: Tensor
+    originals: Tensor
+    truth: tuple[Target, ...] | None = None

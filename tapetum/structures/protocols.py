@@ -1,0 +1,73 @@
+"""The verbs of a model, as protocols: what training, prediction and explanation may call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from tapetum.structures.batch import Batch
+from tapetum.structures.prediction import Prediction
+from tapetum.structures.sample import Sample
+from tapetum.structures.target import Target
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What every model can do, whatever its task. All of them are `nn.Module`s."""
+
+    differentiable: bool
+    """Can `score` be differentiated with respect to the pictures?"""
+
+    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
+        """Resize, normalise and pad pictures (3, H, W), uint8 or float in [0, 1]; targets follow.
+
+        Differentiable with respect to float pictures, and the only place for this work.
+        """
+        ...
+
+    def decode(self, raw: Any, batch: Batch) -> list[Prediction]:
+        """Raw outputs to predictions in the frame of the original pictures."""
+        ...
+
+    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        """(N,) one logit per thing in `targets`, in order: how strongly the model believes it.
+
+        Differentiable with respect to float pictures; explanations differentiate it.
+        """
+        ...
+
+    def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
+        """Name -> (module, function from its output to a map (B, C, h, w)); best layer first."""
+        ...
+
+
+@runtime_checkable
+class Learns(Model, Protocol):
+    """A model that descends a loss."""
+
+    def forward(
+        self,
+        pixels: Tensor,
+        sizes: Tensor,
+        truth: Sequence[Target] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Any:
+        """Raw outputs, a NamedTuple of tensors. What depends on truth depends on it being given,
+        never on `self.training`; ragged things are flat, with a picture index."""
+        ...
+
+    def losses(self, raw: Any, truth: Sequence[Target]) -> dict[str, Tensor]:
+        """Weighted losses by name; their sum is the objective. Pure; finite without objects."""
+        ...
+
+
+@runtime_checkable
+class Fits(Model, Protocol):
+    """A model that is fitted rather than descended (k-NN, SVM heads)."""
+
+    def fit(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
+        """Learn from samples in one call."""
+        ...
