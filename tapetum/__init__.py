@@ -1,1 +1,46 @@
-"""Computer vision from lectures to practice, in pure Python on PyTorch."""
+"""Computer vision from lectures to practice, in pure Python on PyTorch.
+
+    import tapetum
+    run = tapetum.train("retinanet", "scenes", out="runs/first", epochs=3)
+    model = tapetum.load(run)
+    model.predict("photo.jpg").objects
+
+Names are imported when they are first used, so that `import tapetum` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PLACES = {
+    "Batch": "tapetum.structures",
+    "Limits": "tapetum.base.limits",
+    "Loaded": "tapetum.api",
+    "Objects": "tapetum.structures",
+    "Prediction": "tapetum.structures",
+    "Sample": "tapetum.structures",
+    "Settings": "tapetum.train.settings",
+    "TapetumError": "tapetum.base.errors",
+    "Target": "tapetum.structures",
+    "check": "tapetum.api",
+    "convert": "tapetum.api",
+    "evaluate": "tapetum.api",
+    "evaluate_files": "tapetum.api",
+    "load": "tapetum.api",
+    "report": "tapetum.api",
+    "resume": "tapetum.api",
+    "train": "tapetum.api",
+}
+
+__all__ = sorted(_PLACES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'tapetum' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 
 _TEMPORARY = ".tapetum-"
+_NEITHER_QUOTE_NOR_BRACKET = bytes(set(range(256)) - set(b'"\\[]{}'))
+_STEPS = np.zeros(256, np.int8)
+_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 
 
 def safe_path(root: str | Path, name: str) -> Path:
@@ -130,7 +135,7 @@ def read_json(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Any:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise AnnotationError("not UTF-8 text", file=path, where=f"byte {error.start}") from error
-    if nesting(text) > limits.json_depth:
+    if nesting(data) > limits.json_depth:
         raise AnnotationError(f"nested deeper than {limits.json_depth} levels", file=path)
     try:
         return json.loads(text, parse_constant=_refuse_constant)
@@ -141,17 +146,18 @@ def read_json(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Any:
         raise AnnotationError(f"not valid JSON: {error}", file=path) from error
 
 
-def nesting(text: str) -> int:
-    """An upper bound of the depth of brackets in JSON `text` (brackets in strings are skipped)."""
-    depth = deepest = 0
-    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]+|[\]}]+', text):
-        first = token.group()[0]
-        if first in "[{":
-            depth += len(token.group())
-            deepest = max(deepest, depth)
-        elif first in "]}":
-            depth -= len(token.group())
-    return deepest
+def nesting(data: bytes) -> int:
+    """The depth of brackets in the JSON text `data`; brackets inside strings do not count.
+
+    Runs over the hundreds of megabytes of a results file in a fraction of the time that parsing
+    takes: everything but quotes, backslashes and brackets is dropped first.
+    """
+    rest = data.translate(None, _NEITHER_QUOTE_NOR_BRACKET)
+    if b"\\" not in rest:
+        rest = rest.replace(b'""', b"")
+    rest = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", rest)
+    ups_and_downs = _STEPS[np.frombuffer(rest, np.uint8)]
+    return int(np.cumsum(ups_and_downs, dtype=np.int32).max(initial=0))
 
 
 def sha256(path: str | Path) -> str:

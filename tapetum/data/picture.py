@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-Segment = list[list[float]] | Mapping[str, Any] | None
-"""COCO's segmentation: polygons [[x, y, x, y, ...], ...], a run-length dict, or nothing."""
+Segment = Sequence[Sequence[float] | np.ndarray] | Mapping[str, Any] | None
+"""COCO's segmentation: polygons [[x, y, x, y, ...], ...] (the readers keep each as a flat float64
+array, which is a quarter of the memory), a run-length dict, or nothing."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,26 @@
+"""What `import tapetum` offers and what the command line calls."""
+
+from tapetum.api.about import builtin_datasets, environment_facts, models
+from tapetum.api.answers import explain_file, predict_files
+from tapetum.api.datasets import check, convert
+from tapetum.api.loaded import Loaded, load
+from tapetum.api.measuring import evaluate, evaluate_files
+from tapetum.api.reporting import report
+from tapetum.api.training import resume, train
+
+__all__ = [
+    "Loaded",
+    "builtin_datasets",
+    "check",
+    "convert",
+    "environment_facts",
+    "evaluate",
+    "evaluate_files",
+    "explain_file",
+    "load",
+    "models",
+    "predict_files",
+    "report",
+    "resume",
+    "train",
+]

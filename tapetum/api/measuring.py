@@ -1,0 +1,109 @@
+"""Numbers: of a run on a dataset, or of a results file beside its truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tapetum.api.common import Progress, Say, silent, unseen
+from tapetum.api.loaded import Loaded, load
+from tapetum.base.errors import AnnotationError, TapetumError, UsageError
+from tapetum.base.files import read_json, write_json
+from tapetum.data.dataset import Dataset
+from tapetum.data.files import open_dataset
+from tapetum.evaluate.coco import detections_from_coco, truth_from_coco
+from tapetum.evaluate.detection import evaluate_detections
+from tapetum.train.measure import Measured, caps, measure
+from tapetum.train.run import read_run
+
+
+def evaluate(
+    run: str | Path,
+    data: str | Path | None = None,
+    *,
+    split: str | None = None,
+    checkpoint: str = "best",
+    device: str = "auto",
+    precision: str = "auto",
+    max_dets: int = 100,
+    save: str | Path | None = None,
+    progress: Progress = unseen,
+    say: Say = silent,
+) -> Measured:
+    """Measure a run on a split of its own data, or on other data with the same classes.
+
+    split: by default "test" where the dataset has one, else "val". precision: "auto" is fp32.
+    save: a file for the detections as COCO results; evaluating it gives the same numbers.
+    """
+    loaded = load(run, checkpoint=checkpoint, device=device, precision=precision, say=say)
+    dataset = evaluation_dataset(Path(run), data, split)
+    say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
+    measured = measure_loaded(loaded, dataset, max_dets=max_dets, progress=progress)
+    if save is not None:
+        write_json(save, measured.results, indent=None)
+    return measured
+
+
+def measure_loaded(
+    loaded: Loaded, dataset: Dataset, *, max_dets: int = 100, progress: Progress = unseen
+) -> Measured:
+    """The same for a model at hand.
+
+    Raises:
+        UsageError: the dataset's classes are not the model's.
+    """
+    if dataset.classes != loaded.classes:
+        theirs, ours = ", ".join(dataset.classes[:6]), ", ".join(loaded.classes[:6])
+        raise UsageError(f"its classes are {theirs}; the model knows {ours}", file=dataset.name)
+    return measure(
+        loaded.model,
+        dataset,
+        loaded.runtime,
+        class_ids=loaded.card.class_ids,
+        max_dets=max_dets,
+        progress=progress,
+    )
+
+
+def evaluate_files(
+    truth: str | Path, predictions: str | Path, *, kind: str = "bbox", max_dets: int = 100
+) -> dict[str, float]:
+    """COCO's numbers of a results file: pycocotools without pycocotools.
+
+    truth: COCO ground truth. predictions: COCO results, a list of detections.
+    max_dets: most detections a picture that count, also in AP.
+
+    Raises:
+        AnnotationError: one of the files is not what it should be, naming the entry.
+    """
+    if kind != "bbox":
+        raise UsageError(f"unknown kind {kind!r}", hint="bbox")
+    try:
+        known = truth_from_coco(read_json(truth))
+    except TapetumError as error:
+        raise _named(error, truth) from error
+    try:
+        found = detections_from_coco(read_json(predictions), known)
+    except TapetumError as error:
+        raise _named(error, predictions) from error
+    return evaluate_detections(known, found, caps(max_dets)).stats
+
+
+def evaluation_dataset(run: Path, data: str | Path | None, split: str | None) -> Dataset:
+    """The pictures that a run is measured on: those asked for, else its own test or val split."""
+    if data is not None:
+        return open_dataset(data, split or "all")
+    record = read_run(run)
+    if split is None and record.val is not None:
+        return open_dataset(record.val, "all")
+    if split is not None:
+        return open_dataset(record.data, split, record.data_format)
+    try:
+        return open_dataset(record.data, "test", record.data_format)
+    except UsageError:
+        return open_dataset(record.data, "val", record.data_format)
+
+
+def _named(error: TapetumError, file: str | Path) -> AnnotationError:
+    """The same complaint with the file's name, which a reader of parsed JSON does not know."""
+    file = error.file or file
+    return AnnotationError(error.why, file=file, where=error.where, hint=error.hint)

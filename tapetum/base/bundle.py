@@ -1,0 +1,109 @@
+"""A bundle: a folder that appears whole or not at all, and proves that it is undamaged.
+
+Its manifest.json lists every file with size and sha256. A folder whose manifest does not verify
+is not a bundle, whatever its name says; where it was copied to does not matter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tapetum.base.errors import CheckpointError, FileAccessError
+from tapetum.base.files import safe_path, sha256, sync_folder
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+_TEMPORARY = ".tapetum-"
+
+Writer = Callable[[Path], None]
+
+
+def write_bundle(folder: Path, parts: Mapping[str, Writer], facts: Mapping[str, Any]) -> None:
+    """Write `parts` (file name -> function that writes it) and a manifest with `facts`.
+
+    Everything goes to a temporary folder beside the final one, reaches the disk, and is renamed.
+
+    Raises:
+        FileAccessError: no space or no rights; what was at `folder` before is intact.
+    """
+    temporary = folder.with_name(_TEMPORARY + folder.name)
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        for name, write in parts.items():
+            write(temporary / name)
+            _sync_file(temporary / name)
+        files = {name: _fingerprint(temporary / name) for name in parts}
+        manifest = {"format_version": FORMAT_VERSION, "facts": dict(facts), "files": files}
+        text = json.dumps(manifest, indent=2, allow_nan=False)
+        (temporary / MANIFEST).write_text(text + "\n", "utf-8")
+        _sync_file(temporary / MANIFEST)
+        sync_folder(temporary)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise FileAccessError(f"cannot write: {error.strerror or error}", file=folder) from error
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The facts of a bundle, without checking its files (for choosing among several).
+
+    Raises:
+        CheckpointError: no manifest, unreadable, or of a newer version than this program knows.
+    """
+    return _manifest(folder)["facts"]
+
+
+def verify_bundle(folder: Path) -> dict[str, Any]:
+    """The facts of a bundle after comparing every file with its sha256.
+
+    Raises:
+        CheckpointError: a file is missing, cut short or changed, naming it.
+    """
+    manifest = _manifest(folder)
+    for name, expected in manifest["files"].items():
+        path = safe_path(folder, name)
+        if not path.is_file():
+            raise CheckpointError("missing", file=path)
+        if path.stat().st_size != expected["bytes"] or sha256(path) != expected["sha256"]:
+            why = "damaged: its content is not what was saved"
+            raise CheckpointError(why, file=path, hint="use another checkpoint of this run")
+    return manifest["facts"]
+
+
+def sweep_bundles(parent: Path) -> None:
+    """Delete unfinished bundles in `parent` that a killed process left."""
+    for stale in parent.glob(f"{_TEMPORARY}*"):
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text("utf-8"))
+        version, _, _ = manifest["format_version"], manifest["facts"], manifest["files"].items()
+    except FileNotFoundError as error:
+        raise CheckpointError("no manifest.json in it: not a checkpoint", file=folder) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError("not a readable manifest", file=path) from error
+    if version != FORMAT_VERSION:
+        why = f"format version {version}, this program reads {FORMAT_VERSION}"
+        raise CheckpointError(why, file=path, hint="update tapetum")
+    return manifest
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

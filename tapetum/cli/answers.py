@@ -1,0 +1,205 @@
+"""tapetum evaluate, predict, explain, report"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from tapetum.base.errors import UsageError
+from tapetum.cli.options import (
+    Checkpoint,
+    File,
+    Flag,
+    Folder,
+    Number,
+    Precision,
+    Run,
+    Text,
+    prepare_process,
+    print_json,
+    progress,
+    say,
+)
+
+
+def evaluate(
+    run: Annotated[Positional[Path | None], arg(metavar="RUN", help_behavior_hint="")] = None,
+    data: Annotated[Positional[str | None], arg(metavar="DATA", help_behavior_hint="")] = None,
+    /,
+    *,
+    truth: File = None,
+    predictions: File = None,
+    kind: Literal["bbox"] = "bbox",
+    max_dets: Number = None,
+    split: Text = None,
+    checkpoint: Checkpoint = "best",
+    device: Annotated[str, arg(metavar="D")] = "auto",
+    precision: Precision = "auto",
+    save: File = None,
+    json: Flag = False,
+) -> int:
+    """COCO's numbers of a run, or of any results file beside its truth.
+
+    For example:
+      tapetum evaluate runs/first
+      tapetum evaluate runs/first photos/ --split test --save detections.json
+      tapetum evaluate --truth instances_val.json --predictions detections.json --json
+
+    Args:
+        run: a run folder
+        data: other data than the run's own
+        truth: COCO ground truth, with --predictions, in place of a run
+        predictions: COCO results, as a list of detections
+        kind: what is compared
+        max_dets: most detections a picture that count (default: 100)
+        split: train, val, test or all (default: test where there is one, else val)
+        checkpoint: which of the run's checkpoints
+        device: auto, cpu, cuda, cuda:1 or mps
+        precision: auto is fp32 here
+        save: write the detections as COCO results
+        json: print JSON with the keys AP AP50 AP75 APsmall ... ARlarge
+    """
+    from tapetum import api
+
+    prepare_process()
+    if truth is not None or predictions is not None:
+        if truth is None or predictions is None or run is not None:
+            raise UsageError("--truth GT.json and --predictions DT.json go together, without RUN")
+        stats = api.evaluate_files(truth, predictions, kind=kind, max_dets=max_dets or 100)
+    elif run is None:
+        raise UsageError("evaluate needs RUN, or --truth and --predictions", hint="--help")
+    else:
+        measured = api.evaluate(
+            run,
+            data,
+            split=split,
+            checkpoint=checkpoint,
+            device=device,
+            precision=precision,
+            max_dets=max_dets or 100,
+            save=save,
+            progress=progress,
+            say=say,
+        )
+        stats = measured.result.stats
+    print_json(stats) if json else print_stats(stats)
+    return 0
+
+
+def predict(
+    run: Run,
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGES")],
+    /,
+    *,
+    out: Folder = None,
+    threshold: Annotated[float, arg(metavar="T")] = 0.5,
+    checkpoint: Checkpoint = "best",
+    device: Annotated[str, arg(metavar="D")] = "auto",
+    precision: Precision = "auto",
+    json: Flag = False,
+) -> int:
+    """What a run finds in pictures: a line each, JSON, or pictures with boxes.
+
+    For example:
+      tapetum predict runs/first photo.jpg
+      tapetum predict runs/first photos/*.jpg --out pictures --threshold 0.3
+      tapetum predict runs/first photos/ --json > answers.json
+
+    A picture that cannot be read is named in one line; the others are answered, and the exit code
+    is 1.
+
+    Args:
+        run: a run folder
+        images: picture files or folders of them
+        out: write the pictures with what was found drawn in
+        threshold: leave out what scores below
+        checkpoint: which of the run's checkpoints
+        device: auto, cpu, cuda, cuda:1 or mps
+        precision: auto is fp32 here
+        json: print JSON (schema tapetum.predictions/1)
+    """
+    from tapetum import api
+
+    prepare_process()
+    loaded = api.load(run, checkpoint=checkpoint, device=device, precision=precision, say=say)
+    answers = api.predict_files(loaded, images, threshold=threshold, out=out, progress=progress)
+    if json:
+        print_json(answers)
+    else:
+        for answer in answers["images"]:
+            print(_one_line(answer))
+    for failed in answers["failed"]:
+        say(f"tapetum: {failed['error']}")
+    return 1 if answers["failed"] else 0
+
+
+def explain(
+    run: Run,
+    image: Annotated[Positional[Path], arg(metavar="IMAGE")],
+    /,
+    *,
+    object: Annotated[int, arg(metavar="N")] = 0,
+    method: str = "grad-cam",
+    layer: Text = None,
+    out: Annotated[Path, arg(metavar="FILE")] = Path("explanation.png"),
+    checkpoint: Checkpoint = "best",
+    device: Annotated[str, arg(metavar="D")] = "auto",
+) -> int:
+    """Why a run found one object: a heat map over the picture.
+
+    For example:
+      tapetum explain runs/first photo.jpg --object 2 --method saliency --out why.png
+
+    Args:
+        run: a run folder
+        image: a picture file
+        object: which of the objects found, 0 is the one with the highest score
+        method: grad-cam, saliency, ...; a wrong name lists them all
+        layer: where Grad-CAM looks; a wrong name lists them all
+        out: the picture to write
+        checkpoint: which of the run's checkpoints
+        device: auto, cpu, cuda, cuda:1 or mps
+    """
+    from tapetum import api
+
+    prepare_process()
+    loaded = api.load(run, checkpoint=checkpoint, device=device, say=say)
+    print(api.explain_file(loaded, image, out, object=object, method=method, layer=layer))
+    return 0
+
+
+def report(
+    run: Run,
+    /,
+    *,
+    split: Text = None,
+    device: Annotated[str, arg(metavar="D")] = "auto",
+) -> int:
+    """Write RUN/report.html anew: curves, numbers, best and worst pictures, heat maps.
+
+    Args:
+        run: a run folder
+        split: the pictures to show (default: test where there is one, else val)
+        device: auto, cpu, cuda, cuda:1 or mps
+    """
+    from tapetum import api
+
+    prepare_process()
+    print(api.report(run, split=split, device=device, progress=progress, say=say))
+    return 0
+
+
+def print_stats(stats: dict[str, Any]) -> None:
+    """The numbers as a table; what has no truth to measure is shown as a dash."""
+    for name, value in stats.items():
+        print(f"{name:10s} {'-' if value == -1 else f'{value:.4f}'}")
+
+
+def _one_line(answer: dict[str, Any]) -> str:
+    found = ", ".join(f"{thing['class']} {thing['score']:.2f}" for thing in answer["objects"])
+    return f"{answer['file']}: {found or 'nothing'}"
+
+
+COMMANDS = (evaluate, predict, explain, report)

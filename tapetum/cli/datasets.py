@@ -1,0 +1,86 @@
+"""tapetum check, convert, data"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from tapetum.cli.options import Data, Flag, Format, print_json, progress, say
+
+
+def check(
+    data: Data, /, *, format: Format = "auto", strict: Flag = False, json: Flag = False
+) -> int:
+    """Everything that is wrong with a dataset, by file and line or id; changes nothing.
+
+    For example:
+      tapetum check photos/
+      tapetum check photos/ --strict --json
+
+    Args:
+        data: folder or file with annotations
+        format: what it is written in; recognised by itself
+        strict: exit with 3 if there is an error or a warning
+        json: print JSON
+    """
+    from tapetum import api
+
+    findings = api.check(data, format=format, progress=progress)
+    if json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            print(
+                f"{finding.severity:7s} {finding.code}: {finding.file}: {finding.where}: "
+                f"{finding.message}"
+            )
+    serious = sum(finding.severity != "info" for finding in findings)
+    say(f"{len(findings)} findings, {serious} of them errors or warnings")
+    return 3 if strict and serious else 0
+
+
+def convert(
+    data: Data,
+    out: Annotated[Positional[Path], arg(metavar="OUT")],
+    /,
+    *,
+    to: Literal["coco", "yolo"],
+    format: Format = "auto",
+) -> int:
+    """Write a dataset in another format; the source is not touched.
+
+    For example:
+      tapetum convert photos/ photos-yolo/ --to yolo
+
+    Args:
+        data: folder or file with annotations
+        out: the folder to make; refused if it holds anything
+        to: the format to write
+        format: what DATA is written in; recognised by itself
+    """
+    from tapetum import api
+
+    print(api.convert(data, out, to=to, format=format))
+    return 0
+
+
+def data(*, json: Flag = False) -> int:
+    """The datasets that are built in, by name.
+
+    Args:
+        json: print JSON
+    """
+    from tapetum import api
+
+    known = api.builtin_datasets()
+    if json:
+        print_json(known)
+    else:
+        for entry in known:
+            print(f"{entry['name']}: {entry['about']}")
+    return 0
+
+
+COMMANDS = (check, convert, data)

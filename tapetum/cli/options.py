@@ -1,0 +1,57 @@
+"""Types of options and small helpers that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+Run = Annotated[Positional[Path], arg(metavar="RUN")]
+Data = Annotated[Positional[str], arg(metavar="DATA")]
+# The help of an option that may be left out says itself what happens then: no "(default: None)".
+Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
+File = Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")]
+Text = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")]
+Number = Annotated[int | None, arg(metavar="N", help_behavior_hint="")]
+Real = Annotated[float | None, arg(metavar="X", help_behavior_hint="")]
+Flag = Annotated[bool, arg(help_behavior_hint="")]
+Format = Literal["auto", "coco", "voc", "yolo"]
+Checkpoint = Literal["best", "last"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+def print_json(value: Any) -> None:
+    """Strict JSON on stdout."""
+    json.dump(value, sys.stdout, indent=2, allow_nan=False, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def say(text: str) -> None:
+    """A line about the work, on stderr, so that stdout holds the answer alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def progress(indices: Iterable[int], count: int) -> Iterator[int]:
+    """`indices` with a progress bar on stderr, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(
+        indices,
+        description="pictures",
+        total=count,
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def prepare_process() -> None:
+    """What a command that computes does first: keep large blocks of memory in the process."""
+    from tapetum.base.runtime import tune_allocator
+
+    tune_allocator()

@@ -1,0 +1,158 @@
+"""Everything that is wrong with a dataset, by file and line or id. Nothing is changed.
+
+The same readers that training uses do the parsing, so what is found here is exactly what is left
+out there. `CODES` lists every code with its severity and meaning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tapetum.base.errors import ImageError
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.findings import CODES, Log
+from tapetum.data.formats import AUTO, read_annotations
+from tapetum.data.image import ImageFile, read_image
+from tapetum.data.orientation import UPRIGHT
+from tapetum.data.picture import Annotations, Finding, Picture
+from tapetum.data.splits import everything
+
+__all__ = ["CODES", "Progress", "check_dataset"]
+
+Progress = Callable[[Iterable[int], int], Iterable[int]]
+"""Wraps the indices of a long loop, given their number, to show how far it is."""
+
+_UNIONS = ("trainval",)  # splits that hold others by intention
+
+
+def check_dataset(
+    path: str | Path,
+    format: str = AUTO,
+    *,
+    deep: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress = lambda indices, count: indices,
+) -> list[Finding]:
+    """Read a dataset as training would, and say what is wrong with it.
+
+    deep: decode every picture too, which takes a few milliseconds each, and compare what the
+    annotations say of it, and the pictures with each other.
+
+    Raises:
+        UsageError, AnnotationError: it cannot be read at all.
+    """
+    annotations = read_annotations(path, format, limits)
+    log = Log(annotations.root, list(annotations.findings))
+    _check_names(annotations, log)
+    _check_counts(annotations, log)
+    _check_overlap(annotations, log)
+    if deep:
+        _check_pixels(annotations, log, limits, progress)
+    return log.findings
+
+
+def _check_names(annotations: Annotations, log: Log) -> None:
+    seen: dict[str, str] = {}
+    for name in annotations.classes:
+        key = "".join(name.split()).casefold()
+        first = seen.setdefault(key, name)
+        if first is not name:
+            message = f"{name!r} and {first!r} differ in case or spaces only"
+            log.note("class-name-variant", ".", f"class {name}", message)
+
+
+def _check_counts(annotations: Annotations, log: Log) -> None:
+    """Classes that nothing has, pictures that have nothing."""
+    counts = {
+        split: np.bincount(
+            np.concatenate([p.labels for p in pictures] or [np.zeros(0, dtype=np.int64)]),
+            minlength=len(annotations.classes),
+        )
+        for split, pictures in annotations.splits.items()
+    }
+    for label, name in enumerate(annotations.classes):
+        empty = [split for split, count in counts.items() if not count[label]]
+        if empty:
+            where = "any split" if len(empty) == len(counts) else ", ".join(empty)
+            message = f"no object of class {name!r} in {where}"
+            log.note("class-without-objects", ".", f"class {name}", message)
+    for picture in everything(annotations):
+        if not len(picture):
+            log.note("picture-empty", picture.path or picture.name, "picture", "no objects")
+
+
+def _check_overlap(annotations: Annotations, log: Log) -> None:
+    """The same file in two splits, or twice in one."""
+    places: dict[Path, str] = {}
+    for split, pictures in annotations.splits.items():
+        own: set[Path] = set()
+        for path in (p.path for p in pictures if p.path is not None):
+            if path in own:
+                log.note("picture-duplicate", path, split, f"listed twice in {split}")
+            own.add(path)
+            if split in _UNIONS:
+                continue
+            first = places.setdefault(path, split)
+            if first != split:
+                log.note("split-overlap", path, split, f"in {first} and in {split}")
+
+
+def _check_pixels(annotations: Annotations, log: Log, limits: Limits, progress: Progress) -> None:
+    """Decode each picture once and compare it with its record and with all others."""
+    splits: dict[Path | None, str] = {}
+    for split in sorted(annotations.splits, key=lambda name: name in _UNIONS):
+        for picture in annotations.splits[split]:
+            splits.setdefault(picture.path, split)
+    pictures = [picture for picture in everything(annotations) if picture.path is not None]
+    seen: dict[bytes, Picture] = {}
+    for index in progress(range(len(pictures)), len(pictures)):
+        picture = pictures[index]
+        assert picture.path is not None
+        try:
+            image = read_image(picture.path, limits)
+        except ImageError as error:
+            log.note("picture-unreadable", picture.path, "file", error.why)
+            continue
+        _check_size(picture, image, log)
+        for warning in image.warnings:
+            log.note("picture-note", picture.path, "file", warning)
+        twin = seen.setdefault(_digest(image), picture)
+        if twin is not picture:
+            _note_twins(picture, twin, splits, log)
+
+
+def _check_size(picture: Picture, image: ImageFile, log: Log) -> None:
+    assert picture.path is not None
+    (height, width), size = image.size, picture.size
+    turn = f"EXIF orientation {image.orientation}"
+    if size is not None and size not in (image.size, image.raw_size):
+        message = f"recorded as {size[1]} x {size[0]} pixels, it has {width} x {height}"
+        log.note("size-mismatch", picture.path, "size", message)
+    elif size is not None and size != image.size:
+        message = f"{size[1]} x {size[0]} before {turn}, {width} x {height} after; boxes are turned"
+        log.note("size-swapped", picture.path, "size", message)
+    elif image.orientation != UPRIGHT:
+        message = f"{turn}; boxes are taken as drawn on the upright picture"
+        log.note("exif-turned", picture.path, "EXIF", message)
+
+
+def _digest(image: ImageFile) -> bytes:
+    """The same for the same pixels, whatever file format or metadata they came in."""
+    digest = hashlib.blake2b(repr(image.size).encode(), digest_size=16)
+    digest.update(image.pixels.numpy().data)
+    return digest.digest()
+
+
+def _note_twins(picture: Picture, twin: Picture, splits: dict[Path | None, str], log: Log) -> None:
+    assert picture.path is not None
+    assert twin.path is not None
+    own, other = splits[picture.path], splits[twin.path]
+    message = f"the same pixels as {log.name(twin.path)}"
+    if own == other:
+        log.note("picture-duplicate", picture.path, own, message)
+    else:
+        log.note("split-leak", picture.path, own, f"{message} in {other}")

@@ -1,0 +1,158 @@
+"""COCO JSON: found, read, and written back exactly.
+
+In a folder, detection truth is looked for as `annotations/instances_*.json`; else as other COCO
+files in `annotations/` or the folder itself (captions, keypoints, panoptic and stuff files are
+not detection); else as one file in each folder of a split, as in `train/_annotations.coco.json`.
+Each file is a split, named by the word train, val or test in its own or its folder's name.
+
+The pictures of a file are looked for in this order: the folder called as the end of the file's
+name (`train2017/` for `instances_train2017.json`), the same in `images/`, the folder of the split
+(`train/`, `images/train/`), `images/`, the folder of the file, the dataset's folder, and then all
+other folders directly in the dataset's and in `images/`, by name.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from tapetum.base.errors import AnnotationError
+from tapetum.base.files import safe_path
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.coco.entries import CocoFile, Identifier, read_entries
+from tapetum.data.coco.write import category_ids, coco_dict, picture_ids, results_list, write
+from tapetum.data.finder import Finder
+from tapetum.data.findings import Log
+from tapetum.data.picture import Annotations
+from tapetum.data.splits import ALL, in_order, split_name
+
+__all__ = [
+    "category_ids",
+    "coco_dict",
+    "picture_ids",
+    "read",
+    "recognise",
+    "results_list",
+    "write",
+]
+
+LOOKED_FOR = "annotations/instances_*.json or another COCO .json"
+_OTHERS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_")
+_MARKS = (b'"images"', b'"annotations"', b'"categories"')
+_PEEK = 2**20
+
+
+def recognise(path: Path) -> bool:
+    """Is this a COCO file, or a folder with some?"""
+    if path.is_file():
+        return path.suffix.lower() == ".json"
+    return bool(_files(path))
+
+
+def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
+    """All detection truth in a file or folder.
+
+    Raises:
+        AnnotationError: no COCO file there, or one that cannot be read at all.
+    """
+    files = [path] if path.is_file() else _files(path)
+    if not files:
+        raise AnnotationError("no COCO detection truth", file=path, hint=f"needs {LOOKED_FOR}")
+    root = _root(path)
+    log, finder = Log(root), Finder(root)
+    splits = dict(zip(_split_names(files, root), files, strict=True))
+    contents = []
+    for split, file in splits.items():
+        folders = _picture_folders(finder, file, split)
+        contents.append(read_entries(file, partial(finder.find, folders=folders), log, limits))
+    for folder, why in finder.refused.items():
+        log.note("name-hostile", folder or ".", "folder", f"not opened: {why}")
+    classes = _classes(contents, log)
+    pictures = {
+        split: content.table.pictures(log, _relabel(content, classes))
+        for split, content in zip(splits, contents, strict=True)
+    }
+    names, ids = tuple(classes), tuple(classes.values())
+    return Annotations("coco", root, names, ids, in_order(pictures), tuple(log.findings))
+
+
+def _root(path: Path) -> Path:
+    if path.is_dir():
+        return path
+    return path.parent.parent if path.parent.name == "annotations" else path.parent
+
+
+def _files(folder: Path) -> list[Path]:
+    """The folder's files of detection truth, by the rules in this module's docstring."""
+    if not folder.is_dir():
+        return []
+    below = folder / "annotations"
+    for place, pattern in ((below, "instances_*.json"), (below, "*.json"), (folder, "*.json")):
+        found = [file for file in sorted(place.glob(pattern)) if _is_truth(file, folder)]
+        if found:
+            return found
+    found = []
+    for part in sorted(folder.iterdir()):
+        if split_name(part.name) and part.is_dir():
+            found += [file for file in sorted(part.glob("*.json")) if _is_truth(file, folder)]
+    return found
+
+
+def _is_truth(file: Path, folder: Path) -> bool:
+    """Is it a COCO file, to judge by its name and its beginning?"""
+    if file.name.startswith(_OTHERS) or not file.is_file():
+        return False
+    with safe_path(folder, str(file.relative_to(folder))).open("rb") as stream:
+        head = stream.read(_PEEK)
+        stream.seek(0, 2)
+        # The keys of a large file may all stand at its end, after a long list.
+        stream.seek(max(0, stream.tell() - _PEEK))
+        tail = stream.read()
+    return file.name.startswith("instances_") or any(m in head or m in tail for m in _MARKS)
+
+
+def _split_names(files: list[Path], root: Path) -> list[str]:
+    """A name for each file's split; the file's own stem where the usual word is not unique."""
+    words = [split_name(file.stem) or _folder_word(file, root) for file in files]
+    if len(files) == 1:
+        return [words[0] or ALL]
+    stems = [file.stem.removeprefix("instances_") for file in files]
+    names = [w if w and words.count(w) == 1 else s for w, s in zip(words, stems, strict=True)]
+    if len(set(names)) < len(names):
+        names = [file.relative_to(root).as_posix() for file in files]
+    return names
+
+
+def _folder_word(file: Path, root: Path) -> str | None:
+    return split_name(file.parent.name) if file.parent != root else None
+
+
+def _picture_folders(finder: Finder, file: Path, split: str) -> list[str]:
+    """Where the pictures of `file` are looked for, in order."""
+    ending = re.sub(r"^(instances|annotations)_", "", file.stem)
+    own = file.parent.relative_to(finder.root).as_posix()
+    first = [ending, f"images/{ending}", split, f"images/{split}", "images", own, ""]
+    rest = finder.folders() + [f"images/{name}" for name in finder.folders("images")]
+    return list(dict.fromkeys("" if place == "." else place for place in first + rest))
+
+
+def _classes(contents: list[CocoFile], log: Log) -> dict[str, Identifier]:
+    """Class name -> id over all files: by name, in the order of the ids where those are numbers."""
+    classes: dict[str, Identifier] = {}
+    for content in contents:
+        for id, name in content.classes:
+            if classes.setdefault(name, id) != id and content is not contents[0]:
+                message = f"{name!r} has id {id} here and {classes[name]} elsewhere"
+                log.note("class-id-differs", content.path, f"category {id}", message)
+    if all(isinstance(id, int) for id in classes.values()):
+        return dict(sorted(classes.items(), key=lambda item: item[1]))
+    return classes
+
+
+def _relabel(content: CocoFile, classes: dict[str, Identifier]) -> np.ndarray:
+    """(C,) int64: place in the file's own list of classes -> place in the dataset's."""
+    places = {name: place for place, name in enumerate(classes)}
+    return np.array([places[name] for _, name in content.classes], dtype=np.int64)

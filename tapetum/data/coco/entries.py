@@ -1,0 +1,265 @@
+"""One COCO file of detection truth, entry by entry: what can be used, and findings for the rest.
+
+The form is that of https://cocodataset.org/#format-data (Lin et al., 2014). Every value may be of
+any JSON type: nothing is trusted before it is looked at, and one bad entry never stops the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tapetum.base.errors import AnnotationError, FileAccessError
+from tapetum.base.files import read_json
+from tapetum.base.limits import Limits
+from tapetum.data.findings import Log
+from tapetum.data.segments import parse_segment
+from tapetum.data.table import Head, Table
+
+Find = Callable[[str], Path | None]
+"""file_name -> the image file; raises FileAccessError for names that lead out of the dataset."""
+
+Identifier = int | str
+
+
+@dataclass
+class CocoFile:
+    """A file while it is read. classes: (id, name) as listed; table: its pictures and things,
+    labelled by place in `classes`."""
+
+    path: Path
+    log: Log
+    classes: list[tuple[Identifier, str]] = field(default_factory=list)
+    table: Table = field(default_factory=Table)
+
+    def note(self, code: str, where: str, message: str) -> None:
+        self.log.note(code, self.path, where, message)
+
+
+def read_entries(path: Path, find: Find, log: Log, limits: Limits) -> CocoFile:
+    """Read one file.
+
+    Raises:
+        AnnotationError: not JSON, or not COCO's three lists, or too many annotations.
+    """
+    content = read_json(path, limits)
+    lists = {key: _list_of(content, key, path) for key in ("images", "annotations", "categories")}
+    if len(lists["annotations"]) > limits.annotations:
+        why = f"{len(lists['annotations']):,} annotations, over the limit of {limits.annotations:,}"
+        raise AnnotationError(why, file=path, hint="raise it with tapetum.Limits")
+    file = CocoFile(path, log)
+    labels = _read_classes(file, lists["categories"])
+    pictures = _read_pictures(file, lists["images"], find)
+    _read_things(file, lists["annotations"], pictures, labels)
+    return file
+
+
+def identifier(value: Any) -> Identifier | None:
+    """An id: an integer (also written as 3.0) or a text that is not empty."""
+    if type(value) is int or (type(value) is str and value):
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return None
+
+
+def _list_of(content: Any, key: str, path: Path) -> list[Any]:
+    if not isinstance(content, dict):
+        raise AnnotationError("not COCO: the file does not hold an object {...}", file=path)
+    if not isinstance(content.get(key), list):
+        problem = "is not a list" if key in content else "is missing"
+        hint = "detection truth has images, annotations and categories"
+        raise AnnotationError(f"not COCO detection truth: {key!r} {problem}", file=path, hint=hint)
+    return content[key]
+
+
+def _read_classes(file: CocoFile, entries: list[Any]) -> dict[Identifier, int]:
+    """The file's class id -> place in `file.classes`."""
+    labels: dict[Identifier, int] = {}
+    for position, entry in enumerate(entries):
+        id = identifier(entry.get("id")) if isinstance(entry, dict) else None
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if id is None or not isinstance(name, str) or not name.strip():
+            where = f"categories[{position}]"
+            file.note("class-malformed", where, "a class needs an id and a name")
+        elif id in labels:
+            first = file.classes[labels[id]][1]
+            message = f"{name!r} has the id of {first!r}"
+            file.note("id-duplicate-class", f"category {id}", message)
+        else:
+            if name in (known for _, known in file.classes):
+                message = f"another class is called {name!r} too; they count as one"
+                file.note("class-name-variant", f"category {id}", message)
+            labels[id] = len(file.classes)
+            file.classes.append((id, name))
+    _note_gaps(file)
+    return labels
+
+
+def _note_gaps(file: CocoFile) -> None:
+    ids = [id for id, _ in file.classes if isinstance(id, int)]
+    if ids and max(ids) - min(ids) + 1 != len(ids):
+        message = f"{len(ids)} classes have ids from {min(ids)} to {max(ids)}"
+        file.note("id-gap", "categories", message)
+
+
+def _read_pictures(file: CocoFile, entries: list[Any], find: Find) -> dict[Identifier, int]:
+    """The file's picture id -> number in the table, -1 for one that is listed and unusable."""
+    numbers: dict[Identifier, int] = {}
+    missing: list[Head] = []
+    for position, entry in enumerate(entries):
+        head = _picture(file, entry, position, find, numbers)
+        if head is not None:
+            numbers[head.id] = file.table.add_picture(head)
+            if head.path is None:
+                missing.append(head)
+    _note_missing(file, missing)
+    return numbers
+
+
+def _picture(
+    file: CocoFile, entry: Any, position: int, find: Find, known: dict[Identifier, int]
+) -> Head | None:
+    id = identifier(entry.get("id")) if isinstance(entry, dict) else None
+    name = entry.get("file_name") if isinstance(entry, dict) else None
+    if id is None or not isinstance(name, str) or not name:
+        where = f"images[{position}]" if id is None else f"image {id}"
+        file.note("picture-malformed", where, "a picture needs an id and a file_name")
+        return None
+    if id in known:
+        file.note("id-duplicate-picture", f"image {id}", f"{name} has the id of another picture")
+        return None
+    try:
+        path = find(name)
+    except FileAccessError as error:
+        file.note("name-hostile", f"image {id}", f"{name}: {error.why}")
+        known[id] = -1
+        return None
+    size = _size(entry)
+    if size is None:
+        file.note("size-missing", f"image {id}", f"no width and height for {name}")
+    return Head(name, path, id, size, file.path)
+
+
+def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
+    height, width = identifier(entry.get("height")), identifier(entry.get("width"))
+    if isinstance(height, int) and isinstance(width, int) and height > 0 and width > 0:
+        return (height, width) if max(height, width) < 2**31 else None
+    return None
+
+
+def _note_missing(file: CocoFile, missing: list[Head]) -> None:
+    """One finding a picture, or one for all of them where not a single one is there."""
+    if missing and len(missing) == len(file.table.heads) > 1:
+        message = f"none of the {len(missing)} pictures was found, as {missing[0].name}"
+        file.note("picture-missing", "images", message)
+        return
+    for head in missing:
+        file.note("picture-missing", f"image {head.id}", f"{head.name} was not found")
+
+
+def _read_things(
+    file: CocoFile,
+    entries: list[Any],
+    pictures: dict[Identifier, int],
+    labels: dict[Identifier, int],
+) -> None:
+    seen: set[Identifier] = set()
+    unnamed = silent = 0
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            file.note("annotation-malformed", f"annotations[{position}]", "not an object {...}")
+            continue
+        id = identifier(entry.get("id"))
+        unnamed += id is None
+        where = f"annotations[{position}]" if id is None else f"annotation {id}"
+        if id in seen:
+            file.note("id-duplicate-annotation", where, "another object has this id")
+        elif id is not None:
+            seen.add(id)
+        silent += "area" not in entry
+        _read_thing(file, entry, f"#{position}" if id is None else id, where, pictures, labels)
+    if unnamed:
+        file.note("id-missing", "annotations", f"{unnamed:,} annotations have no id")
+    if silent:
+        file.note("area-missing", "annotations", f"{silent:,} annotations state no area")
+
+
+def _read_thing(
+    file: CocoFile,
+    entry: dict[str, Any],
+    id: Identifier,
+    where: str,
+    pictures: dict[Identifier, int],
+    labels: dict[Identifier, int],
+) -> None:
+    """Add one object to the table, unless something makes that impossible."""
+    picture = _known(file, entry, "image_id", pictures, "picture-unknown", where)
+    label = _known(file, entry, "category_id", labels, "class-unknown", where)
+    if picture is None or picture < 0 or label is None:
+        return  # what lies on a picture that is left out is left out without a word
+    xywh = _box(entry.get("bbox"))
+    if xywh is None:
+        file.note("box-malformed", where, "bbox is not [left, top, width, height]")
+        return
+    crowd = entry.get("iscrowd", 0)
+    difficult = entry.get("difficult", 0)
+    if crowd not in (0, 1) or difficult not in (0, 1):
+        file.note("annotation-malformed", where, "iscrowd and difficult must be 0 or 1")
+        return
+    segment, faults = parse_segment(entry.get("segmentation"), file.table.heads[picture].size)
+    for code, message in faults:
+        file.note(code, where, message)
+    area = _area(file, entry, where)
+    file.table.add(
+        picture,
+        xywh,
+        label,
+        id,
+        crowd=bool(crowd),
+        difficult=bool(difficult),
+        area=area,
+        segment=segment,
+        outlined=bool(entry.get("segmentation")) or "keypoints" in entry,
+    )
+
+
+def _known(
+    file: CocoFile,
+    entry: dict[str, Any],
+    key: str,
+    numbers: dict[Identifier, int],
+    code: str,
+    where: str,
+) -> int | None:
+    id = identifier(entry.get(key))
+    if id is None:
+        file.note("annotation-malformed", where, f"{key} is missing or not an id")
+        return None
+    if id not in numbers:
+        file.note(code, where, f"{key} {id} is not in the file's list")
+        return None
+    return numbers[id]
+
+
+def _box(value: Any) -> tuple[float, ...] | None:
+    if not isinstance(value, list) or len(value) != 4:
+        return None
+    if not all(type(number) in (int, float) for number in value):
+        return None
+    try:
+        return tuple(float(number) for number in value)
+    except OverflowError:
+        return None
+
+
+def _area(file: CocoFile, entry: dict[str, Any], where: str) -> float:
+    value = entry.get("area", math.nan)
+    if type(value) in (int, float) and abs(value) < 1e300:
+        return float(value)
+    if "area" in entry:
+        file.note("area-mismatch", where, "area is not a number; width x height is taken")
+    return math.nan

@@ -1,0 +1,139 @@
+"""COCO as it goes out: truth for evaluation, results, and files that read back as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tapetum.base.files import write_json
+from tapetum.data.picture import Annotations, Picture
+from tapetum.data.segments import plain_segment
+from tapetum.structures import Prediction
+
+Copy = Callable[[Picture, str], None]
+"""Puts the image file of a picture at a place inside the folder that is written."""
+
+
+def coco_dict(
+    pictures: Sequence[Picture],
+    classes: Sequence[str],
+    class_ids: Sequence[int | str] | None = None,
+    *,
+    ignore_difficult: bool = True,
+) -> dict[str, Any]:
+    """Records as COCO's ground truth, in JSON's own types; boxes are float64, unchanged.
+
+    Ids are kept where all of them are integers and no two equal, else numbered from 1.
+
+    ignore_difficult: VOC's difficult objects must be neither found nor missed. COCO's evaluation
+    knows one way to say so, `iscrowd` (pycocotools overwrites `ignore` by it), so they are
+    written as crowds, with `difficult` beside it. A crowd is compared by intersection over the
+    detection's area, so a small detection inside a difficult object is ignored, where VOC's own
+    rule (union) would count it as false. With False, as for a file that is to be kept, `iscrowd`
+    says only what the source says.
+
+    Returns: images (id, file_name, height, width), annotations (id, image_id, category_id, bbox,
+    area, iscrowd, segmentation, and `difficult` where it is 1), categories (id, name).
+    """
+    image_ids, ids = picture_ids(pictures), _thing_ids(pictures)
+    categories = category_ids(class_ids, len(classes))
+    annotations = [
+        _annotation(picture, row, next(ids), image_id, categories, ignore_difficult)
+        for picture, image_id in zip(pictures, image_ids, strict=True)
+        for row in range(len(picture))
+    ]
+    return {
+        "images": [_image(p, id) for p, id in zip(pictures, image_ids, strict=True)],
+        "annotations": annotations,
+        "categories": [
+            {"id": id, "name": name} for id, name in zip(categories, classes, strict=True)
+        ],
+    }
+
+
+def results_list(
+    predictions: Sequence[Prediction],
+    pictures: Sequence[Picture],
+    class_ids: Sequence[int | str] | None = None,
+) -> list[dict[str, Any]]:
+    """Predictions, one for each picture, as COCO's list of results with the ids of `coco_dict`.
+
+    Boxes come as float32 corners; width and height are taken in float64, so nothing is rounded
+    twice.
+    """
+    if len(predictions) != len(pictures):
+        raise ValueError(f"expected {len(pictures)} predictions, got {len(predictions)}")
+    results: list[dict[str, Any]] = []
+    for prediction, image_id in zip(predictions, picture_ids(pictures), strict=True):
+        found = prediction.objects
+        if found is None or found.scores is None or not len(found):
+            continue
+        labels = found.labels.tolist()
+        categories = category_ids(class_ids, max(labels) + 1)
+        corners = found.boxes.detach().cpu().double().numpy()  # (N, 4) x1 y1 x2 y2
+        corners[:, 2:] -= corners[:, :2]
+        rows = zip(corners.tolist(), labels, found.scores.tolist(), strict=True)
+        results += [
+            {"image_id": image_id, "category_id": categories[label], "bbox": xywh, "score": score}
+            for xywh, label, score in rows
+        ]
+    return results
+
+
+def picture_ids(pictures: Sequence[Picture]) -> list[int]:
+    """The ids under which pictures go into COCO."""
+    return _integers([picture.id for picture in pictures])
+
+
+def category_ids(class_ids: Sequence[int | str] | None, count: int) -> list[int]:
+    """The ids under which `count` classes go into COCO: the file's own, else 1, 2, ..."""
+    return list(range(1, count + 1)) if class_ids is None else _integers(class_ids)
+
+
+def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
+    """Write `out`/annotations/instances_SPLIT.json and the pictures to `out`/SPLIT/. Returns, in
+    words, what the format could not hold: nothing that is in the records."""
+    for split, pictures in annotations.splits.items():
+        for picture in pictures:
+            if picture.path is not None:
+                copy(picture, f"{split}/{picture.name}")
+        content = coco_dict(
+            pictures, annotations.classes, annotations.class_ids, ignore_difficult=False
+        )
+        write_json(out / "annotations" / f"instances_{split}.json", content, indent=None)
+    return []
+
+
+def _integers(ids: Sequence[int | str]) -> list[int]:
+    whole = [id for id in ids if isinstance(id, int)]
+    return whole if len(set(whole)) == len(ids) else list(range(1, len(ids) + 1))
+
+
+def _thing_ids(pictures: Sequence[Picture]) -> Any:
+    return iter(_integers([id for picture in pictures for id in picture.ids]))
+
+
+def _image(picture: Picture, id: int) -> dict[str, Any]:
+    image: dict[str, Any] = {"id": id, "file_name": picture.name}
+    if picture.size is not None:
+        image |= {"height": picture.size[0], "width": picture.size[1]}
+    return image
+
+
+def _annotation(
+    picture: Picture, row: int, id: int, image_id: int, categories: list[int], ignore: bool
+) -> dict[str, Any]:
+    difficult = bool(picture.difficult[row])
+    entry = {
+        "id": id,
+        "image_id": image_id,
+        "category_id": categories[int(picture.labels[row])],
+        "bbox": np.asarray(picture.xywh[row], dtype=np.float64).tolist(),
+        "area": float(picture.area[row]),
+        "iscrowd": int(bool(picture.crowd[row]) or (ignore and difficult)),
+        "segmentation": plain_segment(picture.segments[row] if picture.segments else None),
+    }
+    return entry | {"difficult": 1} if difficult else entry

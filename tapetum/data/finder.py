@@ -1,0 +1,116 @@
+"""Finding the image files that annotations name, without ever leaving the dataset's folder."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tapetum.base.errors import FileAccessError
+from tapetum.base.files import safe_path
+
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+class _Entry(NamedTuple):
+    """A file in a listing: its name on the disk, and whether it is a link."""
+
+    name: str
+    link: bool
+
+
+class Finder:
+    """Looks names up in folders below `root`. Each folder is listed once, so a hundred thousand
+    names cost a few listings; links are followed only where they stay inside `root`.
+
+    refused: folder -> why it was not opened (a link that leads out).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.refused: dict[str, str] = {}
+        self._listings: dict[str, dict[str, _Entry]] = {}
+
+    def find(self, name: str, folders: Sequence[str]) -> Path | None:
+        """The file `name` in the first of `folders` (relative to the root, "" for itself) that
+        has it. Backslashes separate folders if the plain name is not there.
+
+        Raises:
+            FileAccessError: the name, or a link behind it, leads out of the root.
+        """
+        refuse_hostile(name)
+        spellings = [name] if "\\" not in name else [name, name.replace("\\", "/")]
+        for folder in folders:
+            for spelling in spellings:
+                place = posixpath.normpath(posixpath.join(folder, spelling))
+                below, file = posixpath.split(place)
+                if (entry := self._listing(below).get(_composed(file))) is not None:
+                    place = posixpath.join(below, entry.name)
+                    return safe_path(self.root, place) if entry.link else self.root / place
+        return None
+
+    def files(self, folder: str, suffixes: Sequence[str], *, deep: bool = True) -> list[str]:
+        """Names, relative to `folder`, of its files that end in `suffixes` (in lower case), in
+        order; with `deep` also of those in folders below it."""
+        names = [entry.name for entry in self._listing(folder).values()]
+        found = [name for name in names if name.lower().endswith(tuple(suffixes))]
+        for below in self.folders(folder) if deep else ():
+            found += [f"{below}/{name}" for name in self.files(_join(folder, below), suffixes)]
+        return sorted(found)
+
+    def is_folder(self, folder: str) -> bool:
+        """Is there such a folder, inside the root?"""
+        try:
+            return safe_path(self.root, folder).is_dir()
+        except (OSError, ValueError, FileAccessError):
+            return False
+
+    def folders(self, folder: str = "") -> list[str]:
+        """Names of the folders directly in `folder`, sorted; hidden ones and links left out."""
+        try:
+            with os.scandir(safe_path(self.root, folder)) as entries:
+                names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+        except (OSError, FileAccessError):
+            return []
+        return sorted(name for name in names if not name.startswith("."))
+
+    def _listing(self, folder: str) -> dict[str, _Entry]:
+        """The files directly in `folder`, by their composed name."""
+        if folder not in self._listings:
+            self._listings[folder] = self._list(folder)
+        return self._listings[folder]
+
+    def _list(self, folder: str) -> dict[str, _Entry]:
+        try:
+            with os.scandir(safe_path(self.root, folder)) as entries:
+                files = [_Entry(e.name, e.is_symlink()) for e in entries if e.is_file()]
+            return {_composed(file.name): file for file in files}
+        except FileAccessError as error:
+            self.refused[folder] = error.why
+        except (OSError, ValueError):
+            pass  # absent, or a name that no file system takes: there is nothing in it
+        return {}
+
+
+def refuse_hostile(name: str) -> None:
+    """Raise FileAccessError if `name`, taken from the dataset's folder, leads out of it."""
+    plain = posixpath.normpath(name.replace("\\", "/"))
+    if "\0" in name:
+        raise FileAccessError("a file name must not contain NUL", where=name)
+    if plain.startswith("/") or _DRIVE.match(name):
+        raise FileAccessError("the name is absolute", where=name)
+    if plain == ".." or plain.startswith("../"):
+        raise FileAccessError("the name leads out of the dataset's folder", where=name)
+
+
+def _composed(name: str) -> str:
+    """Unicode's composed form: archives made on macOS hold the decomposed one."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

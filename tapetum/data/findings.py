@@ -1,0 +1,89 @@
+"""What can be wrong with a dataset: every code with its severity, and the list that fills up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tapetum.base.errors import printable
+from tapetum.data.picture import Finding
+
+_ERRORS = {
+    "file-unreadable": "one annotation file of many cannot be read at all",
+    "annotation-malformed": "an entry is not of the form that its format asks for",
+    "picture-malformed": "the entry of a picture lacks what is needed",
+    "class-malformed": "the entry of a class lacks what is needed",
+    "class-unknown": "an object of a class that the dataset does not list",
+    "picture-unknown": "an object on a picture that the dataset does not list",
+    "box-malformed": "a box is not four numbers",
+    "box-not-finite": "a box has a number that is NaN or infinite",
+    "box-not-normalised": "a YOLO box in pixels, or otherwise far beyond 0 to 1",
+    "box-negative": "a box of negative width or height",
+    "box-zero-size": "a box without width or height",
+    "box-outside": "a box that lies wholly outside its picture",
+    "polygon-too-short": "a polygon of fewer than three points; the box is kept",
+    "segment-malformed": "an outline that is neither polygons nor a run-length mask",
+    "rle-bad-counts": "a run-length mask that does not fill its picture; the box is kept",
+    "picture-missing": "the image file is not there",
+    "picture-unreadable": "the image file cannot be decoded",
+    "size-mismatch": "the recorded width and height are not those of the pixels",
+    "id-duplicate-picture": "two pictures with one id; the later one is left out",
+    "id-duplicate-class": "two classes with one id; the later one is left out",
+    "name-hostile": "a file name that leads out of the dataset; it is never opened",
+    "split-missing-file": "a split lists a picture that the dataset does not have",
+}
+_WARNINGS = {
+    "box-partly-outside": "a box that crosses the border of its picture; clipped for training",
+    "box-duplicate": "the same box of the same class again on one picture",
+    "area-mismatch": "the stated area does not fit the box",
+    "size-missing": "no recorded width and height; those of the pixels are taken",
+    "size-swapped": "recorded before the EXIF turn; the boxes are turned with the picture",
+    "id-duplicate-annotation": "two objects with one id",
+    "class-name-variant": "class names that differ in case or spaces only, or not at all",
+    "class-count": "the number of classes and the list of their names disagree",
+    "class-names-missing": "no list of class names; numbers are used",
+    "class-id-differs": "a class has different ids in two files of the dataset",
+    "picture-duplicate": "the same picture twice in one split",
+    "split-leak": "the same pixels in two splits",
+    "split-overlap": "the same picture file in two splits",
+    "label-without-picture": "a label file without a picture",
+}
+_NOTES = {
+    "box-tiny": "a box narrower or lower than one pixel",
+    "area-missing": "no area is stated; width x height is taken",
+    "id-missing": "objects without an id; they are numbered",
+    "id-gap": "class ids are not consecutive; inside they are",
+    "class-without-objects": "a class that no object has, or none in some split",
+    "picture-empty": "a picture without objects",
+    "picture-unlisted": "a picture or label file that no split lists",
+    "exif-turned": "EXIF turns the picture; boxes are taken as drawn on the upright one",
+    "picture-note": "the decoder had something to say",
+}
+
+CODES: dict[str, tuple[str, str]] = {
+    **{code: ("error", meaning) for code, meaning in _ERRORS.items()},
+    **{code: ("warning", meaning) for code, meaning in _WARNINGS.items()},
+    **{code: ("info", meaning) for code, meaning in _NOTES.items()},
+}
+"""code -> (severity, meaning). An error is left out, a warning is used as it is, info is normal."""
+
+
+@dataclass
+class Log:
+    """Findings as they come up. Files are named relative to the dataset's folder `root`."""
+
+    root: Path
+    findings: list[Finding] = field(default_factory=list)
+
+    def note(self, code: str, file: Path | str, where: str, message: str) -> None:
+        """Add one finding; its severity is the code's. All text becomes printable."""
+        severity = CODES[code][0]
+        name = self.name(file) if isinstance(file, Path) else file
+        text = (printable(part) for part in (name, where, message))
+        self.findings.append(Finding(code, severity, *text))
+
+    def name(self, file: Path) -> str:
+        """The name of a file as findings give it."""
+        if file.is_relative_to(self.root):
+            return file.relative_to(self.root).as_posix()
+        return str(file)

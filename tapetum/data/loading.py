@@ -1,0 +1,118 @@
+"""Batches of samples whose order and augmentation are pure functions of seed, epoch and index.
+
+The sampler hands out (epoch, index) pairs, so a dataset holds no state, and stopping at any step
+and going on later, with any number of worker processes, gives the same samples again.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch.utils.data import DataLoader
+
+from tapetum.base.errors import TapetumError
+from tapetum.base.runtime import generator
+from tapetum.data.dataset import Dataset
+from tapetum.structures import Sample
+
+Augment = Callable[[Sample, torch.Generator], Sample]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which pictures each step of a training sees: a function, not a state.
+
+    count pictures; batch_size of them a step; the last incomplete batch of an epoch is left out
+    (its pictures come at another place in the next epoch's order).
+    """
+
+    count: int
+    batch_size: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, self.count // self.batch_size)
+
+    def epoch(self, number: int) -> list[list[tuple[int, int]]]:
+        """The batches of one epoch, each a list of (epoch, index)."""
+        order = torch.randperm(self.count, generator=generator(self.seed, "order", number)).tolist()
+        size = self.batch_size
+        starts = range(0, self.steps_per_epoch * size, size)
+        return [[(number, index) for index in order[start : start + size]] for start in starts]
+
+    def steps(self, first: int, last: int) -> Iterator[list[tuple[int, int]]]:
+        """The batches of steps first, first + 1, ..., last - 1 of the whole training."""
+        for number in range(first // self.steps_per_epoch, last // self.steps_per_epoch + 1):
+            start = number * self.steps_per_epoch
+            for offset, batch in enumerate(self.epoch(number)):
+                if first <= start + offset < last:
+                    yield batch
+
+
+def training_batches(
+    dataset: Dataset, plan: Plan, augment: Augment, first: int, last: int, workers: int = 0
+) -> Iterator[list[Sample]]:
+    """The augmented samples of steps first ... last - 1, one list a step.
+
+    A picture that cannot be read raises its own TapetumError here, with the file's name, also when
+    a worker process met it.
+    """
+    loader: DataLoader = DataLoader(
+        _Augmented(dataset, augment, plan.seed),  # type: ignore[arg-type]
+        batch_sampler=_Steps(plan, first, last),
+        num_workers=workers,
+        collate_fn=list,
+        worker_init_fn=_start_worker,
+        prefetch_factor=2 if workers else None,
+    )
+    for batch in loader:
+        yield [_unwrap(item) for item in batch]
+
+
+class _Steps:
+    """The plan's steps as the batch sampler of a DataLoader."""
+
+    def __init__(self, plan: Plan, first: int, last: int) -> None:
+        self.plan, self.first, self.last = plan, first, last
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return self.plan.steps(self.first, self.last)
+
+    def __len__(self) -> int:
+        return max(0, self.last - self.first)
+
+
+class _Augmented:
+    """A dataset indexed by (epoch, index)."""
+
+    def __init__(self, dataset: Dataset, augment: Augment, seed: int) -> None:
+        self.dataset, self.augment, self.seed = dataset, augment, seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample | TapetumError:
+        epoch, index = key
+        try:
+            sample = self.dataset[index]
+        except TapetumError as error:
+            # A DataLoader turns a worker's exception into text; as a value it arrives whole.
+            return error
+        return self.augment(sample, generator(self.seed, "augment", epoch, index))
+
+
+def _unwrap(item: Sample | TapetumError) -> Sample:
+    if isinstance(item, TapetumError):
+        raise item
+    return item
+
+
+def _start_worker(_: int) -> None:
+    """Workers leave signals to the main process, which saves and then ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(1)

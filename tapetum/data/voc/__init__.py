@@ -1,0 +1,136 @@
+"""PASCAL VOC: one XML file a picture, and lists of names for the splits.
+
+A dataset has `Annotations/*.xml`, its pictures in `JPEGImages/` (or `images/`, or beside the XML),
+and `ImageSets/Main/{train,val,trainval,test}.txt`; without those lists all is one split. Folders
+of splits that hold XML and pictures side by side (`train/a.xml`, `train/a.jpg`) are read as well.
+An XML file belongs to the picture of its own name, as in VOC; the `filename` in it comes second.
+
+Corners are pixels counted from 1, both included (VOC development kit, section 4.1), so that
+x = xmin - 1 and width = xmax - xmin + 1. `part` elements inside an object are not objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tapetum.base.errors import AnnotationError, FileAccessError
+from tapetum.base.files import read_text
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.finder import Finder, refuse_hostile
+from tapetum.data.findings import Log
+from tapetum.data.picture import Annotations, Picture
+from tapetum.data.splits import ALL, in_order, split_name
+from tapetum.data.voc.entries import FOLDER, Reading
+from tapetum.data.voc.write import write
+
+__all__ = ["read", "recognise", "write"]
+
+LOOKED_FOR = "Annotations/*.xml"
+_XML = (".xml",)
+_LISTS = "ImageSets/Main"
+
+
+def recognise(path: Path) -> bool:
+    """Is this a folder with VOC's XML files where they belong?"""
+    return path.is_dir() and bool(_groups(Finder(path)))
+
+
+def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
+    """All annotations of a folder. A bad file or object is a finding and is left out.
+
+    Raises:
+        AnnotationError: the folder has no VOC annotations.
+    """
+    finder, log = Finder(path), Log(path)
+    groups = _groups(finder)
+    if not groups:
+        raise AnnotationError("no VOC annotations", file=path, hint=f"needs {LOOKED_FOR}")
+    reading = Reading(finder, log, limits)
+    for files in groups.values():
+        for name in files:
+            reading.file(name)
+    pictures = dict(zip(reading.names, reading.pictures(), strict=True))
+    splits = _splits(groups, pictures, log, limits)
+    for folder, why in finder.refused.items():
+        log.note("name-hostile", folder or ".", "folder", f"not opened: {why}")
+    classes = tuple(sorted(reading.classes))
+    numbers = tuple(range(1, len(classes) + 1))
+    return Annotations("voc", path, classes, numbers, in_order(splits), tuple(log.findings))
+
+
+def _groups(finder: Finder) -> dict[str, list[str]]:
+    """Split (or ALL) -> names of XML files, relative to the root."""
+    if files := finder.files(FOLDER, _XML):
+        return {ALL: [f"{FOLDER}/{name}" for name in files]}
+    groups = {}
+    for folder in finder.folders():
+        split, files = split_name(folder), finder.files(folder, _XML)
+        if split and files:
+            groups[split] = [f"{folder}/{name}" for name in files]
+    alone = finder.files("", _XML, deep=False)
+    return groups or ({ALL: alone} if alone else {})
+
+
+def _splits(
+    groups: dict[str, list[str]], pictures: dict[str, Picture], log: Log, limits: Limits
+) -> dict[str, tuple[Picture, ...]]:
+    """The pictures of each split: by its lists where the dataset has some, else by its folders."""
+    lists = list(_lists(log.root))
+    if ALL not in groups or not lists:
+        return {
+            split: tuple(pictures[name] for name in names if name in pictures)
+            for split, names in groups.items()
+        }
+    known = {name.removeprefix(f"{FOLDER}/").removesuffix(".xml"): name for name in groups[ALL]}
+    splits: dict[str, tuple[Picture, ...]] = {}
+    listed: set[str] = set()
+    for split, path in lists:
+        names = _read_list(path, known, log, limits)
+        listed.update(names)
+        splits[split] = tuple(pictures[known[n]] for n in names if known[n] in pictures)
+    for name in sorted(known.keys() - listed):
+        log.note("picture-unlisted", known[name], "file", f"no list in {_LISTS} names it")
+    return splits
+
+
+def _lists(root: Path) -> Iterator[tuple[str, Path]]:
+    """(split, list file). VOC keeps lists for each class beside these, as in cat_train.txt."""
+    seen = set()
+    for path in sorted((root / _LISTS).glob("*.txt")):
+        split = split_name(path.stem)
+        if split and "_" not in path.stem and split not in seen:
+            seen.add(split)
+            yield split, path
+
+
+def _read_list(path: Path, known: dict[str, str], log: Log, limits: Limits) -> list[str]:
+    """The names in a list that the dataset has, each once."""
+    names: dict[str, int] = {}
+    for number, line in enumerate(read_text(path, limits).splitlines(), start=1):
+        name = _listed_name(line, known)
+        where = f"line {number}"
+        if name in names:
+            message = f"{name} stands on line {names[name]} as well"
+            log.note("picture-duplicate", path, where, message)
+        elif name in known:
+            names[name] = number
+        elif name:
+            _note_absent(name, path, where, log)
+    return list(names)
+
+
+def _listed_name(line: str, known: dict[str, str]) -> str:
+    """The name on a line of a list, which may be followed by -1, 0 or 1 (is the class there?)."""
+    line = line.strip()
+    parts = line.rsplit(maxsplit=1)
+    return parts[0] if line not in known and parts[1:] in (["-1"], ["0"], ["1"]) else line
+
+
+def _note_absent(name: str, path: Path, where: str, log: Log) -> None:
+    try:
+        refuse_hostile(name)
+    except FileAccessError as error:
+        log.note("name-hostile", path, where, f"{name}: {error.why}")
+        return
+    log.note("split-missing-file", path, where, f"there is no {FOLDER}/{name}.xml")

@@ -1,0 +1,149 @@
+"""YOLO: a text file of relative boxes a picture, and data.yaml for classes and splits.
+
+Where data.yaml names splits, they are followed: folders or list files, relative to it or to its
+`path`. Names that lead out of the dataset's folder (`../train/images`, `/content/set/images/val`
+in files that were made elsewhere) are never followed; what their last parts name inside the
+folder is taken. Without named splits, pictures are looked for in `images/train` and so on, then
+`train/images` and so on, then `images/`, then the folder itself.
+
+The labels of `images/train/a.jpg` are `labels/train/a.txt` (the last `images` in the name becomes
+`labels`), else `a.txt` beside the picture or in a folder `labels` there. Without data.yaml, class
+names come from `classes.txt` in the folder or in its folder of labels.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+
+from tapetum.base.errors import AnnotationError
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.finder import Finder
+from tapetum.data.findings import Log
+from tapetum.data.image import SUFFIXES
+from tapetum.data.picture import Annotations
+from tapetum.data.splits import ALL, in_order, split_name
+from tapetum.data.yolo.config import Config, find_yaml, read_config
+from tapetum.data.yolo.labels import Labels
+from tapetum.data.yolo.places import pictures_named, places_named
+from tapetum.data.yolo.write import write
+
+__all__ = ["read", "recognise", "write"]
+
+LOOKED_FOR = "data.yaml, or labels/*.txt beside images/"
+_TXT = (".txt",)
+
+
+def recognise(path: Path) -> bool:
+    """Is this a YOLO data file, or a folder with one, or with labels where they belong?"""
+    if path.is_file():
+        return path.suffix.lower() in (".yaml", ".yml")
+    if not path.is_dir():
+        return False
+    if find_yaml(path) is not None:
+        return True
+    finder = Finder(path)
+    if finder.find("classes.txt", [""]) and finder.files("", SUFFIXES, deep=False):
+        return True
+    nested = [f"{folder}/labels" for folder in finder.folders() if split_name(folder)]
+    return any(finder.files(folder, _TXT) for folder in ["labels", *nested])
+
+
+def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
+    """All labels of a folder. A bad file or line is a finding and is left out.
+
+    Raises:
+        AnnotationError: no YOLO dataset there, or its data.yaml cannot be read.
+    """
+    root = path if path.is_dir() else path.parent
+    finder, log = Finder(root), Log(root)
+    config = read_config(find_yaml(root) if path.is_dir() else path, finder, log, limits)
+    groups = _groups(config, finder, log, limits)
+    if not any(groups.values()):
+        raise AnnotationError("no YOLO pictures", file=path, hint=f"needs {LOOKED_FOR}")
+    reading = _Reading(finder, Labels(config, log, limits))
+    numbers = {split: reading.split(names) for split, names in groups.items()}
+    reading.note_strays()
+    pictures = reading.labels.pictures()
+    for folder, why in finder.refused.items():
+        log.note("name-hostile", folder or ".", "folder", f"not opened: {why}")
+    splits = in_order({split: [pictures[n] for n in own] for split, own in numbers.items()})
+    ids = sorted(reading.labels.numbers)
+    classes = tuple((config.names or {}).get(number, str(number)) for number in ids)
+    if config.names is None:
+        log.note("class-names-missing", ".", "data.yaml", f"{len(ids)} classes have no names")
+    return Annotations("yolo", root, classes, tuple(ids), splits, tuple(log.findings))
+
+
+def _groups(config: Config, finder: Finder, log: Log, limits: Limits) -> dict[str, list[str]]:
+    """Split -> names of its pictures, relative to the root."""
+    named = {
+        split: [
+            name
+            for place in places_named(config, split, finder, log)
+            for name in pictures_named(place, finder, log, limits)
+        ]
+        for split in config.splits
+    }
+    return {split: list(dict.fromkeys(names)) for split, names in named.items() if names} or (
+        _conventional(finder)
+    )
+
+
+def _conventional(finder: Finder) -> dict[str, list[str]]:
+    """The usual layouts, where data.yaml says nothing that is there."""
+    below = {name: f"images/{name}" for name in finder.folders("images") if split_name(name)}
+    above = {name: f"{name}/images" for name in finder.folders() if split_name(name)}
+    for folders in (below, above):
+        groups: dict[str, list[str]] = {}
+        for name, folder in folders.items():
+            names = [f"{folder}/{file}" for file in finder.files(folder, SUFFIXES)]
+            groups.setdefault(split_name(name) or name, []).extend(names)
+        if any(groups.values()):
+            return groups
+    inside = [f"images/{file}" for file in finder.files("images", SUFFIXES)]
+    return {ALL: inside or finder.files("", SUFFIXES, deep=False)}
+
+
+class _Reading:
+    """Pictures with their label files, remembering which label files were used."""
+
+    def __init__(self, finder: Finder, labels: Labels) -> None:
+        self.finder, self.labels = finder, labels
+        self.used: set[Path] = set()
+        self.folders: set[str] = set()
+        self.read: dict[str, int | None] = {}
+
+    def split(self, names: list[str]) -> list[int]:
+        """The numbers of those pictures that can be used."""
+        for name in names:
+            if name not in self.read:
+                self.read[name] = self._picture(name)
+        numbers = (self.read[name] for name in names)
+        return [number for number in numbers if number is not None]
+
+    def note_strays(self) -> None:
+        """Label files that belong to no picture."""
+        for folder in sorted(self.folders):
+            for file in self.finder.files(folder, _TXT, deep=False):
+                path = self.finder.root / folder / file
+                if path not in self.used and "labels" in folder and file != "classes.txt":
+                    self.labels.log.note("label-without-picture", path, "file", "no such picture")
+
+    def _picture(self, name: str) -> int | None:
+        folder, file = posixpath.split(name)
+        folders = [_label_folder(folder), folder, posixpath.join(folder, "labels")]
+        self.folders.update(folders)
+        label = self.finder.find(posixpath.splitext(file)[0] + ".txt", folders)
+        if label is not None:
+            self.used.add(label)
+        return self.labels.add(name, self.finder.root / name, label)
+
+
+def _label_folder(folder: str) -> str:
+    """The folder of labels for a folder of pictures: its last part `images` becomes `labels`."""
+    parts = folder.split("/")
+    for place in reversed(range(len(parts))):
+        if parts[place] == "images":
+            return "/".join([*parts[:place], "labels", *parts[place + 1 :]])
+    return folder

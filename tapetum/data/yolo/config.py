@@ -1,0 +1,124 @@
+"""data.yaml and classes.txt: what a YOLO dataset says about itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tapetum.base.errors import AnnotationError
+from tapetum.base.files import nesting, read_text
+from tapetum.base.limits import Limits
+from tapetum.data.finder import Finder
+from tapetum.data.findings import Log
+
+_YAML_BYTES = 2**20  # a configuration; YAML is slow to read
+_DEPTH = 50
+_SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
+
+
+@dataclass
+class Config:
+    """file: where it stands, if anywhere. names: class number -> name, None where no list is.
+    splits: split -> the folders and list files that it names. base: `path` in the file.
+    keypoints: do more numbers follow each box?"""
+
+    file: Path | None = None
+    names: dict[int, str] | None = None
+    splits: dict[str, list[str]] = field(default_factory=dict)
+    base: str = ""
+    keypoints: bool = False
+
+
+def find_yaml(folder: Path) -> Path | None:
+    """The dataset's own YAML file: data.yaml, else the first other one that names classes."""
+    files = [f for f in sorted(folder.glob("*.y*ml")) if f.suffix.lower() in (".yaml", ".yml")]
+    files.sort(key=lambda file: file.stem != "data")
+    return next((file for file in files if _names_classes(file)), None)
+
+
+def read_config(yaml_file: Path | None, finder: Finder, log: Log, limits: Limits) -> Config:
+    """Classes and splits from the YAML file, classes else from classes.txt.
+
+    Raises:
+        AnnotationError: the YAML file cannot be read.
+    """
+    config = Config() if yaml_file is None else _from_yaml(yaml_file, log, limits)
+    if config.names is None:
+        place = finder.find("classes.txt", ["", "labels", "train/labels", "train"])
+        if place is not None:
+            names = [line.strip() for line in read_text(place, limits).splitlines()]
+            config.names = {number: name for number, name in enumerate(names) if name}
+            config.file = config.file or place
+    return config
+
+
+def _names_classes(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return b"names" in stream.read(_YAML_BYTES)
+
+
+def _from_yaml(file: Path, log: Log, limits: Limits) -> Config:
+    content = _load(file, limits)
+    if not isinstance(content, dict):
+        raise AnnotationError("a YOLO data file holds `key: value` lines", file=file)
+    base = content.get("path")
+    config = Config(
+        file=file,
+        names=_names(content, file, log),
+        base=base if isinstance(base, str) else "",
+        keypoints=content.get("kpt_shape") is not None,
+    )
+    for key, split in _SPLITS.items():
+        value = content.get(key)
+        places = value if isinstance(value, list) else [value]
+        texts = [place for place in places if isinstance(place, str) and place]
+        if texts and split not in config.splits:
+            config.splits[split] = texts
+        if len(texts) < len([place for place in places if place]):
+            log.note("annotation-malformed", file, key, "not the name of a folder or list file")
+    return config
+
+
+def _load(file: Path, limits: Limits) -> Any:
+    """The content by the safe loader. Merge keys are refused, because a page of them expands to
+    gigabytes; deep brackets too, because the time to read them grows with their square."""
+    text = read_text(file, dataclasses.replace(limits, text_bytes=_YAML_BYTES))
+    if "<<" in text:
+        raise AnnotationError("merge keys (<<) are not accepted", file=file)
+    if nesting(text) > _DEPTH:
+        raise AnnotationError(f"nested deeper than {_DEPTH} levels", file=file)
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        where = f"line {error.problem_mark.line + 1}" if error.problem_mark else None
+        raise AnnotationError(f"not valid YAML: {error.problem}", file=file, where=where) from error
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise AnnotationError(f"not valid YAML: {reason}", file=file) from error
+
+
+def _names(content: dict[Any, Any], file: Path, log: Log) -> dict[int, str] | None:
+    value = content.get("names")
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict):
+        if value is not None:
+            log.note("class-malformed", file, "names", "neither a list nor a mapping")
+        return None
+    names: dict[int, str] = {}
+    for key, name in value.items():
+        number = int(key) if isinstance(key, str) and key.isdecimal() else key
+        usable = isinstance(name, str | int | float) and not isinstance(name, bool)
+        if type(number) is not int or not usable or not str(name).strip():
+            message = f"{name!r} is not a name; words like yes, no and null need quotes"
+            log.note("class-malformed", file, f"names {key}", message)
+        else:
+            names[number] = str(name)
+    stated = content.get("nc")
+    if stated is not None and stated != len(value):
+        log.note("class-count", file, "nc", f"nc is {stated}, names lists {len(value)}")
+    return names

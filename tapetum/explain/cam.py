@@ -1,0 +1,75 @@
+"""Maps from a layer inside the model: where it fires, weighted by what the score wants of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tapetum.base.errors import TapetumError
+from tapetum.explain.capture import Layer, captured, map_and_gradient
+from tapetum.explain.gradients import total_score
+from tapetum.structures import Model, Target
+
+
+def grad_cam(model: Model, picture: Tensor, target: Target, layer: Layer) -> Tensor:
+    """(H, W): Grad-CAM (Selvaraju et al. 2017, equations 1 and 2).
+
+    Channels weighted by their mean gradient, summed, negative parts cut. The weights do not know
+    where the gradient came from: of two equal things in the picture, both light up.
+    """
+    activation, gradient = layer_gradient(model, picture, target, layer)
+    weights = gradient.mean(dim=(2, 3), keepdim=True)  # (1, C, 1, 1)
+    cam = (weights * activation).sum(dim=1, keepdim=True).relu()  # (1, 1, h, w)
+    return in_picture_frame(model, picture, cam)
+
+
+def hires_cam(model: Model, picture: Tensor, target: Target, layer: Layer) -> Tensor:
+    """(H, W): HiResCAM (Draelos and Carin 2020), negative parts cut as in Grad-CAM.
+
+    As Grad-CAM, with each cell weighted by its own gradient: of two equal things, only the one
+    that the score belongs to lights up.
+    """
+    activation, gradient = layer_gradient(model, picture, target, layer)
+    cam = (gradient * activation).sum(dim=1, keepdim=True).relu()  # (1, 1, h, w)
+    return in_picture_frame(model, picture, cam)
+
+
+def layer_gradient(
+    model: Model, picture: Tensor, target: Target, layer: Layer
+) -> tuple[Tensor, Tensor]:
+    """The map of `layer` and the gradient of the score on it, each (1, C, h, w).
+
+    Raises:
+        TapetumError: the score does not depend on the layer.
+        ValueError: the layer's function does not give (1, C, h, w).
+    """
+    # The pixels need a gradient even here: with frozen weights there would be no graph at all.
+    pixels = picture.detach().clone().requires_grad_(True)
+    with captured(layer[0]) as calls:
+        score = total_score(model, pixels, target)
+    found = map_and_gradient(score, calls, layer)
+    if found is None:
+        raise TapetumError("the score does not depend on this layer", hint="choose another layer")
+    if found[0].ndim != 4 or len(found[0]) != 1:
+        raise ValueError(f"layer: expected a map (1, C, h, w), got {tuple(found[0].shape)}")
+    return found
+
+
+def in_picture_frame(model: Model, picture: Tensor, cam: Tensor) -> Tensor:
+    """A map (1, 1, h, w) of the prepared picture as (H, W) in the frame of the original one.
+
+    Enlarged to the prepared picture, the padding at the right and the bottom cut away, and the
+    rest resized to the original. A map cell covers an equal share of the padded picture.
+    """
+    with torch.no_grad():
+        batch = model.prepare([picture])
+    height, width = batch.sizes[0].tolist()
+    padded = F.interpolate(
+        cam, tuple(batch.pixels.shape[-2:]), mode="bilinear", align_corners=False
+    )
+    content = padded[:, :, :height, :width]  # (1, 1, height, width)
+    resized = F.interpolate(
+        content, tuple(picture.shape[-2:]), mode="bilinear", align_corners=False
+    )
+    return resized[0, 0]  # (H, W)

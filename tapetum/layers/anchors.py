@@ -1,0 +1,83 @@
+"""Anchors: boxes of a few sizes and shapes around every cell of every pyramid level."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class AnchorGrid:
+    """Anchors of a pyramid: level i has `sizes[i]` x `ratios` boxes a cell.
+
+    sizes: for each level, the square roots of the anchors' areas in pixels.
+    ratios: height / width of the anchors.
+
+    Corners of the boxes round the cell's origin are whole pixels, and the step from cell to cell
+    is the size of the padded picture over the size of the map, rounded down: the conventions under
+    which the published detectors were trained.
+    """
+
+    def __init__(self, sizes: Sequence[Sequence[float]], ratios: Sequence[float]) -> None:
+        self.sizes = tuple(tuple(float(size) for size in level) for level in sizes)
+        self.ratios = tuple(float(ratio) for ratio in ratios)
+        if len({len(level) for level in self.sizes}) != 1:
+            counts = [len(level) for level in self.sizes]
+            raise ValueError(f"sizes: expected equally many for every level, got {counts}")
+
+    @property
+    def per_cell(self) -> int:
+        """Number of anchors at every cell."""
+        return len(self.sizes[0]) * len(self.ratios)
+
+    def __call__(self, pixels: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Anchors (h * w * per_cell, 4) of each map of the batch `pixels`, xyxy in pixels.
+
+        Cells row by row, then ratios, then sizes. The tensors are cached: do not write to them.
+        """
+        if len(maps) != len(self.sizes):
+            raise ValueError(f"maps: expected {len(self.sizes)} levels, got {len(maps)}")
+        grids = tuple((m.shape[-2], m.shape[-1]) for m in maps)
+        picture = (pixels.shape[-2], pixels.shape[-1])
+        dtype = torch.promote_types(pixels.dtype, torch.float32)
+        return _anchors(self.sizes, self.ratios, picture, grids, pixels.device, dtype)
+
+
+@functools.lru_cache(maxsize=16)
+def _anchors(
+    sizes: tuple[tuple[float, ...], ...],
+    ratios: tuple[float, ...],
+    picture: tuple[int, int],
+    grids: tuple[tuple[int, int], ...],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> tuple[Tensor, ...]:
+    # Made outside inference mode: what prediction puts into the cache, training may use.
+    with torch.inference_mode(False), torch.no_grad():
+        levels = []
+        for level_sizes, (rows, columns) in zip(sizes, grids, strict=True):
+            cell = cell_anchors(level_sizes, ratios).to(device, dtype)  # (A, 4)
+            step_y, step_x = picture[0] // rows, picture[1] // columns
+            y = torch.arange(rows, device=device, dtype=dtype) * step_y
+            x = torch.arange(columns, device=device, dtype=dtype) * step_x
+            y, x = torch.meshgrid(y, x, indexing="ij")  # (rows, columns)
+            origin = torch.stack((x, y, x, y), dim=-1)  # (rows, columns, 4)
+            levels.append((origin[:, :, None] + cell).reshape(-1, 4))  # (rows * columns * A, 4)
+        return tuple(levels)
+
+
+def cell_anchors(sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
+    """The anchors (len(ratios) * len(sizes), 4) round the origin, xyxy, rounded to pixels."""
+    size = torch.tensor(sizes, dtype=torch.float32)
+    height = torch.sqrt(torch.tensor(ratios, dtype=torch.float32))
+    width = 1 / height
+    w = (width[:, None] * size).flatten()
+    h = (height[:, None] * size).flatten()
+    return (torch.stack((-w, -h, w, h), dim=1) / 2).round()
+
+
+def octave_sizes(smallest: Sequence[int], octaves: int) -> tuple[tuple[int, ...], ...]:
+    """`octaves` sizes for each level, evenly spread (in log scale) up to twice the smallest."""
+    return tuple(tuple(int(s * 2 ** (i / octaves)) for i in range(octaves)) for s in smallest)

@@ -1,0 +1,352 @@
+"""Faster R-CNN: first where something may be, then what it is.
+
+Ren et al. 2015, "Faster R-CNN" (arXiv 1506.01497), on the feature pyramid of Lin et al. 2017
+(arXiv 1612.03144). A proposal network ranks anchors by how much they look like a thing at all; the
+features inside each proposal are pooled to 7 x 7, and two dense layers say which class it is and
+how to move it, once for each class. Both stages learn together.
+
+Differs from the papers as torchvision does, whose numbers it gives: RoI Align with two samples a
+side, no mask. Differs from torchvision: what training does more (more proposals, sampled ones,
+true boxes among them) depends on truth being given, not on the mode; boxes inside crowd regions
+are ignored. Background is output 0 of the classifier and nobody else's matter.
+Expected: AP 37.0 on COCO val2017 with ResNet-50 and torchvision's published weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tapetum.backbones import make_backbone, resnet
+from tapetum.backbones.reference import Renames
+from tapetum.layers.anchors import AnchorGrid, octave_sizes
+from tapetum.layers.pyramid import FeaturePyramid, PoolTop
+from tapetum.layers.regions import RegionPool
+from tapetum.models.detection.assign import assign, crowd_of, matched_objects, objects_of
+from tapetum.models.detection.results import as_prediction
+from tapetum.models.detection.rpn import (
+    ProposalHead,
+    Sampled,
+    proposal_losses,
+    propose,
+    sample_anchors,
+)
+from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD, Preparation
+from tapetum.ops.boxes import decode_boxes, encode_boxes
+from tapetum.ops.losses import cross_entropy, smooth_l1_loss
+from tapetum.ops.matching import sample_balanced
+from tapetum.structures import Batch, Objects, Prediction, Target
+
+BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
+"""Offsets of proposals are small: these bring them near unit variance."""
+OVERLAP = 0.5
+"""IoU from which a proposal learns an object; below, background."""
+POSITIVE_FRACTION = 0.25
+
+
+class Raw(NamedTuple):
+    """B pictures, N anchors, P regions of all pictures one after the other, K classes."""
+
+    objectness: Tensor  # (B, N) logits
+    anchor_deltas: Tensor  # (B, N, 4)
+    anchors: Tensor  # (N, 4) xyxy in pixels of the prepared picture
+    regions: Tensor  # (P, 4) likewise
+    picture: Tensor  # (P,) int64, the picture of each region
+    class_logits: Tensor  # (P, 1 + K), background first
+    region_deltas: Tensor  # (P, 1 + K, 4)
+    sampled_anchors: Sampled | None  # with truth: which anchors are in the loss
+    region_match: Tensor | None  # (P,) with truth: object of each region, -1 background
+
+
+class RegionHead(nn.Module):
+    """Two dense layers over pooled features, then classes and offsets."""
+
+    def __init__(self, channels: int, size: int, width: int, classes: int) -> None:
+        super().__init__()
+        self.dense1 = nn.Linear(channels * size * size, width)
+        self.dense2 = nn.Linear(width, width)
+        self.relu = nn.ReLU()
+        self.classes = nn.Linear(width, 1 + classes)
+        self.deltas = nn.Linear(width, (1 + classes) * 4)
+
+    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Pooled features (P, C, size, size) to logits (P, 1 + K) and offsets (P, 1 + K, 4)."""
+        x = self.relu(self.dense1(pooled.flatten(1)))
+        x = self.relu(self.dense2(x))
+        return self.classes(x), self.deltas(x).unflatten(1, (-1, 4))
+
+
+class FasterRCNN(nn.Module):
+    """The two-stage detector; see the module's docstring. Build one with `faster_rcnn`."""
+
+    differentiable = True
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        pyramid: FeaturePyramid,
+        anchors: AnchorGrid,
+        proposal_head: ProposalHead,
+        region_pool: RegionPool,
+        region_head: RegionHead,
+        preparation: Preparation,
+        *,
+        proposals: int,
+        training_proposals: int,
+        proposal_nms_threshold: float,
+        sampled_anchors: int,
+        sampled_regions: int,
+        score_threshold: float,
+        nms_threshold: float,
+        max_detections: int,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pyramid = pyramid
+        self.anchors = anchors
+        self.proposal_head = proposal_head
+        self.region_pool = region_pool
+        self.region_head = region_head
+        self.preparation = preparation
+        self.proposals = proposals
+        self.training_proposals = training_proposals
+        self.proposal_nms_threshold = proposal_nms_threshold
+        self.sampled_anchors = sampled_anchors
+        self.sampled_regions = sampled_regions
+        self.score_threshold = score_threshold
+        self.nms_threshold = nms_threshold
+        self.max_detections = max_detections
+
+    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
+        """Pictures (3, H, W), uint8 or float in [0, 1], to a batch; see `Preparation`."""
+        return self.preparation(pictures, targets, like=self.region_head.classes.weight)
+
+    def forward(
+        self,
+        pixels: Tensor,
+        sizes: Tensor,
+        truth: Sequence[Target] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Raw:
+        """Proposals and what the second stage says of them.
+
+        With truth: more proposals, the true boxes among them, and of anchors and regions a sample
+        drawn from `generator`, which the losses use (the first ones without a generator).
+        """
+        maps = list(self.pyramid(self.backbone(pixels)).values())
+        anchors = self.anchors(pixels, maps)
+        objectness, anchor_deltas = self.proposal_head(maps)
+        regions = propose(
+            objectness,
+            anchor_deltas,
+            anchors,
+            sizes,
+            count=self.proposals if truth is None else self.training_proposals,
+            nms_threshold=self.proposal_nms_threshold,
+        )
+        every = torch.cat(anchors)
+        sampled, match = None, None
+        if truth is not None:
+            sampled = sample_anchors(truth, every, self.sampled_anchors, generator)
+            regions, match = self._sample_regions(regions, truth, generator)
+        boxes, picture = torch.cat(regions), picture_index(regions)
+        class_logits, region_deltas = self._classify(maps, boxes, picture)
+        return Raw(
+            objectness=objectness,
+            anchor_deltas=anchor_deltas,
+            anchors=every,
+            regions=boxes,
+            picture=picture,
+            class_logits=class_logits,
+            region_deltas=region_deltas,
+            sampled_anchors=sampled,
+            region_match=match,
+        )
+
+    def _classify(
+        self, maps: Sequence[Tensor], boxes: Tensor, picture: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (P, 1 + K) and offsets (P, 1 + K, 4) of boxes (P, 4); p6 only makes proposals."""
+        return self.region_head(self.region_pool(maps[:-1], boxes, picture))
+
+    def _sample_regions(
+        self,
+        proposals: Sequence[Tensor],
+        truth: Sequence[Target],
+        generator: torch.Generator | None,
+    ) -> tuple[list[Tensor], Tensor]:
+        """Of proposals and true boxes, those to learn from, and the object of each, -1 for none."""
+        regions, matches = [], []
+        for boxes, target in zip(proposals, truth, strict=True):
+            objects = objects_of(target)
+            boxes = torch.cat((boxes, objects.boxes[~crowd_of(objects)].to(boxes.dtype)))
+            match = assign(objects, boxes, OVERLAP, OVERLAP)
+            chosen = torch.cat(
+                sample_balanced(match, self.sampled_regions, POSITIVE_FRACTION, generator)
+            )
+            regions.append(boxes[chosen])
+            matches.append(match[chosen])
+        return regions, torch.cat(matches)
+
+    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+        """Two losses of the proposals, two of the regions, over what forward sampled.
+
+        Raises:
+            ValueError: `raw` comes from a forward without truth.
+        """
+        if raw.sampled_anchors is None or raw.region_match is None:
+            raise ValueError("raw: expected from forward(..., truth), got it from one without")
+        losses = proposal_losses(
+            raw.objectness, raw.anchor_deltas, raw.anchors, raw.sampled_anchors, truth
+        )
+        thing = torch.nonzero(raw.region_match >= 0).flatten()
+        picture, match = raw.picture[thing], raw.region_match[thing]
+        boxes, labels = matched_objects(truth, picture, match)
+        goal = torch.zeros_like(raw.region_match)  # (P,) background
+        goal[thing] = 1 + labels
+        offsets = encode_boxes(boxes, raw.regions[thing], BOX_WEIGHTS)
+        error = smooth_l1_loss(
+            raw.region_deltas[thing, 1 + labels], offsets, beta=1 / 9, reduction="sum"
+        )
+        return losses | {
+            "classification": cross_entropy(raw.class_logits, goal),
+            "boxes": error / max(1, len(goal)),
+        }
+
+    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+        """Detections in the frame of the original pictures, by falling score."""
+        scores = F.softmax(raw.class_logits.to(raw.regions.dtype), dim=1)[:, 1:]  # (P, K)
+        region, label = torch.nonzero(scores > self.score_threshold, as_tuple=True)
+        deltas = raw.region_deltas[region, 1 + label]
+        found = Objects(
+            boxes=decode_boxes(deltas, raw.regions[region], BOX_WEIGHTS),
+            labels=label,
+            scores=scores[region, label],
+        )
+        picture = raw.picture[region]
+        sizes, originals = batch.sizes.tolist(), batch.originals.tolist()
+        return [
+            as_prediction(
+                found[picture == i],
+                size=tuple(sizes[i]),
+                original=tuple(originals[i]),
+                nms_threshold=self.nms_threshold,
+                max_detections=self.max_detections,
+            )
+            for i in range(len(sizes))
+        ]
+
+    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        """(N,) for each box, taken as the only proposal, the logit of its label."""
+        batch = self.prepare(pictures, targets)
+        assert batch.truth is not None
+        objects = [objects_of(target) for target in batch.truth]
+        boxes = [o.boxes for o in objects]
+        maps = list(self.pyramid(self.backbone(batch.pixels)).values())
+        logits, _ = self._classify(maps, torch.cat(boxes), picture_index(boxes))
+        labels = torch.cat([o.labels for o in objects])
+        return logits[torch.arange(len(labels), device=labels.device), 1 + labels]
+
+    def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
+        """Backbone maps, then pyramid levels. c5 is first: every region's score depends on it,
+        whereas a pyramid level or a finer map serves some of the regions only."""
+        backbone, pyramid = ("c5", "c4", "c3", "c2"), ("p2", "p3", "p4", "p5")
+        layers: dict[str, tuple[nn.Module, Callable[[Any], Tensor]]] = {
+            name: (self.backbone, itemgetter(name)) for name in backbone
+        }
+        return layers | {name: (self.pyramid, itemgetter(name)) for name in pyramid}
+
+
+def picture_index(boxes: Sequence[Tensor]) -> Tensor:
+    """(P,) int64: the position in the list of each of the P boxes in it."""
+    return torch.cat([b.new_full((len(b),), i, dtype=torch.int64) for i, b in enumerate(boxes)])
+
+
+def faster_rcnn(
+    backbone: str = "resnet50",
+    classes: int = 90,
+    norm: str = "batch",
+    backbone_width: int = 64,
+    fpn_channels: int = 256,
+    head_width: int = 1024,
+    anchor_sizes: Sequence[int] = (32, 64, 128, 256, 512),
+    anchor_ratios: Sequence[float] = (0.5, 1.0, 2.0),
+    min_size: int = 800,
+    max_size: int = 1333,
+    image_mean: Sequence[float] = IMAGENET_MEAN,
+    image_std: Sequence[float] = IMAGENET_STD,
+    proposals: int = 1000,
+    training_proposals: int = 2000,
+    proposal_nms_threshold: float = 0.7,
+    sampled_anchors: int = 256,
+    sampled_regions: int = 512,
+    score_threshold: float = 0.05,
+    nms_threshold: float = 0.5,
+    max_detections: int = 100,
+) -> FasterRCNN:
+    """Faster R-CNN on a ResNet pyramid p2 to p6 (strides 4 to 64).
+
+    backbone, backbone_width, norm: a name in BACKBONES, channels of its stem, kind of norm in it.
+    classes: without background.
+    anchor_sizes: side in pixels of the square anchor of each level, p2 to p6.
+    anchor_ratios: height / width.
+    min_size, max_size, image_mean, image_std: see `Preparation`.
+    proposals: boxes of each level before suppression, and of a picture after it;
+        `training_proposals` where truth is given.
+    sampled_anchors, sampled_regions: how many of a picture take part in the losses.
+    """
+    anchors = AnchorGrid(sizes=octave_sizes(anchor_sizes, 1), ratios=anchor_ratios)
+    body = make_backbone(backbone, width=backbone_width, norm=norm)
+    pool = RegionPool()
+    return FasterRCNN(
+        backbone=body,
+        pyramid=FeaturePyramid(body.channels, fpn_channels, top=PoolTop()),
+        anchors=anchors,
+        proposal_head=ProposalHead(channels=fpn_channels, anchors=anchors.per_cell),
+        region_pool=pool,
+        region_head=RegionHead(
+            channels=fpn_channels, size=pool.size, width=head_width, classes=classes
+        ),
+        preparation=Preparation(
+            min_size=min_size,
+            max_size=max_size,
+            mean=tuple(image_mean),
+            std=tuple(image_std),
+        ),
+        proposals=proposals,
+        training_proposals=training_proposals,
+        proposal_nms_threshold=proposal_nms_threshold,
+        sampled_anchors=sampled_anchors,
+        sampled_regions=sampled_regions,
+        score_threshold=score_threshold,
+        nms_threshold=nms_threshold,
+        max_detections=max_detections,
+    )
+
+
+def _pairs(conv: str) -> tuple[tuple[str, str], ...]:
+    """Templates of a torchvision file in which `conv` names a convolution inside its block."""
+    return (
+        *resnet.REFERENCE["torchvision"].inside("backbone.", "backbone.body."),
+        ("pyramid.lateral.#.*", f"backbone.fpn.inner_blocks.#.{conv}*"),
+        ("pyramid.output.#.*", f"backbone.fpn.layer_blocks.#.{conv}*"),
+        ("proposal_head.conv.*", "rpn.head.conv." + (f"0.{conv}*" if conv else "*")),
+        ("proposal_head.objectness.*", "rpn.head.cls_logits.*"),
+        ("proposal_head.deltas.*", "rpn.head.bbox_pred.*"),
+        ("region_head.dense1.*", "roi_heads.box_head.fc6.*"),
+        ("region_head.dense2.*", "roi_heads.box_head.fc7.*"),
+        ("region_head.classes.*", "roi_heads.box_predictor.cls_score.*"),
+        ("region_head.deltas.*", "roi_heads.box_predictor.bbox_pred.*"),
+    )
+
+
+REFERENCE = {
+    "torchvision": Renames(_pairs("0.")),
+    # Published files are older than the blocks that torchvision builds with today.
+    "torchvision-published": Renames(_pairs("")),
+}

@@ -1,0 +1,34 @@
+"""From scored boxes to a prediction: the end that detectors share."""
+
+from __future__ import annotations
+
+from tapetum.models.pictures import boxes_to_original
+from tapetum.ops.boxes import clip_boxes_to_image, remove_small_boxes
+from tapetum.ops.nms import batched_nms
+from tapetum.structures import Objects, Prediction
+
+SMALLEST = 0.01
+"""Pixels: boxes narrower or lower than this, after clipping, are nothing one could see."""
+
+
+def as_prediction(
+    candidates: Objects,
+    *,
+    size: tuple[int, int],
+    original: tuple[int, int],
+    nms_threshold: float,
+    max_detections: int,
+) -> Prediction:
+    """Scored candidates in one picture: clipped, suppressed class by class, cut, moved back.
+
+    size: (height, width) of the prepared picture, without padding, in whose frame the boxes are.
+    original: (height, width) of the picture as it came.
+    """
+    boxes = clip_boxes_to_image(candidates.boxes, size)
+    solid = remove_small_boxes(boxes, SMALLEST)
+    boxes, found = boxes[solid], candidates[solid]
+    assert found.scores is not None
+    keep = batched_nms(boxes, found.scores, found.labels, nms_threshold)[:max_detections]
+    return Prediction(
+        objects=found[keep].with_(boxes=boxes_to_original(boxes[keep], size, original))
+    )

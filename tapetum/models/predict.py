@@ -1,0 +1,101 @@
+"""Predict with any model: every picture's answer is its own, and the model stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tapetum.base.runtime import Runtime, undisturbed
+from tapetum.structures import Batch, Model, Objects, Prediction
+
+
+def predict(
+    model: Model,
+    pictures: Sequence[Tensor],
+    *,
+    batch_size: int = 8,
+    runtime: Runtime | None = None,
+) -> list[Prediction]:
+    """What the model says of pictures (3, H, W), uint8 or float in [0, 1], in their own frames.
+
+    Pictures are batched with those that are equally large once prepared, so that no answer depends
+    on the neighbours by more than rounding. Evaluation mode without gradients; afterwards the
+    model's modes and the random state are as before. Predictions are on the processor.
+
+    batch_size: the most pictures in one forward, which bounds the memory.
+    runtime: the precision of forward, and a check of the device: the model is not moved.
+
+    Raises:
+        ValueError: the model is not on the device of `runtime`, or `batch_size` < 1.
+    """
+    assert isinstance(model, nn.Module)
+    if batch_size < 1:
+        raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
+    runtime = runtime or Runtime(_device(model))
+    if _device(model).type != runtime.device.type:
+        raise ValueError(f"model: expected on {runtime.device}, got on {_device(model)}")
+    found: dict[int, Prediction] = {}
+    waiting: dict[tuple[int, ...], list[tuple[int, Batch]]] = {}
+    with undisturbed(model):
+        for index, picture in enumerate(pictures):
+            with torch.inference_mode():
+                batch = model.prepare([picture])
+            group = waiting.setdefault(tuple(batch.pixels.shape), [])
+            group.append((index, batch))
+            if len(group) == batch_size:
+                found.update(_answer(model, group, runtime))
+                group.clear()
+        for group in waiting.values():
+            found.update(_answer(model, group, runtime))
+    return [found[index] for index in range(len(found))]
+
+
+def _answer(
+    model: Model, group: Sequence[tuple[int, Batch]], runtime: Runtime
+) -> dict[int, Prediction]:
+    """Predictions by index for single-picture batches of equal shape."""
+    if not group:
+        return {}
+    indices = [index for index, _ in group]
+    assert isinstance(model, nn.Module)
+    batches = [batch for _, batch in group]
+    with torch.inference_mode():
+        batch = Batch(
+            pixels=torch.cat([one.pixels for one in batches]),
+            sizes=torch.cat([one.sizes for one in batches]),
+            originals=torch.cat([one.originals for one in batches]),
+        )
+        with runtime.autocast():
+            raw = model(batch.pixels, batch.sizes)
+        predictions = model.decode(raw, batch)
+    return dict(zip(indices, map(_ordinary, predictions), strict=True))
+
+
+def _ordinary(prediction: Prediction) -> Prediction:
+    """The same on the processor, in tensors that autograd may use (those of inference may not)."""
+    objects = prediction.objects
+    if objects is not None:
+        objects = Objects(
+            boxes=objects.boxes.cpu().clone(),
+            labels=objects.labels.cpu().clone(),
+            scores=_copy(objects.scores),
+            masks=_copy(objects.masks),
+            keypoints=_copy(objects.keypoints),
+        )
+    return Prediction(
+        labels=_copy(prediction.labels),
+        objects=objects,
+        semantic=_copy(prediction.semantic),
+        class_scores=_copy(prediction.class_scores),
+        pixel_scores=_copy(prediction.pixel_scores),
+    )
+
+
+def _copy(value: Tensor | None) -> Tensor | None:
+    return None if value is None else value.cpu().clone()
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device

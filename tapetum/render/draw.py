@@ -1,0 +1,198 @@
+"""Things drawn on their picture: boxes, names, scores, masks and keypoints, at any size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from tapetum.render.canvas import Canvas, Picture, make_canvas
+from tapetum.render.labels import Label, Rect, paste_labels
+from tapetum.render.masks import blend_mask
+from tapetum.render.palette import BLACK, DARK, Color, class_color, text_color
+from tapetum.render.text import line_height, text_width
+from tapetum.structures import Objects
+
+
+def draw_objects(
+    image: Picture,
+    objects: Objects,
+    classes: Sequence[str],
+    truth: Objects | None = None,
+    *,
+    scores: bool = True,
+    labels: bool = True,
+    masks: bool = True,
+    legend: bool = True,
+) -> Image.Image:
+    """`objects` drawn with solid lines, and `truth`, if given, dashed with its labels below.
+
+    image: (3, H, W) uint8 or float in [0, 1], or a PIL image. Small pictures are enlarged by a
+        whole factor, so that labels can be read.
+    classes: names by label; a label beyond them reads "class 7".
+    legend: add a strip below the picture that tells the two kinds of line (only with truth).
+
+    The strongest scores are drawn last and find the best place for their label. Boxes are clipped
+    to the picture; those with a coordinate that is not finite are left out.
+    """
+    canvas = make_canvas(image)
+    found = _draw_kind(canvas, objects, classes, truth=False, masks=masks, scores=scores)
+    known = []
+    if truth is not None:
+        known = _draw_kind(canvas, truth, classes, truth=True, masks=False, scores=False)
+    if labels:
+        paste_labels(canvas, found + known)
+    return _with_legend(canvas) if legend and truth is not None else canvas.image
+
+
+def class_name(classes: Sequence[str], label: int) -> str:
+    """The name of a label, also where there is none."""
+    return classes[label] if 0 <= label < len(classes) else f"class {label}"
+
+
+def _draw_kind(
+    canvas: Canvas,
+    objects: Objects,
+    classes: Sequence[str],
+    *,
+    truth: bool,
+    masks: bool,
+    scores: bool,
+) -> list[Label]:
+    """Draw one kind of thing, weakest first; returns their labels, strongest first."""
+    ranked = _drawable(objects)
+    if masks and objects.masks is not None:
+        for i in reversed(ranked):
+            color = class_color(int(objects.labels[i]))
+            blend_mask(canvas.image, objects.masks[i], color, line=canvas.line)
+    rects = {i: _to_canvas(objects.boxes[i].tolist(), canvas) for i in ranked}
+    draw = ImageDraw.Draw(canvas.image)
+    for i in reversed(ranked):
+        color = class_color(int(objects.labels[i]))
+        _outline(draw, _line_rect(rects[i], canvas, truth), canvas.line, color, dashed=truth)
+        if objects.keypoints is not None:
+            _keypoints(draw, objects.keypoints[i].tolist(), canvas, color)
+    return [
+        Label(
+            box=_line_rect(rects[i], canvas, truth),
+            name=class_name(classes, int(objects.labels[i])),
+            note=_note(objects, i, scores=scores),
+            color=class_color(int(objects.labels[i])),
+            truth=truth,
+        )
+        for i in ranked
+    ]
+
+
+def _drawable(objects: Objects) -> list[int]:
+    """Indices of the things with finite boxes, by falling score (equal ones in their order)."""
+    finite = objects.boxes.isfinite().all(dim=1).nonzero().flatten().tolist()
+    if objects.scores is None:
+        return finite
+    scores = objects.scores.tolist()
+    return sorted(finite, key=lambda i: -scores[i])
+
+
+def _note(objects: Objects, i: int, *, scores: bool) -> str:
+    """What stands behind the name: the score, and whether evaluation ignores the thing."""
+    parts = []
+    if scores and objects.scores is not None:
+        parts.append(f"{float(objects.scores[i]):.2f}")
+    if objects.crowd is not None and bool(objects.crowd[i]):
+        parts.append("crowd")
+    if objects.difficult is not None and bool(objects.difficult[i]):
+        parts.append("difficult")
+    return " ".join(parts)
+
+
+def _to_canvas(box: Sequence[float], canvas: Canvas) -> Rect:
+    """A box in canvas pixels, half open, inside the canvas, at least one pixel large."""
+    width, height = canvas.image.size
+    # Clipped as floats first: a box of a model that diverged may not fit any integer.
+    x1, x2 = (round(min(max(x * canvas.factor, 0), width)) for x in (box[0], box[2]))
+    y1, y2 = (round(min(max(y * canvas.factor, 0), height)) for y in (box[1], box[3]))
+    x1, y1 = min(x1, width - 1), min(y1, height - 1)
+    return x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)
+
+
+def _line_rect(rect: Rect, canvas: Canvas, truth: bool) -> Rect:
+    """Where the line's outer edge runs.
+
+    Outside the box, so that small things stay visible; that of the truth inside where there is
+    room, so that a perfect prediction does not hide it.
+    """
+    left, top, right, bottom = rect
+    line = canvas.line
+    if truth and min(right - left, bottom - top) >= 8 * line:
+        return rect
+    width, height = canvas.image.size
+    edges = max(left - line, 0), max(top - line, 0), min(right + line, width)
+    return *edges, min(bottom + line, height)
+
+
+def _outline(
+    draw: ImageDraw.ImageDraw, rect: Rect, line: int, color: Color, *, dashed: bool
+) -> None:
+    """A rectangle of `color`: solid with a thin dark edge, or dashes of colour on black."""
+    left, top, right, bottom = rect[0], rect[1], rect[2] - 1, rect[3] - 1
+    if not dashed:
+        edge = max(1, line // 3)
+        grown = (left - edge, top - edge, right + edge, bottom + edge)
+        draw.rectangle(grown, outline=BLACK, width=edge)
+        draw.rectangle((left, top, right, bottom), outline=color, width=line)
+        return
+    draw.rectangle((left, top, right, bottom), outline=BLACK, width=line)
+    for x1, x2 in _dashes(left, right, line):
+        draw.rectangle((x1, top, x2, min(top + line - 1, bottom)), fill=color)
+        draw.rectangle((x1, max(bottom - line + 1, top), x2, bottom), fill=color)
+    for y1, y2 in _dashes(top, bottom, line):
+        draw.rectangle((left, y1, min(left + line - 1, right), y2), fill=color)
+        draw.rectangle((max(right - line + 1, left), y1, right, y2), fill=color)
+
+
+def _dashes(start: int, end: int, line: int) -> list[tuple[int, int]]:
+    """Inclusive runs of colour from `start` to `end`, beginning and ending with a dash."""
+    dash, gap = 4 * line, 3 * line
+    length = end - start + 1
+    count = max(1, round((length + gap) / (dash + gap)))
+    step = (length + gap) / count
+    spans = [
+        (start + round(k * step), start + round(k * step + step - gap) - 1) for k in range(count)
+    ]
+    return [(a, min(b, end)) for a, b in spans if b >= a]
+
+
+def _keypoints(
+    draw: ImageDraw.ImageDraw, points: Sequence[Sequence[float]], canvas: Canvas, color: Color
+) -> None:
+    """A disc at each visible keypoint, a ring at each hidden one."""
+    radius = 1.5 * canvas.line
+    for x, y, visibility in points:
+        if visibility > 0 and np.isfinite([x, y]).all():
+            center = np.array([x, y]) * canvas.factor
+            disc = (*(center - radius), *(center + radius))
+            fill = color if visibility > 1 else None
+            draw.ellipse(disc, fill=fill, outline=BLACK if fill else color, width=canvas.line // 2)
+
+
+def _with_legend(canvas: Canvas) -> Image.Image:
+    """The picture with a strip below that shows how predictions and truth are drawn."""
+    font, pad, line = canvas.font, canvas.pad, canvas.line
+    swatch, height = 14 * line, line_height(font) + 2 * pad
+    names = ("prediction", "truth")
+    width = sum(swatch + 4 * pad + text_width(name, font) for name in names)
+    image = canvas.image
+    if width > image.width:
+        return image
+    sheet = Image.new("RGB", (image.width, image.height + height), DARK)
+    sheet.paste(image)
+    draw = ImageDraw.Draw(sheet)
+    left, ink = 2 * pad, text_color(DARK)
+    for name in names:
+        middle = image.height + height // 2
+        rect = (left, middle - 2 * line, left + swatch, middle + 2 * line)
+        _outline(draw, rect, line, class_color(1), dashed=name == "truth")
+        draw.text((left + swatch + pad, image.height + pad), name, fill=ink, font=font)
+        left += swatch + 4 * pad + text_width(name, font)
+    return sheet

@@ -1,0 +1,143 @@
+"""Maps laid over pictures: heat, masks; and many pictures on one sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from tapetum.render.canvas import Picture, make_canvas, to_array, to_image
+from tapetum.render.draw import draw_objects
+from tapetum.render.masks import MASK_STRENGTH, blend_mask
+from tapetum.render.palette import BLACK, DARK, WHITE, class_color, heat_table, text_color
+from tapetum.render.text import line_height, load_font, shorten, text_width
+from tapetum.structures import Objects
+
+
+def overlay_heat(
+    image: Picture,
+    heat: Tensor,
+    strength: float = 0.6,
+    *,
+    colormap: str = "inferno",
+    bar: bool = False,
+    objects: Objects | None = None,
+    classes: Sequence[str] = (),
+) -> Image.Image:
+    """A heat map over its picture, which is shown in grey so that every colour is heat.
+
+    heat: (H, W) float in [0, 1], in the frame of the picture.
+    strength: share of the map in the mixture, 0 to 1.
+    bar: add a strip below with the colours from 0 to 1.
+    objects, classes: things to draw on top, usually the one that is explained.
+
+    Without bar and objects the result has the picture's own size; with them a small picture is
+    enlarged, as `draw_objects` does.
+
+    Raises:
+        ValueError: the map has another size than the picture, or values outside [0, 1].
+    """
+    grey = to_array(to_image(image).convert("L"))  # (H, W, 3)
+    _check_heat(heat, grey.shape[:2])
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength: expected a number in [0, 1], got {strength}")
+    levels = (heat.detach().cpu().double().numpy() * 255).round().astype(np.uint8)
+    colors = heat_table(colormap)[levels]  # (H, W, 3)
+    mixed = grey * (1 - strength) + colors * strength
+    picture = Image.fromarray(np.round(mixed).astype(np.uint8))
+    if objects is not None or bar:
+        picture = draw_objects(picture, objects or Objects.empty(), classes)
+    return _with_bar(picture, colormap) if bar else picture
+
+
+def overlay_masks(
+    image: Picture, masks: Tensor, labels: Tensor, strength: float = MASK_STRENGTH
+) -> Image.Image:
+    """Masks (N, H, W) bool over their picture, at its size, in the colours of `labels` (N,)."""
+    picture = to_image(image)
+    line = max(1, min(picture.size) // 200)
+    if masks.ndim != 3 or len(masks) != len(labels):
+        raise ValueError(f"masks: expected ({len(labels)}, H, W), got {tuple(masks.shape)}")
+    for mask, label in zip(masks, labels.tolist(), strict=True):
+        blend_mask(picture, mask, class_color(label), line=line, strength=strength)
+    return picture
+
+
+def contact_sheet(
+    images: Sequence[Image.Image],
+    columns: int = 4,
+    captions: Sequence[str] | None = None,
+    *,
+    cell: int = 320,
+) -> Image.Image:
+    """Pictures in rows on one sheet, each fitted into `cell` by `cell` pixels.
+
+    Raises:
+        ValueError: no columns, or another number of captions than of pictures.
+    """
+    if columns < 1:
+        raise ValueError(f"columns: expected 1 or more, got {columns}")
+    names = [""] * len(images) if captions is None else list(captions)
+    if len(names) != len(images):
+        raise ValueError(f"captions: expected {len(images)}, got {len(names)}")
+    if not images:
+        return Image.new("RGB", (cell, cell), WHITE)
+    cells = [_captioned(*pair, cell) for pair in zip(images, names, strict=True)]
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    heights = [max(image.height for image in row) for row in rows]
+    gap, across = max(4, cell // 40), min(columns, len(cells))
+    size = (across * (cell + gap) + gap, sum(heights) + gap * (len(rows) + 1))
+    sheet, top = Image.new("RGB", size, WHITE), gap
+    for row, height in zip(rows, heights, strict=True):
+        for i, image in enumerate(row):
+            sheet.paste(image, (gap + i * (cell + gap), top))
+        top += height + gap
+    return sheet
+
+
+def _captioned(image: Image.Image, caption: str, cell: int) -> Image.Image:
+    """A picture `cell` pixels wide with its caption below."""
+    font, small = load_font(max(10, cell // 20)), _fitted(image, cell)
+    below = line_height(font) + cell // 40 if caption else 0
+    sheet = Image.new("RGB", (cell, small.height + below), WHITE)
+    sheet.paste(small, ((cell - small.width) // 2, 0))
+    text = shorten(caption, font, cell)
+    start = (cell - text_width(text, font)) // 2
+    ImageDraw.Draw(sheet).text((start, small.height + cell // 80), text, fill=DARK, font=font)
+    return sheet
+
+
+def _check_heat(heat: Tensor, size: tuple[int, ...]) -> None:
+    if tuple(heat.shape) != size:
+        raise ValueError(f"heat: expected the picture's size {size}, got {tuple(heat.shape)}")
+    if not bool(((heat >= 0) & (heat <= 1)).all()):
+        raise ValueError("heat: expected values in [0, 1]")
+
+
+def _with_bar(image: Image.Image, colormap: str) -> Image.Image:
+    """The picture with a strip of all colours below, from 0 to 1."""
+    font = make_canvas(image).font
+    height, pad = line_height(font) + 4, max(4, int(font.size) // 2)
+    sheet = Image.new("RGB", (image.width, image.height + height), DARK)
+    sheet.paste(image)
+    draw = ImageDraw.Draw(sheet)
+    left = 2 * pad + text_width("0", font)
+    right = image.width - 2 * pad - text_width("1", font)
+    if right - left < 8:
+        return image
+    ramp = np.tile(heat_table(colormap)[None], (height - 8, 1, 1))
+    strip = Image.fromarray(ramp).resize((right - left, height - 8), Image.Resampling.BILINEAR)
+    sheet.paste(strip, (left, image.height + 4))
+    draw.rectangle((left - 1, image.height + 3, right, image.height + height - 4), outline=BLACK)
+    draw.text((pad, image.height + 2), "0", fill=text_color(DARK), font=font)
+    draw.text((right + pad, image.height + 2), "1", fill=text_color(DARK), font=font)
+    return sheet
+
+
+def _fitted(image: Image.Image, cell: int) -> Image.Image:
+    """The whole picture inside a square of `cell` pixels, enlarged or made smaller."""
+    scale = cell / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)

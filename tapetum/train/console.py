@@ -1,0 +1,93 @@
+"""What a training shows while it runs: one live line on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+_SECONDS_BETWEEN_LINES = 20.0
+
+
+class ConsoleObserver:
+    """Shows steps, time left, the share of time spent waiting for data, losses and the metric."""
+
+    def __init__(self, console: Console | None = None, metric: str = "AP") -> None:
+        self.console = console or Console(stderr=True)
+        self.metric = metric
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._total = 0
+        self._loss = _Smooth()
+        self._wait = _Smooth()
+        self._pace = _Smooth()
+        self._best = ""
+        self._last_line = 0.0
+
+    def on_start(self, total_steps: int, first_step: int) -> None:
+        self._total = total_steps
+        if not self.console.is_terminal:
+            return
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            TextColumn("{task.fields[words]}"),
+            console=self.console,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task("", total=total_steps, completed=first_step, words="")
+
+    def on_step(self, row: dict[str, Any]) -> None:
+        self._loss.add(row["loss"])
+        self._pace.add(row["seconds"])
+        self._wait.add(100 * row["data_wait"] / max(row["seconds"], 1e-9))
+        parts = " ".join(f"{name} {value:.3f}" for name, value in row["losses"].items())
+        words = f"loss {self._loss.value:.3f} ({parts})  data wait {self._wait.value:.0f} %"
+        if self._progress is not None and self._task is not None:
+            shown = f"{words}  {self._best}"
+            self._progress.update(self._task, completed=row["step"], words=shown)
+        elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            left = self._pace.value * (self._total - row["step"]) / 60
+            step = f"step {row['step']}/{self._total}"
+            self.console.print(f"{step}  {words}  {left:.1f} min left", highlight=False)
+
+    def on_evaluation(self, row: dict[str, Any]) -> None:
+        value = row.get(self.metric)
+        if value is None:
+            return
+        self._best = f"{self.metric} {value:.3f}"
+        second = f"  AP50 {row['AP50']:.3f}" if "AP50" in row else ""
+        line = f"step {row['step']}: {self._best}{second} ({row['evaluation_seconds']:.0f} s)"
+        self.console.print(line, highlight=False)
+
+    def on_end(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+class _Smooth:
+    """A running mean that forgets: readable numbers from noisy steps."""
+
+    def __init__(self, keep: float = 0.95) -> None:
+        self.keep, self.value, self._seen = keep, 0.0, 0
+
+    def add(self, value: float) -> None:
+        self._seen += 1
+        share = max(1 - self.keep, 1 / self._seen)
+        self.value += share * (value - self.value)

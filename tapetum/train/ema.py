@@ -1,0 +1,52 @@
+"""A moving average of the weights: smoother than the last step, and what gets evaluated."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+
+class MovingAverage:
+    """Exponential moving average of parameters and floating buffers (Polyak and Juditsky 1992).
+
+    Early on the average follows fast: the decay at update t is min(decay, (1 + t) / (10 + t)).
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.average = {name: value.detach().clone() for name, value in _state(model).items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move the average towards the weights of `model`."""
+        self.updates += 1
+        share = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
+        floating = [(self.average[n], v) for n, v in _state(model).items() if v.is_floating_point()]
+        torch._foreach_lerp_([mean for mean, _ in floating], [v for _, v in floating], share)
+        for name, value in _state(model).items():
+            if not value.is_floating_point():
+                self.average[name].copy_(value)
+
+    @contextlib.contextmanager
+    def applied(self, model: nn.Module) -> Iterator[None]:
+        """Inside, `model` has the averaged weights; afterwards its own again."""
+        own = {name: value.detach().clone() for name, value in _state(model).items()}
+        _copy(self.average, model)
+        try:
+            yield
+        finally:
+            _copy(own, model)
+
+
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    return model.state_dict()
+
+
+@torch.no_grad()
+def _copy(source: dict[str, Tensor], model: nn.Module) -> None:
+    for name, value in _state(model).items():
+        value.copy_(source[name])

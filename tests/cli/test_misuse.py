@@ -1,0 +1,66 @@
+"""Every misuse is one line on stderr and a stated exit code; a traceback needs --debug."""
+
+import pytest
+
+from tests.cli.tools import TINY, tapetum
+
+USAGE = 2
+WRONG = {
+    "unknown model": ("train", "yolo99", "scenes"),
+    "no data": ("train", "retinanet"),
+    "no such data": ("train", "retinanet", "nowhere"),
+    "resume with a model": ("train", "retinanet", "scenes", "--resume", "x"),
+    "negative rate": ("train", "retinanet", "scenes", "--lr", "-1"),
+    "unknown optimizer": ("train", "retinanet", "scenes", "--optimizer", "lion"),
+    "unknown backbone": ("train", "retinanet", "scenes", "--backbone", "vgg"),
+    "unknown augmentation": ("train", "retinanet", "scenes", "--augment", "mosaic"),
+    "unknown device": ("train", "retinanet", "scenes", "--device", "tpu"),
+    "unknown argument": ("train", "retinanet", "scenes", "--set", "layers=3"),
+    "no pair": ("train", "retinanet", "scenes", "--set", "layers"),
+    "fp16 on a processor": (
+        *("train", "retinanet", "scenes", "--device", "cpu", "--precision", "fp16"),
+    ),
+    "truth alone": ("evaluate", "--truth", "x.json"),
+    "nothing to evaluate": ("evaluate",),
+    "no such dataset": ("check", "nowhere"),
+}
+
+
+@pytest.mark.parametrize("words", WRONG.values(), ids=WRONG.keys())
+def test_wrong_usage_is_one_line(words, tmp_path):
+    place = ("--out", tmp_path / "run") if words[0] == "train" and "--resume" not in words else ()
+    result = tapetum(*words, *place)
+    assert result.returncode == USAGE, result.stderr
+    assert result.stderr.startswith("tapetum: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_options_and_commands_are_usage_errors():
+    for words in (("train", "--learning-rate", "3"), ("fly",), ("predict",)):
+        result = tapetum(*words)
+        assert result.returncode == USAGE
+        assert "Traceback" not in result.stderr
+
+
+def test_a_missing_run_is_a_failure_in_one_line(tmp_path):
+    commands = (("evaluate",), ("predict", "x.jpg"), ("explain", "x.jpg"), ("report",))
+    for command, *more in commands:
+        result = tapetum(command, tmp_path / "none", *more)
+        assert result.returncode == 1
+        assert len(result.stderr.splitlines()) == 1
+        assert "none" in result.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    result = tapetum("report", tmp_path / "none", "--debug")
+    assert "Traceback" in result.stderr
+    assert result.returncode == 1
+
+
+def test_an_existing_run_is_refused_not_overwritten(run):
+    before = (run / "run.json").read_bytes()
+    result = tapetum("train", "retinanet", "scenes", "--out", run, *TINY)
+    assert result.returncode == USAGE
+    assert "exists already" in result.stderr
+    assert (run / "run.json").read_bytes() == before

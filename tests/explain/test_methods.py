@@ -1,0 +1,121 @@
+"""The one door: what it refuses, what it returns, and that it leaves everything as it was."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from tapetum.base.errors import TapetumError, UsageError
+from tapetum.explain import METHODS, explain
+from tapetum.explain.methods import find_layer, to_unit
+from tapetum.structures import Target
+
+
+@pytest.fixture
+def picture():
+    return torch.rand(3, 20, 26, generator=torch.Generator().manual_seed(7))
+
+
+def fingerprint(model):
+    return (
+        [(name, part.training, len(part._forward_hooks)) for name, part in model.named_modules()],
+        [(p.requires_grad, p.grad is None, p.detach().sum().item()) for p in model.parameters()],
+        torch.random.get_rng_state().tolist(),
+        torch.is_grad_enabled(),
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_a_map_in_the_frame_of_the_picture(levels, thing, picture, method):
+    heat = explain(levels, picture, thing(4, 4, 22, 18, label=1), method)
+    assert heat.shape == (20, 26)
+    assert heat.min() >= 0
+    assert heat.max() in (0, 1)
+    assert not heat.requires_grad
+    assert torch.equal(heat, explain(levels, picture, thing(4, 4, 22, 18, label=1), method))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_model_is_left_as_it_was(levels, thing, picture, method):
+    levels.train()
+    levels.head.eval()
+    levels.down.weight.requires_grad_(False)
+    before = fingerprint(levels)
+    explain(levels, picture, thing(4, 4, 22, 18), method)
+    assert fingerprint(levels) == before
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_model_is_left_as_it_was_after_an_error(levels, picture, method):
+    levels.train()
+    before = fingerprint(levels)
+    with pytest.raises(ValueError, match="score: expected"):
+        explain(levels, picture, Target(), method)
+    assert fingerprint(levels) == before
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_frozen_weights_and_no_grad_change_nothing(levels, thing, picture, method):
+    expected = explain(levels, picture, thing(4, 4, 22, 18), method)
+    levels.requires_grad_(False)
+    with torch.inference_mode():
+        boxes = thing(4, 4, 22, 18)  # an inference tensor, as predictions are
+        assert torch.equal(explain(levels, picture, boxes, method), expected)
+    with torch.no_grad():
+        assert torch.equal(explain(levels, picture, thing(4, 4, 22, 18), method), expected)
+
+
+def test_bytes_and_floats_are_the_same_picture(levels, thing, picture):
+    bytes_ = (picture * 255).round().to(torch.uint8)
+    target = thing(4, 4, 22, 18, label=1)
+    expected = explain(levels, bytes_.float() / 255, target, "saliency")
+    assert torch.equal(explain(levels, bytes_, target, "saliency"), expected)
+
+
+def test_autocast_of_the_caller_does_not_blur_the_map(levels, thing, picture):
+    expected = explain(levels, picture, thing(4, 4, 22, 18), "saliency")
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(explain(levels, picture, thing(4, 4, 22, 18), "saliency"), expected)
+
+
+def test_dropout_is_off_while_explaining(levels, thing, picture):
+    levels.head.append(nn.Dropout(0.5))
+    levels.train()
+    target = thing(4, 4, 22, 18)
+    first = explain(levels, picture, target, "saliency")
+    assert torch.equal(explain(levels, picture, target, "saliency"), first)
+
+
+def test_a_model_that_cannot_be_differentiated_is_refused_in_one_line(levels, thing, picture):
+    levels.differentiable = False
+    with pytest.raises(TapetumError, match="needs a score that can be differentiated") as caught:
+        explain(levels, picture, thing(1, 1, 5, 5))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_are_refused_with_those_there_are(levels, thing, picture):
+    with pytest.raises(UsageError, match=r"unknown method 'lime'.*grad-cam.*saliency"):
+        explain(levels, picture, thing(1, 1, 5, 5), "lime")
+    with pytest.raises(UsageError, match=r"unknown layer 'neck'.*head, coarse"):
+        explain(levels, picture, thing(1, 1, 5, 5), "grad-cam", "neck")
+    with pytest.raises(UsageError, match="saliency explains the pixels and takes no layer"):
+        explain(levels, picture, thing(1, 1, 5, 5), "saliency", "head")
+    with pytest.raises(ValueError, match=r"picture: expected \(3, H, W\)"):
+        explain(levels, picture[None], thing(1, 1, 5, 5))
+
+
+def test_a_model_without_layers_is_refused(levels, thing, picture, monkeypatch):
+    monkeypatch.setattr(levels, "explain_layers", dict)
+    with pytest.raises(TapetumError, match="names no layer"):
+        explain(levels, picture, thing(1, 1, 5, 5))
+
+
+def test_the_first_layer_is_the_default(levels):
+    assert find_layer(levels, None)[0] is levels.head
+    assert find_layer(levels, "coarse")[0] is levels.down
+
+
+def test_a_map_without_heat_stays_zero():
+    assert to_unit(torch.zeros(2, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert to_unit(torch.tensor([[0.5, 2.0]])).tolist() == [[0.25, 1]]

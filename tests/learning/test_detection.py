@@ -1,0 +1,66 @@
+"""Each tiny detector learns four made pictures by heart, and then finds what is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tapetum.base.runtime import generator
+from tapetum.models import MODELS
+from tapetum.models.predict import predict
+from tapetum.ops.boxes import box_iou
+from tapetum.structures import Objects, Target
+
+from ..contract.tiny import TINY
+
+STEPS = {"retinanet": 70, "faster_rcnn": 70}
+COLOURS = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.8, 0.3], [0.2, 0.3, 0.9]])
+BOXES = (
+    [(8, 10, 44, 40, 0), (60, 30, 120, 84, 1)],
+    [(20, 50, 70, 90, 2), (80, 8, 118, 50, 0)],
+    [(40, 20, 90, 70, 1)],
+    [(6, 6, 50, 52, 2), (64, 48, 110, 88, 0), (70, 4, 120, 36, 1)],
+)
+
+
+def scene(things: list[tuple[int, ...]], seed: int) -> tuple[Tensor, Target]:
+    """Coloured rectangles before grey noise; the colour is the class."""
+    picture = 0.5 + 0.1 * torch.randn(3, 96, 128, generator=generator(seed))
+    for x1, y1, x2, y2, label in things:
+        picture[:, y1:y2, x1:x2] = COLOURS[label][:, None, None]
+    rows = torch.tensor(things)
+    objects = Objects(boxes=rows[:, :4].float(), labels=rows[:, 4])
+    return picture.clamp(0, 1), Target(objects=objects)
+
+
+def learn(model: Any, pictures: list[Tensor], targets: list[Target], steps: int) -> None:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-4)
+    model.train()
+    for step in range(steps):
+        batch = model.prepare(pictures, targets)
+        raw = model(batch.pixels, batch.sizes, batch.truth, generator(0, step))
+        loss = torch.stack(list(model.losses(raw, batch.truth).values())).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10)
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_four_pictures_are_learnt_by_heart(name: str) -> None:
+    torch.manual_seed(0)
+    model: Any = MODELS[name](**TINY[name])
+    pictures, targets = map(list, zip(*(scene(b, i) for i, b in enumerate(BOXES)), strict=True))
+    before = model.score(pictures, targets).detach()
+    learn(model, pictures, targets, STEPS[name])
+    assert (model.score(pictures, targets) > before).all()
+    for prediction, target in zip(predict(model, pictures), targets, strict=True):
+        sure = prediction.objects[prediction.objects.scores > 0.5]
+        truth = target.objects
+        assert len(sure) == len(truth)
+        overlap, match = box_iou(truth.boxes, sure.boxes).max(dim=1)
+        assert (overlap > 0.5).all()
+        assert torch.equal(sure.labels[match], truth.labels)

@@ -1,0 +1,29 @@
+"""The public names are a checked-in list: adding or removing one is a decision, not an accident."""
+
+import importlib
+from pathlib import Path
+
+import tapetum
+
+MODULES = (
+    *("tapetum", "tapetum.api", "tapetum.backbones", "tapetum.evaluate", "tapetum.explain"),
+    *("tapetum.models", "tapetum.report", "tapetum.structures"),
+)
+
+
+def test_public_names_are_those_of_the_list():
+    names = sorted(
+        f"{module}.{name}" for module in MODULES for name in importlib.import_module(module).__all__
+    )
+    listed = Path(__file__).with_name("public_names.txt").read_text().split()
+    assert names == listed
+
+
+def test_every_public_name_exists():
+    for name in tapetum.__all__:
+        assert getattr(tapetum, name) is not None
+    assert "train" in dir(tapetum)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    assert not hasattr(tapetum, "trian")
