@@ -79,7 +79,8 @@ def explain_file(
     prediction = loaded.predict(picture)
     heat = loaded.explain(picture, prediction, object, method, layer)
     assert prediction.objects is not None
-    drawn = draw_objects(overlay_heat(picture, heat), prediction.objects[[object]], loaded.classes)
+    thing = prediction.objects[[object]]
+    drawn = overlay_heat(picture, heat, objects=thing, classes=loaded.classes)
     out = Path(out)
     save_picture(drawn, out.parent, out.name)
     return out

@@ -12,13 +12,14 @@ from torch import Tensor
 from tapetum.api.common import Progress, Say, silent, unseen
 from tapetum.api.loaded import load
 from tapetum.api.measuring import evaluation_dataset, measure_loaded
+from tapetum.base.files import write_json
 from tapetum.report import write_report
 from tapetum.report.gather import gather
 from tapetum.structures import Objects, Target
 from tapetum.train.history import read_history
 from tapetum.train.run import read_run
 
-FILE = "report.html"
+FILE, NUMBERS = "report.html", "evaluation.json"
 
 
 def report(
@@ -29,7 +30,7 @@ def report(
     progress: Progress = unseen,
     say: Say = silent,
 ) -> Path:
-    """Measure a run and write its report; returns the path of RUN/report.html.
+    """Measure a run and write RUN/report.html, whose path is returned, and RUN/evaluation.json.
 
     split: the pictures to show; by default "test" where the data has one, else "val".
     """
@@ -45,6 +46,8 @@ def report(
     def explain(picture: Tensor, thing: Objects) -> Tensor:
         return loaded.explain(picture, Target(objects=thing))
 
+    numbers = {"data": dataset.name, "checkpoint": loaded.folder.name, **measured.result.stats}
+    write_json(folder / NUMBERS, numbers)
     contents = gather(
         record,
         history,

@@ -82,7 +82,8 @@ def _check_counts(annotations: Annotations, log: Log) -> None:
             log.note("class-without-objects", ".", f"class {name}", message)
     for picture in everything(annotations):
         if not len(picture):
-            log.note("picture-empty", picture.path or picture.name, "picture", "no objects")
+            where = f"picture {picture.id}"
+            log.note("picture-empty", picture.path or picture.name, where, "no objects")
 
 
 def _check_overlap(annotations: Annotations, log: Log) -> None:
@@ -121,7 +122,7 @@ def _check_pixels(annotations: Annotations, log: Log, limits: Limits, progress: 
         for warning in image.warnings:
             log.note("picture-note", picture.path, "file", warning)
         twin = seen.setdefault(_digest(image), picture)
-        if twin is not picture:
+        if twin.path != picture.path:
             _note_twins(picture, twin, splits, log)
 
 

@@ -27,7 +27,7 @@ class Finder:
     """Looks names up in folders below `root`. Each folder is listed once, so a hundred thousand
     names cost a few listings; links are followed only where they stay inside `root`.
 
-    refused: folder -> why it was not opened (a link that leads out).
+    refused: folder or file -> why it was not opened (a link that leads out).
     """
 
     def __init__(self, root: Path) -> None:
@@ -43,23 +43,37 @@ class Finder:
             FileAccessError: the name, or a link behind it, leads out of the root.
         """
         refuse_hostile(name)
-        spellings = [name] if "\\" not in name else [name, name.replace("\\", "/")]
-        for folder in folders:
-            for spelling in spellings:
-                place = posixpath.normpath(posixpath.join(folder, spelling))
-                below, file = posixpath.split(place)
-                if (entry := self._listing(below).get(_composed(file))) is not None:
-                    place = posixpath.join(below, entry.name)
-                    return safe_path(self.root, place) if entry.link else self.root / place
+        for spelling in (name,) if "\\" not in name else (name, name.replace("\\", "/")):
+            below, file = posixpath.split(posixpath.normpath(spelling))
+            key = _composed(file)
+            for folder in folders:
+                place = _join(folder, below) if below else folder
+                if (entry := self._listing(place).get(key)) is not None:
+                    found = _join(place, entry.name)
+                    return safe_path(self.root, found) if entry.link else self.root / found
         return None
+
+    def look(self, name: str, folders: Sequence[str]) -> Path | None:
+        """As `find`; what leads out is not there, and stands in `refused`."""
+        try:
+            return self.find(name, folders)
+        except FileAccessError as error:
+            self.refused[name] = error.why
+            return None
 
     def files(self, folder: str, suffixes: Sequence[str], *, deep: bool = True) -> list[str]:
         """Names, relative to `folder`, of its files that end in `suffixes` (in lower case), in
-        order; with `deep` also of those in folders below it."""
-        names = [entry.name for entry in self._listing(folder).values()]
-        found = [name for name in names if name.lower().endswith(tuple(suffixes))]
-        for below in self.folders(folder) if deep else ():
-            found += [f"{below}/{name}" for name in self.files(_join(folder, below), suffixes)]
+        order; with `deep` also of those in folders below it. Links that lead out are left out."""
+        found: list[str] = []
+        places = [""]
+        while places:
+            place = places.pop()
+            here = _join(folder, place)
+            for entry in self._listing(here).values():
+                wanted = entry.name.lower().endswith(tuple(suffixes))
+                if wanted and not (entry.link and self._leads_out(_join(here, entry.name))):
+                    found.append(_join(place, entry.name))
+            places += [_join(place, below) for below in self.folders(here) if deep]
         return sorted(found)
 
     def is_folder(self, folder: str) -> bool:
@@ -77,6 +91,14 @@ class Finder:
         except (OSError, FileAccessError):
             return []
         return sorted(name for name in names if not name.startswith("."))
+
+    def _leads_out(self, place: str) -> bool:
+        try:
+            safe_path(self.root, place)
+        except FileAccessError as error:
+            self.refused[place] = error.why
+            return True
+        return False
 
     def _listing(self, folder: str) -> dict[str, _Entry]:
         """The files directly in `folder`, by their composed name."""

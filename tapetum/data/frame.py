@@ -42,9 +42,9 @@ def settle_in(picture: Picture, actual: ImageSize) -> Picture:
     if picture.size == actual.size:
         return picture
     if picture.size is None:
-        return _sized(picture, actual.size)
+        return _inside(replace(picture, size=actual.size))
     if picture.size == actual.raw_size:
-        return _turned(picture, actual)
+        return _inside(_turned(picture, actual))
     recorded, found = (f"{width} x {height}" for height, width in (picture.size, actual.size))
     why = f"recorded as {recorded} pixels, but it has {found}, so its boxes cannot be trusted"
     raise AnnotationError(why, file=picture.path or picture.name, hint="tapetum check lists all")
@@ -81,10 +81,11 @@ def keep_things(picture: Picture, keep: np.ndarray) -> Picture:
     )
 
 
-def _sized(picture: Picture, size: tuple[int, int]) -> Picture:
-    sizes = np.tile(np.array(size, dtype=np.float64), (len(picture), 1))  # (N, 2)
+def _inside(picture: Picture) -> Picture:
+    """Without the things of which nothing is left once they are clipped, in single precision."""
+    sizes = np.tile(np.array(picture.size, dtype=np.float64), (len(picture), 1))  # (N, 2)
     inside = np.all(clipped_sides(picture.xywh, sizes) > 0, axis=1)
-    return replace(keep_things(picture, inside), size=size)
+    return picture if inside.all() else keep_things(picture, inside)
 
 
 def _turned(picture: Picture, actual: ImageSize) -> Picture:

@@ -98,9 +98,9 @@ def read_image(
     source: a path, the bytes of a file, a Pillow image, or an array (H, W) or (H, W, 3 or 4),
     uint8 in RGB order or (H, W) uint16. How each pixel mode becomes RGB is a table in
     tapetum/data/decoding/modes.py: 16 bits are scaled, not cut, and alpha is laid on white.
-    Values of EXIF orientation outside 1 to 8 count as 1. Nothing is written or printed, and no
-    setting of Pillow is changed; its own bound (178,956,970 pixels, as it ships) holds beside
-    `limits`.
+    Colour profiles are not applied. Values of EXIF orientation outside 1 to 8 count as 1.
+    Nothing is written or printed, and no setting of Pillow is changed; its own bound
+    (178,956,970 pixels, as it ships) holds beside `limits`.
     name: what to call `source` in messages, where it is not a path.
 
     Raises:

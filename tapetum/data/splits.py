@@ -85,9 +85,9 @@ def available(annotations: Annotations) -> list[str]:
 def everything(annotations: Annotations) -> tuple[Picture, ...]:
     """Every picture once, although splits may share some (VOC's trainval holds train and val)."""
     seen: dict[object, Picture] = {}
-    for split, pictures in annotations.splits.items():
+    for pictures in annotations.splits.values():
         for picture in pictures:
-            seen.setdefault(picture.path or (split, picture.name), picture)
+            seen.setdefault((picture.path or picture.name, picture.id), picture)
     return tuple(seen.values())
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tapetum.base.errors import AnnotationError
 from tapetum.data.findings import Log
 from tapetum.data.judge import Boxes, Place, judge
 from tapetum.data.picture import Picture, Segment
@@ -29,9 +30,13 @@ class Head(NamedTuple):
 
 
 class Table:
-    """Grows by pictures and things; `pictures` makes the finished records of what is usable."""
+    """Grows by pictures and things; `pictures` makes the finished records of what is usable.
 
-    def __init__(self) -> None:
+    most: things that it takes; the next one raises AnnotationError.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self.heads: list[Head] = []
         self._owner = array("q")
         self._xywh = array("d")
@@ -66,6 +71,11 @@ class Table:
     ) -> None:
         """One thing. area: NaN where the file states none; outlined: it is that of an outline,
         known or not, rather than of the box; line: 0 where its id says enough."""
+        if len(self._ids) >= self._most:
+            why = f"the dataset has more than {self._most:,} annotations"
+            raise AnnotationError(
+                why, file=self.heads[picture].file, hint="raise the limit with tapetum.Limits"
+            )
         if segment is not None:
             self._segments[len(self._ids)] = segment
         self._owner.append(picture)

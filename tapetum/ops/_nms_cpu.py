@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 TILE = 2**15 - 1
 """Pairs in a tile. PyTorch splits an operation over threads from 2 ** 15 elements on; these take

@@ -8,6 +8,7 @@ narrows these elementwise functions. float64 stays float64.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ DELTA_CLIP = math.log(1000 / 16)
 """The most that a box may grow in one decoding, as a logarithm (Girshick et al., Detectron)."""
 
 _FORMATS = ("xyxy", "xywh", "cxcywh")
+_PAIRS = 2**15 - 1  # from 2 ** 15 elements on, PyTorch splits an operation over threads
 
 
 def box_area(boxes: Tensor) -> Tensor:
@@ -29,8 +31,7 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 
     Two boxes without any area have IoU 0, so the result is finite for every finite box.
     """
-    intersection, union = _intersection_and_union(_wide(boxes1), _wide(boxes2))
-    return _ratio(intersection, union)
+    return _pairwise(_iou, _wide(boxes1), _wide(boxes2))
 
 
 def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
@@ -39,17 +40,7 @@ def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     IoU minus the share of the smallest enclosing box that neither box covers, so that boxes
     apart still have a gradient towards each other.
     """
-    boxes1, boxes2 = _wide(boxes1), _wide(boxes2)
-    intersection, union = _intersection_and_union(boxes1, boxes2)
-    first, second = boxes1[:, None], boxes2[None]
-    width = torch.maximum(first[..., 2], second[..., 2]) - torch.minimum(
-        first[..., 0], second[..., 0]
-    )
-    height = torch.maximum(first[..., 3], second[..., 3]) - torch.minimum(
-        first[..., 1], second[..., 1]
-    )
-    hull = width.clamp(min=0) * height.clamp(min=0)  # (N, M)
-    return _ratio(intersection, union) - _ratio(hull - union, hull)
+    return _pairwise(_generalized_iou, _wide(boxes1), _wide(boxes2))
 
 
 def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -128,15 +119,45 @@ def _wide(boxes: Tensor) -> Tensor:
     return boxes if boxes.dtype == torch.float64 else boxes.float()
 
 
+def _pairwise(
+    function: Callable[[Tensor, Tensor], Tensor], boxes1: Tensor, boxes2: Tensor
+) -> Tensor:
+    """function(boxes1, boxes2) (N, M), on the processor a few rows at a time.
+
+    Its many intermediate results then stay in the cache and in one thread; fetching fresh memory
+    for them takes several times as long as the arithmetic.
+    """
+    tracked = torch.is_grad_enabled() and (boxes1.requires_grad or boxes2.requires_grad)
+    if torch.compiler.is_compiling() or tracked or boxes1.device.type != "cpu":
+        return function(boxes1, boxes2)
+    if len(boxes1) * len(boxes2) <= _PAIRS:
+        return function(boxes1, boxes2)
+    result = boxes1.new_empty(len(boxes1), len(boxes2))
+    step = max(1, _PAIRS // len(boxes2))
+    for start in range(0, len(boxes1), step):
+        result[start : start + step] = function(boxes1[start : start + step], boxes2)
+    return result
+
+
+def _iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
+    return _ratio(*_intersection_and_union(boxes1, boxes2))
+
+
+def _generalized_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
+    intersection, union = _intersection_and_union(boxes1, boxes2)
+    x1, y1, x2, y2 = boxes1[:, None].unbind(-1)  # (N, 1)
+    x1s, y1s, x2s, y2s = boxes2.unbind(-1)  # (M,)
+    width = torch.maximum(x2, x2s) - torch.minimum(x1, x1s)
+    height = torch.maximum(y2, y2s) - torch.minimum(y1, y1s)
+    hull = width.clamp(min=0) * height.clamp(min=0)  # (N, M)
+    return _ratio(intersection, union) - _ratio(hull - union, hull)
+
+
 def _intersection_and_union(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
-    # One coordinate at a time: pairs of coordinates would need twice the memory at the peak.
-    first, second = boxes1[:, None], boxes2[None]
-    width = torch.minimum(first[..., 2], second[..., 2]) - torch.maximum(
-        first[..., 0], second[..., 0]
-    )
-    height = torch.minimum(first[..., 3], second[..., 3]) - torch.maximum(
-        first[..., 1], second[..., 1]
-    )
+    x1, y1, x2, y2 = boxes1[:, None].unbind(-1)  # (N, 1)
+    x1s, y1s, x2s, y2s = boxes2.unbind(-1)  # (M,)
+    width = torch.minimum(x2, x2s) - torch.maximum(x1, x1s)
+    height = torch.minimum(y2, y2s) - torch.maximum(y1, y1s)
     intersection = width.clamp(min=0) * height.clamp(min=0)  # (N, M)
     union = _content(boxes1)[:, None] + _content(boxes2) - intersection
     return intersection, union

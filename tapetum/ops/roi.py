@@ -1,18 +1,20 @@
-"""First correct version."""
+"""RoI Align and RoI Pool: fixed-size features of regions of any size.
+
+Both are operators of `torch.library`, so that models which use them export and compile; the work is
+done in `_roi_kernels.py` and `_roi_entries.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-
-def _rois(boxes):
-    if isinstance(boxes, Tensor):
-        return boxes
-    parts = [torch.cat((b.new_full((len(b), 1), i), b), 1) for i, b in enumerate(boxes)]
-    return torch.cat(parts)
+from tapetum.ops import _roi_kernels as kernels
+from tapetum.ops._roi_kernels import Grid
 
 
 def roi_align(
@@ -23,42 +25,27 @@ def roi_align(
     sampling_ratio: int = -1,
     aligned: bool = False,
 ) -> Tensor:
-    ph, pw = (output_size, output_size) if isinstance(output_size, int) else output_size
-    rois = _rois(boxes).float()
-    H, W = input.shape[-2:]
-    out = []
-    for r in rois:
-        i = int(r[0])
-        x1, y1, x2, y2 = (r[1:] * spatial_scale - (0.5 if aligned else 0.0)).unbind()
-        w, h = x2 - x1, y2 - y1
-        if not aligned:
-            w, h = w.clamp(min=1), h.clamp(min=1)
-        gh = sampling_ratio if sampling_ratio > 0 else max(int(torch.ceil(h / ph)), 0)
-        gw = sampling_ratio if sampling_ratio > 0 else max(int(torch.ceil(w / pw)), 0)
+    """Mean of bilinear samples in each bin of each region (He et al. 2017): (K, C, h, w).
 
-        def axis(start, length, n, g, size):
-            k = torch.arange(n * g, device=input.device)
-            c = (
-                start
-                + (k // max(g, 1)) * (length / n)
-                + (k % max(g, 1) + 0.5) * (length / n / max(g, 1))
-            )
-            m = torch.zeros(n * g, size, device=input.device)
-            ok = (c >= -1) & (c <= size)
-            c = c.clamp(0, size - 1)
-            lo = c.floor().long().clamp(max=size - 1)
-            hi = (lo + 1).clamp(max=size - 1)
-            f = c - lo
-            m.scatter_add_(1, lo[:, None], (1 - f)[:, None])
-            m.scatter_add_(1, hi[:, None], f[:, None])
-            m = m * ok[:, None]
-            return m.view(n, g, size).sum(1)
+    input: (B, C, H, W). boxes: (K, 5) picture index, x1, y1, x2, y2, or one (L, 4) per picture.
+    output_size: h = w, or (h, w). spatial_scale: cells per pixel (1 / stride).
+    sampling_ratio: samples along each side of a bin; <= 0: one per cell of it, rounded up.
+    aligned: shift boxes by half a cell, so that cell i covers [i, i + 1); without it (the first
+    published code) a region is also at least one cell wide and high.
 
-        wy, wx = axis(y1, h, ph, gh, H), axis(x1, w, pw, gw, W)
-        out.append(torch.einsum("yh,chw,xw->cyx", wy, input[i].float(), wx) / max(gh * gw, 1))
-    if not out:
-        return input.new_zeros(0, input.shape[1], ph, pw)
-    return torch.stack(out).to(input.dtype)
+    The arithmetic is float32 at least; the result has the input's dtype and memory format. From a
+    channels-last map, `.permute(0, 2, 3, 1).flatten(1)` costs nothing, `.flatten(1)` a copy.
+    Differentiable with respect to `input`.
+
+    Raises:
+        ValueError: shapes that do not fit, or a region that takes thousands of samples a bin.
+    """
+    rois = _regions(input, boxes)
+    high, wide = (output_size, output_size) if isinstance(output_size, int) else output_size
+    result: Tensor = torch.ops.tapetum.roi_align(
+        input, rois, high, wide, spatial_scale, sampling_ratio, aligned
+    )
+    return result
 
 
 def roi_pool(
@@ -67,28 +54,162 @@ def roi_pool(
     output_size: int | tuple[int, int],
     spatial_scale: float = 1.0,
 ) -> Tensor:
-    ph, pw = (output_size, output_size) if isinstance(output_size, int) else output_size
-    rois = _rois(boxes).float()
-    H, W = input.shape[-2:]
-    out = []
-    for r in rois:
-        i = int(r[0])
-        x1, y1, x2, y2 = (int(v) for v in torch.floor(r[1:] * spatial_scale + 0.5))
-        h, w = max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1)
-        bins = []
-        for p in range(ph):
-            for q in range(pw):
-                a, b = (
-                    min(max(int(v), 0), H) for v in (p * h // ph + y1, -(-(p + 1) * h // ph) + y1)
-                )
-                c, d = (
-                    min(max(int(v), 0), W) for v in (q * w // pw + x1, -(-(q + 1) * w // pw) + x1)
-                )
-                if b <= a or d <= c:
-                    bins.append(input.new_zeros(input.shape[1]))
-                else:
-                    bins.append(input[i, :, a:b, c:d].amax((1, 2)))
-        out.append(torch.stack(bins, 1).view(-1, ph, pw))
-    if not out:
-        return input.new_zeros(0, input.shape[1], ph, pw)
-    return torch.stack(out)
+    """Maximum of each bin of each region (Girshick 2015): (K, C, h, w); an empty bin is 0.
+
+    Arguments as in `roi_align`. Regions are rounded to whole cells, the last one included.
+    Differentiable with respect to `input`: of equal cells the first takes the gradient.
+    """
+    rois = _regions(input, boxes)
+    high, wide = (output_size, output_size) if isinstance(output_size, int) else output_size
+    result: Tensor = torch.ops.tapetum.roi_pool(input, rois, high, wide, spatial_scale)[0]
+    return result
+
+
+def _regions(input: Tensor, boxes: Tensor | Sequence[Tensor]) -> Tensor:
+    """Regions (K, 5) in the precision of the arithmetic, detached."""
+    if input.ndim != 4:
+        raise ValueError(f"input: expected shape (B, C, H, W), got {tuple(input.shape)}")
+    if not isinstance(boxes, Tensor):
+        if len(boxes) != input.shape[0]:
+            raise ValueError(f"boxes: expected {input.shape[0]} tensors, got {len(boxes)}")
+        parts = [F.pad(b, (1, 0), value=i) for i, b in enumerate(boxes)]  # (L, 5) each
+        boxes = torch.cat(parts)
+    if boxes.ndim != 2 or boxes.shape[1] != 5:
+        raise ValueError(f"boxes: expected shape (K, 5), got {tuple(boxes.shape)}")
+    return boxes.detach().to(input.device, _precision(input))
+
+
+def _precision(values: Tensor) -> torch.dtype:
+    return torch.float64 if values.dtype == torch.float64 else torch.float32
+
+
+def _align(
+    input: Tensor,
+    rois: Tensor,
+    height: int,
+    width: int,
+    scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Tensor:
+    return kernels.align_forward(input, rois, Grid(height, width, scale, sampling_ratio, aligned))
+
+
+def _align_shape(
+    input: Tensor,
+    rois: Tensor,
+    height: int,
+    width: int,
+    scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Tensor:
+    grid = Grid(height, width, scale, sampling_ratio, aligned)
+    return kernels.empty_like_input(input, rois.shape[0], grid)
+
+
+def _align_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    input, rois, *rest = inputs
+    ctx.save_for_backward(rois)
+    ctx.shape, ctx.last, ctx.grid = input.shape, kernels.is_channels_last(input), rest
+
+
+def _align_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    (rois,) = ctx.saved_tensors
+    whole = torch.ops.tapetum.roi_align_backward(grad, rois, ctx.shape, *ctx.grid, ctx.last)
+    return (whole, *[None] * 6)
+
+
+def _align_backward(
+    grad: Tensor,
+    rois: Tensor,
+    shape: Sequence[int],
+    height: int,
+    width: int,
+    scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+    channels_last: bool,
+) -> Tensor:
+    grid = Grid(height, width, scale, sampling_ratio, aligned)
+    return kernels.align_backward(grad, rois, shape, grid, channels_last)
+
+
+def _map_shape(grad: Tensor, _: Tensor, shape: Sequence[int], *rest: Any) -> Tensor:
+    order = torch.channels_last if rest[-1] else torch.contiguous_format
+    return torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=order)
+
+
+def _backward_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, rois, _, *rest, _ = inputs
+    ctx.save_for_backward(rois)
+    ctx.grid = rest
+
+
+def _backward_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    # The gradient of a linear map's gradient is the map itself.
+    (rois,) = ctx.saved_tensors
+    return (torch.ops.tapetum.roi_align(grad, rois, *ctx.grid), *[None] * 8)
+
+
+def _pool(
+    input: Tensor, rois: Tensor, height: int, width: int, scale: float
+) -> tuple[Tensor, Tensor]:
+    return kernels.pool_forward(input, rois, Grid(height, width, scale, 0, False))
+
+
+def _pool_shape(
+    input: Tensor, rois: Tensor, height: int, width: int, scale: float
+) -> tuple[Tensor, Tensor]:
+    output = kernels.empty_like_input(input, rois.shape[0], Grid(height, width, scale, 0, False))
+    bins = rois.shape[0] * height * width
+    return output, input.new_empty(bins, input.shape[1], dtype=torch.int64)
+
+
+def _pool_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    ctx.save_for_backward(output[1])
+    ctx.mark_non_differentiable(output[1])
+    ctx.shape, ctx.last = inputs[0].shape, kernels.is_channels_last(inputs[0])
+
+
+def _pool_gradient(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+    (winners,) = ctx.saved_tensors
+    whole = torch.ops.tapetum.roi_pool_backward(grad, winners, ctx.shape, ctx.last)
+    return (whole, *[None] * 4)
+
+
+_GRID = "int height, int width, float scale, int sampling_ratio, bool aligned"
+
+
+def _register() -> None:
+    library = torch.library
+    library.define("tapetum::roi_align", f"(Tensor input, Tensor rois, {_GRID}) -> Tensor")
+    library.define(
+        "tapetum::roi_align_backward",
+        f"(Tensor grad, Tensor rois, SymInt[] shape, {_GRID}, bool channels_last) -> Tensor",
+    )
+    library.define(
+        "tapetum::roi_pool",
+        "(Tensor input, Tensor rois, int height, int width, float scale) -> (Tensor, Tensor)",
+    )
+    library.define(
+        "tapetum::roi_pool_backward",
+        "(Tensor grad, Tensor winners, SymInt[] shape, bool channels_last) -> Tensor",
+    )
+    for name, kernel, fake in (
+        ("roi_align", _align, _align_shape),
+        ("roi_align_backward", _align_backward, _map_shape),
+        ("roi_pool", _pool, _pool_shape),
+        ("roi_pool_backward", kernels.pool_backward, _map_shape),
+    ):
+        library.impl(f"tapetum::{name}", "CompositeExplicitAutograd", kernel)
+        library.register_fake(f"tapetum::{name}", fake)
+    for name, gradient, setup in (
+        ("roi_align", _align_gradient, _align_setup),
+        ("roi_align_backward", _backward_gradient, _backward_setup),
+        ("roi_pool", _pool_gradient, _pool_setup),
+    ):
+        library.register_autograd(f"tapetum::{name}", gradient, setup_context=setup)
+
+
+_register()

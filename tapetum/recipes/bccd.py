@@ -52,4 +52,5 @@ if __name__ == "__main__":
     from tapetum.base.runtime import tune_allocator
 
     tune_allocator()
-    print(bccd(*sys.argv[1:4], say=print))
+    model, data, out = sys.argv[1:4]
+    print(bccd(model, data, out, say=print))

@@ -157,10 +157,8 @@ def _dashes(start: int, end: int, line: int) -> list[tuple[int, int]]:
     length = end - start + 1
     count = max(1, round((length + gap) / (dash + gap)))
     step = (length + gap) / count
-    spans = [
-        (start + round(k * step), start + round(k * step + step - gap) - 1) for k in range(count)
-    ]
-    return [(a, min(b, end)) for a, b in spans if b >= a]
+    starts = [k * step for k in range(count)]
+    return [(start + round(a), start + round(a + step - gap) - 1) for a in starts]
 
 
 def _keypoints(

@@ -259,7 +259,7 @@ def _explanation(
     sides = thing.boxes[0, 2:] - thing.boxes[0, :2]
     return Explanation(
         image=draw_objects(picture, thing, dataset.classes),
-        heat=overlay_heat(picture, heat),
+        heat=overlay_heat(picture, heat, objects=thing, classes=dataset.classes),
         name=outcome.name,
         label=dataset.classes[int(thing.labels[0])],
         score=float(thing.scores[0]),

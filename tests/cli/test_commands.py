@@ -27,7 +27,7 @@ def photos(tmp_path):
 
 def test_train_leaves_a_whole_run(run):
     assert {p.name for p in run.iterdir()} == {
-        *("run.json", "metrics.jsonl", "checkpoints", "report.html"),
+        *("run.json", "metrics.jsonl", "checkpoints", "report.html", "evaluation.json"),
     }
     record = json.loads((run / "run.json").read_text())
     assert record["settings"]["max_steps"] == 3

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +225,7 @@ def voc_faults(make: Any) -> list[tuple[str, str, str]]:
         ("size-missing", "line 3", xml(box(), size=(0, 0))),
         ("name-hostile", "line 2", xml(box(), name="../../a.png")),
         ("class-name-variant", "class cat", xml(box("Cat"))),
-        ("picture-empty", "picture", xml("")),
+        ("picture-empty", "picture a", xml("")),
     ]
 
 
@@ -406,6 +408,37 @@ def test_links_that_lead_out_are_not_opened(coco_folder, tmp_path, make):
     (root / "train" / "a.png").symlink_to(root / "inside.png")
     codes = [f.code for f in serious(check_dataset(root))]
     assert set(codes) <= {"picture-duplicate"}  # links that stay inside are files like others
+
+
+@pytest.mark.parametrize("name", ["coco", "voc", "yolo"])
+def test_nothing_outside_is_ever_opened(request, tmp_path, make, name):
+    """Every file of a dataset replaced, in turn, by a link that leads out of it."""
+    root: Path = request.getfixturevalue(f"{name}_folder")()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    opened: list[str] = []
+    watching = True
+
+    def watch(event: str, arguments: tuple) -> None:
+        if watching and event == "open" and str(arguments[0]).startswith(str(outside)):
+            opened.append(str(arguments[0]))
+        if watching and event == "open" and Path(str(arguments[0])).is_symlink():
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(watch)
+    try:
+        for file in [path for path in sorted(root.rglob("*")) if path.is_file()]:
+            target = outside / file.name
+            file.rename(target)
+            file.symlink_to(target)
+            with contextlib.suppress(AnnotationError):
+                assert "name-hostile" in {f.code for f in check_dataset(root)}
+            assert opened == []
+            file.unlink()
+            target.rename(file)
+    finally:
+        watching = False
+    assert serious(check_dataset(root)) == []
 
 
 def test_a_folder_that_leads_out_is_not_opened(coco_folder, tmp_path):

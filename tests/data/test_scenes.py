@@ -19,6 +19,7 @@ from tapetum.data.scenes.shapes import Patch, box
 from tapetum.data.scenes.sprites import draw_digit, draw_patches, put_down
 from tapetum.data.scenes.textures import TEXTURES, noise
 from tapetum.data.scenes.things import DRAWN, THINGS
+from tapetum.ops.masks import rle_decode
 
 FLAT = {"light": 0.0, "texture": 0.0, "noise": 0.0}
 
@@ -105,6 +106,8 @@ def test_records_say_what_the_sample_says():
         assert picture.xywh.dtype == picture.area.dtype == np.float64
         assert not picture.crowd.any()
         assert picture.ids == objects.ids
+        masks = [rle_decode(segment) for segment in picture.segments]
+        np.testing.assert_array_equal(masks, objects.masks.numpy())
         assert not ids & set(picture.ids)
         ids |= set(picture.ids)
 

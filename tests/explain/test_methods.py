@@ -38,7 +38,7 @@ def test_every_method_gives_a_map_in_the_frame_of_the_picture(levels, thing, pic
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_model_is_left_as_it_was(levels, thing, picture, method):
-    levels.train()
+    levels.train().head.append(nn.Dropout(0.5))
     levels.head.eval()
     levels.down.weight.requires_grad_(False)
     before = fingerprint(levels)
@@ -48,7 +48,7 @@ def test_the_model_is_left_as_it_was(levels, thing, picture, method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_model_is_left_as_it_was_after_an_error(levels, picture, method):
-    levels.train()
+    levels.train().head.append(nn.Dropout(0.5))
     before = fingerprint(levels)
     with pytest.raises(ValueError, match="score: expected"):
         explain(levels, picture, Target(), method)
@@ -80,10 +80,9 @@ def test_autocast_of_the_caller_does_not_blur_the_map(levels, thing, picture):
 
 
 def test_dropout_is_off_while_explaining(levels, thing, picture):
-    levels.head.append(nn.Dropout(0.5))
-    levels.train()
-    target = thing(4, 4, 22, 18)
+    target = thing(4, 4, 22, 18, label=1)
     first = explain(levels, picture, target, "saliency")
+    levels.train().head.append(nn.Dropout(0.5))
     assert torch.equal(explain(levels, picture, target, "saliency"), first)
 
 

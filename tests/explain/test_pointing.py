@@ -44,3 +44,5 @@ def test_hits_at_the_hottest_pixel():
     # Its middle lies half a pixel from the box.
     assert hits(heat, torch.tensor([0.0, 0.0, 4.0, 4.0]), tolerance=0.5)
     assert not hits(heat, torch.tensor([0.0, 0.0, 4.0, 4.0]), tolerance=0.4)
+    assert hits(heat, torch.tensor([4.0, 2.0, 5.0, 4.0]), tolerance=0.5)
+    assert not hits(heat, torch.tensor([4.0, 2.0, 5.0, 4.0]), tolerance=0.4)

@@ -28,6 +28,8 @@ def test_strongest_first_and_ties_in_order():
     assert strongest(objects(), 9).labels.tolist() == [0, 1, 2]
     assert strongest(objects().with_(scores=None), 2).labels.tolist() == [2, 0]
     assert len(strongest(Objects.empty(scored=True), 3)) == 0
+    many = Objects(torch.zeros(300, 4), torch.arange(300), torch.ones(300))
+    assert strongest(many, 300).labels.tolist() == list(range(300))
 
 
 def test_a_class_is_a_target():

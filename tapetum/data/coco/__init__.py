@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 
 from tapetum.base.errors import AnnotationError
-from tapetum.base.files import safe_path
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.coco.entries import CocoFile, Identifier, read_entries
 from tapetum.data.coco.write import category_ids, coco_dict, picture_ids, results_list, write
@@ -41,6 +40,7 @@ __all__ = [
 
 LOOKED_FOR = "annotations/instances_*.json or another COCO .json"
 _OTHERS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_")
+_JSON = (".json",)
 _MARKS = (b'"images"', b'"annotations"', b'"categories"')
 _PEEK = 2**20
 
@@ -68,8 +68,8 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     for split, file in splits.items():
         folders = _picture_folders(finder, file, split)
         contents.append(read_entries(file, partial(finder.find, folders=folders), log, limits))
-    for folder, why in finder.refused.items():
-        log.note("name-hostile", folder or ".", "folder", f"not opened: {why}")
+    for place, why in finder.refused.items():
+        log.note("name-hostile", place or ".", "link", f"not opened: {why}")
     classes = _classes(contents, log)
     pictures = {
         split: content.table.pictures(log, _relabel(content, classes))
@@ -87,25 +87,26 @@ def _root(path: Path) -> Path:
 
 def _files(folder: Path) -> list[Path]:
     """The folder's files of detection truth, by the rules in this module's docstring."""
-    if not folder.is_dir():
-        return []
-    below = folder / "annotations"
-    for place, pattern in ((below, "instances_*.json"), (below, "*.json"), (folder, "*.json")):
-        found = [file for file in sorted(place.glob(pattern)) if _is_truth(file, folder)]
-        if found:
-            return found
-    found = []
-    for part in sorted(folder.iterdir()):
-        if split_name(part.name) and part.is_dir():
-            found += [file for file in sorted(part.glob("*.json")) if _is_truth(file, folder)]
+    finder = Finder(folder)
+    below = [file for file in _json(finder, "annotations") if _is_truth(file)]
+    instances = [file for file in below if file.name.startswith("instances_")]
+    found = instances or below or [file for file in _json(finder, "") if _is_truth(file)]
+    if not found:
+        for part in filter(split_name, finder.folders()):
+            found += [file for file in _json(finder, part) if _is_truth(file)]
     return found
 
 
-def _is_truth(file: Path, folder: Path) -> bool:
+def _json(finder: Finder, folder: str) -> list[Path]:
+    """The JSON files directly in a folder."""
+    return [finder.root / folder / name for name in finder.files(folder, _JSON, deep=False)]
+
+
+def _is_truth(file: Path) -> bool:
     """Is it a COCO file, to judge by its name and its beginning?"""
-    if file.name.startswith(_OTHERS) or not file.is_file():
+    if file.name.startswith(_OTHERS):
         return False
-    with safe_path(folder, str(file.relative_to(folder))).open("rb") as stream:
+    with file.open("rb") as stream:
         head = stream.read(_PEEK)
         stream.seek(0, 2)
         # The keys of a large file may all stand at its end, after a long list.

@@ -32,8 +32,8 @@ class CocoFile:
 
     path: Path
     log: Log
+    table: Table
     classes: list[tuple[Identifier, str]] = field(default_factory=list)
-    table: Table = field(default_factory=Table)
 
     def note(self, code: str, where: str, message: str) -> None:
         self.log.note(code, self.path, where, message)
@@ -50,7 +50,7 @@ def read_entries(path: Path, find: Find, log: Log, limits: Limits) -> CocoFile:
     if len(lists["annotations"]) > limits.annotations:
         why = f"{len(lists['annotations']):,} annotations, over the limit of {limits.annotations:,}"
         raise AnnotationError(why, file=path, hint="raise it with tapetum.Limits")
-    file = CocoFile(path, log)
+    file = CocoFile(path, log, Table(limits.annotations))
     labels = _read_classes(file, lists["categories"])
     pictures = _read_pictures(file, lists["images"], find)
     _read_things(file, lists["annotations"], pictures, labels)

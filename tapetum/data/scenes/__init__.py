@@ -21,6 +21,7 @@ from tapetum.data.scenes.layout import Layout, SceneOptions, lay_out
 from tapetum.data.scenes.sprites import put_down
 from tapetum.data.scenes.textures import background, exposure, illumination, noise
 from tapetum.data.scenes.things import THINGS
+from tapetum.ops.masks import rle_encode
 from tapetum.structures import Objects, Sample, Target
 
 __all__ = ["LENGTHS", "THINGS", "SceneOptions", "Scenes", "handwriting"]
@@ -86,7 +87,7 @@ class Scenes:
         return Sample(torch.from_numpy(image), target, self._name(index))
 
     def picture(self, index: int) -> Picture:
-        """The truth of scene `index` as records, without painting it."""
+        """The truth of scene `index` as records, masks run-length coded, without painting it."""
         layout = self._layout(index)
         boxes, area = layout.boxes_and_areas()
         count = len(layout.labels)
@@ -102,6 +103,7 @@ class Scenes:
             difficult=none,
             area=area,
             ids=self._ids(index, count),
+            segments=tuple(rle_encode(layout.owner == number) for number in range(count)),
         )
 
     def _layout(self, index: int) -> Layout:

@@ -19,6 +19,8 @@ PAINTS: tuple[RGB, ...] = (
 )  # fmt: skip
 """Colours that look well beside each other."""
 
+_PAINTS = np.array(PAINTS)
+
 _ROUND = np.linspace(0, 2 * np.pi, 40, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ROUND), np.sin(_ROUND)], 1)
 
@@ -75,8 +77,8 @@ def contrasting(random: Random, colour: RGB) -> RGB:
     """A colour that stands out on `colour`: white, or another paint far from it."""
     if random.random() < 0.45:
         return WHITE
-    far = [other for other in PAINTS if np.abs(np.subtract(other, colour)).sum() > 180]
-    return pick(random, *far)
+    far = np.abs(_PAINTS - colour).sum(1) > 180
+    return PAINTS[random.choice(np.flatnonzero(far))]
 
 
 def pick(random: Random, *colours: RGB) -> RGB:

@@ -44,10 +44,10 @@ def draw_patches(patches: Sequence[Patch], size: float, angle: float) -> Sprite:
     canvas = Image.new("RGBX", (width, height))
     draw = ImageDraw.Draw(canvas)
     flat, start = ((corners - low) * _FINER).ravel().tolist(), 0
-    for patch in patches:
-        red, green, blue = (round(max(0.0, min(255.0, part))) for part in patch.colour)
+    colours = np.clip(np.round([patch.colour for patch in patches]), 0, 255).astype(int).tolist()
+    for patch, colour in zip(patches, colours, strict=True):
         end = start + patch.points.size
-        draw.polygon(flat[start:end], fill=(red, green, blue, 255))
+        draw.polygon(flat[start:end], fill=(*colour, 255))
         start = end
     planes = np.asarray(canvas.reduce(_FINER), dtype=np.float32).transpose(2, 0, 1)  # (4, h, w)
     return Sprite(planes[:3].copy(), planes[3] / 255, size)

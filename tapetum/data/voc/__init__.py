@@ -51,9 +51,9 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
         for name in files:
             reading.file(name)
     pictures = dict(zip(reading.names, reading.pictures(), strict=True))
-    splits = _splits(groups, pictures, log, limits)
-    for folder, why in finder.refused.items():
-        log.note("name-hostile", folder or ".", "folder", f"not opened: {why}")
+    splits = _splits(groups, pictures, finder, log, limits)
+    for place, why in finder.refused.items():
+        log.note("name-hostile", place or ".", "link", f"not opened: {why}")
     classes = tuple(sorted(reading.classes))
     numbers = tuple(range(1, len(classes) + 1))
     return Annotations("voc", path, classes, numbers, in_order(splits), tuple(log.findings))
@@ -73,10 +73,14 @@ def _groups(finder: Finder) -> dict[str, list[str]]:
 
 
 def _splits(
-    groups: dict[str, list[str]], pictures: dict[str, Picture], log: Log, limits: Limits
+    groups: dict[str, list[str]],
+    pictures: dict[str, Picture],
+    finder: Finder,
+    log: Log,
+    limits: Limits,
 ) -> dict[str, tuple[Picture, ...]]:
     """The pictures of each split: by its lists where the dataset has some, else by its folders."""
-    lists = list(_lists(log.root))
+    lists = list(_lists(finder))
     if ALL not in groups or not lists:
         return {
             split: tuple(pictures[name] for name in names if name in pictures)
@@ -94,10 +98,11 @@ def _splits(
     return splits
 
 
-def _lists(root: Path) -> Iterator[tuple[str, Path]]:
+def _lists(finder: Finder) -> Iterator[tuple[str, Path]]:
     """(split, list file). VOC keeps lists for each class beside these, as in cat_train.txt."""
     seen = set()
-    for path in sorted((root / _LISTS).glob("*.txt")):
+    for name in finder.files(_LISTS, (".txt",), deep=False):
+        path = finder.root / _LISTS / name
         split = split_name(path.stem)
         if split and "_" not in path.stem and split not in seen:
             seen.add(split)

@@ -28,7 +28,7 @@ class Reading:
 
     def __init__(self, finder: Finder, log: Log, limits: Limits) -> None:
         self.finder, self.log, self.limits = finder, log, limits
-        self.table = Table()
+        self.table = Table(limits.annotations)
         self.names: list[str] = []
         self.classes: dict[str, int] = {}
 

@@ -43,7 +43,10 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
 
 
 def _stem(picture: Picture) -> str:
-    return Path(picture.name).stem
+    stem = Path(picture.name).stem
+    if not stem.isprintable():
+        raise AnnotationError("a name that lists and XML cannot hold", file=picture.path)
+    return stem
 
 
 def _write_picture(

@@ -16,7 +16,7 @@ from __future__ import annotations
 import posixpath
 from pathlib import Path
 
-from tapetum.base.errors import AnnotationError
+from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.finder import Finder
 from tapetum.data.findings import Log
@@ -40,10 +40,10 @@ def recognise(path: Path) -> bool:
         return path.suffix.lower() in (".yaml", ".yml")
     if not path.is_dir():
         return False
-    if find_yaml(path) is not None:
-        return True
     finder = Finder(path)
-    if finder.find("classes.txt", [""]) and finder.files("", SUFFIXES, deep=False):
+    if find_yaml(finder) is not None:
+        return True
+    if finder.look("classes.txt", [""]) and finder.files("", SUFFIXES, deep=False):
         return True
     nested = [f"{folder}/labels" for folder in finder.folders() if split_name(folder)]
     return any(finder.files(folder, _TXT) for folder in ["labels", *nested])
@@ -57,7 +57,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     """
     root = path if path.is_dir() else path.parent
     finder, log = Finder(root), Log(root)
-    config = read_config(find_yaml(root) if path.is_dir() else path, finder, log, limits)
+    config = read_config(find_yaml(finder) if path.is_dir() else path, finder, log, limits)
     groups = _groups(config, finder, log, limits)
     if not any(groups.values()):
         raise AnnotationError("no YOLO pictures", file=path, hint=f"needs {LOOKED_FOR}")
@@ -65,8 +65,8 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     numbers = {split: reading.split(names) for split, names in groups.items()}
     reading.note_strays()
     pictures = reading.labels.pictures()
-    for folder, why in finder.refused.items():
-        log.note("name-hostile", folder or ".", "folder", f"not opened: {why}")
+    for place, why in finder.refused.items():
+        log.note("name-hostile", place or ".", "link", f"not opened: {why}")
     splits = in_order({split: [pictures[n] for n in own] for split, own in numbers.items()})
     ids = sorted(reading.labels.numbers)
     classes = tuple((config.names or {}).get(number, str(number)) for number in ids)
@@ -134,7 +134,12 @@ class _Reading:
         folder, file = posixpath.split(name)
         folders = [_label_folder(folder), folder, posixpath.join(folder, "labels")]
         self.folders.update(folders)
-        label = self.finder.find(posixpath.splitext(file)[0] + ".txt", folders)
+        wanted = posixpath.splitext(file)[0] + ".txt"
+        try:
+            label = self.finder.find(wanted, folders)
+        except FileAccessError as error:
+            self.labels.log.note("name-hostile", self.finder.root / name, wanted, error.why)
+            return None
         if label is not None:
             self.used.add(label)
         return self.labels.add(name, self.finder.root / name, label)

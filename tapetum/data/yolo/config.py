@@ -33,10 +33,11 @@ class Config:
     keypoints: bool = False
 
 
-def find_yaml(folder: Path) -> Path | None:
+def find_yaml(finder: Finder) -> Path | None:
     """The dataset's own YAML file: data.yaml, else the first other one that names classes."""
-    files = [f for f in sorted(folder.glob("*.y*ml")) if f.suffix.lower() in (".yaml", ".yml")]
-    files.sort(key=lambda file: file.stem != "data")
+    names = finder.files("", (".yaml", ".yml"), deep=False)
+    names.sort(key=lambda name: not name.startswith("data."))
+    files = (finder.root / name for name in names)
     return next((file for file in files if _names_classes(file)), None)
 
 
@@ -48,7 +49,7 @@ def read_config(yaml_file: Path | None, finder: Finder, log: Log, limits: Limits
     """
     config = Config() if yaml_file is None else _from_yaml(yaml_file, log, limits)
     if config.names is None:
-        place = finder.find("classes.txt", ["", "labels", "train/labels", "train"])
+        place = finder.look("classes.txt", ["", "labels", "train/labels", "train"])
         if place is not None:
             names = [line.strip() for line in read_text(place, limits).splitlines()]
             config.names = {number: name for number, name in enumerate(names) if name}
@@ -89,7 +90,7 @@ def _load(file: Path, limits: Limits) -> Any:
     text = read_text(file, dataclasses.replace(limits, text_bytes=_YAML_BYTES))
     if "<<" in text:
         raise AnnotationError("merge keys (<<) are not accepted", file=file)
-    if nesting(text) > _DEPTH:
+    if nesting(text.encode()) > _DEPTH:
         raise AnnotationError(f"nested deeper than {_DEPTH} levels", file=file)
     try:
         return yaml.safe_load(text)

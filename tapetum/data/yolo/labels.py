@@ -29,20 +29,27 @@ class Labels:
 
     def __init__(self, config: Config, log: Log, limits: Limits) -> None:
         self.config, self.log, self.limits = config, log, limits
-        self.table = Table()
+        self.table = Table(limits.annotations)
         self.numbers: dict[int, int] = {n: i for i, n in enumerate(sorted(config.names or {}))}
 
     def add(self, name: str, image: Path, label: Path | None) -> int | None:
-        """Read a picture's header and its label file; its number in the table, None where the
-        picture cannot be used (boxes are relative to its size)."""
+        """Read a picture's header and its label file; its number in the table, None where one of
+        them cannot be used: without its boxes the picture would pass for one that has none."""
         try:
             size = image_size(image, self.limits).size
         except ImageError as error:
             self.log.note("picture-unreadable", image, "file", error.why)
             return None
-        picture = self.table.add_picture(Head(_known_as(name), image, name, size, label or image))
-        if label is not None:
-            self._file(label, picture, size)
+        try:
+            text = "" if label is None else read_text(label, self.limits)
+        except (AnnotationError, FileAccessError) as error:
+            self.log.note("file-unreadable", label or image, error.where or "file", error.why)
+            return None
+        file = label or image
+        picture = self.table.add_picture(Head(_known_as(name), image, name, size, file))
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                self._line(line, number, file, picture, size)
         return picture
 
     def pictures(self) -> list[Picture]:
@@ -50,16 +57,6 @@ class Labels:
         order = {number: place for place, number in enumerate(sorted(self.numbers))}
         places = np.array([order[number] for number in self.numbers], dtype=np.int64)
         return self.table.pictures(self.log, places)
-
-    def _file(self, path: Path, picture: int, size: tuple[int, int]) -> None:
-        try:
-            text = read_text(path, self.limits)
-        except (AnnotationError, FileAccessError) as error:
-            self.log.note("file-unreadable", path, error.where or "file", error.why)
-            return
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
-                self._line(line, number, path, picture, size)
 
     def _line(
         self, line: str, number: int, path: Path, picture: int, size: tuple[int, int]

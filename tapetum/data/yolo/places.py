@@ -55,7 +55,7 @@ def _place(config: Config, text: str, finder: Finder) -> str | None:
     """The folder or list file that `text` means, if it is inside the root."""
     for tried in (posixpath.join(config.base, text), text):
         for ending in _endings(tried):
-            is_list = ending.endswith(".txt") and finder.find(ending, [""])
+            is_list = ending.endswith(".txt") and finder.look(ending, [""])
             if is_list or finder.is_folder(ending):
                 return ending
     return None
@@ -66,7 +66,7 @@ def _listed(text: str, folder: str, finder: Finder) -> str | None:
     for start in dict.fromkeys(("", folder)):
         for ending in _endings(text):
             name = posixpath.join(start, ending)
-            if finder.find(name, [""]) is not None:
+            if finder.look(name, [""]) is not None:
                 return name
     return None
 

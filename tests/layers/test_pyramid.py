@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from tapetum.layers.pyramid import ConvTop, FeaturePyramid, PoolTop
+
+
+def plain(pyramid: FeaturePyramid) -> FeaturePyramid:
+    """Lateral convolutions add their channels up, output convolutions change nothing."""
+    for conv in pyramid.lateral:
+        nn.init.ones_(conv.weight)
+    for conv in pyramid.output:
+        nn.init.dirac_(conv.weight)
+    return pyramid
+
+
+def test_coarse_maps_are_carried_down_and_added() -> None:
+    pyramid = plain(FeaturePyramid({"c3": 2, "c4": 1, "c5": 1}, channels=1))
+    maps = {
+        "c3": torch.tensor([[[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]]).expand(1, 2, 3, 3),
+        "c4": torch.tensor([[[[10.0, 20], [30, 40]]]]),
+        "c5": torch.tensor([[[[100.0]]]]),
+    }
+    levels = pyramid(maps)
+    assert list(levels) == ["p3", "p4", "p5"]
+    assert levels["p5"].flatten().tolist() == [100]
+    assert levels["p4"].flatten().tolist() == [110, 120, 130, 140]
+    # Nearest: of three pixels the first two lie over the first of two.
+    assert levels["p3"][0, 0].tolist() == [[112, 114, 126], [118, 120, 132], [144, 146, 158]]
+
+
+def test_the_smoothing_is_for_the_output_only() -> None:
+    """What goes down a level is the sum, not the sum after its 3 x 3 convolution."""
+    pyramid = plain(FeaturePyramid({"c4": 1, "c5": 1}, channels=1))
+    nn.init.zeros_(pyramid.output[1].weight)
+    levels = pyramid({"c4": torch.ones(1, 1, 2, 2), "c5": torch.ones(1, 1, 1, 1)})
+    assert levels["p5"].sum() == 0
+    assert levels["p4"].flatten().tolist() == [2, 2, 2, 2]
+
+
+def test_pool_top_takes_every_second_pixel() -> None:
+    p5 = torch.arange(15.0).reshape(1, 1, 3, 5)
+    assert PoolTop()(p5)["p6"][0, 0].tolist() == [[0, 2, 4], [10, 12, 14]]
+
+
+def test_conv_top_makes_p7_from_p6_without_its_negative_part() -> None:
+    top = ConvTop(4)
+    levels = top(torch.randn(2, 4, 6, 7))
+    assert [tuple(x.shape) for x in levels.values()] == [(2, 4, 3, 4), (2, 4, 2, 2)]
+    assert torch.equal(levels["p7"], top.p7(levels["p6"].clamp(min=0)))
+
+
+def test_tops_join_the_levels() -> None:
+    pyramid = FeaturePyramid({"c4": 3, "c5": 5}, 8, top=ConvTop(8))
+    levels = pyramid({"c4": torch.randn(2, 3, 8, 8), "c5": torch.randn(2, 5, 4, 4)})
+    assert list(levels) == ["p4", "p5", "p6", "p7"]
+    assert torch.equal(levels["p6"], pyramid.top.p6(levels["p5"]))

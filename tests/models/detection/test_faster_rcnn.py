@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from tapetum.base.runtime import generator
+from tapetum.models.detection.faster_rcnn import FasterRCNN, Raw, faster_rcnn, picture_index
+from tapetum.models.detection.rpn import Sampled
+from tapetum.structures import Batch, Objects, Target
+from tests.contract.tiny import TINY
+
+NONE = torch.zeros(0, dtype=torch.int64)
+
+
+def tiny(**changes: Any) -> FasterRCNN:
+    torch.manual_seed(0)
+    return faster_rcnn(**{**TINY["faster_rcnn"], **changes})
+
+
+def truth(*rows: tuple[float, ...], crowd: bool = False) -> Target:
+    table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
+    crowds = torch.full((len(table),), crowd)
+    objects = Objects(boxes=table[:, :4], labels=table[:, 4].long(), crowd=crowds)
+    return Target(objects=objects)
+
+
+def raw(
+    class_logits: torch.Tensor, match: list[int] | None, regions: torch.Tensor, picture: list[int]
+) -> Raw:
+    return Raw(
+        objectness=torch.zeros(2, 1),
+        anchor_deltas=torch.zeros(2, 1, 4),
+        anchors=torch.zeros(1, 4),
+        regions=regions,
+        picture=torch.tensor(picture),
+        class_logits=class_logits,
+        region_deltas=torch.zeros(*class_logits.shape, 4),
+        sampled_anchors=None if match is None else Sampled(NONE, NONE, NONE),
+        region_match=None if match is None else torch.tensor(match),
+    )
+
+
+REGIONS = torch.tensor([[0.0, 0, 10, 10], [20, 20, 40, 40], [0, 0, 10, 10]])
+
+
+def test_losses_of_regions_by_hand() -> None:
+    """Region 0 is background, region 1 a thing of class 1, region 2 one of class 0."""
+    logits = torch.zeros(3, 3)
+    logits[1, 2] = math.log(2)  # probability 1/2 for class 1, output 2
+    truths = [truth((20, 20, 40, 40, 1)), truth((0, 0, 0, 0, 0), (1, 0, 11, 10, 0))]
+    losses = tiny().losses(raw(logits, [-1, 0, 1], REGIONS, [0, 0, 1]), truths)
+    assert losses["classification"].item() == pytest.approx((2 * math.log(3) + math.log(2)) / 3)
+    # Offset 0.1, weighted by 10, costs 1 - 1/18.
+    assert losses["boxes"].item() == pytest.approx((1 - 1 / 18) / 3)
+
+
+def test_offsets_are_learnt_for_the_class_of_the_thing_only() -> None:
+    model, truths = tiny(), [truth((0, 0, 10, 10, 1)), truth()]
+    one = raw(torch.zeros(1, 3), [0], REGIONS[:1], [0])
+    for output, cost in ((0, False), (1, False), (2, True)):
+        one.region_deltas.zero_()[0, output] = 1
+        assert (model.losses(one, truths)["boxes"] > 0) == cost
+
+
+def test_losses_need_a_forward_with_truth() -> None:
+    with pytest.raises(ValueError, match=r"expected from forward\(..., truth\)"):
+        tiny().losses(raw(torch.zeros(3, 3), None, REGIONS, [0, 0, 1]), [truth(), truth()])
+
+
+def test_background_is_never_found_and_each_picture_has_its_own() -> None:
+    logits = torch.tensor([[9.0, 0, 0], [0, 9, 0], [0, 0, 9]])
+    batch = Batch(torch.zeros(2, 3, 64, 64), torch.full((2, 2), 64), torch.full((2, 2), 64))
+    first, second = tiny().decode(raw(logits, None, REGIONS, [0, 0, 1]), batch)
+    assert first.objects.labels.tolist() == [0]
+    assert first.objects.boxes.tolist() == [[20, 20, 40, 40]]
+    assert second.objects.labels.tolist() == [1]
+
+
+def test_true_boxes_are_among_the_regions_to_learn_from_but_crowds_are_not() -> None:
+    model = tiny()
+    picture, box = torch.rand(3, 96, 128), (13.0, 17.0, 59.0, 71.0, 1)
+    for crowd in (False, True):
+        batch = model.prepare([picture], [truth(box, crowd=crowd)])
+        output = model(batch.pixels, batch.sizes, batch.truth, generator(0))
+        true = (output.regions == batch.truth[0].objects.boxes).all(dim=1)
+        assert bool(true.any()) is not crowd
+        assert (output.region_match[true] == 0).all()
+        assert len(output.regions) <= 32
+        assert len(output.sampled_anchors.anchor) <= 64
+
+
+def test_truth_not_the_mode_asks_for_more_proposals() -> None:
+    model = tiny(proposals=5, training_proposals=9, sampled_regions=100)
+    batch = model.prepare([torch.rand(3, 96, 128)], [truth()])
+    for training in (True, False):
+        model.train(training)
+        assert len(model(batch.pixels, batch.sizes).regions) == 5
+        assert len(model(batch.pixels, batch.sizes, batch.truth).regions) == 9
+
+
+def test_score_is_the_logit_with_the_box_as_the_only_proposal() -> None:
+    """What forward says of a region, score says of a box in the same place."""
+    model = tiny().eval()
+    picture = torch.rand(3, 96, 128)
+    batch = model.prepare([picture])
+    output = model(batch.pixels, batch.sizes)
+    boxes = [(*output.regions[i].tolist(), label) for i, label in ((3, 2), (0, 0))]
+    scores = model.score([picture], [truth(*boxes)])
+    torch.testing.assert_close(scores, output.class_logits[[3, 0], [3, 1]])
+
+
+def test_picture_index() -> None:
+    boxes = [torch.zeros(2, 4), torch.zeros(0, 4), torch.zeros(1, 4)]
+    assert picture_index(boxes).tolist() == [0, 0, 2]

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from tapetum.base.runtime import generator
+from tapetum.models.detection.rpn import Sampled, proposal_losses, propose, sample_anchors
+from tapetum.structures import Objects, Target
+
+FINE = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10], [40, 0, 50, 10]])
+COARSE = torch.tensor([[0.0, 0, 10, 10]])
+SIZE = torch.tensor([[60, 100]])
+
+
+def boxes_of(logits: list[float], count: int = 10, **moved: float) -> list[list[float]]:
+    deltas = torch.zeros(1, 5, 4)
+    for index, shift in moved.items():
+        deltas[0, int(index[1:]), 0] = shift
+    (boxes,) = propose(torch.tensor([logits]), deltas, (FINE, COARSE), SIZE, count, 0.7)
+    return boxes.tolist()
+
+
+def test_the_best_first_suppressed_in_their_level_only() -> None:
+    found = boxes_of([3.0, 2, 1, 5, 4])
+    assert found == [FINE[3].tolist(), COARSE[0].tolist(), FINE[0].tolist(), FINE[2].tolist()]
+
+
+def test_the_count_holds_for_a_level_and_for_all() -> None:
+    assert boxes_of([3.0, 2, 1, 5, 4], count=2) == [FINE[3].tolist(), COARSE[0].tolist()]
+    # Of the fine level only the two best enter, and one of them suppresses the other.
+    assert boxes_of([3.0, 2, 1, 0, -9], count=2) == [FINE[0].tolist(), COARSE[0].tolist()]
+
+
+def test_anchors_are_moved_clipped_and_dropped_if_nothing_is_left() -> None:
+    found = boxes_of([5.0, -9, 4, -9, -9], count=3, a0=-0.5, a2=7.5)
+    assert found[:2] == [[0, 0, 5, 10], [95, 0, 100, 10]]
+    assert boxes_of([5.0, -9, 4, -9, -9], count=2, a0=-2.0)[0] == FINE[2].tolist()
+
+
+def test_each_picture_has_its_own_size_and_gradients_do_not_pass() -> None:
+    logits = torch.zeros(2, 1, requires_grad=True)
+    deltas = torch.zeros(2, 1, 4, requires_grad=True)
+    anchors = (torch.tensor([[0.0, 0, 50, 50]]),)
+    first, second = propose(logits, deltas, anchors, torch.tensor([[40, 60], [60, 30]]), 5, 0.7)
+    assert first.tolist() == [[0, 0, 50, 40]]
+    assert second.tolist() == [[0, 0, 30, 50]]
+    assert not first.requires_grad
+
+
+def test_half_of_the_sample_are_things() -> None:
+    target = Target(
+        objects=Objects(boxes=torch.tensor([[0.0, 0, 10, 10]]), labels=torch.tensor([0]))
+    )
+    nothing = Target(objects=Objects.empty())
+    anchors = torch.cat((FINE[:1].expand(20, 4), FINE[3:].expand(30, 4)))
+    sampled = sample_anchors([target, nothing], anchors, 8, generator(0))
+    assert sampled.picture.tolist() == [0] * 8 + [1] * 8
+    assert sampled.match.tolist() == [0] * 4 + [-1] * 12
+    assert (sampled.anchor[:4] < 20).all()
+    assert (sampled.anchor[4:8] >= 20).all()
+
+
+def test_losses_by_hand() -> None:
+    truth = [Target(objects=Objects(torch.tensor([[2.0, 0, 12, 10]]), torch.tensor([0])))]
+    sampled = Sampled(torch.tensor([0, 0]), torch.tensor([0, 3]), torch.tensor([0, -1]))
+    logits = torch.tensor([[0.0, 9, 9, math.log(3)]])
+    losses = proposal_losses(logits, torch.zeros(1, 4, 4), FINE, sampled, truth)
+    # Thing at probability 1/2, background at 3/4; the offset 0.2 costs 0.2 - 1/18.
+    assert losses["objectness"].item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+    assert losses["proposal_boxes"].item() == pytest.approx((0.2 - 1 / 18) / 2)
+
+
+def test_losses_of_no_sample_are_zero_and_connected() -> None:
+    none = torch.zeros(0, dtype=torch.int64)
+    logits = torch.zeros(1, 4, requires_grad=True)
+    deltas = torch.zeros(1, 4, 4, requires_grad=True)
+    truth = [Target(objects=Objects.empty())]
+    losses = proposal_losses(logits, deltas, FINE, Sampled(none, none, none), truth)
+    sum(losses.values()).backward()
+    assert [loss.item() for loss in losses.values()] == [0, 0]
+    assert logits.grad.sum() == deltas.grad.sum() == 0

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tapetum.base.runtime import Runtime
+from tapetum.models.pictures import Preparation
+from tapetum.models.predict import predict
+from tapetum.structures import Batch, Objects, Prediction
+
+
+class Raw(NamedTuple):
+    mean: Tensor  # (B,)
+
+
+class Mean(nn.Module):
+    """Says how bright a picture is, and remembers how it was asked."""
+
+    differentiable = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.calls: list[tuple[int, ...]] = []
+
+    def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
+        prepare = Preparation(min_size=32, max_size=64, mean=(0, 0, 0), std=(1, 1, 1))
+        return prepare(pictures, targets, self.scale)
+
+    def forward(self, pixels: Tensor, sizes: Tensor) -> Raw:
+        assert not self.training
+        assert torch.is_inference_mode_enabled()
+        self.calls.append(tuple(pixels.shape))
+        torch.rand(1)
+        return Raw((pixels * self.scale).sum((1, 2, 3)) / sizes.prod(1))
+
+    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+        boxes = batch.originals.float()[:, [0, 0, 1, 1]]
+        return [
+            Prediction(class_scores=m[None], objects=Objects(b[None], torch.tensor([0]), m[None]))
+            for m, b in zip(raw.mean, boxes, strict=True)
+        ]
+
+    def score(self, pictures: Any, targets: Any) -> Tensor:
+        raise NotImplementedError
+
+    def explain_layers(self) -> dict:
+        return {}
+
+
+SIZES = [(32, 40), (64, 80), (32, 64), (40, 32), (33, 41), (16, 20)]
+
+
+def pictures() -> list[Tensor]:
+    return [torch.full((3, *size), i / 10) for i, size in enumerate(SIZES)]
+
+
+def test_answers_come_in_order_and_equal_pictures_share_a_forward() -> None:
+    model = Mean()
+    found = predict(model, pictures(), batch_size=2)
+    assert [round(p.class_scores.item(), 3) for p in found] == [0, 0.3, 0.6, 0.9, 1.2, 1.5]
+    assert [p.objects.boxes[0, [0, 2]].tolist() for p in found] == [list(s) for s in SIZES]
+    # All but the fourth are 32 x 64 once padded: two, two and one of them.
+    assert sorted(model.calls) == [(1, 3, 32, 64), (1, 3, 64, 32), (2, 3, 32, 64), (2, 3, 32, 64)]
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert predict(Mean(), []) == []
+
+
+def test_mode_and_random_state_come_back_even_after_an_error() -> None:
+    model = Mean().train()
+    state = torch.random.get_rng_state()
+    with pytest.raises(ValueError, match="picture"):
+        predict(model, [torch.rand(3, 8, 8), torch.rand(4, 8, 8)], batch_size=1)
+    assert model.training
+    model.calls.clear()
+    torch.random.set_rng_state(state)
+    predict(model, pictures()[:1])
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_answers_are_ordinary_tensors() -> None:
+    (found,) = predict(Mean(), pictures()[:1])
+    assert not found.class_scores.is_inference()
+    assert not found.objects.boxes.is_inference()
+    assert not found.objects.labels.is_inference()
+
+
+def test_precision_of_the_runtime_is_used() -> None:
+    class Product(Mean):
+        def forward(self, pixels: Tensor, sizes: Tensor) -> Raw:
+            product = pixels.flatten(1) @ pixels.flatten(1).T
+            assert product.dtype == torch.bfloat16
+            return Raw(product.diagonal().float())
+
+    predict(Product(), pictures()[:1], runtime=Runtime(torch.device("cpu"), "bf16"))
+
+
+def test_errors_say_what_was_expected() -> None:
+    with pytest.raises(ValueError, match="expected on cuda, got on cpu"):
+        predict(Mean(), pictures(), runtime=Runtime(torch.device("cuda")))
+    with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
+        predict(Mean(), pictures(), batch_size=0)
