@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -15,7 +14,7 @@ from tapetum.api.common import Say, silent
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime, choose_runtime, derive_seed
 from tapetum.data.dataset import Dataset
-from tapetum.data.files import open_dataset
+from tapetum.data.files import FileDataset, open_dataset
 from tapetum.data.transforms import standard_transforms
 from tapetum.models import MODELS
 from tapetum.models.checkpoint import FOLDER, find_checkpoint
@@ -83,7 +82,8 @@ def train(
     )
     job = make_job(record, pictures, Path(out), runtime)
     record.write(Path(out))
-    say(describe(record, job.model))
+    for line in [*pictures.words(), *describe(record, job.model)]:
+        say(line)
     fit(job, [ConsoleObserver()] if observers is None else observers)
     return Path(out)
 
@@ -124,12 +124,26 @@ class Pictures:
         return Pictures(training, held)
 
     def counts(self) -> dict[str, Any]:
-        """Pictures and objects of each class, by split."""
+        """Pictures and, of datasets in files, objects of each class, by split."""
         both = {"train": self.training, "val": self.held}
-        return {
-            "pictures": {name: len(dataset) for name, dataset in both.items()},
-            "objects": {name: class_counts(dataset) for name, dataset in both.items()},
-        }
+        counted = {n: d.class_counts() for n, d in both.items() if isinstance(d, FileDataset)}
+        return {"pictures": {n: len(d) for n, d in both.items()}, "objects": counted}
+
+    def words(self) -> list[str]:
+        """How the splits were chosen, what is left out, and what the reader found, for people."""
+        lines = []
+        for dataset in (self.training, self.held):
+            if isinstance(dataset, FileDataset):
+                lines.append(f"{dataset.name}: {len(dataset)} pictures, {dataset.words}")
+                if dataset.left_out:
+                    lines.append(f"{dataset.name}: {dataset.left_out} pictures are missing")
+        if isinstance(self.training, FileDataset):
+            serious = [f for f in self.training.findings if f.severity != "info"]
+            if serious:
+                lines.append(
+                    f"{len(serious)} findings in the annotations; tapetum check lists them"
+                )
+        return lines
 
 
 def make_job(record: RunRecord, pictures: Pictures, folder: Path, runtime: Runtime) -> Job:
@@ -195,24 +209,16 @@ def parse_settings(values: dict[str, Any]) -> Settings:
     return Settings(**{name: value for name, value in values.items() if value is not None})
 
 
-def describe(record: RunRecord, model: nn.Module) -> str:
-    """What will be trained on what, in a few words."""
+def describe(record: RunRecord, model: nn.Module) -> list[str]:
+    """What will be trained, in a few lines."""
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
-    counts = ", ".join(f"{n} {count}" for n, count in record.counts["pictures"].items())
     names = ", ".join(record.classes[:8]) + (", ..." if len(record.classes) > 8 else "")
-    return (
-        f"{record.model}, {record.arguments['backbone']}, {parameters:.2f} million parameters\n"
-        f"{record.data}: pictures {counts}; {len(record.classes)} classes ({names})\n"
-        f"{record.device} {record.precision}, {record.settings.optimizer} {record.settings.lr}"
-    )
-
-
-def class_counts(dataset: Dataset) -> list[int]:
-    """Objects of each class, in the order of the classes."""
-    counts = np.zeros(len(dataset.classes), dtype=np.int64)
-    for index in range(len(dataset)):
-        counts += np.bincount(dataset.picture(index).labels, minlength=len(counts))
-    return counts.tolist()
+    settings = record.settings
+    return [
+        f"{len(record.classes)} classes: {names}",
+        f"{record.model}, {record.arguments['backbone']}, {parameters:.2f} million parameters",
+        f"{record.device} {record.precision}, {settings.optimizer}, lr {settings.lr:g}",
+    ]
 
 
 def _source(data: str | Path) -> str:

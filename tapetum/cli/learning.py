@@ -84,7 +84,7 @@ def train(
         ema_decay: moving average of the weights, 0 for none (default: 0.998)
         seed: start weights, order and augmentation follow from it (default: 0)
         backbone: resnet10, resnet18, resnet34, resnet50, resnet101 or resnet152
-        augment: how pictures are varied: default, any-orientation (microscopes), flip or none
+        augment: how pictures are varied: default, microscope, any-orientation, flip or none
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto takes bf16 where the processor has it
         workers: processes that read pictures (default: 0)

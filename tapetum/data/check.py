@@ -26,6 +26,7 @@ __all__ = ["CODES", "Progress", "check_dataset"]
 Progress = Callable[[Iterable[int], int], Iterable[int]]
 """Wraps the indices of a long loop, given their number, to show how far it is."""
 
+_ORDER = ("error", "warning", "info")
 _UNIONS = ("trainval",)  # splits that hold others by intention
 
 
@@ -37,7 +38,7 @@ def check_dataset(
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress = lambda indices, count: indices,
 ) -> list[Finding]:
-    """Read a dataset as training would, and say what is wrong with it.
+    """Read a dataset as training would, and say what is wrong with it, most severe first.
 
     deep: decode every picture too, which takes a few milliseconds each, and compare what the
     annotations say of it, and the pictures with each other.
@@ -52,7 +53,7 @@ def check_dataset(
     _check_overlap(annotations, log)
     if deep:
         _check_pixels(annotations, log, limits, progress)
-    return log.findings
+    return sorted(log.findings, key=lambda finding: _ORDER.index(finding.severity))
 
 
 def _check_names(annotations: Annotations, log: Log) -> None:

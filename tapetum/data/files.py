@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from tapetum.base.errors import AnnotationError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.dataset import Dataset
@@ -70,6 +72,11 @@ class FileDataset:
         if self._masks:
             objects = objects.with_(masks=segments_to_masks(picture, image.size))
         return Sample(image.pixels, Target(objects=objects), picture.name)
+
+    def class_counts(self) -> list[int]:
+        """Objects of each class, in the order of the classes."""
+        labels = [picture.labels for picture in self._pictures]
+        return np.bincount(np.concatenate(labels), minlength=len(self.classes)).tolist()
 
     def picture(self, index: int) -> Picture:
         """The record in the frame of the decoded picture; reads no more than its header.

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from tapetum.base.runtime import Runtime, undisturbed
 from tapetum.structures import Batch, Model, Objects, Prediction
 
+MOST_WAITING = 4
+"""Batches' worth of prepared pictures that may wait for others of their size."""
+
 
 def predict(
     model: Model,
@@ -24,7 +27,8 @@ def predict(
     on the neighbours by more than rounding. Evaluation mode without gradients; afterwards the
     model's modes and the random state are as before. Predictions are on the processor.
 
-    batch_size: the most pictures in one forward, which bounds the memory.
+    batch_size: the most pictures in one forward; with MOST_WAITING it bounds the memory, so that
+        `pictures` may be a sequence that reads them from disk one by one.
     runtime: the precision of forward, and a check of the device: the model is not moved.
 
     Raises:
@@ -42,11 +46,12 @@ def predict(
         for index, picture in enumerate(pictures):
             with torch.inference_mode():
                 batch = model.prepare([picture])
-            group = waiting.setdefault(tuple(batch.pixels.shape), [])
-            group.append((index, batch))
-            if len(group) == batch_size:
-                found.update(_answer(model, group, runtime))
-                group.clear()
+            waiting.setdefault(tuple(batch.pixels.shape), []).append((index, batch))
+            largest = max(waiting.values(), key=len)
+            held = sum(map(len, waiting.values()))
+            if len(largest) == batch_size or held == MOST_WAITING * batch_size:
+                found.update(_answer(model, largest, runtime))
+                largest.clear()
         for group in waiting.values():
             found.update(_answer(model, group, runtime))
     return [found[index] for index in range(len(found))]

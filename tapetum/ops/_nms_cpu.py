@@ -22,8 +22,14 @@ TILE = 2**15 - 1
 """Pairs in a tile. PyTorch splits an operation over threads from 2 ** 15 elements on; these take
 some microseconds, and where the cores are busy, waiting for a thread takes thousands of them."""
 SIDE = math.isqrt(TILE)
-GROWTH = 8
-"""How many small chunks make a large one."""
+"""Boxes whose pairs fit one tile: the smallest chunk."""
+GROWTH = 16
+LARGE = SIDE * GROWTH
+"""The most boxes that are swept at once; their conflicts are at most half the square of it."""
+SCATTERED = 0.7
+"""If the best leave more than this share of the others, they do not crowd."""
+SWEEP = 128
+"""Rows of a tile where neighbours are looked for."""
 MANY = 2**19
 """From so many pairs on, sorting by the left edge costs less than comparing all of them."""
 FEW = 512
@@ -35,7 +41,7 @@ _local = threading.local()
 
 @dataclass(frozen=True)
 class _Boxes:
-    """table: (5, n) x1, y1, x2, y2, area. group: (n,) integers or None. index: (n,) whose they are.
+    """table: (5, n) x1, y1, x2, y2, area. group: (n,) int32 or None. index: (n,) whose they are.
 
     By falling score, but for the moment in which neighbours are looked for.
     """
@@ -68,10 +74,25 @@ def greedy(boxes: np.ndarray, groups: np.ndarray | None, threshold: float) -> np
     limit = round_down(threshold, boxes.dtype)
     table = np.empty((5, len(boxes)), boxes.dtype)
     table[:4] = boxes.T
+    lanes, chunk = _lanes(groups)
     # IoU of two boxes without area is 0 / 0, which is not above any threshold: as wanted.
     with np.errstate(invalid="ignore", over="ignore"):
         np.multiply(table[2] - table[0], table[3] - table[1], out=table[4])
-        return _survivors(_Boxes(table, groups, np.arange(len(boxes))), limit).index
+        whole = _Boxes(table, lanes, np.arange(len(boxes)))
+        return _survivors(whole, limit, chunk).index
+
+
+def _lanes(groups: np.ndarray | None) -> tuple[np.ndarray | None, int]:
+    """Groups as small numbers, None where there is but one, and how many boxes to choose first.
+
+    That is a tile for every group, as long as the conflicts inside groups stay few.
+    """
+    if groups is None or len(groups) == 0 or (groups == groups[0]).all():
+        return None, SIDE
+    names, lanes, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    chunk = SIDE * len(names)
+    few = np.square(counts).sum() <= LARGE**2
+    return lanes.astype(np.int32), chunk if few else min(chunk, LARGE)
 
 
 def round_down(threshold: float, dtype: np.dtype) -> np.floating:
@@ -85,19 +106,24 @@ def round_down(threshold: float, dtype: np.dtype) -> np.floating:
     return np.nextafter(nearest, dtype.type(-1))
 
 
-def _survivors(boxes: _Boxes, limit: np.floating) -> _Boxes:
-    """Those that survive among themselves."""
+def _survivors(boxes: _Boxes, limit: np.floating, chunk: int) -> _Boxes:
+    """Those that survive among themselves; `chunk` boxes, the best, are chosen first."""
     if len(boxes) <= SIDE:
         return boxes.take(_settled(boxes, limit)) if len(boxes) > 1 else boxes
-    size = SIDE
+    if len(boxes) <= chunk:
+        return boxes.take(_swept(boxes, limit))
+    size = chunk
     while size * GROWTH < len(boxes):
         size *= GROWTH
     chosen = []
     while len(boxes):
-        best, boxes = _survivors(boxes[:size], limit), boxes[size:]
+        best, boxes = _survivors(boxes[:size], limit, chunk), boxes[size:]
         chosen.append(best)
         if len(boxes):
-            boxes = boxes.take((~_covered(best, boxes, limit)).nonzero()[0])
+            left = (~_covered(best, boxes, limit)).nonzero()[0]
+            if size == chunk and len(left) > SCATTERED * len(boxes):
+                chunk = size = LARGE
+            boxes = boxes.take(left)
     return _joined(chosen)
 
 
@@ -115,7 +141,39 @@ def _settled(boxes: _Boxes, limit: np.floating) -> np.ndarray:
     count = len(boxes)
     mask = _conflicts(boxes, boxes, limit)
     mask &= _UPPER[:count, :count]  # every pair once: the better one, the worse one
-    better, worse = np.divmod(mask.ravel().nonzero()[0], count)
+    return _settle(count, *np.divmod(mask.ravel().nonzero()[0], count))
+
+
+def _swept(boxes: _Boxes, limit: np.floating) -> np.ndarray:
+    """Places of the survivors among boxes, few of which overlap, from all conflicts at once.
+
+    In the order of their left edges, a few boxes and all those right of them that they could meet
+    are one run of columns.
+    """
+    ((low, high),) = _edges(boxes)
+    rank = np.argsort(low)
+    queue, low, high = boxes.take(rank), low[rank], high[rank]
+    rows = np.arange(0, len(boxes), SWEEP)
+    stops = np.searchsorted(low, np.maximum.reduceat(high, rows), "right")
+    first, second = [], []
+    for row, stop in zip(rows.tolist(), stops.tolist(), strict=True):
+        block = queue[row : row + SWEEP]
+        width = TILE // len(block)
+        for column in range(row, stop, width):
+            mask = _conflicts(block, queue[column : min(column + width, stop)], limit)
+            if column == row:
+                mask[:, : len(block)] &= _UPPER[: len(block), : len(block)]
+            i, j = np.divmod(mask.ravel().nonzero()[0], mask.shape[1])
+            first.append(i + row)
+            second.append(j + column)
+    one, other = rank.take(np.concatenate(first)), rank.take(np.concatenate(second))
+    better, worse = np.minimum(one, other), np.maximum(one, other)
+    order = np.argsort(better, kind="stable")
+    return _settle(len(boxes), better.take(order), worse.take(order))
+
+
+def _settle(count: int, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
+    """Places of the survivors of `count` boxes, given all conflicts, by rising `better`."""
     keep = np.ones(count, bool)
     while len(worse) > FEW:
         # Whom nobody threatens stays for good, and what it threatens is gone for good.
@@ -162,14 +220,13 @@ def _covered_by_neighbours(best: _Boxes, boxes: _Boxes, limit: np.floating) -> n
     across, along = np.argsort(low), np.argsort(lows)
     best, boxes = best.take(across), boxes.take(along)
     low, high, lows, highs = low[across], high[across], lows[along], highs[along]
-    height = 64
-    rows = np.arange(0, len(best), height)
+    rows = np.arange(0, len(best), SWEEP)
     starts = np.searchsorted(np.maximum.accumulate(highs), low[rows], "left")
     stops = np.searchsorted(lows, np.maximum.reduceat(high, rows), "right")
     covered = np.zeros(len(boxes), bool)
     for row, start, stop in zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True):
         if start < stop:
-            run = _covered_by_any(best[row : row + height], boxes[start:stop], limit)
+            run = _covered_by_any(best[row : row + SWEEP], boxes[start:stop], limit)
             covered[start:stop] |= run
     answer = np.empty_like(covered)
     answer[along] = covered

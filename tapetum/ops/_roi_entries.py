@@ -76,8 +76,9 @@ def align_axis(
         low = at.astype(np.int64)
         part = at - low
         # One sample touches a bin once, so that no two additions meet in a cell.
-        weights.ravel()[rows + low] += inside * share * (1 - part)
-        weights.ravel()[rows + np.minimum(low + 1, size - 1)] += inside * share * part
+        flat = weights.reshape(-1)
+        flat[rows + low] += inside * share * (1 - part)
+        flat[rows + np.minimum(low + 1, size - 1)] += inside * share * part
     return weights
 
 

@@ -21,6 +21,8 @@ _FEW_BINS = 2**13
 """Bins at a time where their memory order must change: few enough to stay in the cache."""
 _MANY_BINS = 2**18
 """Bins at a time otherwise: bounds the memory that the entries take."""
+_FAR = 2**30
+"""Cells beyond which all coordinates are alike."""
 
 
 class Grid(NamedTuple):
@@ -79,29 +81,53 @@ def align_backward(
     return _as_map(total.to(grad.dtype), shape, channels_last)
 
 
-def pool_forward(input: Tensor, rois: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-    """Features (K, C, h, w), and the cell (K * h * w, C) int64 each came from, -1 for none."""
-    entries = _pool_entries(rois, input.shape, grid)
+def pool_forward(input: Tensor, rois: Tensor, grid: Grid) -> Tensor:
+    """Features (K, C, h, w): the largest cell of each bin, 0 where a bin has none."""
+    last = is_channels_last(input)
     table = _cell_rows(input)
-    device = input.device if input.device.type in ("cpu", "cuda") else torch.device("cpu")
-    cells, offsets = torch.from_numpy(entries.cells), torch.from_numpy(entries.offsets())
-    maxima = torch.ops.aten._embedding_bag(
-        table.to(device), cells.to(device), offsets.to(device), False, 2, False, None, True
-    )
-    empty = torch.from_numpy(entries.counts == 0).to(device)
-    winners = maxima[3].long().masked_fill(empty[:, None], -1)
-    features = maxima[0].masked_fill(empty[:, None], 0)
     output = empty_like_input(input, len(rois), grid)
-    return output.copy_(_unflatten(features, grid)), winners.to(input.device)
+    for part in _parts(len(rois), grid, _FEW_BINS):
+        entries = _pool_entries(rois[part], input.shape, grid, bins_first=not last)
+        order, rounds = _rounds(entries, input.device)
+        largest = table.new_zeros(len(order), table.shape[1])  # (bins, C), most cells first
+        for number, cells in enumerate(rounds):
+            values, head = table.index_select(0, cells), largest[: len(cells)]
+            head.copy_(torch.maximum(head, values) if number else values)
+        _put_bin_rows(output[part], largest[torch.argsort(order)], grid, last)
+    return output
 
 
 def pool_backward(
-    grad: Tensor, winners: Tensor, shape: Sequence[int], channels_last: bool
+    grad: Tensor, input: Tensor, features: Tensor, rois: Tensor, grid: Grid
 ) -> Tensor:
-    """Gradient (B, C, H, W) of the map: each bin's goes to the cell that it came from."""
-    rows = _bin_rows(grad, True).masked_fill(winners < 0, 0)
-    total = rows.new_zeros(shape[0] * shape[2] * shape[3], shape[1])
-    return _as_map(total.scatter_add_(0, winners.clamp(min=0), rows), shape, channels_last)
+    """Gradient (B, C, H, W) of the map: each bin's goes to its first largest cell."""
+    last = is_channels_last(grad)
+    table = _cell_rows(input)
+    total = torch.zeros(table.shape, dtype=rois.dtype, device=grad.device)
+    for part in _parts(len(rois), grid, _FEW_BINS):
+        entries = _pool_entries(rois[part], input.shape, grid, bins_first=not last)
+        order, rounds = _rounds(entries, input.device)
+        largest = _bin_rows(features[part], last)[order]  # (bins, C)
+        rows = _bin_rows(grad[part], last).to(rois.dtype)[order]
+        given = torch.zeros(rows.shape, dtype=torch.bool, device=grad.device)
+        for cells in rounds:
+            head = slice(len(cells))
+            first = (table.index_select(0, cells) == largest[head]) & ~given[head]
+            given[head] |= first
+            total.index_add_(0, cells, rows[head] * first)
+    return _as_map(total.to(grad.dtype), input.shape, is_channels_last(input))
+
+
+def _rounds(entries: Entries, device: torch.device) -> tuple[Tensor, list[Tensor]]:
+    """Bins (n,) by falling number of cells; and the first cell of all that have one, the second
+    of all that have two, and so on: prefixes of that order."""
+    order = np.argsort(-entries.counts, kind="stable")
+    counts, begins = entries.counts[order], entries.offsets()[:-1][order]
+    rounds = []
+    for number in range(int(counts.max(initial=0))):
+        bins = np.searchsorted(-counts, -number, "left")  # so many have more than `number` cells
+        rounds.append(torch.from_numpy(entries.cells[begins[:bins] + number].astype(np.int64)))
+    return torch.from_numpy(order).to(device), [cells.to(device) for cells in rounds]
 
 
 def _parts(regions: int, grid: Grid, bins: int) -> list[slice]:
@@ -109,6 +135,7 @@ def _parts(regions: int, grid: Grid, bins: int) -> list[slice]:
     return [slice(start, start + step) for start in range(0, regions, step)]
 
 
+@np.errstate(invalid="ignore", over="ignore")  # what is not finite has no weights
 def _align_entries(rois: Tensor, shape: Sequence[int], grid: Grid, bins_first: bool) -> Entries:
     regions = rois.cpu().numpy()
     number = regions.dtype.type
@@ -122,13 +149,14 @@ def _align_entries(rois: Tensor, shape: Sequence[int], grid: Grid, bins_first: b
     return multiply_out(rows, columns, _pictures(regions, shape[0]), bins_first)
 
 
-def _pool_entries(rois: Tensor, shape: Sequence[int], grid: Grid) -> Entries:
+def _pool_entries(rois: Tensor, shape: Sequence[int], grid: Grid, bins_first: bool) -> Entries:
     regions = rois.cpu().numpy()
     boxes = (regions[:, 1:] * regions.dtype.type(grid.scale)).astype(np.float64)
+    boxes = np.nan_to_num(boxes, nan=0.0).clip(-_FAR, _FAR)
     edges = np.trunc(boxes + np.copysign(0.5, boxes)).astype(np.int64)  # halves away from 0
     rows = pool_axis(edges[:, 1], edges[:, 3], grid.height, shape[2])  # (K, h, H)
     columns = pool_axis(edges[:, 0], edges[:, 2], grid.width, shape[3])  # (K, w, W)
-    return multiply_out(rows, columns, _pictures(regions, shape[0]))
+    return multiply_out(rows, columns, _pictures(regions, shape[0]), bins_first)
 
 
 def _pictures(regions: np.ndarray, count: int) -> np.ndarray:
@@ -144,30 +172,38 @@ def _pictures(regions: np.ndarray, count: int) -> np.ndarray:
 
 def _sums(table: Tensor, indices: np.ndarray, weights: np.ndarray, offsets: np.ndarray) -> Tensor:
     """Weighted sums (len(offsets) - 1, C) of runs of rows of a table (n, C)."""
+    if table.device.type not in ("cpu", "cuda"):
+        return _sums_by_index(table, indices, weights, offsets)
     places, factors, borders = (
         torch.from_numpy(values).to(table.device) for values in (indices, weights, offsets)
     )
-    if table.device.type in ("cpu", "cuda"):
-        return F.embedding_bag(
-            places,
-            table,
-            borders,
-            mode="sum",
-            per_sample_weights=factors,
-            include_last_offset=True,
-        )
-    owner = torch.repeat_interleave(borders.diff())
+    return F.embedding_bag(
+        places, table, borders, mode="sum", per_sample_weights=factors, include_last_offset=True
+    )
+
+
+def _sums_by_index(
+    table: Tensor, indices: np.ndarray, weights: np.ndarray, offsets: np.ndarray
+) -> Tensor:
+    """The same where there is no embedding bag."""
+    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    places, factors, owner = (
+        torch.from_numpy(values).to(table.device) for values in (indices, weights, owners)
+    )
     total = table.new_zeros(len(offsets) - 1, table.shape[1])
     return total.index_add_(0, owner, table[places.long()] * factors[:, None])
 
 
 def _cell_rows(input: Tensor) -> Tensor:
     """(B, C, H, W) -> (B * H * W, C)."""
-    channels = input.shape[1]
+    pictures, channels, height, width = input.shape
     if is_channels_last(input):
         return input.permute(0, 2, 3, 1).reshape(-1, channels)
-    # A transposed matrix is the one change of order that PyTorch copies block by block.
-    return torch.cat([picture.reshape(channels, -1).t().contiguous() for picture in input])
+    rows = input.new_empty(pictures, height * width, channels)
+    for picture, target in zip(input, rows, strict=True):
+        # A transposed matrix is the one change of order that PyTorch copies block by block.
+        target.copy_(picture.reshape(channels, -1).t())
+    return rows.view(-1, channels)
 
 
 def _as_map(rows: Tensor, shape: Sequence[int], channels_last: bool) -> Tensor:
@@ -175,8 +211,10 @@ def _as_map(rows: Tensor, shape: Sequence[int], channels_last: bool) -> Tensor:
     pictures, channels, height, width = shape
     if channels_last:
         return rows.view(pictures, height, width, channels).permute(0, 3, 1, 2)
-    turned = [part.t().contiguous() for part in rows.view(pictures, -1, channels)]
-    return torch.stack(turned).view(pictures, channels, height, width)
+    whole = rows.new_empty(pictures, channels, height * width)
+    for target, part in zip(whole, rows.view(pictures, -1, channels), strict=True):
+        target.copy_(part.t())
+    return whole.view(pictures, channels, height, width)
 
 
 def _bin_rows(features: Tensor, last: bool) -> Tensor:

@@ -61,7 +61,7 @@ def roi_pool(
     """
     rois = _regions(input, boxes)
     high, wide = (output_size, output_size) if isinstance(output_size, int) else output_size
-    result: Tensor = torch.ops.tapetum.roi_pool(input, rois, high, wide, spatial_scale)[0]
+    result: Tensor = torch.ops.tapetum.roi_pool(input, rois, high, wide, spatial_scale)
     return result
 
 
@@ -92,7 +92,9 @@ def _align(
     sampling_ratio: int,
     aligned: bool,
 ) -> Tensor:
-    return kernels.align_forward(input, rois, Grid(height, width, scale, sampling_ratio, aligned))
+    grid = Grid(height, width, scale, sampling_ratio, aligned)
+    with torch.autocast(input.device.type, enabled=False):
+        return kernels.align_forward(input, rois, grid)
 
 
 def _align_shape(
@@ -132,7 +134,8 @@ def _align_backward(
     channels_last: bool,
 ) -> Tensor:
     grid = Grid(height, width, scale, sampling_ratio, aligned)
-    return kernels.align_backward(grad, rois, shape, grid, channels_last)
+    with torch.autocast(grad.device.type, enabled=False):
+        return kernels.align_backward(grad, rois, shape, grid, channels_last)
 
 
 def _map_shape(grad: Tensor, _: Tensor, shape: Sequence[int], *rest: Any) -> Tensor:
@@ -152,30 +155,41 @@ def _backward_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return (torch.ops.tapetum.roi_align(grad, rois, *ctx.grid), *[None] * 8)
 
 
-def _pool(
-    input: Tensor, rois: Tensor, height: int, width: int, scale: float
-) -> tuple[Tensor, Tensor]:
+def _pool(input: Tensor, rois: Tensor, height: int, width: int, scale: float) -> Tensor:
     return kernels.pool_forward(input, rois, Grid(height, width, scale, 0, False))
 
 
-def _pool_shape(
-    input: Tensor, rois: Tensor, height: int, width: int, scale: float
-) -> tuple[Tensor, Tensor]:
-    output = kernels.empty_like_input(input, rois.shape[0], Grid(height, width, scale, 0, False))
-    bins = rois.shape[0] * height * width
-    return output, input.new_empty(bins, input.shape[1], dtype=torch.int64)
+def _pool_shape(input: Tensor, rois: Tensor, height: int, width: int, scale: float) -> Tensor:
+    grid = Grid(height, width, scale, 0, False)
+    return kernels.empty_like_input(input, rois.shape[0], grid)
 
 
-def _pool_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    ctx.save_for_backward(output[1])
-    ctx.mark_non_differentiable(output[1])
-    ctx.shape, ctx.last = inputs[0].shape, kernels.is_channels_last(inputs[0])
+def _pool_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    input, rois, *rest = inputs
+    ctx.save_for_backward(input, output, rois)
+    ctx.grid = rest
 
 
-def _pool_gradient(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor | None, ...]:
-    (winners,) = ctx.saved_tensors
-    whole = torch.ops.tapetum.roi_pool_backward(grad, winners, ctx.shape, ctx.last)
+def _pool_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    whole = torch.ops.tapetum.roi_pool_backward(grad, *ctx.saved_tensors, *ctx.grid)
     return (whole, *[None] * 4)
+
+
+def _pool_backward(
+    grad: Tensor,
+    input: Tensor,
+    features: Tensor,
+    rois: Tensor,
+    height: int,
+    width: int,
+    scale: float,
+) -> Tensor:
+    grid = Grid(height, width, scale, 0, False)
+    return kernels.pool_backward(grad, input, features, rois, grid)
+
+
+def _pool_map_shape(grad: Tensor, input: Tensor, *rest: Any) -> Tensor:
+    return _map_shape(grad, grad, input.shape, kernels.is_channels_last(input))
 
 
 _GRID = "int height, int width, float scale, int sampling_ratio, bool aligned"
@@ -190,17 +204,18 @@ def _register() -> None:
     )
     library.define(
         "tapetum::roi_pool",
-        "(Tensor input, Tensor rois, int height, int width, float scale) -> (Tensor, Tensor)",
+        "(Tensor input, Tensor rois, int height, int width, float scale) -> Tensor",
     )
     library.define(
         "tapetum::roi_pool_backward",
-        "(Tensor grad, Tensor winners, SymInt[] shape, bool channels_last) -> Tensor",
+        "(Tensor grad, Tensor input, Tensor features, Tensor rois, "
+        "int height, int width, float scale) -> Tensor",
     )
     for name, kernel, fake in (
         ("roi_align", _align, _align_shape),
         ("roi_align_backward", _align_backward, _map_shape),
         ("roi_pool", _pool, _pool_shape),
-        ("roi_pool_backward", kernels.pool_backward, _map_shape),
+        ("roi_pool_backward", _pool_backward, _pool_map_shape),
     ):
         library.impl(f"tapetum::{name}", "CompositeExplicitAutograd", kernel)
         library.register_fake(f"tapetum::{name}", fake)

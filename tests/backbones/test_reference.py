@@ -23,6 +23,7 @@ def test_what_fits_no_template_has_no_counterpart() -> None:
     assert RENAMES.ours("layerX.0.c1.weight") is None
     assert RENAMES.ours("xconv1.weight") is None
     assert RENAMES.ours("conv1.") is None
+    assert RENAMES.theirs("scale.weight") is None
 
 
 def test_dots_mean_dots() -> None:

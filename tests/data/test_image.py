@@ -6,6 +6,8 @@ import os
 import pickle
 import resource
 import struct
+import subprocess
+import sys
 import time
 import warnings
 import zlib
@@ -122,9 +124,10 @@ def test_cmyk_of_adobe_jpegs_is_not_inverted(encoded):
     assert read_image(data).mode == "CMYK"
 
 
-def test_ycbcr_tiff(encoded):
+def test_ycbcr_pixels():
     image = Image.new("RGB", (8, 8), (200, 30, 60)).convert("YCbCr")
-    assert np.abs(rgb(encoded(image, "TIFF")).astype(int) - (200, 30, 60)).max() <= 2
+    found = read_image(image).pixels[:, 0, 0]
+    assert np.abs(found.numpy().astype(int) - (200, 30, 60)).max() <= 2
 
 
 def test_lab_is_refused_by_name(encoded):
@@ -135,7 +138,11 @@ def test_lab_is_refused_by_name(encoded):
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "PPM"])
 def test_sixteen_bits_are_scaled_not_cut(encoded, format):
     ramp = np.linspace(0, 65535, 4096).astype(np.uint16).reshape(64, 64)
-    levels = rgb(encoded(Image.fromarray(ramp), format))[:, :, 0].reshape(-1)
+    if format == "PPM":  # older Pillow reads this, and does not write it
+        data = b"P5 64 64 65535\n" + ramp.astype(">u2").tobytes()
+    else:
+        data = encoded(ramp, format)
+    levels = rgb(data)[:, :, 0].reshape(-1)
     assert (levels == np.rint(ramp.reshape(-1) / 257)).all()
     assert len(np.unique(levels)) == 256
 
@@ -396,6 +403,27 @@ def test_nothing_is_printed_and_no_setting_is_changed(encoded, make, capfd):
     assert warnings.showwarning is show
 
 
+def test_what_pillow_logs_is_not_printed():
+    """In a process of its own, because pytest handles all logs."""
+    script = (
+        "import io, struct\n"
+        "from PIL import Image\n"
+        "from tapetum.data.image import image_size, read_image\n"
+        "stream = io.BytesIO()\n"
+        "Image.new('RGB', (4, 4)).save(stream, 'TIFF')\n"
+        "tag = struct.pack('<HHI', 277, 3, 1)\n"
+        "data = stream.getvalue().replace(tag + b'\\3\\0', tag + b'\\x2c\\1')\n"
+        "for function in (read_image, image_size):\n"
+        "    try:\n"
+        "        function(data)\n"
+        "    except Exception as error:\n"
+        "        print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "image: its header is damaged\n" * 2
+    assert done.stderr == ""
+
+
 def test_warnings_become_facts(monkeypatch):
     """Above its own bound Pillow warns, up to twice that; here it is within the limits."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
@@ -443,6 +471,25 @@ def test_each_thread_has_its_own_warnings(monkeypatch):
     assert [len(image.warnings) for image in images] == [0, 1, 0, 0] * 50
     assert list(warnings.filters) == filters
     assert warnings.showwarning is show
+
+
+FOREIGN = (
+    *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, ZeroDivisionError),
+    *(OverflowError, AttributeError, AssertionError, EOFError, NotImplementedError, MemoryError),
+    *(struct.error, zlib.error, Image.DecompressionBombError, Image.UnidentifiedImageError),
+)
+
+
+@pytest.mark.parametrize("kind", FOREIGN, ids=lambda kind: kind.__name__)
+def test_whatever_a_decoder_raises_becomes_one_line(monkeypatch, kind):
+    def fail(*_: object, **__: object) -> None:
+        raise UnicodeDecodeError("ascii", b"", 0, 1, "x") if kind is ValueError else kind("a\nb")
+
+    monkeypatch.setattr(Image, "open", fail)
+    for function in (read_image, image_size):
+        with pytest.raises(ImageError) as caught:
+            function(png(3, 3))
+        assert "\n" not in str(caught.value)
 
 
 # --- fuzz ---------------------------------------------------------------------------------------

@@ -101,6 +101,7 @@ def test_entities_are_not_expanded(voc_folder, tmp_path, make):
     for declared, used in (
         (levels, "&l11;"),
         (f'<!ENTITY f SYSTEM "file://{tmp_path}/secret.txt">', "&f;"),
+        ("", "cat"),
     ):
         text = make.voc_xml(make.voc_object(used), head=f"<!DOCTYPE a [{declared}]>")
         root = voc_folder(text)
@@ -166,6 +167,23 @@ def test_whole_numbers_come_back_exactly(shared_data, tmp_path):
             assert np.abs(one.xywh - two.xywh).max(initial=0) < 1e-12
             assert (one.labels == two.labels).all()
             assert (one.difficult == two.difficult).all()
+
+
+def test_a_split_that_only_repeats_others_is_not_written(voc_folder, tmp_path):
+    root = voc_folder()
+    lists = root / "ImageSets" / "Main"
+    (lists / "trainval.txt").write_text("a\nb\n")
+    assert list(read_annotations(root).splits) == ["train", "val", "trainval"]
+    convert(root, tmp_path / "out")
+    assert list(read_annotations(tmp_path / "out").splits) == ["train", "val"]
+    (lists / "train.txt").write_text("")
+    convert(root, tmp_path / "whole")
+    found = read_annotations(tmp_path / "whole").splits
+    assert {name: len(pictures) for name, pictures in found.items()} == {
+        "train": 0,
+        "val": 1,
+        "trainval": 2,
+    }
 
 
 def test_what_voc_cannot_hold_is_said(coco_folder, tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tapetum.base.errors import AnnotationError, TapetumError
+from tapetum.base.limits import Limits
 from tapetum.data.formats import convert, read_annotations
 from tapetum.data.picture import Annotations
 from tapetum.data.yolo.write import _lines
@@ -184,6 +185,14 @@ def test_class_numbers_with_gaps_are_kept(yolo_folder):
     assert [found.splits[s][0].labels.tolist() for s in ("train", "val")] == [[1], [0]]
 
 
+def test_a_picture_whose_labels_cannot_be_read_is_no_picture_without_objects(yolo_folder):
+    root = yolo_folder()
+    (root / "labels" / "train" / "a.txt").write_bytes(b"0 0.5 0.5 0.1 0.1\xff\n")
+    assert sizes(read_annotations(root)) == {"train": 0, "val": 1}
+    (root / "labels" / "train" / "a.txt").unlink()
+    assert sizes(read_annotations(root)) == {"train": 1, "val": 1}  # none: it is background
+
+
 def test_numbers_for_names_where_there_are_none(tmp_path, make):
     lay_out(tmp_path, make, {"images/a.png": "labels/a.txt"})
     (tmp_path / "labels" / "a.txt").write_text("2000000000 0.5 0.5 0.1 0.1\n4 0.5 0.5 0.2 0.2\n")
@@ -234,6 +243,26 @@ def test_yolo_to_yolo(yolo_folder, tmp_path):
 def test_a_set_without_splits_stays_one(coco_folder, tmp_path):
     convert(coco_folder(split="everything"), tmp_path / "out", "yolo")
     assert sizes(read_annotations(tmp_path / "out")) == {"all": 2}
+
+
+def test_two_pictures_of_one_name_are_not_merged(tmp_path, make):
+    lay_out(
+        tmp_path / "in",
+        make,
+        {"images/train/a.png": "labels/train/a.txt", "train/images/a.png": "train/labels/a.txt"},
+    )
+    text = "train: [images/train, train/images]\nnames: [cat]\n"
+    (tmp_path / "in" / "data.yaml").write_text(text)
+    assert sizes(read_annotations(tmp_path / "in")) == {"train": 2}
+    for format in ("coco", "yolo", "voc"):
+        with pytest.raises(AnnotationError, match=r"written to train/a.png|would share|are called"):
+            convert(tmp_path / "in", tmp_path / format, format)
+
+
+def test_the_number_of_lines_is_limited(yolo_folder):
+    with pytest.raises(AnnotationError, match="more than 3 annotations") as caught:
+        read_annotations(yolo_folder(), limits=Limits(annotations=3))
+    assert "labels/val/b.txt" in str(caught.value)
 
 
 def test_two_pictures_cannot_share_a_label_file(tmp_path, make):

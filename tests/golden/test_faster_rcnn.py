@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -92,6 +94,6 @@ def test_losses_are_those_of_the_reference(model: FasterRCNN, golden: dict, batc
 
 def test_float32_is_near(model: FasterRCNN, golden: dict, batch: Batch) -> None:
     with torch.no_grad():
-        raw = model.float()(batch.pixels.float(), batch.sizes)
+        raw = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
     for name, expected in golden["raw"].items():
         assert_sample(f"faster_rcnn.{name}", getattr(raw, name), expected, 1e-4)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from tapetum.models.pictures import Preparation, boxes_to_original
+from tapetum.models.pictures import Preparation, boxes_to_original, resize_target
 from tapetum.structures import Objects, Target
 
 LIKE = torch.zeros(())
@@ -97,6 +97,17 @@ def test_truth_moves_along() -> None:
     assert torch.equal(batch.truth[0].semantic, doubled)
     assert batch.truth[0].labels.tolist() == [3]
     assert objects.boxes[0].tolist() == [10, 5, 20, 15]
+
+
+def test_height_and_width_have_their_own_scale() -> None:
+    objects = Objects(
+        boxes=torch.tensor([[1.0, 2, 4, 8]]),
+        labels=torch.tensor([0]),
+        keypoints=torch.tensor([[[1.0, 2, 2]]]),
+    )
+    moved = resize_target(Target(objects=objects), (10, 20), (30, 40), torch.float32).objects
+    assert moved.boxes.tolist() == [[2, 6, 8, 24]]
+    assert moved.keypoints.tolist() == [[[2, 6, 2]]]
 
 
 def test_no_masks_stay_no_masks() -> None:

@@ -68,6 +68,22 @@ def test_answers_come_in_order_and_equal_pictures_share_a_forward() -> None:
     assert sorted(model.calls) == [(1, 3, 32, 64), (1, 3, 64, 32), (2, 3, 32, 64), (2, 3, 32, 64)]
 
 
+def test_pictures_of_many_sizes_do_not_pile_up() -> None:
+    answered: list[int] = []  # how many forwards had been made when each picture was prepared
+
+    class Wide(Mean):
+        def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
+            answered.append(len(self.calls))
+            return Preparation(min_size=32, max_size=999)(pictures, targets, self.scale)
+
+    pictures = [torch.rand(3, 32, 32 * (1 + i)) for i in range(12)]
+    assert len(predict(Wide(), pictures, batch_size=2)) == 12
+    assert answered == [0] * 8 + [1, 2, 3, 4]
+    answered.clear()
+    predict(Wide(), pictures, batch_size=1)
+    assert answered == list(range(12))  # with a batch of one nobody waits
+
+
 def test_nothing_in_nothing_out() -> None:
     assert predict(Mean(), []) == []
 

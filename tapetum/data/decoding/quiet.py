@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -14,6 +15,9 @@ from typing import IO, Any
 
 _OURS = r"(PIL|tapetum\.data)(\.|$)"
 _lock = threading.Lock()
+
+# Pillow logs some refusals before it raises them, and `logging` prints what nobody handles.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 _sinks = threading.local()
 
 

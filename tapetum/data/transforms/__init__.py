@@ -52,7 +52,7 @@ __all__ = [
     "standard_transforms",
 ]
 
-RECIPES = ("default", "any-orientation", "flip", "none")
+RECIPES = ("default", "microscope", "any-orientation", "flip", "none")
 """What `standard_transforms` knows."""
 
 
@@ -98,8 +98,9 @@ def standard_transforms(size: int, recipe: str = "default", *, pairs: Pairs = ()
 
     "default": mirrored half of the time, grown or shrunk by up to a quarter in a frame that
     keeps the picture's proportions (so it also wanders), colours varied mildly. Each can be
-    true of a photograph of the same place. "any-orientation": the same with all eight turns, for
-    microscopes and views from above. "flip": mirrored only, for short trials. "none": nothing
+    true of a photograph of the same place. "microscope": also mirrored upside down.
+    "any-orientation": the same with all eight turns, for views from above; batches that mix upright
+    and lying pictures hold more padding. "flip": mirrored only, for short trials. "none": nothing
     random. The longer side is at most twice the shorter one's `size`.
 
     Raises:
@@ -111,5 +112,9 @@ def standard_transforms(size: int, recipe: str = "default", *, pairs: Pairs = ()
     flip = HorizontalFlip(pairs=pairs)
     if recipe in ("flip", "none"):
         return Compose((flip, resize) if recipe == "flip" else (resize,))
-    turn = Rotate90(pairs=pairs) if recipe == "any-orientation" else flip
-    return Compose((turn, ScaleJitter(size=size, longest=2 * size), ColourJitter()))
+    turns: tuple[Transform, ...] = (flip,)
+    if recipe == "microscope":
+        turns = (flip, VerticalFlip(pairs=pairs))
+    elif recipe == "any-orientation":
+        turns = (Rotate90(pairs=pairs),)
+    return Compose((*turns, ScaleJitter(size=size, longest=2 * size), ColourJitter()))

@@ -9,7 +9,7 @@ Differs from the papers as torchvision does, whose numbers it gives: RoI Align w
 side, no mask. Differs from torchvision: what training does more (more proposals, sampled ones,
 true boxes among them) depends on truth being given, not on the mode; boxes inside crowd regions
 are ignored. Background is output 0 of the classifier and nobody else's matter.
-Expected: AP 37.0 on COCO val2017 with ResNet-50 and torchvision's published weights.
+Expected: AP 37.0 on COCO val2017, as torchvision reports for its published ResNet-50 weights.
 """
 
 from __future__ import annotations

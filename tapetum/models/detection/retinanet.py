@@ -9,7 +9,7 @@ Differs from the paper as torchvision does, whose numbers it gives: p6 and p7 ar
 offsets learn by L1, each picture's losses are divided by its own positive anchors. Differs from
 torchvision in two small ways: boxes that clipping to the picture leaves thinner than 0.01 pixels
 are dropped, and anchors inside crowd regions are ignored.
-Expected: AP 36.4 on COCO val2017 with ResNet-50 and torchvision's published weights.
+Expected: AP 36.4 on COCO val2017, as torchvision reports for its published ResNet-50 weights.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tapetum.backbones import make_backbone, resnet
 from tapetum.backbones.reference import Renames
 from tapetum.layers.anchors import AnchorGrid, octave_sizes
 from tapetum.layers.conv import init_small
+from tapetum.layers.norm import make_norm
 from tapetum.layers.pyramid import ConvTop, FeaturePyramid
 from tapetum.models.detection.assign import assign, matched_objects, objects_of
 from tapetum.models.detection.results import as_prediction
@@ -46,15 +47,23 @@ class Raw(NamedTuple):
 
 
 class Tower(nn.Module):
-    """3 x 3 convolutions shared by all levels, then `outputs` numbers for each anchor of a cell."""
+    """3 x 3 convolutions shared by all levels, then `outputs` numbers for each anchor of a cell.
 
-    def __init__(self, channels: int, convs: int, anchors: int, outputs: int, bias: float) -> None:
+    norm: "none", as published, or "group": learns several times faster from scratch.
+    """
+
+    def __init__(
+        self, channels: int, convs: int, anchors: int, outputs: int, bias: float, norm: str
+    ) -> None:
         super().__init__()
         self.outputs = outputs
         hidden = [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(convs)]
         for conv in hidden:
             init_small(conv)
         self.convs = nn.ModuleList(hidden)
+        self.norms = nn.ModuleList(
+            nn.Identity() if norm == "none" else make_norm(norm, channels) for _ in hidden
+        )
         self.predict = nn.Conv2d(channels, anchors * outputs, 3, padding=1)
         init_small(self.predict, bias)
         self.relu = nn.ReLU()
@@ -64,8 +73,8 @@ class Tower(nn.Module):
         return torch.cat([self._level(x) for x in maps], dim=1)
 
     def _level(self, x: Tensor) -> Tensor:
-        for conv in self.convs:
-            x = self.relu(conv(x))
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = self.relu(norm(conv(x)))
         x = self.predict(x)  # (B, A * outputs, h, w)
         return x.permute(0, 2, 3, 1).reshape(len(x), -1, self.outputs)  # (B, h * w * A, outputs)
 
@@ -221,6 +230,7 @@ def retinanet(
     backbone_width: int = 64,
     fpn_channels: int = 256,
     head_convs: int = 4,
+    head_norm: str = "none",
     anchor_sizes: Sequence[int] = (32, 64, 128, 256, 512),
     anchor_octaves: int = 3,
     anchor_ratios: Sequence[float] = (0.5, 1.0, 2.0),
@@ -237,6 +247,7 @@ def retinanet(
     """RetinaNet on a ResNet pyramid p3 to p7 (strides 8 to 128).
 
     backbone, backbone_width, norm: a name in BACKBONES, channels of its stem, kind of norm in it.
+    head_convs, head_norm: convolutions of each tower, and "none" or "group" after each of them.
     anchor_sizes: side in pixels of the smallest square anchor of each level, p3 to p7;
         `anchor_octaves` sizes lie evenly (in log scale) between it and twice it.
     anchor_ratios: height / width.
@@ -258,6 +269,7 @@ def retinanet(
             anchors=anchors.per_cell,
             outputs=classes,
             bias=-math.log((1 - prior) / prior),
+            norm=head_norm,
         ),
         box_tower=Tower(
             channels=fpn_channels,
@@ -265,6 +277,7 @@ def retinanet(
             anchors=anchors.per_cell,
             outputs=4,
             bias=0.0,
+            norm=head_norm,
         ),
         preparation=Preparation(
             min_size=min_size,

@@ -92,6 +92,29 @@ def test_true_boxes_are_among_the_regions_to_learn_from_but_crowds_are_not() -> 
         assert len(output.sampled_anchors.anchor) <= 64
 
 
+def test_a_crowd_is_no_region_even_where_it_overlaps_a_thing() -> None:
+    model = tiny()
+    boxes = torch.tensor([[13.0, 17, 59, 71], [13, 17, 59, 65]])
+    both = Objects(boxes, torch.tensor([1, 1]), crowd=torch.tensor([True, False]))
+    batch = model.prepare([torch.rand(3, 96, 128)], [Target(objects=both)])
+    output = model(batch.pixels, batch.sizes, batch.truth, generator(0))
+    there = [bool((output.regions == box).all(dim=1).any()) for box in batch.truth[0].objects.boxes]
+    assert there == [False, True]
+
+
+def test_a_quarter_of_the_regions_are_things_and_chance_draws_them() -> None:
+    model = tiny(sampled_regions=20, training_proposals=200, proposal_nms_threshold=1.0)
+    things = [(8.0 * i, 10, 8 * i + 7, 20, 0) for i in range(12)]
+    batch = model.prepare([torch.rand(3, 96, 128)], [truth(*things)])
+    drawn = [model(batch.pixels, batch.sizes, batch.truth, generator(seed)) for seed in (0, 0, 1)]
+    assert [int((output.region_match >= 0).sum()) for output in drawn] == [5, 5, 5]
+    assert [len(output.regions) for output in drawn] == [20, 20, 20]
+    assert torch.equal(drawn[0].regions, drawn[1].regions)
+    first, last = (drawn[i].region_match >= 0 for i in (0, 2))
+    assert not torch.equal(drawn[0].regions[first], drawn[2].regions[last])
+    assert not torch.equal(drawn[0].regions[~first], drawn[2].regions[~last])
+
+
 def test_truth_not_the_mode_asks_for_more_proposals() -> None:
     model = tiny(proposals=5, training_proposals=9, sampled_regions=100)
     batch = model.prepare([torch.rand(3, 96, 128)], [truth()])

@@ -57,6 +57,14 @@ def test_each_picture_is_divided_by_its_own_things() -> None:
     torch.testing.assert_close(both["classification"], (alone[0] + alone[1]) / 2)
 
 
+def test_a_thing_that_no_anchor_fits_takes_the_nearest() -> None:
+    """It overlaps anchor 3 by a quarter only, but nothing overlaps it more."""
+    small = truth((80.0, 80, 85, 85, 1))
+    losses = tiny().losses(raw(torch.zeros(1, 4, 2)), [small])
+    expected = 0.25 + 0.25 + 2 * math.log(2)  # half its size, a quarter of it off
+    assert losses["boxes"].item() == pytest.approx(expected)
+
+
 def test_candidates_are_cut_in_each_level_by_score() -> None:
     logits = torch.tensor([[[5.0, -9], [4, 6], [-9, 3], [2, 1]]])
     model = tiny(candidates=2, score_threshold=0.05)
@@ -106,3 +114,13 @@ def test_levels_have_the_anchors_they_are_said_to_have() -> None:
     assert output.levels.tolist() == [12 * 16, 6 * 8, 3 * 4, 2 * 2, 1 * 1]
     first = [part[0].tolist() for part in output.anchors.split(output.levels.tolist())]
     assert first == [[-s / 2, -s / 2, s / 2, s / 2] for s in (8, 16, 32, 64, 128)]
+
+
+def test_towers_may_normalise_each_level_by_itself() -> None:
+    """A group norm after each convolution: the size of the features no longer matters."""
+    maps = [torch.randn(2, 32, 12, 16), torch.randn(2, 32, 6, 8)]
+    for norm, the_same in (("group", True), ("none", False)):
+        tower = tiny(head_norm=norm).class_tower
+        torch.nn.init.normal_(tower.predict.weight)
+        larger = tower([1000 * x for x in maps])
+        assert torch.allclose(tower([100 * x for x in maps]), larger, atol=0.01) == the_same

@@ -62,6 +62,20 @@ def test_half_of_the_sample_are_things() -> None:
     assert (sampled.anchor[4:8] >= 20).all()
 
 
+def test_anchors_between_the_thresholds_are_not_sampled() -> None:
+    """A thing of 100 x 100 and anchors that cover a share of it: things from 0.7, background
+    below 0.3."""
+    shares = (1.0, 0.71, 0.69, 0.5, 0.31, 0.29, 0.0)
+    anchors = torch.tensor([[0.0, 0, 100, 100 * share] for share in shares])
+    anchors[-1] = torch.tensor([200.0, 0, 300, 100])
+    target = Target(
+        objects=Objects(boxes=torch.tensor([[0.0, 0, 100, 100]]), labels=torch.tensor([0]))
+    )
+    sampled = sample_anchors([target], anchors, 100, generator(0))
+    assert sampled.anchor.tolist() == [0, 1, 5, 6]
+    assert sampled.match.tolist() == [0, 0, -1, -1]
+
+
 def test_losses_by_hand() -> None:
     truth = [Target(objects=Objects(torch.tensor([[2.0, 0, 12, 10]]), torch.tensor([0])))]
     sampled = Sampled(torch.tensor([0, 0]), torch.tensor([0, 3]), torch.tensor([0, -1]))

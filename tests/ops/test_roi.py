@@ -1,0 +1,315 @@
+"""RoI Align and RoI Pool against their definitions, one sample and one cell at a time."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.library import opcheck
+
+from tapetum.ops import _roi_kernels
+from tapetum.ops._roi_entries import _stable_order
+from tapetum.ops.roi import roi_align, roi_pool
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "ops.json").read_text())
+QUICK = ("test_schema", "test_autograd_registration", "test_faketensor")
+FORMATS = [torch.contiguous_format, torch.channels_last]
+EDGE = st.integers(-12, 40).map(lambda quarter: quarter / 4)
+REGION = st.tuples(st.integers(0, 1), EDGE, EDGE, EDGE, EDGE)
+REGIONS = st.lists(REGION, min_size=1, max_size=4).map(
+    lambda r: torch.tensor(r, dtype=torch.float64)
+)
+SIZE = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+def draw_map(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def draw_regions(count: int, pictures: int, extent: float, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    picture = torch.randint(0, pictures, (count, 1), generator=generator)
+    corner = torch.rand(count, 2, generator=generator) * extent * 1.2 - extent * 0.2
+    size = torch.rand(count, 2, generator=generator) ** 2 * extent
+    return torch.cat((picture, corner, corner + size), dim=1)
+
+
+def sample(plane: np.ndarray, y: float, x: float) -> float:
+    """Bilinear, with border cells continued by one cell and nothing beyond."""
+    height, width = plane.shape
+    if not (-1 <= y <= height and -1 <= x <= width):
+        return 0.0
+    y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+    top, left = int(y), int(x)
+    down, right = min(top + 1, height - 1), min(left + 1, width - 1)
+    v, u = y - top, x - left
+    upper = plane[top, left] * (1 - u) + plane[top, right] * u
+    lower = plane[down, left] * (1 - u) + plane[down, right] * u
+    return upper * (1 - v) + lower * v
+
+
+def define_align(
+    features: Tensor,
+    regions: Tensor,
+    size: tuple[int, int],
+    scale: float,
+    ratio: int,
+    aligned: bool,
+) -> Tensor:
+    result = torch.zeros(len(regions), features.shape[1], *size, dtype=features.dtype)
+    for k, (picture, *box) in enumerate(regions.tolist()):
+        x1, y1, x2, y2 = (edge * scale - 0.5 * aligned for edge in box)
+        height, width = y2 - y1, x2 - x1
+        if not aligned:
+            height, width = max(height, 1), max(width, 1)
+        high, wide = height / size[0], width / size[1]
+        rows = ratio if ratio > 0 else max(math.ceil(high), 0)
+        columns = ratio if ratio > 0 else max(math.ceil(wide), 0)
+        for c, plane in enumerate(features[int(picture)].numpy()):
+            for p in range(size[0]):
+                for q in range(size[1]):
+                    values = [
+                        sample(
+                            plane,
+                            y1 + p * high + (i + 0.5) * high / rows,
+                            x1 + q * wide + (j + 0.5) * wide / columns,
+                        )
+                        for i in range(rows)
+                        for j in range(columns)
+                    ]
+                    result[k, c, p, q] = sum(values) / max(len(values), 1)
+    return result
+
+
+def define_pool(features: Tensor, regions: Tensor, size: tuple[int, int], scale: float) -> Tensor:
+    result = torch.zeros(len(regions), features.shape[1], *size, dtype=features.dtype)
+    height, width = features.shape[2:]
+    for k, (picture, *box) in enumerate(regions.tolist()):
+        # Halves are rounded away from zero.
+        x1, y1, x2, y2 = (int(math.copysign(int(abs(e * scale) + 0.5), e)) for e in box)
+        high, wide = max(y2 - y1 + 1, 1) / size[0], max(x2 - x1 + 1, 1) / size[1]
+        for p in range(size[0]):
+            top, bottom = y1 + math.floor(p * high), y1 + math.ceil((p + 1) * high)
+            for q in range(size[1]):
+                left, right = x1 + math.floor(q * wide), x1 + math.ceil((q + 1) * wide)
+                part = features[int(picture), :, max(top, 0) : max(bottom, 0)]
+                part = part[:, :, max(left, 0) : max(right, 0)]
+                if part.numel():
+                    result[k, :, p, q] = part.amax(dim=(1, 2))
+    assert (height, width) == features.shape[2:]
+    return result
+
+
+@given(REGIONS, SIZE, st.sampled_from([1.0, 0.5]), st.sampled_from([-1, 0, 1, 2, 3]), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_align_is_its_definition(regions, size, scale, ratio, aligned) -> None:
+    features = draw_map(2, 2, 5, 7)
+    expected = define_align(features, regions, size, scale, ratio, aligned)
+    result = roi_align(features, regions, size, scale, ratio, aligned)
+    assert torch.allclose(result, expected, rtol=0, atol=1e-12)
+
+
+@given(REGIONS, SIZE, st.sampled_from([1.0, 0.5]))
+@settings(max_examples=60, deadline=None)
+def test_pool_is_its_definition(regions, size, scale) -> None:
+    features = draw_map(2, 2, 5, 7)
+    assert torch.equal(
+        roi_pool(features, regions, size, scale), define_pool(features, regions, size, scale)
+    )
+
+
+@pytest.mark.parametrize("order", FORMATS)
+@pytest.mark.parametrize("case", GOLDEN["roi_align"], ids=range(len(GOLDEN["roi_align"])))
+def test_align_is_the_reference(case: dict, order: torch.memory_format) -> None:
+    features = torch.tensor(case["features"]).to(memory_format=order).requires_grad_()
+    options = (tuple(case["size"]), case["scale"], case["ratio"], case["aligned"])
+    pooled = roi_align(features, torch.tensor(case["rois"]), *options)
+    assert torch.allclose(pooled, torch.tensor(case["pooled"]), rtol=0, atol=1e-6)
+    assert gradient_is(features, pooled, case["gradient"])
+
+
+@pytest.mark.parametrize("order", FORMATS)
+@pytest.mark.parametrize("case", GOLDEN["roi_pool"], ids=range(len(GOLDEN["roi_pool"])))
+def test_pool_is_the_reference(case: dict, order: torch.memory_format) -> None:
+    features = torch.tensor(case["features"]).to(memory_format=order).requires_grad_()
+    pooled = roi_pool(features, torch.tensor(case["rois"]), tuple(case["size"]), case["scale"])
+    assert torch.equal(pooled, torch.tensor(case["pooled"]))
+    assert gradient_is(features, pooled, case["gradient"])
+
+
+def gradient_is(features: Tensor, pooled: Tensor, expected: list) -> bool:
+    weights = torch.linspace(-1, 1, pooled.numel()).view(pooled.shape)
+    (gradient,) = torch.autograd.grad((pooled * weights).sum(), features)
+    assert gradient.is_contiguous(memory_format=_format(features))
+    return torch.allclose(gradient, torch.tensor(expected), rtol=0, atol=2e-6)
+
+
+def _format(values: Tensor) -> torch.memory_format:
+    return torch.contiguous_format if values.is_contiguous() else torch.channels_last
+
+
+@pytest.mark.parametrize("order", FORMATS)
+@pytest.mark.parametrize("ratio", [2, -1])
+def test_parts_are_the_whole(
+    order: torch.memory_format, ratio: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = draw_map(2, 3, 8, 9, dtype=torch.float32).to(memory_format=order).requires_grad_()
+    regions = draw_regions(23, 2, 40)
+    weights = draw_map(23, 3, 2, 3, seed=1, dtype=torch.float32)
+    answers = []
+    for bins in (2**18, 30):
+        monkeypatch.setattr(_roi_kernels, "_FEW_BINS", bins)
+        monkeypatch.setattr(_roi_kernels, "_MANY_BINS", bins)
+        pooled = roi_align(features, regions, (2, 3), 0.2, ratio)
+        for grad in (weights, weights.to(memory_format=torch.channels_last)):
+            answers.append(
+                (pooled, *torch.autograd.grad(pooled, features, grad, retain_graph=True))
+            )
+    for pooled, gradient in answers[1:]:
+        assert torch.equal(pooled, answers[0][0])
+        assert torch.allclose(gradient, answers[0][1], rtol=0, atol=1e-5)
+
+
+def test_memory_order_follows_the_input_and_changes_nothing() -> None:
+    features = draw_map(2, 3, 8, 9, dtype=torch.float32)
+    regions = draw_regions(11, 2, 40)
+    last = features.to(memory_format=torch.channels_last)
+    for function in (roi_align, roi_pool):
+        usual, other = (function(f, regions, (2, 3), 0.2) for f in (features, last))
+        assert usual.is_contiguous()
+        assert other.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(usual, other)
+        strided = features.transpose(2, 3).contiguous().transpose(2, 3)
+        assert torch.equal(function(strided, regions, (2, 3), 0.2), usual)
+
+
+def test_other_devices_sum_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no embedding bag: run its substitute here."""
+    table = draw_map(20, 3)
+    rows, weights = np.array([3, 4, 3, 19], np.int32), np.array([0.5, 0.25, 1, 2])
+    offsets = np.array([0, 2, 2, 4], np.int32)
+    expected = torch.stack(
+        (0.5 * table[3] + 0.25 * table[4], torch.zeros(3).double(), table[3] + 2 * table[19])
+    )
+    assert torch.allclose(_roi_kernels._sums(table, rows, weights, offsets), expected)
+    assert torch.allclose(_roi_kernels._sums_by_index(table, rows, weights, offsets), expected)
+
+
+@pytest.mark.parametrize("ratio", [2, -1])
+def test_gradients(ratio: int) -> None:
+    features, regions = draw_map(2, 1, 3, 4).requires_grad_(), draw_regions(3, 2, 4).double()
+    for order in FORMATS:
+        given_order = features.detach().to(memory_format=order).requires_grad_()
+        assert torch.autograd.gradcheck(
+            lambda f: roi_align(f, regions, 2, 1.0, ratio, True), given_order
+        )
+    assert torch.autograd.gradgradcheck(lambda f: roi_align(f, regions, 2, 1.0, ratio), features)
+    assert torch.autograd.gradcheck(lambda f: roi_pool(f, regions, 2, 1.0), features)
+
+
+def test_a_constant_map_stays_constant() -> None:
+    regions = draw_regions(50, 1, 6).clamp(0, 8)
+    for ratio in (-1, 1, 4):
+        pooled = roi_align(torch.full((1, 2, 8, 8), 3.5), regions, 3, 1.0, ratio)
+        assert torch.allclose(pooled, torch.full_like(pooled, 3.5))
+
+
+def test_boxes_by_picture_are_regions() -> None:
+    features, boxes = draw_map(3, 2, 6, 6), draw_regions(5, 1, 6)[:, 1:]
+    parts = [boxes[:2], boxes[:0], boxes[2:]]
+    regions = torch.cat((torch.tensor([0.0, 0, 2, 2, 2])[:, None], boxes), dim=1)
+    for function in (roi_align, roi_pool):
+        assert torch.equal(function(features, parts, 2), function(features, regions, 2))
+
+
+def test_no_regions() -> None:
+    for order in FORMATS:
+        features = draw_map(2, 3, 6, 6).to(memory_format=order).requires_grad_()
+        for function in (roi_align, roi_pool):
+            pooled = function(features, torch.zeros(0, 5), (2, 3))
+            assert pooled.shape == (0, 3, 2, 3)
+            (gradient,) = torch.autograd.grad(pooled.sum(), features)
+            assert torch.equal(gradient, torch.zeros(2, 3, 6, 6).double())
+            assert function(features, [torch.zeros(0, 4)] * 2, 2).shape == (0, 3, 2, 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_rounded_once_at_the_end(dtype: torch.dtype) -> None:
+    features = draw_map(1, 3, 8, 8, dtype=torch.float32).to(dtype)
+    regions = draw_regions(20, 1, 8)
+    for order in FORMATS:
+        narrow = features.to(memory_format=order).requires_grad_()
+        expected = roi_align(narrow.detach().float(), regions, 3, 1.0, 2).to(dtype)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            pooled = roi_align(narrow, regions.to(dtype).float(), 3, 1.0, 2)
+            assert torch.equal(roi_align(narrow, regions, 3, 1.0, 2), expected)
+        (gradient,) = torch.autograd.grad(pooled.sum(), narrow)
+        assert pooled.dtype == gradient.dtype == dtype
+        assert roi_pool(narrow, regions, 3).dtype == dtype
+
+
+def test_coordinates_that_are_not_finite() -> None:
+    features = draw_map(1, 1, 6, 6)
+    regions = torch.tensor([[0.0, 1, 1, 4, 4], [0, float("nan"), 1, 4, 4]])
+    assert torch.equal(roi_align(features, regions, 2)[0], roi_align(features, regions[:1], 2)[0])
+    assert torch.equal(roi_align(features, regions, 2)[1], torch.zeros(1, 2, 2).double())
+    huge = torch.tensor([[0.0, -math.inf, 0, math.inf, 5]])
+    assert roi_align(features, huge, 2, 1.0, 2).isfinite().all()
+    assert roi_pool(features, huge, 1).item() == features.max()
+    assert roi_pool(features, regions, 2).isfinite().all()
+    with pytest.raises(ValueError, match="samples a bin: clip boxes to the picture"):
+        roi_align(features, torch.tensor([[0.0, 0, 0, 1e6, 5]]), 2)
+
+
+def test_misuse_is_refused() -> None:
+    features, regions = draw_map(2, 1, 4, 4), torch.zeros(3, 5)
+    with pytest.raises(ValueError, match=r"input: expected shape \(B, C, H, W\), got \(1, 4, 4\)"):
+        roi_align(features[0], regions, 2)
+    with pytest.raises(ValueError, match=r"boxes: expected shape \(K, 5\), got \(3, 4\)"):
+        roi_pool(features, regions[:, 1:], 2)
+    with pytest.raises(ValueError, match="boxes: expected 2 tensors, got 1"):
+        roi_align(features, [regions[:, 1:]], 2)
+    for picture in (-1.0, 2.0):
+        regions[1, 0] = picture
+        with pytest.raises(ValueError, match=r"expected picture indices in 0\.\.1"):
+            roi_align(features, regions, 2)
+
+
+def test_large_tables_are_ordered_alike() -> None:
+    values = np.random.default_rng(0).integers(0, 200_000, 5000).astype(np.int32)
+    assert np.array_equal(_stable_order(values), np.argsort(values, kind="stable"))
+    small = values % 50
+    assert np.array_equal(_stable_order(small), np.argsort(small, kind="stable"))
+
+
+def test_operators_are_well_formed_and_export() -> None:
+    regions = draw_regions(6, 2, 5)
+    for order in FORMATS:
+        features = (
+            draw_map(2, 3, 5, 6, dtype=torch.float32).to(memory_format=order).requires_grad_()
+        )
+        opcheck(
+            torch.ops.tapetum.roi_align, (features, regions, 2, 3, 1.0, 2, True), test_utils=QUICK
+        )
+        opcheck(torch.ops.tapetum.roi_pool, (features, regions, 2, 3, 1.0), test_utils=QUICK)
+
+    class Read(torch.nn.Module):
+        def forward(self, features: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+            return roi_align(features, [boxes, boxes], 2, 1.0, -1), roi_pool(
+                features, [boxes] * 2, 2
+            )
+
+    count, height = torch.export.Dim("count", min=2), torch.export.Dim("height", min=2)
+    shapes = {"features": {2: height}, "boxes": {0: count}}
+    example = (draw_map(2, 3, 5, 6), regions[:, 1:])
+    exported = torch.export.export(Read(), example, dynamic_shapes=shapes).module()
+    other = (draw_map(2, 3, 9, 6), draw_regions(9, 1, 6)[:, 1:])
+    for ours, expected in zip(exported(*other), Read()(*other), strict=True):
+        assert torch.equal(ours, expected)
