@@ -1,9 +1,10 @@
 """Greedy non-maximum suppression on the processor, without a compiled extension.
 
 Boxes wait in the order of their scores. The best leave the queue in chunks: those of a chunk that
-survive among themselves stay for good, and whatever they cover leaves the queue. Crowded boxes thus
-die early; scattered ones are compared in few, large steps. A large chunk is itself chosen in small
-chunks, and the smallest fits one tile, a table of conflicts.
+survive among themselves stay for good, and whatever they cover leaves the queue, so that crowded
+boxes die early. A large chunk is itself chosen in small ones; the smallest fits one tile, a table
+of conflicts. Boxes that turn out to be scattered are swept: all conflicts are found at once, among
+neighbours only, and then settled.
 
 Tiles are written into buffers that stay: broadcasts by PyTorch (NumPy's are four times slower), the
 rest by NumPy (its calls cost less).

@@ -12,11 +12,17 @@ from typing import Any
 from tapetum import api
 from tapetum.api.common import Say, silent
 
-STEPS = {"retinanet": 800, "faster_rcnn": 400}
+STEPS = {"retinanet": 800, "faster_rcnn": 600}
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "retinanet": {"fpn_channels": 128, "head_convs": 3, "head_norm": "group"},
-    "faster_rcnn": {},
+    "faster_rcnn": {
+        "fpn_channels": 128,
+        "head_width": 512,
+        "training_proposals": 500,
+        "proposals": 300,
+        "sampled_regions": 128,
+    },
 }
 
 SETTINGS: dict[str, Any] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,8 @@ def gather(
     best, worst = best_and_worst(outcomes, SHEETS)
     sheets = {o.index: _sheet(o, dataset) for o in [*best, *worst]}
     return ReportContents(
-        title=f"{record.model} on {dataset.name}",
-        subtitle=f"{len(measured.pictures)} pictures measured with {checkpoint}",
+        title=f"{record.model} on {Path(record.data).name}",
+        subtitle=f"{dataset.name}: {len(measured.pictures)} pictures, with {checkpoint}",
         verdicts=verdicts(measured, history, outcomes),
         command=record.command,
         settings=_settings(record),

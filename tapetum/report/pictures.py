@@ -17,7 +17,7 @@ _PNG_PIXELS = 96 * 96
 def image_tag(image: Image.Image, alt: str, *, largest: int = _LARGEST_SIDE) -> Html:
     """An <img> with the picture in it as data, its longer side at most `largest` pixels.
 
-    Decoded beside the page's own work, but not "lazy": what nobody scrolled to would not print.
+    Neither "lazy" nor decoded "async": what is not there yet would be printed as a black box.
     """
     small = thumbnail(image, largest)
     width, height = small.size
@@ -27,7 +27,6 @@ def image_tag(image: Image.Image, alt: str, *, largest: int = _LARGEST_SIDE) -> 
         alt=alt,
         width=width,
         height=height,
-        decoding="async",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -177,12 +178,12 @@ def test_one_group_is_no_group() -> None:
 def test_groups_of_far_and_huge_boxes() -> None:
     """Groups are kept apart without moving the boxes: no coordinate loses digits."""
     boxes = torch.tensor([[0, 0, 1, 1], [0.4, 0, 1.4, 1], [0, 0, 1e9, 1e9], [-3e38, 0, 3e38, 1]])
-    boxes = boxes.repeat(3, 1)
-    scores = torch.linspace(1, 0, 12)
-    idxs = torch.arange(3).repeat_interleave(4)
-    alone = nms(boxes[:4], scores[:4], 0.4)
-    expected = torch.cat([alone + 4 * i for i in range(3)])
-    assert torch.equal(batched_nms(boxes, scores, idxs, 0.4), expected)
+    alone = nms(boxes, torch.arange(4.0), 0.4)
+    for groups in (3, 300):
+        scores = torch.arange(4.0 * groups)
+        idxs = torch.arange(groups).repeat_interleave(4)
+        expected = torch.cat([alone + 4 * i for i in reversed(range(groups))])
+        assert torch.equal(batched_nms(boxes.repeat(groups, 1), scores, idxs, 0.4), expected)
 
 
 def test_threshold_is_compared_as_a_double() -> None:
@@ -217,9 +218,19 @@ def test_precisions_and_gradients_are_accepted() -> None:
     )
     assert torch.equal(nms(boxes.double(), scores.double(), 0.5), expected)
     assert torch.equal(nms(boxes.clone().requires_grad_(), scores, 0.5), expected)
-    with torch.inference_mode():
-        assert torch.equal(nms(boxes, scores, 0.5), expected)
-    assert torch.equal(nms(boxes, scores, 0.5), expected)
+
+
+def test_a_thread_that_begins_in_inference_mode_may_leave_it() -> None:
+    boxes, scores = crowded(50, 2)
+
+    def inside_then_outside() -> list[Tensor]:
+        with torch.inference_mode():
+            inside = nms(boxes, scores, 0.5)
+        return [inside, nms(boxes, scores, 0.5)]
+
+    with ThreadPoolExecutor(1) as fresh:
+        answers = fresh.submit(inside_then_outside).result()
+    assert [kept.tolist() for kept in answers] == [define(boxes, scores, 0.5)] * 2
 
 
 def test_misuse_is_refused() -> None:

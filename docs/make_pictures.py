@@ -1,0 +1,36 @@
+"""The picture of the README, made by the program: python docs/make_pictures.py RUN
+
+RUN is a run on the built-in scenes, such as the one that `tapetum demo` leaves.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import tapetum
+from tapetum.api.answers import confident
+from tapetum.data.scenes import Scenes
+from tapetum.render.draw import draw_objects
+from tapetum.render.overlay import contact_sheet, overlay_heat
+
+SCENES, THRESHOLD = (3, 8, 14), 0.3
+
+
+def main(run: str) -> None:
+    model, scenes = tapetum.load(run), Scenes("test", size=(384, 512))
+    found, heats = [], []
+    for index in SCENES:
+        picture = scenes[index].image
+        prediction = model.predict(picture)
+        objects = confident(prediction, THRESHOLD)
+        found.append(draw_objects(picture, objects, scenes.classes))
+        heat = model.explain(picture, prediction, object=0, method="hires-cam")
+        best = objects[[0]]
+        heats.append(overlay_heat(picture, heat, objects=best, classes=scenes.classes))
+    sheet = contact_sheet([*found, *heats], columns=len(SCENES))
+    sheet.convert("RGB").save(Path(__file__).parent / "images" / "demo.jpg", quality=88)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
