@@ -1,6 +1,14 @@
-"""Blood cells (BCCD, 364 microscope pictures, VOC XML) from scratch on two processor cores.
+"""Blood cells (BCCD, 364 microscope pictures, VOC XML) from scratch on a processor.
 
 Command: python -m tapetum.recipes.bccd retinanet DATA RUN   (or faster_rcnn)
+
+| model       | steps | minutes | test AP | AP50  |
+|-------------|-------|---------|---------|-------|
+| retinanet   | 800   | 17.1    | 0.537   | 0.887 |
+| faster_rcnn | 600   | 13.4    | 0.590   | 0.900 |
+
+2026-11-20, one core of an AMD EPYC at 2.6 GHz (OMP_NUM_THREADS=1), bf16, seed 0, n = 1 each.
+Heads narrower than the published ones (128 channels) make more steps in the same time.
 """
 
 from __future__ import annotations
