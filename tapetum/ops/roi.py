@@ -1,7 +1,7 @@
 """RoI Align and RoI Pool: fixed-size features of regions of any size.
 
 Both are operators of `torch.library`, so that models which use them export and compile; the work is
-done in `_roi_kernels.py` and `_roi_entries.py`.
+done in `_roi_py` and `_roi_entries.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tapetum.ops import _roi_kernels as kernels
-from tapetum.ops._roi_kernels import Grid
+from tapetum.ops._roi_align import align_backward, align_forward
+from tapetum.ops._roi_layout import Grid, empty_like_input, is_channels_last
+from tapetum.ops._roi_pool import pool_backward, pool_forward
 
 
 def roi_align(
@@ -94,7 +95,7 @@ def _align(
 ) -> Tensor:
     grid = Grid(height, width, scale, sampling_ratio, aligned)
     with torch.autocast(input.device.type, enabled=False):
-        return kernels.align_forward(input, rois, grid)
+        return align_forward(input, rois, grid)
 
 
 def _align_shape(
@@ -107,13 +108,13 @@ def _align_shape(
     aligned: bool,
 ) -> Tensor:
     grid = Grid(height, width, scale, sampling_ratio, aligned)
-    return kernels.empty_like_input(input, rois.shape[0], grid)
+    return empty_like_input(input, rois.shape[0], grid)
 
 
 def _align_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     input, rois, *rest = inputs
     ctx.save_for_backward(rois)
-    ctx.shape, ctx.last, ctx.grid = input.shape, kernels.is_channels_last(input), rest
+    ctx.shape, ctx.last, ctx.grid = input.shape, is_channels_last(input), rest
 
 
 def _align_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -135,7 +136,7 @@ def _align_backward(
 ) -> Tensor:
     grid = Grid(height, width, scale, sampling_ratio, aligned)
     with torch.autocast(grad.device.type, enabled=False):
-        return kernels.align_backward(grad, rois, shape, grid, channels_last)
+        return align_backward(grad, rois, shape, grid, channels_last)
 
 
 def _map_shape(grad: Tensor, _: Tensor, shape: Sequence[int], *rest: Any) -> Tensor:
@@ -156,12 +157,12 @@ def _backward_gradient(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def _pool(input: Tensor, rois: Tensor, height: int, width: int, scale: float) -> Tensor:
-    return kernels.pool_forward(input, rois, Grid(height, width, scale, 0, False))
+    return pool_forward(input, rois, Grid(height, width, scale))
 
 
 def _pool_shape(input: Tensor, rois: Tensor, height: int, width: int, scale: float) -> Tensor:
-    grid = Grid(height, width, scale, 0, False)
-    return kernels.empty_like_input(input, rois.shape[0], grid)
+    grid = Grid(height, width, scale)
+    return empty_like_input(input, rois.shape[0], grid)
 
 
 def _pool_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -184,12 +185,12 @@ def _pool_backward(
     width: int,
     scale: float,
 ) -> Tensor:
-    grid = Grid(height, width, scale, 0, False)
-    return kernels.pool_backward(grad, input, features, rois, grid)
+    grid = Grid(height, width, scale)
+    return pool_backward(grad, input, features, rois, grid)
 
 
 def _pool_map_shape(grad: Tensor, input: Tensor, *rest: Any) -> Tensor:
-    return _map_shape(grad, grad, input.shape, kernels.is_channels_last(input))
+    return _map_shape(grad, grad, input.shape, is_channels_last(input))
 
 
 _GRID = "int height, int width, float scale, int sampling_ratio, bool aligned"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.library import opcheck
 
-from tapetum.ops import _roi_kernels
+from tapetum.ops import _roi_align, _roi_layout
 from tapetum.ops._roi_entries import _stable_order
 from tapetum.ops.roi import roi_align, roi_pool
 
@@ -29,18 +32,20 @@ def draw_regions(count: int, pictures: int, extent: float, seed: int = 0) -> Ten
 
 
 @pytest.mark.parametrize("order", FORMATS)
-@pytest.mark.parametrize("ratio", [2, -1])
+@pytest.mark.parametrize(
+    "function", [roi_pool, partial(roi_align, sampling_ratio=2), roi_align], ids=range(3)
+)
 def test_parts_are_the_whole(
-    order: torch.memory_format, ratio: int, monkeypatch: pytest.MonkeyPatch
+    order: torch.memory_format, function: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    features = draw_map(2, 3, 8, 9, dtype=torch.float32).to(memory_format=order).requires_grad_()
-    regions = draw_regions(23, 2, 40)
-    weights = draw_map(23, 3, 2, 3, seed=1, dtype=torch.float32)
+    features = draw_map(2, 3, 5, 6, dtype=torch.float32).to(memory_format=order).requires_grad_()
+    regions = draw_regions(70, 2, 30)
+    weights = draw_map(70, 3, 2, 3, seed=1, dtype=torch.float32)
     answers = []
     for bins in (2**18, 30):
-        monkeypatch.setattr(_roi_kernels, "_FEW_BINS", bins)
-        monkeypatch.setattr(_roi_kernels, "_MANY_BINS", bins)
-        pooled = roi_align(features, regions, (2, 3), 0.2, ratio)
+        monkeypatch.setattr(_roi_layout, "FEW", 3 * bins)
+        monkeypatch.setattr(_roi_align, "_MANY_BINS", bins)
+        pooled = function(features, regions, (2, 3), 0.2)
         for grad in (weights, weights.to(memory_format=torch.channels_last)):
             answers.append(
                 (pooled, *torch.autograd.grad(pooled, features, grad, retain_graph=True))
@@ -71,8 +76,8 @@ def test_other_devices_sum_alike() -> None:
     expected = torch.stack(
         (0.5 * table[3] + 0.25 * table[4], torch.zeros(3).double(), table[3] + 2 * table[19])
     )
-    assert torch.allclose(_roi_kernels._sums(table, rows, weights, offsets), expected)
-    assert torch.allclose(_roi_kernels._sums_by_index(table, rows, weights, offsets), expected)
+    assert torch.allclose(_roi_align._sums(table, rows, weights, offsets), expected)
+    assert torch.allclose(_roi_align._sums_by_index(table, rows, weights, offsets), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
