@@ -14,18 +14,18 @@ from tapetum.data.scenes import Scenes
 from tapetum.render.draw import draw_objects
 from tapetum.render.overlay import contact_sheet, overlay_heat
 
-SCENES, THRESHOLD = (3, 8, 14), 0.3
+SCENES, THRESHOLD = (30, 69, 74), 0.45
 
 
 def main(run: str) -> None:
-    model, scenes = tapetum.load(run), Scenes("test", size=(384, 512))
+    model, scenes = tapetum.load(run), Scenes("test")
     found, heats = [], []
     for index in SCENES:
         picture = scenes[index].image
         prediction = model.predict(picture)
         objects = confident(prediction, THRESHOLD)
         found.append(draw_objects(picture, objects, scenes.classes))
-        heat = model.explain(picture, prediction, object=0, method="hires-cam")
+        heat = model.explain(picture, prediction, object=0, method="hires-cam", layer="c4")
         best = objects[[0]]
         heats.append(overlay_heat(picture, heat, objects=best, classes=scenes.classes))
     sheet = contact_sheet([*found, *heats], columns=len(SCENES))
