@@ -1,0 +1,168 @@
+"""Training steps and prediction beside torchvision's detectors: milliseconds and peak memory.
+
+In an environment with torchvision and the dependencies of tapetum, from the root of the project:
+
+    PYTHONPATH=. python benchmarks/models.py [--rounds 5] [--size 400] [--only retinanet]
+
+Both sides are the same network (ResNet-50, feature pyramid, 91 classes) with random weights on the
+same random pictures, in float32 and in bfloat16 by autocast, under the same allocator setting. Each
+case runs in a process of its own, so that its peak memory is its own; the cases of a row take turns
+in one sitting. Ratios are ours : theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from datetime import date
+
+MODELS = {"retinanet": "retinanet_resnet50_fpn", "faster_rcnn": "fasterrcnn_resnet50_fpn"}
+WORK, PRECISIONS, SIDES = ("predict", "train"), ("fp32", "bf16"), ("tapetum", "torchvision")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--size", type=int, default=400, help="short side of the pictures")
+    parser.add_argument("--only", choices=MODELS)
+    parser.add_argument("--case", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(measure(*options.case, rounds=options.rounds, size=options.size)))
+        return
+    print(heading())
+    print(f"{'':32s}{'ours ms':>10s}{'theirs':>10s}{'ratio':>8s}{'ours MiB':>10s}{'theirs':>8s}")
+    for model in [options.only] if options.only else MODELS:
+        for work in WORK:
+            for precision in PRECISIONS:
+                row(model, work, precision, options)
+
+
+def row(model: str, work: str, precision: str, options: argparse.Namespace) -> None:
+    """Run both sides twice in turns and print the better of each."""
+    best: dict[str, dict[str, float]] = {}
+    for side in SIDES * 2:
+        words = ["--case", side, model, work, precision]
+        words += ["--rounds", str(options.rounds), "--size", str(options.size)]
+        command = [sys.executable, __file__, *words]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        if side not in best or found["ms"] < best[side]["ms"]:
+            best[side] = found
+    ours, theirs = (best[side] for side in SIDES)
+    name = f"{model} {work} {precision}"
+    print(
+        f"{name:32s}{ours['ms']:10.0f}{theirs['ms']:10.0f}{ours['ms'] / theirs['ms']:8.2f}"
+        f"{ours['mib']:10.0f}{theirs['mib']:8.0f}",
+        flush=True,
+    )
+
+
+def measure(
+    side: str, model: str, work: str, precision: str, *, rounds: int, size: int
+) -> dict[str, float]:
+    """Median milliseconds of a training step on two pictures, or of predicting one."""
+    import torch
+
+    from tapetum.base.runtime import tune_allocator
+
+    tune_allocator()
+    torch.manual_seed(0)
+    prepare = tapetum_side if side == "tapetum" else torchvision_side
+    run = prepare(model, work, precision, size)
+    seconds = []
+    for _ in range(rounds + 2):
+        started = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - started)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"ms": 1000 * statistics.median(seconds[2:]), "mib": peak}
+
+
+def made_pictures(size: int):
+    """Two pictures, height : width 3 : 4, with five boxes each."""
+    import torch
+
+    height, width = size, size * 4 // 3
+    pictures, boxes, labels = [], [], []
+    for _ in range(2):
+        pictures.append(torch.rand(3, height, width))
+        corner = torch.rand(5, 2) * torch.tensor([width * 0.6, height * 0.6])
+        boxes.append(torch.cat([corner, corner + 20 + 0.35 * height * torch.rand(5, 2)], 1))
+        labels.append(torch.randint(1, 90, (5,)))
+    return pictures, boxes, labels
+
+
+def tapetum_side(model: str, work: str, precision: str, size: int):
+    import torch
+
+    from tapetum.base.runtime import Runtime, generator
+    from tapetum.models import MODELS as OURS
+    from tapetum.models.predict import predict
+    from tapetum.structures import Objects, Sample, Target
+    from tapetum.train.loop import train_step
+
+    arguments = {"min_size": size, "max_size": 2 * size}
+    network = OURS[model](**arguments).to(memory_format=torch.channels_last)
+    runtime = Runtime(torch.device("cpu"), precision)
+    pictures, boxes, labels = made_pictures(size)
+    if work == "predict":
+        return lambda: predict(network, pictures[:1], runtime=runtime)
+    samples = [
+        Sample(picture, Target(objects=Objects(boxes=box, labels=label)))
+        for picture, box, label in zip(pictures, boxes, labels, strict=True)
+    ]
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-5)
+    return lambda: train_step(network, samples, optimizer, runtime, generator(0))
+
+
+def torchvision_side(model: str, work: str, precision: str, size: int):
+    import torch
+    import torchvision
+
+    build = getattr(torchvision.models.detection, MODELS[model])
+    settings = {"min_size": size, "max_size": 2 * size, "trainable_backbone_layers": 5}
+    network = build(weights=None, weights_backbone=None, **settings)
+    network = network.to(memory_format=torch.channels_last)
+    pictures, boxes, labels = made_pictures(size)
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+    if work == "predict":
+        network.eval()
+
+        def predict():
+            with torch.inference_mode(), autocast:
+                network(pictures[:1])
+
+        return predict
+    targets = [{"boxes": b, "labels": n} for b, n in zip(boxes, labels, strict=True)]
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-5)
+    network.train()
+
+    def step():
+        optimizer.zero_grad()
+        with autocast:
+            loss = sum(network(pictures, targets).values())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1e9)
+        optimizer.step()
+
+    return step
+
+
+def heading() -> str:
+    import torch
+    import torchvision
+
+    return (
+        f"{date.today()}  {platform.machine()}, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}, torchvision {torchvision.__version__}"
+    )
+
+
+if __name__ == "__main__":
+    main()
