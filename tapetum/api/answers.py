@@ -12,13 +12,12 @@ from tapetum.api.common import Progress, unseen
 from tapetum.api.loaded import Loaded
 from tapetum.base.errors import ImageError, TapetumError, UsageError
 from tapetum.base.files import atomic_write, safe_path
-from tapetum.data.image import read_image
+from tapetum.data.image import SUFFIXES, read_image
 from tapetum.render.draw import draw_objects
 from tapetum.render.overlay import overlay_heat
 from tapetum.structures import Objects, Prediction
 
 SCHEMA = "tapetum.predictions/1"
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm")
 
 
 def predict_files(
@@ -115,7 +114,7 @@ def list_pictures(images: Iterable[str | Path]) -> Iterable[Path]:
         if not image.is_dir():
             yield image
             continue
-        inside = sorted(p for p in image.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+        inside = sorted(p for p in image.rglob("*") if p.suffix.lower() in SUFFIXES)
         if not inside:
             raise ImageError("no pictures in this folder", file=image)
         yield from inside

@@ -77,6 +77,7 @@ def evaluate_files(
     """
     if kind != "bbox":
         raise UsageError(f"unknown kind {kind!r}", hint="bbox")
+    limits = caps(max_dets)
     try:
         known = truth_from_coco(read_json(truth))
     except TapetumError as error:
@@ -85,7 +86,7 @@ def evaluate_files(
         found = detections_from_coco(read_json(predictions), known)
     except TapetumError as error:
         raise _named(error, predictions) from error
-    return evaluate_detections(known, found, caps(max_dets)).stats
+    return evaluate_detections(known, found, limits).stats
 
 
 def evaluation_dataset(run: Path, data: str | Path | None, split: str | None) -> Dataset:

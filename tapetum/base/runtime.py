@@ -49,6 +49,9 @@ def choose_runtime(
     where = choose_device(device)
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision {precision!r}", hint="one of " + ", ".join(PRECISIONS))
+    if precision == "fp16" and training:
+        # Small gradients vanish in fp16 unless the loss is scaled, which the loop does not do.
+        raise UsageError("fp16 is for prediction only", hint="train in bf16 or fp32")
     if precision == "fp16" and where.type == "cpu":
         raise UsageError("fp16 needs a GPU", hint="use bf16 or fp32 on a processor")
     if precision == "auto":

@@ -67,7 +67,9 @@ def evaluate(
     if truth is not None or predictions is not None:
         if truth is None or predictions is None or run is not None:
             raise UsageError("--truth GT.json and --predictions DT.json go together, without RUN")
-        stats = api.evaluate_files(truth, predictions, kind=kind, max_dets=max_dets or 100)
+        stats = api.evaluate_files(
+            truth, predictions, kind=kind, max_dets=100 if max_dets is None else max_dets
+        )
     elif run is None:
         raise UsageError("evaluate needs RUN, or --truth and --predictions", hint="--help")
     else:
@@ -78,7 +80,7 @@ def evaluate(
             checkpoint=checkpoint,
             device=device,
             precision=precision,
-            max_dets=max_dets or 100,
+            max_dets=100 if max_dets is None else max_dets,
             save=save,
             progress=progress,
             say=say,

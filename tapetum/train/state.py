@@ -100,7 +100,7 @@ class TrainingState:
         return dict(self.model.named_parameters())
 
     def _optimizer_values(self, *, tensors: bool) -> dict[str, Any]:
-        """What the optimizer remembers, flat, as "parameter:key"."""
+        """What the optimizer remembers, flat, as "parameter-key"."""
         values = {}
         for name, parameter in self._parameters().items():
             for key, value in self.optimizer.state.get(parameter, {}).items():

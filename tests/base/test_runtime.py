@@ -30,6 +30,11 @@ def test_what_cannot_be_is_a_usage_error(device, precision):
         choose_runtime(device, precision)
 
 
+def test_fp16_is_refused_for_training():
+    with pytest.raises(UsageError, match="prediction only"):
+        choose_runtime("cpu", "fp16", training=True)
+
+
 def test_autocast_computes_in_the_stated_precision():
     layer = nn.Linear(4, 4)
     with choose_runtime("cpu", "bf16").autocast():

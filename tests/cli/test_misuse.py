@@ -22,6 +22,7 @@ WRONG = {
     ),
     "truth alone": ("evaluate", "--truth", "x.json"),
     "nothing to evaluate": ("evaluate",),
+    "no detections counted": ("evaluate", "--truth", "x", "--predictions", "y", "--max-dets", "0"),
     "no such dataset": ("check", "nowhere"),
 }
 
