@@ -4,10 +4,11 @@ In an environment with torchvision and the dependencies of tapetum, from the roo
 
     PYTHONPATH=. python benchmarks/models.py [--rounds 5] [--size 400] [--only retinanet]
 
-Both sides are the same network (ResNet-50, feature pyramid, 91 classes) with random weights on the
-same random pictures, in float32 and in bfloat16 by autocast, under the same allocator setting. Each
-case runs in a process of its own, so that its peak memory is its own; the cases of a row take turns
-in one sitting. Ratios are ours : theirs.
+Both sides are the same network (ResNet-50, feature pyramid, 91 classes) with the same random weights
+on the same random pictures, in float32 and in bfloat16 by autocast, under the same allocator setting.
+Equal weights matter: how many boxes are proposed, and with it the work, depends on them. Each case
+runs in a process of its own, so that its peak memory is its own; the cases of a row take turns in one
+sitting. Ratios are ours : theirs.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import date
+from pathlib import Path
 
 MODELS = {"retinanet": "retinanet_resnet50_fpn", "faster_rcnn": "fasterrcnn_resnet50_fpn"}
 WORK, PRECISIONS, SIDES = ("predict", "train"), ("fp32", "bf16"), ("tapetum", "torchvision")
@@ -31,24 +34,37 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=400, help="short side of the pictures")
     parser.add_argument("--only", choices=MODELS)
-    parser.add_argument("--case", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--case", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
         print(json.dumps(measure(*options.case, rounds=options.rounds, size=options.size)))
         return
     print(heading())
     print(f"{'':32s}{'ours ms':>10s}{'theirs':>10s}{'ratio':>8s}{'ours MiB':>10s}{'theirs':>8s}")
-    for model in [options.only] if options.only else MODELS:
-        for work in WORK:
-            for precision in PRECISIONS:
-                row(model, work, precision, options)
+    with tempfile.TemporaryDirectory() as folder:
+        for model in [options.only] if options.only else MODELS:
+            weights = save_weights(model, Path(folder))
+            for work in WORK:
+                for precision in PRECISIONS:
+                    row(model, work, precision, weights, options)
 
 
-def row(model: str, work: str, precision: str, options: argparse.Namespace) -> None:
+def save_weights(model: str, folder: Path) -> str:
+    """A file with the reference's random weights, under its names."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    path = folder / f"{model}.safetensors"
+    save_file(peer(model).state_dict(), path)
+    return str(path)
+
+
+def row(model: str, work: str, precision: str, weights: str, options: argparse.Namespace) -> None:
     """Run both sides twice in turns and print the better of each."""
     best: dict[str, dict[str, float]] = {}
     for side in SIDES * 2:
-        words = ["--case", side, model, work, precision]
+        words = ["--case", side, model, work, precision, weights]
         words += ["--rounds", str(options.rounds), "--size", str(options.size)]
         command = [sys.executable, __file__, *words]
         found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
@@ -64,7 +80,7 @@ def row(model: str, work: str, precision: str, options: argparse.Namespace) -> N
 
 
 def measure(
-    side: str, model: str, work: str, precision: str, *, rounds: int, size: int
+    side: str, model: str, work: str, precision: str, weights: str, *, rounds: int, size: int
 ) -> dict[str, float]:
     """Median milliseconds of a training step on two pictures, or of predicting one."""
     import torch
@@ -74,7 +90,7 @@ def measure(
     tune_allocator()
     torch.manual_seed(0)
     prepare = tapetum_side if side == "tapetum" else torchvision_side
-    run = prepare(model, work, precision, size)
+    run = prepare(model, work, precision, weights, size)
     seconds = []
     for _ in range(rounds + 2):
         started = time.perf_counter()
@@ -98,8 +114,9 @@ def made_pictures(size: int):
     return pictures, boxes, labels
 
 
-def tapetum_side(model: str, work: str, precision: str, size: int):
+def tapetum_side(model: str, work: str, precision: str, weights: str, size: int):
     import torch
+    from safetensors.torch import load_file
 
     from tapetum.base.runtime import Runtime, generator
     from tapetum.models import MODELS as OURS
@@ -109,6 +126,9 @@ def tapetum_side(model: str, work: str, precision: str, size: int):
 
     arguments = {"min_size": size, "max_size": 2 * size}
     network = OURS[model](**arguments).to(memory_format=torch.channels_last)
+    renames = sys.modules[OURS[model].__module__].REFERENCE["torchvision"]
+    theirs = load_file(weights)
+    network.load_state_dict({name: theirs[renames.theirs(name)] for name in network.state_dict()})
     runtime = Runtime(torch.device("cpu"), precision)
     pictures, boxes, labels = made_pictures(size)
     if work == "predict":
@@ -121,13 +141,12 @@ def tapetum_side(model: str, work: str, precision: str, size: int):
     return lambda: train_step(network, samples, optimizer, runtime, generator(0))
 
 
-def torchvision_side(model: str, work: str, precision: str, size: int):
+def torchvision_side(model: str, work: str, precision: str, weights: str, size: int):
     import torch
-    import torchvision
+    from safetensors.torch import load_file
 
-    build = getattr(torchvision.models.detection, MODELS[model])
-    settings = {"min_size": size, "max_size": 2 * size, "trainable_backbone_layers": 5}
-    network = build(weights=None, weights_backbone=None, **settings)
+    network = peer(model, min_size=size, max_size=2 * size)
+    network.load_state_dict(load_file(weights))
     network = network.to(memory_format=torch.channels_last)
     pictures, boxes, labels = made_pictures(size)
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
@@ -152,6 +171,14 @@ def torchvision_side(model: str, work: str, precision: str, size: int):
         optimizer.step()
 
     return step
+
+
+def peer(model: str, **settings: int):
+    """The network of torchvision."""
+    import torchvision
+
+    build = getattr(torchvision.models.detection, MODELS[model])
+    return build(weights=None, weights_backbone=None, **settings)
 
 
 def heading() -> str:
