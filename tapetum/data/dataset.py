@@ -7,12 +7,22 @@ from typing import Protocol
 from tapetum.data.picture import Picture
 from tapetum.structures import Sample
 
+NEEDS = ("labels", "box", "boxes", "masks", "keypoints", "semantic")
+"""What a task may need of each picture: labels of the whole, one object or all objects with boxes,
+masks too, keypoints too, or a class for each pixel."""
+
 
 class Dataset(Protocol):
     """What training and evaluation need of data. Indexing is a pure function of the index."""
 
     name: str
     classes: tuple[str, ...]
+    keypoint_names: tuple[str, ...]
+    """Of the keypoints of an object, in order; empty without any."""
+    skeleton: tuple[tuple[int, int], ...]
+    """Pairs of keypoints that a line joins, counted from 0."""
+    multilabel: bool
+    """May a picture have no label, or several?"""
 
     def __len__(self) -> int: ...
 

@@ -52,6 +52,9 @@ class FileDataset:
         self.name = f"{annotations.root.resolve().name}/{chosen.name}"
         self.classes = annotations.classes
         self.class_ids = annotations.class_ids
+        self.keypoint_names: tuple[str, ...] = ()
+        self.skeleton: tuple[tuple[int, int], ...] = ()
+        self.multilabel = True
         self.words = chosen.words
         self.findings = annotations.findings
 

@@ -18,7 +18,8 @@ class Objects:
     labels: (N,) int64, index into the class names.
     scores: (N,) float, for what a model found.
     masks: (N, H, W) bool, in the frame of the picture.
-    keypoints: (N, K, 3) float, x y visibility (0 absent, 1 hidden, 2 visible).
+    keypoints: (N, K, 3) float, x y v. Where a person drew them v is 0 (absent), 1 (hidden) or 2
+        (visible); where a model found them it is a score, positive for what it is sure of.
     crowd, difficult: (N,) bool, regions that COCO / VOC evaluation ignores.
     area: (N,) float, as the file states it (a mask's area in COCO).
     ids: the file's own ids, one per thing.

@@ -13,11 +13,22 @@ from tapetum.structures.prediction import Prediction
 from tapetum.structures.sample import Sample
 from tapetum.structures.target import Target
 
+TASKS = (
+    "classification",
+    "localization",
+    "segmentation",
+    "detection",
+    "instances",
+    "keypoints",
+)
+
 
 @runtime_checkable
 class Model(Protocol):
     """What every model can do, whatever its task. All of them are `nn.Module`s."""
 
+    task: str
+    """One of `TASKS`: what it answers, and with it how it is trained, measured and shown."""
     differentiable: bool
     """Can `score` be differentiated with respect to the pictures?"""
 
@@ -35,6 +46,9 @@ class Model(Protocol):
     def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
         """(N,) one logit per thing in `targets`, in order: how strongly the model believes it.
 
+        A thing is an object (detection, localization, masks, keypoints), a label of the picture
+        (classification), or the marked pixels of a semantic map, those that are not 255, taken
+        together (segmentation: the mean logit of their classes).
         Differentiable with respect to float pictures; explanations differentiate it.
         """
         ...
@@ -66,7 +80,10 @@ class Learns(Model, Protocol):
 
 @runtime_checkable
 class Fits(Model, Protocol):
-    """A model that is fitted rather than descended (k-NN, SVM heads)."""
+    """A model that is fitted rather than descended (k-NN, SVM heads).
+
+    What it learns lies in buffers, whose shapes a checkpoint may change.
+    """
 
     def fit(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
         """Learn from samples in one call."""

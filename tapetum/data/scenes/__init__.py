@@ -62,6 +62,9 @@ class Scenes:
             raise ValueError(f"size: expected at least (1, 1), got {size}")
         self.name = "scenes"
         self.classes = THINGS
+        self.keypoint_names: tuple[str, ...] = ()
+        self.skeleton: tuple[tuple[int, int], ...] = ()
+        self.multilabel = True
         self.split, self.seed, self.size, self.options = split, seed, size, options
         self.length = LENGTHS[split] if length is None else length
 

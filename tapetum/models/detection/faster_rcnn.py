@@ -84,6 +84,7 @@ class RegionHead(nn.Module):
 class FasterRCNN(nn.Module):
     """The two-stage detector; see the module's docstring. Build one with `faster_rcnn`."""
 
+    task = "detection"
     differentiable = True
 
     def __init__(

@@ -82,6 +82,7 @@ class Tower(nn.Module):
 class RetinaNet(nn.Module):
     """The dense detector; see the module's docstring. Build one with `retinanet`."""
 
+    task = "detection"
     differentiable = True
 
     def __init__(
