@@ -4,11 +4,11 @@ In an environment with torchvision and the dependencies of tapetum, from the roo
 
     PYTHONPATH=. python benchmarks/models.py [--rounds 5] [--size 400] [--only retinanet]
 
-Both sides are the same network (ResNet-50, feature pyramid, 91 classes) with the same random weights
-on the same random pictures, in float32 and in bfloat16 by autocast, under the same allocator setting.
-Equal weights matter: how many boxes are proposed, and with it the work, depends on them. Each case
-runs in a process of its own, so that its peak memory is its own; the cases of a row take turns in one
-sitting. Ratios are ours : theirs.
+Both sides are the same network (ResNet-50, feature pyramid, 91 classes) with the same random
+weights on the same random pictures, in float32 and in bfloat16 by autocast, under the same
+allocator setting. Equal weights matter: how many boxes are proposed, and with it the work, depends
+on them. Each case runs in a process of its own, so that its peak memory is its own; the cases of a
+row take turns in one sitting. Ratios are ours : theirs.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tapetum.base.runtime import Runtime, generator
-from tapetum.models import MODELS
+from tapetum.models import MODELS, task_of
 from tapetum.models.predict import predict
 from tapetum.structures import Batch, Learns, Objects, Prediction, Target
 
@@ -95,8 +95,9 @@ def test_every_model_has_tiny_arguments() -> None:
     assert set(TINY) == set(MODELS)
 
 
-def test_it_is_a_model_that_learns_and_is_tiny(model: Any) -> None:
+def test_it_is_a_model_that_learns_and_is_tiny(name: str, model: Any) -> None:
     assert isinstance(model, Learns)
+    assert model.task == task_of(name)
     assert model.differentiable
     assert sum(p.numel() for p in model.parameters()) < 500_000
 
