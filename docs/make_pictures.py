@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import tapetum
-from tapetum.api.answers import confident
 from tapetum.data.scenes import Scenes
-from tapetum.render.draw import draw_objects
+from tapetum.render import draw_things
 from tapetum.render.overlay import contact_sheet, overlay_heat
+from tapetum.tasks.detection import confident
 
 SCENES, THRESHOLD = (30, 69, 74), 0.45
 
@@ -24,7 +24,7 @@ def main(run: str) -> None:
         picture = scenes[index].image
         prediction = model.predict(picture)
         objects = confident(prediction, THRESHOLD)
-        found.append(draw_objects(picture, objects, scenes.classes))
+        found.append(draw_things(picture, objects, scenes.classes))
         heat = model.explain(picture, prediction, object=0, method="hires-cam", layer="c4")
         best = objects[[0]]
         heats.append(overlay_heat(picture, heat, objects=best, classes=scenes.classes))

@@ -20,7 +20,7 @@ _PLACES = {
     "Objects": "tapetum.structures",
     "Prediction": "tapetum.structures",
     "Sample": "tapetum.structures",
-    "Settings": "tapetum.train.settings",
+    "Settings": "tapetum.training.settings",
     "TapetumError": "tapetum.base.errors",
     "Target": "tapetum.structures",
     "check": "tapetum.api",

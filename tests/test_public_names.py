@@ -6,8 +6,8 @@ from pathlib import Path
 import tapetum
 
 MODULES = (
-    *("tapetum", "tapetum.api", "tapetum.backbones", "tapetum.evaluate", "tapetum.explain"),
-    *("tapetum.models", "tapetum.report", "tapetum.structures"),
+    *("tapetum", "tapetum.api", "tapetum.backbones", "tapetum.evaluation", "tapetum.explain"),
+    *("tapetum.models", "tapetum.reporting", "tapetum.structures"),
 )
 
 
@@ -27,3 +27,10 @@ def test_every_public_name_exists():
 
 def test_an_unknown_name_is_an_attribute_error():
     assert not hasattr(tapetum, "trian")
+
+
+def test_a_verb_stays_a_verb_whatever_was_imported():
+    """A room of the same name would take its place as soon as it is imported."""
+    importlib.import_module("tapetum.api")
+    for name in ("check", "convert", "evaluate", "load", "report", "resume", "train"):
+        assert callable(getattr(tapetum, name)), name

@@ -12,7 +12,7 @@ from tapetum.base.limits import DEFAULT_LIMITS
 from tapetum.base.runtime import choose_runtime
 from tapetum.data.scenes import Scenes
 from tapetum.models import MODELS
-from tapetum.train.run import environment
+from tapetum.training.run import environment
 
 
 def models() -> list[dict[str, Any]]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 
-from tapetum.api.common import Progress, unseen
-from tapetum.api.loaded import Loaded
+from tapetum.api.loaded import Loaded, number_of
 from tapetum.base.errors import ImageError, TapetumError, UsageError
 from tapetum.base.files import atomic_write, safe_path
+from tapetum.base.progress import Progress, unseen
 from tapetum.data.image import SUFFIXES, read_image
-from tapetum.render.draw import draw_objects
 from tapetum.render.overlay import overlay_heat
-from tapetum.structures import Objects, Prediction
 
 SCHEMA = "tapetum.predictions/1"
 
@@ -30,13 +28,19 @@ def predict_files(
 ) -> dict[str, Any]:
     """What a model finds in picture files, as JSON values (schema tapetum.predictions/1).
 
-    images: files and folders (their pictures, by name). threshold: lowest score that counts.
-    out: a folder for the pictures with the objects drawn in.
+    images: files and folders (their pictures, by name). threshold: lowest score of an object that
+    counts. out: a folder for the pictures with the answers drawn in.
 
-    Returns {"schema", "model", "classes", "threshold", "images": [{"file", "size": [height,
-    width], "objects": [{"class", "label", "score", "box": [x1, y1, x2, y2]}]}], "failed":
-    [{"file", "error"}]}. Boxes are pixels of the upright picture. A picture that cannot be read is
-    in "failed"; the others are answered.
+    Returns {"schema", "task", "model", "classes", "threshold", "images": [{"file", "size":
+    [height, width], ...}], "failed": [{"file", "error"}]}. An entry of "images" holds, by task,
+
+    - classification: "labels": [class], "scores": {class: probability}
+    - localization, detection, instances, keypoints: "objects": [{"class", "label", "score",
+      "box": [x1, y1, x2, y2], "mask": COCO's run lengths, "keypoints": [[x, y, score]]}]
+    - segmentation: "pixels": {class: share of the picture}
+
+    Boxes are pixels of the upright picture. A picture that cannot be read is in "failed"; the
+    others are answered.
     """
     if not 0 <= threshold <= 1:
         raise UsageError(f"--threshold must lie in [0, 1], got {threshold}")
@@ -50,12 +54,15 @@ def predict_files(
         except TapetumError as error:
             failed.append({"file": str(files[index]), "error": str(error)})
             continue
-        found = confident(loaded.predict(picture), threshold)
-        answers.append(answer(files[index], picture.shape[-2:], found, loaded.classes))
+        found = loaded.predict(picture)
+        head = {"file": str(files[index]), "size": list(picture.shape[-2:])}
+        answers.append(head | loaded.task.answer(found, loaded.card, threshold))
         if out is not None:
-            save_picture(draw_objects(picture, found, loaded.classes), Path(out), names[index])
+            drawn = loaded.task.draw(picture, found, loaded.card, threshold)
+            save_drawings(drawn, Path(out), names[index])
     return {
         "schema": SCHEMA,
+        "task": loaded.task.name,
         "model": loaded.card.model,
         "classes": list(loaded.classes),
         "threshold": threshold,
@@ -73,39 +80,15 @@ def explain_file(
     method: str = "grad-cam",
     layer: str | None = None,
 ) -> Path:
-    """Draw why a model found object number `object` (0 has the highest score) in a picture file."""
+    """Draw why a model gave answer number `object` (0 is the strongest) for a picture file."""
     picture = read_image(image).pixels
-    prediction = loaded.predict(picture)
-    heat = loaded.explain(picture, prediction, object, method, layer)
-    assert prediction.objects is not None
-    thing = prediction.objects[[object]]
-    drawn = overlay_heat(picture, heat, objects=thing, classes=loaded.classes)
+    things = loaded.task.things(loaded.predict(picture), loaded.card)
+    thing = things[number_of(object, len(things))]
+    heat = loaded.explain(picture, thing.target, method=method, layer=layer)
+    drawn = overlay_heat(picture, heat, objects=thing.target.objects, classes=loaded.classes)
     out = Path(out)
     save_picture(drawn, out.parent, out.name)
     return out
-
-
-def confident(prediction: Prediction, threshold: float) -> Objects:
-    """The objects of a prediction that score at least `threshold`, best first."""
-    objects = prediction.objects
-    assert objects is not None
-    assert objects.scores is not None
-    return objects[objects.scores >= threshold]
-
-
-def answer(
-    file: Path, size: Sequence[int], objects: Objects, classes: Sequence[str]
-) -> dict[str, Any]:
-    """One picture's entry in the JSON of `predict_files`."""
-    assert objects.scores is not None
-    rows = zip(
-        objects.labels.tolist(), objects.scores.tolist(), objects.boxes.tolist(), strict=True
-    )
-    things = [
-        {"class": classes[label], "label": label, "score": score, "box": box}
-        for label, score, box in rows
-    ]
-    return {"file": str(file), "size": list(size), "objects": things}
 
 
 def list_pictures(images: Iterable[str | Path]) -> Iterable[Path]:
@@ -118,6 +101,13 @@ def list_pictures(images: Iterable[str | Path]) -> Iterable[Path]:
         if not inside:
             raise ImageError("no pictures in this folder", file=image)
         yield from inside
+
+
+def save_drawings(drawings: Mapping[str, PIL.Image.Image], folder: Path, name: str) -> None:
+    """Write each drawing beside the others; all but the main one as PNG, which loses nothing."""
+    for ending, drawn in drawings.items():
+        own = f"{Path(name).stem}{ending}.png" if ending else name
+        save_picture(drawn, folder, own)
 
 
 def save_picture(image: PIL.Image.Image, folder: Path, name: str) -> None:

@@ -4,23 +4,46 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tapetum.api.common import Progress, unseen
+from tapetum.base.errors import UsageError
+from tapetum.base.progress import Progress, unseen
 from tapetum.data.check import check_dataset
 from tapetum.data.formats import Converted
 from tapetum.data.formats import convert as convert_dataset
 from tapetum.data.picture import Finding
+from tapetum.tasks import TASKS
 
 
-def check(data: str | Path, *, format: str = "auto", progress: Progress = unseen) -> list[Finding]:
-    """Everything that is wrong with a dataset, most severe first; nothing is changed."""
-    order = {"error": 0, "warning": 1, "info": 2}
-    findings = check_dataset(data, format, progress=progress)
-    return sorted(findings, key=lambda finding: order[finding.severity])
+def check(
+    data: str | Path,
+    *,
+    format: str = "auto",
+    task: str = "detection",
+    progress: Progress = unseen,
+) -> list[Finding]:
+    """Everything that is wrong with a dataset, most severe first; nothing is changed.
+
+    task: what it is to be used for, where it holds several kinds of truth.
+    """
+    return check_dataset(data, format, progress=progress, need=_need(task))
 
 
-def convert(data: str | Path, out: str | Path, *, to: str, format: str = "auto") -> Converted:
-    """Write a dataset in another format ("coco" or "yolo") into the new folder `out`.
+def convert(
+    data: str | Path,
+    out: str | Path,
+    *,
+    to: str,
+    format: str = "auto",
+    task: str = "detection",
+) -> Converted:
+    """Write a dataset in another format (coco, yolo, voc, instances) into the new folder `out`.
 
+    task: whose truth is wanted, where the dataset holds several kinds.
     Returns what was written, and what the new format could not hold; `str` of it says so.
     """
-    return convert_dataset(data, out, to=to, format=format)
+    return convert_dataset(data, out, to=to, format=format, need=_need(task))
+
+
+def _need(task: str) -> str:
+    if task not in TASKS:
+        raise UsageError(f"unknown task {task!r}", hint="one of " + ", ".join(TASKS))
+    return TASKS[task].need

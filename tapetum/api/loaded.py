@@ -10,15 +10,16 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
-from tapetum.api.common import Say, silent
 from tapetum.base.errors import UsageError
+from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import Runtime, choose_runtime
 from tapetum.data.image import read_image
 from tapetum.explain import explain
-from tapetum.models import MODELS
+from tapetum.models import MODELS, task_of
 from tapetum.models.checkpoint import Card, find_checkpoint, load_model
 from tapetum.models.predict import predict
 from tapetum.structures import Prediction, Target
+from tapetum.tasks import TASKS, Task
 
 Image = Any
 """A path, bytes, a PIL image, an array (H, W, 3) uint8 RGB, or a tensor (3, H, W), uint8 or float
@@ -39,6 +40,11 @@ class Loaded:
         """Class names; a label is an index into them."""
         return self.card.classes
 
+    @property
+    def task(self) -> Task:
+        """What the model answers, and how that is measured and shown."""
+        return TASKS[task_of(self.card.model)]
+
     @overload
     def predict(self, images: list[Image] | tuple[Image, ...]) -> list[Prediction]: ...
     @overload
@@ -57,24 +63,24 @@ class Loaded:
         self,
         image: Image,
         target: Target,
-        object: int = 0,
+        object: int | None = None,
         method: str = "grad-cam",
         layer: str | None = None,
     ) -> Tensor:
-        """A heat map (H, W) in [0, 1]: which pixels speak for one object of `target`.
+        """A heat map (H, W) in [0, 1]: which pixels speak for `target`.
 
-        target: a prediction of this model, or anything with objects whose labels it knows.
+        target: something that the model can score: a label, one object or several, the pixels of
+            a map that are not 255. object: only this one of its objects, counted from 0; of a
+            prediction with objects, the first unless told otherwise.
 
         Raises:
             UsageError: no such object, method or layer.
         """
         objects = target.objects
-        if objects is None or not 0 <= object < len(objects):
-            count = 0 if objects is None else len(objects)
-            raise UsageError(f"no object {object}: there are {count}", hint="they count from 0")
-        chosen = Target(objects=objects[[object]])
+        if objects is not None and (object is not None or isinstance(target, Prediction)):
+            target = Target(objects=objects[[number_of(object or 0, len(objects))]])
         picture = as_picture(image).to(self.runtime.device)
-        return explain(self.model, picture, chosen, method=method, layer=layer).cpu()  # type: ignore[arg-type]
+        return explain(self.model, picture, target, method=method, layer=layer).cpu()  # type: ignore[arg-type]
 
 
 def load(
@@ -101,6 +107,17 @@ def load(
     model, card = load_model(folder, MODELS)
     model = model.to(runtime.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return Loaded(model, card, folder, runtime)
+
+
+def number_of(wanted: int, count: int) -> int:
+    """`wanted`, if there are more than that.
+
+    Raises:
+        UsageError: there are not.
+    """
+    if not 0 <= wanted < count:
+        raise UsageError(f"no object {wanted}: there are {count}", hint="they count from 0")
+    return wanted
 
 
 def as_picture(image: Image) -> Tensor:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tapetum.api.common import Progress, Say, silent, unseen
 from tapetum.api.loaded import Loaded, load
 from tapetum.base.errors import AnnotationError, TapetumError, UsageError
 from tapetum.base.files import read_json, write_json
+from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.dataset import Dataset
 from tapetum.data.files import open_dataset
-from tapetum.evaluate.coco import detections_from_coco, truth_from_coco
-from tapetum.evaluate.detection import evaluate_detections
-from tapetum.train.measure import Measured, caps, measure
-from tapetum.train.run import read_run
+from tapetum.evaluation.coco import detections_from_coco, truth_from_coco
+from tapetum.evaluation.detection import evaluate_detections
+from tapetum.tasks import Measured, Watch
+from tapetum.tasks.detection import CAPS, caps
+from tapetum.training.run import read_run
 
 
 def evaluate(
@@ -24,7 +25,7 @@ def evaluate(
     checkpoint: str = "best",
     device: str = "auto",
     precision: str = "auto",
-    max_dets: int = 100,
+    max_dets: int | None = None,
     save: str | Path | None = None,
     progress: Progress = unseen,
     say: Say = silent,
@@ -32,19 +33,21 @@ def evaluate(
     """Measure a run on a split of its own data, or on other data with the same classes.
 
     split: by default "test" where the dataset has one, else "val". precision: "auto" is fp32.
-    save: a file for the detections as COCO results; evaluating it gives the same numbers.
+    max_dets: most detections a picture that count, by default COCO's number.
+    save: a file for the predictions; those of detectors are COCO results, and evaluating them
+        gives the same numbers.
     """
     loaded = load(run, checkpoint=checkpoint, device=device, precision=precision, say=say)
-    dataset = evaluation_dataset(Path(run), data, split)
+    dataset = evaluation_dataset(Path(run), data, split, loaded.task.need)
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
     measured = measure_loaded(loaded, dataset, max_dets=max_dets, progress=progress)
     if save is not None:
-        write_json(save, measured.results, indent=None)
+        write_json(save, measured.results(), indent=None)
     return measured
 
 
 def measure_loaded(
-    loaded: Loaded, dataset: Dataset, *, max_dets: int = 100, progress: Progress = unseen
+    loaded: Loaded, dataset: Dataset, *, max_dets: int | None = None, progress: Progress = unseen
 ) -> Measured:
     """The same for a model at hand.
 
@@ -54,54 +57,62 @@ def measure_loaded(
     if dataset.classes != loaded.classes:
         theirs, ours = ", ".join(dataset.classes[:6]), ", ".join(loaded.classes[:6])
         raise UsageError(f"its classes are {theirs}; the model knows {ours}", file=dataset.name)
-    return measure(
+    return loaded.task.measure(
         loaded.model,
         dataset,
         loaded.runtime,
         class_ids=loaded.card.class_ids,
         max_dets=max_dets,
-        progress=progress,
+        watch=Watch(progress=progress),
     )
 
 
 def evaluate_files(
-    truth: str | Path, predictions: str | Path, *, kind: str = "bbox", max_dets: int = 100
+    truth: str | Path,
+    predictions: str | Path,
+    *,
+    kind: str = "bbox",
+    max_dets: int | None = None,
 ) -> dict[str, float]:
     """COCO's numbers of a results file: pycocotools without pycocotools.
 
     truth: COCO ground truth. predictions: COCO results, a list of detections.
-    max_dets: most detections a picture that count, also in AP.
+    kind: what is compared: "bbox", "segm" (masks) or "keypoints".
+    max_dets: most detections a picture that count, also in AP; COCO's number by default.
 
     Raises:
         AnnotationError: one of the files is not what it should be, naming the entry.
     """
-    if kind != "bbox":
-        raise UsageError(f"unknown kind {kind!r}", hint="bbox")
-    limits = caps(max_dets)
+    if kind not in CAPS:
+        raise UsageError(f"unknown kind {kind!r}", hint="one of " + ", ".join(CAPS))
+    limits = caps(CAPS[kind] if max_dets is None else max_dets, kind)
     try:
-        known = truth_from_coco(read_json(truth))
+        known = truth_from_coco(read_json(truth), kind)
     except TapetumError as error:
         raise _named(error, truth) from error
     try:
-        found = detections_from_coco(read_json(predictions), known)
+        found = detections_from_coco(read_json(predictions), known, kind)
     except TapetumError as error:
         raise _named(error, predictions) from error
-    return evaluate_detections(known, found, limits).stats
+    return evaluate_detections(known, found, limits, kind=kind).stats
 
 
-def evaluation_dataset(run: Path, data: str | Path | None, split: str | None) -> Dataset:
-    """The pictures that a run is measured on: those asked for, else its own test or val split."""
+def evaluation_dataset(run: Path, data: str | Path | None, split: str | None, need: str) -> Dataset:
+    """The pictures that a run is measured on: those asked for, else its own test or val split.
+
+    need: what they must carry, one of `tapetum.data.dataset.NEEDS`.
+    """
     if data is not None:
-        return open_dataset(data, split or "all")
+        return open_dataset(data, split or "all", need=need)
     record = read_run(run)
     if split is None and record.val is not None:
-        return open_dataset(record.val, "all")
+        return open_dataset(record.val, "all", need=need)
     if split is not None:
-        return open_dataset(record.data, split, record.data_format)
+        return open_dataset(record.data, split, record.data_format, need=need)
     try:
-        return open_dataset(record.data, "test", record.data_format)
+        return open_dataset(record.data, "test", record.data_format, need=need)
     except UsageError:
-        return open_dataset(record.data, "val", record.data_format)
+        return open_dataset(record.data, "val", record.data_format, need=need)
 
 
 def _named(error: TapetumError, file: str | Path) -> AnnotationError:

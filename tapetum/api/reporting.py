@@ -7,17 +7,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from tapetum.api.common import Progress, Say, silent, unseen
 from tapetum.api.loaded import load
 from tapetum.api.measuring import evaluation_dataset, measure_loaded
 from tapetum.base.files import write_json
-from tapetum.report import write_report
-from tapetum.report.gather import gather
-from tapetum.structures import Objects, Target
-from tapetum.train.history import read_history
-from tapetum.train.run import read_run
+from tapetum.base.progress import Progress, Say, silent, unseen
+from tapetum.reporting import write_report
+from tapetum.reporting.gather import gather
+from tapetum.reporting.run import Run
+from tapetum.structures import Target
+from tapetum.training.history import read_history
+from tapetum.training.run import read_run
 
 FILE, NUMBERS = "report.html", "evaluation.json"
 
@@ -37,29 +38,34 @@ def report(
     folder = Path(run)
     record, history = read_run(folder), read_history(folder)
     loaded = load(folder, device=device, say=say)
-    dataset = evaluation_dataset(folder, None, split)
+    dataset = evaluation_dataset(folder, None, split, loaded.task.need)
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
     started = time.perf_counter()
     measured = measure_loaded(loaded, dataset, progress=progress)
     per_picture = (time.perf_counter() - started) / max(1, len(dataset))
 
-    def explain(picture: Tensor, thing: Objects) -> Tensor:
-        return loaded.explain(picture, Target(objects=thing))
+    def explain(picture: Tensor, target: Target) -> Tensor:
+        return loaded.explain(picture, target)
 
-    numbers = {"data": dataset.name, "checkpoint": loaded.folder.name, **measured.result.stats}
+    numbers = {"data": dataset.name, "checkpoint": loaded.folder.name, **measured.stats}
     write_json(folder / NUMBERS, numbers)
-    contents = gather(
-        record,
-        history,
-        measured,
-        dataset,
-        explain,
-        parameters=sum(p.numel() for p in loaded.model.parameters()),
+    shown = Run(
+        record=record,
+        history=history,
+        dataset=dataset,
+        model=loaded.model,
+        predict=loaded.predict,
+        explain=explain if explainable(loaded.model) else None,
         checkpoint=f"{loaded.folder.name} (the best)",
         resources=_resources(history) | {"a picture": f"{1000 * per_picture:.0f} ms"},
     )
-    write_report(folder / FILE, contents)
+    write_report(folder / FILE, gather(loaded.task.name, shown, measured))
     return folder / FILE
+
+
+def explainable(model: nn.Module) -> bool:
+    """Can Grad-CAM, which reports show, look into this model?"""
+    return bool(model.differentiable) and bool(model.explain_layers())  # type: ignore[operator]
 
 
 def _resources(history: list[dict[str, Any]]) -> dict[str, Any]:

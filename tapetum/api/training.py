@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from tapetum.api.common import Say, silent
+from tapetum.api.pictures import Pictures
 from tapetum.base.errors import UsageError
+from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import Runtime, choose_runtime, derive_seed
-from tapetum.data.dataset import Dataset
-from tapetum.data.files import FileDataset, open_dataset
-from tapetum.data.transforms import standard_transforms
-from tapetum.models import MODELS
+from tapetum.models import MODELS, accepted, task_of
 from tapetum.models.checkpoint import FOLDER, find_checkpoint
-from tapetum.train.console import ConsoleObserver
-from tapetum.train.loop import Job, Observer, fit
-from tapetum.train.measure import measure
-from tapetum.train.run import RunRecord, command_line, environment, read_run
-from tapetum.train.settings import Settings
-from tapetum.train.signals import StopFlag
+from tapetum.structures import Learns
+from tapetum.tasks import TASKS, Task, Watch
+from tapetum.training.console import ConsoleObserver
+from tapetum.training.fitting import fit_once
+from tapetum.training.loop import Job, Observer, fit
+from tapetum.training.run import RunRecord, command_line, environment, read_run
+from tapetum.training.settings import Settings
+from tapetum.training.signals import StopFlag
+
+SMALLEST = 8
+"""Pixels: no model sees less."""
 
 
 def train(
@@ -33,7 +36,7 @@ def train(
     out: str | Path,
     val: str | Path | None = None,
     format: str = "auto",
-    image_size: int = 320,
+    image_size: int | None = None,
     backbone: str = "resnet18",
     arguments: dict[str, Any] | None = None,
     augment: str = "default",
@@ -48,10 +51,11 @@ def train(
 
     data: a folder or file of annotations, or the name of a built-in dataset ("scenes").
     val: other data to measure on; by default the data's own validation split, else a held-out
-        tenth. image_size: pixels of the short side that the model sees.
-    arguments: more arguments of the model's function. augment: a name in
-        `tapetum.data.transforms.RECIPES`. validate: measure now and then; else the last weights
-        are the best. observers: are told of every step; None shows a bar.
+        tenth. image_size: pixels of the short side that the model sees; by default what suits the
+        task and the pictures.
+    arguments: more arguments of the model's function. augment: a name among the task's `recipes`.
+        validate: measure now and then; else the last weights are the best. observers: are told of
+        every step; None shows a bar.
     settings: fields of `tapetum.Settings`, such as epochs, lr, batch_size, seed.
 
     Raises:
@@ -60,20 +64,27 @@ def train(
     """
     if model not in MODELS:
         raise UsageError(f"unknown model {model!r}", hint="one of " + ", ".join(MODELS))
+    task = TASKS[task_of(model)]
     runtime = choose_runtime(device, precision, training=True)
-    pictures = Pictures.open(str(data), None if val is None else str(val), format)
-    classes = pictures.training.classes
+    place = None if val is None else str(val)
+    pictures = Pictures.open(str(data), place, format, task.need)
+    size = chosen_size(task, model, pictures, image_size)
+    follows = {"backbone": backbone, "encoder": backbone}
+    follows |= task.arguments(pictures.training, size)
     record = RunRecord(
         model=model,
-        arguments=model_arguments(len(classes), image_size, backbone) | (arguments or {}),
-        classes=classes,
+        arguments=accepted(model, follows) | (arguments or {}),
+        image_size=size,
+        classes=pictures.training.classes,
         class_ids=tuple(getattr(pictures.training, "class_ids", ())),
+        keypoint_names=pictures.training.keypoint_names,
+        skeleton=pictures.training.skeleton,
         data=_source(data),
         data_format=format,
         val=None if val is None else _source(val),
         augment=augment,
         validate=validate,
-        settings=parse_settings(settings),
+        settings=parse_settings(settings, task),
         device=str(runtime.device),
         precision=runtime.precision,
         counts=pictures.counts(),
@@ -84,7 +95,7 @@ def train(
     record.write(Path(out))
     for line in [*pictures.words(), *describe(record, job.model)]:
         say(line)
-    fit(job, [ConsoleObserver()] if observers is None else observers)
+    _run(job, observers, say=say)
     return Path(out)
 
 
@@ -95,7 +106,8 @@ def resume(
     folder = Path(run)
     record = read_run(folder)
     runtime = choose_runtime(record.device, record.precision, training=True)
-    pictures = Pictures.open(record.data, record.val, record.data_format)
+    need = TASKS[task_of(record.model)].need
+    pictures = Pictures.open(record.data, record.val, record.data_format, need)
     if pictures.training.classes != record.classes:
         raise UsageError("its classes are not those of the run any more", file=record.data)
     start = None
@@ -103,66 +115,36 @@ def resume(
         start, complaints = find_checkpoint(folder, "last")
         for words in [*complaints, f"resuming at {start.name}"]:
             say(words)
-    job = make_job(record, pictures, folder, runtime)
-    fit(job, [ConsoleObserver()] if observers is None else observers, start)
+    _run(make_job(record, pictures, folder, runtime), observers, start, say)
     return folder
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """What a training learns from and what it is measured on."""
-
-    training: Dataset
-    held: Dataset
-
-    @staticmethod
-    def open(data: str, val: str | None, format: str) -> Pictures:
-        training = open_dataset(data, "train", format)
-        held = open_dataset(data, "val", format) if val is None else open_dataset(val, "all")
-        if held.classes != training.classes:
-            raise UsageError("its classes differ from those of the training data", file=val)
-        return Pictures(training, held)
-
-    def counts(self) -> dict[str, Any]:
-        """Pictures and, of datasets in files, objects of each class, by split."""
-        both = {"train": self.training, "val": self.held}
-        counted = {n: d.class_counts() for n, d in both.items() if isinstance(d, FileDataset)}
-        return {"pictures": {n: len(d) for n, d in both.items()}, "objects": counted}
-
-    def words(self) -> list[str]:
-        """How the splits were chosen, what is left out, and what the reader found, for people."""
-        lines = []
-        for dataset in (self.training, self.held):
-            if isinstance(dataset, FileDataset):
-                lines.append(f"{dataset.name}: {len(dataset)} pictures, {dataset.words}")
-                if dataset.left_out:
-                    lines.append(f"{dataset.name}: {dataset.left_out} pictures are missing")
-        if isinstance(self.training, FileDataset):
-            serious = [f for f in self.training.findings if f.severity != "info"]
-            if serious:
-                lines.append(
-                    f"{len(serious)} findings in the annotations; tapetum check lists them"
-                )
-        return lines
 
 
 def make_job(record: RunRecord, pictures: Pictures, folder: Path, runtime: Runtime) -> Job:
     """Everything that `fit` needs, from the record of a run alone."""
+    task = TASKS[task_of(record.model)]
 
     def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
-        ids, held = record.class_ids, pictures.held
-        return measure(model, held, runtime, class_ids=ids, check=flag.check).result.stats
+        ids, watch = record.class_ids, Watch(check=flag.check)
+        return task.measure(model, pictures.held, runtime, class_ids=ids, watch=watch).stats
 
     return Job(
         model=build_model(record),
         dataset=pictures.training,
-        augment=standard_transforms(int(record.arguments["min_size"]), record.augment),
+        augment=task.transforms(pictures.training, record.image_size, record.augment),
         settings=record.settings,
         runtime=runtime,
         folder=folder,
         card=record.card(),
         validate=validate if record.validate else None,
+        metric=metric_of(task, pictures),
     )
+
+
+def metric_of(task: Task, pictures: Pictures) -> str:
+    """The number that chooses the best checkpoint: several labels a picture are ranked by mAP."""
+    if task.name == "classification" and pictures.training.multilabel:
+        return "mAP"
+    return task.metric
 
 
 def build_model(record: RunRecord) -> nn.Module:
@@ -179,25 +161,24 @@ def build_model(record: RunRecord) -> nn.Module:
             raise UsageError(f"{record.model}: {error}", hint="tapetum models") from error
 
 
-def model_arguments(classes: int, image_size: int, backbone: str) -> dict[str, Any]:
-    """Arguments that every detector takes, with anchors that suit the size of the pictures.
+def chosen_size(task: Task, model: str, pictures: Pictures, asked: int | None) -> int:
+    """The size asked for, else that of the task for these pictures; never above the model's own.
 
-    The published 32 pixels on pictures of 800 are a twenty-fifth; kept as a power of two.
+    Raises:
+        UsageError: too small for anything.
     """
-    if image_size < 32:
-        raise UsageError(f"--image-size must be at least 32, got {image_size}")
-    smallest = 2 ** ((image_size // 18).bit_length() - 1)
-    return {
-        "backbone": backbone,
-        "classes": classes,
-        "min_size": image_size,
-        "max_size": image_size * 5 // 3,
-        "anchor_sizes": [smallest * 2**level for level in range(5)],
-    }
+    if asked is not None:
+        if asked < SMALLEST:
+            raise UsageError(f"--image-size must be at least {SMALLEST}, got {asked}")
+        return asked
+    own = accepted(model, {}, defaults=True)
+    most = own.get("image_size") or own.get("min_size")
+    size = task.image_size(pictures.training)
+    return size if most is None else min(size, most)
 
 
-def parse_settings(values: dict[str, Any]) -> Settings:
-    """Settings from keywords; None means the default.
+def parse_settings(values: dict[str, Any], task: Task) -> Settings:
+    """Settings from keywords; None means the default, of the task where it has one.
 
     Raises:
         UsageError: a name that is no setting, or a value that cannot be.
@@ -206,19 +187,35 @@ def parse_settings(values: dict[str, Any]) -> Settings:
     unknown = [name for name in values if name not in known]
     if unknown:
         raise UsageError(f"unknown setting {unknown[0]!r}", hint="one of " + ", ".join(known))
-    return Settings(**{name: value for name, value in values.items() if value is not None})
+    given = {name: value for name, value in values.items() if value is not None}
+    return Settings(**{**task.settings, **given})
 
 
 def describe(record: RunRecord, model: nn.Module) -> list[str]:
     """What will be trained, in a few lines."""
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     names = ", ".join(record.classes[:8]) + (", ..." if len(record.classes) > 8 else "")
+    body = record.arguments.get("backbone") or record.arguments.get("encoder")
+    network = f"{record.model}, {body}" if body else record.model
     settings = record.settings
     return [
         f"{len(record.classes)} classes: {names}",
-        f"{record.model}, {record.arguments['backbone']}, {parameters:.2f} million parameters",
+        f"{network}, {parameters:.2f} million parameters, pictures of {record.image_size} pixels",
         f"{record.device} {record.precision}, {settings.optimizer}, lr {settings.lr:g}",
     ]
+
+
+def _run(
+    job: Job,
+    observers: Sequence[Observer] | None,
+    start: Path | None = None,
+    say: Say = silent,
+) -> None:
+    """Descend, or fit in one go what is fitted."""
+    if not isinstance(job.model, Learns):
+        fit_once(job, say)
+        return
+    fit(job, [ConsoleObserver(metric=job.metric)] if observers is None else observers, start)
 
 
 def _source(data: str | Path) -> str:

@@ -25,15 +25,18 @@ BACKBONES: dict[str, Callable[..., ResNet]] = {
 }
 
 
-def make_backbone(name: str, width: int = 64, norm: str = "batch") -> ResNet:
+def make_backbone(
+    name: str, width: int = 64, norm: str = "batch", stem: str = "imagenet"
+) -> ResNet:
     """A fresh backbone by its name in BACKBONES.
 
     Raises:
         UsageError: an unknown name.
+        ValueError: an unknown norm or stem.
     """
     if name not in BACKBONES:
         raise UsageError(f"unknown backbone {name!r}", hint="one of " + ", ".join(BACKBONES))
-    return BACKBONES[name](width=width, norm=norm)
+    return BACKBONES[name](width=width, norm=norm, stem=stem)
 
 
 __all__ = ["BACKBONES", "make_backbone"]

@@ -8,7 +8,8 @@ quarter of the channels.
 Differs from the paper as all current versions do: the 3 x 3 convolution of a bottleneck has the
 stride, not the first 1 x 1 ("v1.5", half a percent better on ImageNet). Without the classifier:
 the network returns its maps by name. `resnet10` has one basic block a stage and is for tests,
-demonstrations and small machines.
+demonstrations and small machines. The stem "small" (section 4.2: CIFAR-10) is for pictures under 64
+pixels, of which the usual one would leave a map of a pixel or two.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ REFERENCE = {
         )
     )
 }
+
+
+STEMS = ("imagenet", "small")
 
 
 class BasicBlock(nn.Module):
@@ -79,7 +83,12 @@ def _shortcut(in_channels: int, channels: int, stride: int, norm: str) -> nn.Mod
 class ResNet(nn.Module):
     """Pictures (B, in_channels, H, W) to maps c2, c3, c4, c5 at 1/4, 1/8, 1/16, 1/32 of the size.
 
-    channels: number of channels of each map, by name.
+    stem: "imagenet" (7 x 7 with stride 2, then pooling) or "small" (3 x 3, no pooling: the maps are
+        at 1, 1/2, 1/4, 1/8 of the size).
+    channels, strides: number of channels of each map, and pixels between its cells, by name.
+
+    Raises:
+        ValueError: an unknown stem.
     """
 
     def __init__(
@@ -89,25 +98,34 @@ class ResNet(nn.Module):
         width: int = 64,
         norm: str = "batch",
         in_channels: int = 3,
+        stem: str = "imagenet",
     ) -> None:
         super().__init__()
-        self.stem = ConvNorm(in_channels, width, 7, 2, norm)
+        if stem not in STEMS:
+            raise ValueError(f"stem: expected one of {', '.join(STEMS)}, got {stem!r}")
+        self.pools = stem == "imagenet"
+        kernel, stride = (7, 2) if self.pools else (3, 1)
+        self.stem = ConvNorm(in_channels, width, kernel, stride, norm)
         self.relu = nn.ReLU()
         self.channels: dict[str, int] = {}
-        channels = width
+        self.strides: dict[str, int] = {}
+        channels, stride = width, 4 if self.pools else 1
         for stage, count in enumerate(blocks, start=1):
-            inner, stride = width * 2 ** (stage - 1), 1 if stage == 1 else 2
+            inner, step = width * 2 ** (stage - 1), 1 if stage == 1 else 2
             layers = []
             for i in range(count):
-                layers.append(block(channels, inner, stride if i == 0 else 1, norm))
+                layers.append(block(channels, inner, step if i == 0 else 1, norm))
                 channels = inner * block.expansion
+            stride *= step
             self.add_module(f"stage{stage}", nn.Sequential(*layers))
             self.channels[f"c{stage + 1}"] = channels
+            self.strides[f"c{stage + 1}"] = stride
         self.apply(_init)
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
         x = self.relu(self.stem(pixels))
-        x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+        if self.pools:
+            x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
         maps = {}
         for stage, name in enumerate(self.channels, start=1):
             x = self.get_submodule(f"stage{stage}")(x)
@@ -120,31 +138,43 @@ def _init(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-def resnet10(width: int = 64, norm: str = "batch", in_channels: int = 3) -> ResNet:
+def resnet10(
+    width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
+) -> ResNet:
     """One basic block a stage: 4.9 million weights, 0.08 million at width 8."""
-    return ResNet(BasicBlock, (1, 1, 1, 1), width, norm, in_channels)
+    return ResNet(BasicBlock, (1, 1, 1, 1), width, norm, in_channels, stem)
 
 
-def resnet18(width: int = 64, norm: str = "batch", in_channels: int = 3) -> ResNet:
+def resnet18(
+    width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
+) -> ResNet:
     """Table 1 of the paper, 18 layers."""
-    return ResNet(BasicBlock, (2, 2, 2, 2), width, norm, in_channels)
+    return ResNet(BasicBlock, (2, 2, 2, 2), width, norm, in_channels, stem)
 
 
-def resnet34(width: int = 64, norm: str = "batch", in_channels: int = 3) -> ResNet:
+def resnet34(
+    width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
+) -> ResNet:
     """Table 1 of the paper, 34 layers."""
-    return ResNet(BasicBlock, (3, 4, 6, 3), width, norm, in_channels)
+    return ResNet(BasicBlock, (3, 4, 6, 3), width, norm, in_channels, stem)
 
 
-def resnet50(width: int = 64, norm: str = "batch", in_channels: int = 3) -> ResNet:
+def resnet50(
+    width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
+) -> ResNet:
     """Table 1 of the paper, 50 layers."""
-    return ResNet(Bottleneck, (3, 4, 6, 3), width, norm, in_channels)
+    return ResNet(Bottleneck, (3, 4, 6, 3), width, norm, in_channels, stem)
 
 
-def resnet101(width: int = 64, norm: str = "batch", in_channels: int = 3) -> ResNet:
+def resnet101(
+    width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
+) -> ResNet:
     """Table 1 of the paper, 101 layers."""
-    return ResNet(Bottleneck, (3, 4, 23, 3), width, norm, in_channels)
+    return ResNet(Bottleneck, (3, 4, 23, 3), width, norm, in_channels, stem)
 
 
-def resnet152(width: int = 64, norm: str = "batch", in_channels: int = 3) -> ResNet:
+def resnet152(
+    width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
+) -> ResNet:
     """Table 1 of the paper, 152 layers."""
-    return ResNet(Bottleneck, (3, 8, 36, 3), width, norm, in_channels)
+    return ResNet(Bottleneck, (3, 8, 36, 3), width, norm, in_channels, stem)

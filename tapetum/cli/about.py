@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from tapetum.cli.options import Flag, prepare_process, print_json, say
+from tapetum.cli.options import Flag, Folder, Real, prepare_process, print_json, say
 
 
 def models(*, json: Flag = False) -> int:
@@ -48,21 +48,35 @@ def env(*, json: Flag = False) -> int:
 
 def demo(
     *,
-    out: Annotated[Path, arg(metavar="DIR")] = Path("runs/demo"),
-    seconds: Annotated[float, arg(metavar="S")] = 130.0,
+    task: Annotated[str, arg(metavar="TASK")] = "detection",
+    all: Flag = False,
+    out: Folder = None,
+    seconds: Real = None,
 ) -> int:
-    """Train a small detector on built-in scenes, measure it, explain it, leave a report.
+    """Train a small model on built-in scenes, measure it, explain it, leave a report.
+
+    For example:
+      tapetum demo
+      tapetum demo --task segmentation
+      tapetum demo --all
 
     About three minutes on two cores. Nothing is downloaded.
 
     Args:
-        out: the run folder to make
-        seconds: about how long to train
+        task: classification, localization, segmentation, detection, instances or keypoints
+        all: every task, a model each (kept where they are there), side by side on one scene
+        out: the run folder to make (default: runs/demo, runs/demo-TASK or runs/demo-all)
+        seconds: about how long to train (default: 130 for detection, 60 to 80 for the others)
     """
     from tapetum.recipes.demo import run_demo
+    from tapetum.recipes.demo_all import SECONDS, run_all
 
     prepare_process()
-    print(run_demo(out, seconds=seconds, say=say))
+    if all:
+        print(run_all(out or Path("runs/demo-all"), seconds=seconds or SECONDS, say=say))
+        return 0
+    name = "demo" if task == "detection" else f"demo-{task}"
+    print(run_demo(out or Path("runs") / name, task, seconds, say))
     return 0
 
 

@@ -31,7 +31,7 @@ def evaluate(
     *,
     truth: File = None,
     predictions: File = None,
-    kind: Literal["bbox"] = "bbox",
+    kind: Literal["bbox", "segm", "keypoints"] = "bbox",
     max_dets: Number = None,
     split: Text = None,
     checkpoint: Checkpoint = "best",
@@ -40,7 +40,7 @@ def evaluate(
     save: File = None,
     json: Flag = False,
 ) -> int:
-    """COCO's numbers of a run, or of any results file beside its truth.
+    """The numbers of a run, or COCO's numbers of any results file beside its truth.
 
     For example:
       tapetum evaluate runs/first
@@ -52,14 +52,14 @@ def evaluate(
         data: other data than the run's own
         truth: COCO ground truth, with --predictions, in place of a run
         predictions: COCO results, as a list of detections
-        kind: what is compared
-        max_dets: most detections a picture that count (default: 100)
+        kind: what the two files are compared by: boxes, masks or keypoints
+        max_dets: most detections a picture that count (default: 100; 20 for keypoints)
         split: train, val, test or all (default: test where there is one, else val)
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto is fp32 here
-        save: write the detections as COCO results
-        json: print JSON with the keys AP AP50 AP75 APsmall ... ARlarge
+        save: write the predictions as JSON; those of detectors are COCO results
+        json: print JSON; for boxes with the keys AP AP50 AP75 APsmall ... ARlarge
     """
     from tapetum import api
 
@@ -67,9 +67,7 @@ def evaluate(
     if truth is not None or predictions is not None:
         if truth is None or predictions is None or run is not None:
             raise UsageError("--truth GT.json and --predictions DT.json go together, without RUN")
-        stats = api.evaluate_files(
-            truth, predictions, kind=kind, max_dets=100 if max_dets is None else max_dets
-        )
+        stats = api.evaluate_files(truth, predictions, kind=kind, max_dets=max_dets)
     elif run is None:
         raise UsageError("evaluate needs RUN, or --truth and --predictions", hint="--help")
     else:
@@ -80,12 +78,12 @@ def evaluate(
             checkpoint=checkpoint,
             device=device,
             precision=precision,
-            max_dets=100 if max_dets is None else max_dets,
+            max_dets=max_dets,
             save=save,
             progress=progress,
             say=say,
         )
-        stats = measured.result.stats
+        stats = measured.stats
     print_json(stats) if json else print_stats(stats)
     return 0
 
@@ -102,7 +100,7 @@ def predict(
     precision: Precision = "auto",
     json: Flag = False,
 ) -> int:
-    """What a run finds in pictures: a line each, JSON, or pictures with boxes.
+    """What a run says of pictures: a line each, JSON, or pictures with the answers drawn in.
 
     For example:
       tapetum predict runs/first photo.jpg
@@ -115,8 +113,8 @@ def predict(
     Args:
         run: a run folder
         images: picture files or folders of them
-        out: write the pictures with what was found drawn in
-        threshold: leave out what scores below
+        out: write the pictures with the answers drawn in
+        threshold: leave out objects that score below
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto is fp32 here
@@ -131,7 +129,7 @@ def predict(
         print_json(answers)
     else:
         for answer in answers["images"]:
-            print(_one_line(answer))
+            print(f"{answer['file']}: {loaded.task.words(answer)}")
     for failed in answers["failed"]:
         say(f"tapetum: {failed['error']}")
     return 1 if answers["failed"] else 0
@@ -149,7 +147,7 @@ def explain(
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
 ) -> int:
-    """Why a run found one object: a heat map over the picture.
+    """Why a run gave one of its answers: a heat map over the picture.
 
     For example:
       tapetum explain runs/first photo.jpg --object 2 --method saliency --out why.png
@@ -157,7 +155,7 @@ def explain(
     Args:
         run: a run folder
         image: a picture file
-        object: which of the objects found, 0 is the one with the highest score
+        object: which answer (object, class, or the pixels of a class); 0 is the strongest
         method: grad-cam, saliency, ...; a wrong name lists them all
         layer: where Grad-CAM looks; a wrong name lists them all
         out: the picture to write
@@ -196,12 +194,7 @@ def report(
 def print_stats(stats: dict[str, Any]) -> None:
     """The numbers as a table; what has no truth to measure is shown as a dash."""
     for name, value in stats.items():
-        print(f"{name:10s} {'-' if value == -1 else f'{value:.4f}'}")
-
-
-def _one_line(answer: dict[str, Any]) -> str:
-    found = ", ".join(f"{thing['class']} {thing['score']:.2f}" for thing in answer["objects"])
-    return f"{answer['file']}: {found or 'nothing'}"
+        print(f"{name:20s} {'-' if value == -1 else f'{value:.4f}'}")
 
 
 COMMANDS = (evaluate, predict, explain, report)

@@ -7,27 +7,35 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from tapetum.cli.options import Data, Flag, Format, print_json, progress, say
+from tapetum.cli.options import Data, Flag, Format, TaskName, print_json, progress, say
 
 
 def check(
-    data: Data, /, *, format: Format = "auto", strict: Flag = False, json: Flag = False
+    data: Data,
+    /,
+    *,
+    task: TaskName = "detection",
+    format: Format = "auto",
+    strict: Flag = False,
+    json: Flag = False,
 ) -> int:
     """Everything that is wrong with a dataset, by file and line or id; changes nothing.
 
     For example:
       tapetum check photos/
       tapetum check photos/ --strict --json
+      tapetum check VOC2007/ --task segmentation
 
     Args:
         data: folder or file with annotations
+        task: what it is to be used for, where it holds several kinds of truth
         format: what it is written in; recognised by itself
         strict: exit with 3 if there is an error or a warning
         json: print JSON
     """
     from tapetum import api
 
-    findings = api.check(data, format=format, progress=progress)
+    findings = api.check(data, format=format, task=task, progress=progress)
     if json:
         print_json([vars(finding) for finding in findings])
     else:
@@ -46,7 +54,8 @@ def convert(
     out: Annotated[Positional[Path], arg(metavar="OUT")],
     /,
     *,
-    to: Literal["coco", "yolo"],
+    to: Literal["coco", "yolo", "voc", "instances"],
+    task: TaskName = "detection",
     format: Format = "auto",
 ) -> int:
     """Write a dataset in another format; the source is not touched.
@@ -58,11 +67,12 @@ def convert(
         data: folder or file with annotations
         out: the folder to make; refused if it holds anything
         to: the format to write
+        task: whose truth is wanted, where DATA holds several kinds: keypoints, masks, ...
         format: what DATA is written in; recognised by itself
     """
     from tapetum import api
 
-    print(api.convert(data, out, to=to, format=format))
+    print(api.convert(data, out, to=to, format=format, task=task))
     return 0
 
 

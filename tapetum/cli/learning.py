@@ -36,7 +36,7 @@ def train(
     format: Format = "auto",
     epochs: Number = None,
     max_steps: Number = None,
-    image_size: Annotated[int, arg(metavar="N")] = 320,
+    image_size: Number = None,
     batch_size: Number = None,
     accumulate: Number = None,
     lr: Real = None,
@@ -60,21 +60,23 @@ def train(
     For example:
       tapetum train retinanet scenes --out runs/first --epochs 3
       tapetum train faster_rcnn photos/ --val more_photos/ --out runs/photos
+      tapetum train resnet18 folder_of_classes/ --epochs 30
       tapetum train --resume runs/photos
 
     Ctrl-C and SIGTERM save and leave; --resume goes on to the same bits.
 
     Args:
         model: name of the model (tapetum models lists them)
-        data: folder or file with annotations (COCO, VOC or YOLO), or "scenes"
+        data: folder or file with annotations, in any format of `tapetum check`, or "scenes"
         out: the run folder to make (default: runs/MODEL-DATA)
         resume: the run folder to go on with; needs nothing else
         val: pictures to measure on (default: the data's own validation split, else a tenth)
         format: what DATA is written in; recognised by itself
-        epochs: passes over the pictures (default: 40)
+        epochs: passes over the pictures (default: 40; 20 for classes, 60 for maps)
         max_steps: stop after this many steps
-        image_size: short side in pixels that the model sees
-        batch_size: pictures a step (default: 4)
+        image_size: short side in pixels that the model sees (default: 320 for boxes, 160 for
+            classes of photographs, small pictures as they are)
+        batch_size: pictures a step (default: 4; 64 for classes, 16 for localization, 8 for maps)
         accumulate: split a step into parts to save memory (default: 1)
         lr: peak learning rate (default: 0.0003)
         optimizer: adamw, adam, sgd, rmsprop or adadelta (default: adamw)
@@ -84,7 +86,7 @@ def train(
         ema_decay: moving average of the weights, 0 for none (default: 0.998)
         seed: start weights, order and augmentation follow from it (default: 0)
         backbone: resnet10, resnet18, resnet34, resnet50, resnet101 or resnet152
-        augment: how pictures are varied: default, microscope, any-orientation, flip or none
+        augment: how pictures are varied: default, flip, none, ...; a wrong name lists the task's
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto takes bf16 where the processor has it
         workers: processes that read pictures (default: 0)

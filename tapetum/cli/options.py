@@ -19,7 +19,12 @@ Text = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")]
 Number = Annotated[int | None, arg(metavar="N", help_behavior_hint="")]
 Real = Annotated[float | None, arg(metavar="X", help_behavior_hint="")]
 Flag = Annotated[bool, arg(help_behavior_hint="")]
-Format = Literal["auto", "coco", "voc", "yolo"]
+Format = Literal[
+    "auto", "coco", "voc", "yolo", "folders", "idx", "cifar", "maps", "instances", "described"
+]
+TaskName = Literal[
+    "classification", "localization", "segmentation", "detection", "instances", "keypoints"
+]
 Checkpoint = Literal["best", "last"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 

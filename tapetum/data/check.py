@@ -7,24 +7,24 @@ out there. `CODES` lists every code with its severity and meaning.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
-from tapetum.base.errors import ImageError
+from tapetum.base.errors import AnnotationError, ImageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.base.progress import Progress, unseen
 from tapetum.data.findings import CODES, Log
 from tapetum.data.formats import AUTO, read_annotations
-from tapetum.data.image import ImageFile, read_image
+from tapetum.data.image import ImageFile, ImageSize, read_image
+from tapetum.data.mapcode import MapCode
+from tapetum.data.needs import carried
 from tapetum.data.orientation import UPRIGHT
 from tapetum.data.picture import Annotations, Finding, Picture
+from tapetum.data.semantic import MapSizeError, read_semantic
 from tapetum.data.splits import everything
 
-__all__ = ["CODES", "Progress", "check_dataset"]
-
-Progress = Callable[[Iterable[int], int], Iterable[int]]
-"""Wraps the indices of a long loop, given their number, to show how far it is."""
+__all__ = ["CODES", "check_dataset"]
 
 _ORDER = ("error", "warning", "info")
 _UNIONS = ("trainval",)  # splits that hold others by intention
@@ -36,17 +36,19 @@ def check_dataset(
     *,
     deep: bool = True,
     limits: Limits = DEFAULT_LIMITS,
-    progress: Progress = lambda indices, count: indices,
+    progress: Progress = unseen,
+    need: str = "boxes",
 ) -> list[Finding]:
     """Read a dataset as training would, and say what is wrong with it, most severe first.
 
     deep: decode every picture too, which takes a few milliseconds each, and compare what the
-    annotations say of it, and the pictures with each other.
+    annotations say of it, its class map too, and the pictures with each other. need: which of
+    several files is read, as for `read_annotations`.
 
     Raises:
         UsageError, AnnotationError: it cannot be read at all.
     """
-    annotations = read_annotations(path, format, limits)
+    annotations = read_annotations(path, format, limits, need=need)
     log = Log(annotations.root, list(annotations.findings))
     _check_names(annotations, log)
     _check_counts(annotations, log)
@@ -68,9 +70,12 @@ def _check_names(annotations: Annotations, log: Log) -> None:
 
 def _check_counts(annotations: Annotations, log: Log) -> None:
     """Classes that nothing has, pictures that have nothing."""
+    has = carried(annotations)
+    if "boxes" not in has and "labels" not in has:
+        return  # what maps show is known once they are decoded
     counts = {
         split: np.bincount(
-            np.concatenate([p.labels for p in pictures] or [np.zeros(0, dtype=np.int64)]),
+            np.concatenate([_labels(p) for p in pictures] or [np.zeros(0, dtype=np.int64)]),
             minlength=len(annotations.classes),
         )
         for split, pictures in annotations.splits.items()
@@ -82,9 +87,15 @@ def _check_counts(annotations: Annotations, log: Log) -> None:
             message = f"no object of class {name!r} in {where}"
             log.note("class-without-objects", ".", f"class {name}", message)
     for picture in everything(annotations):
-        if not len(picture):
+        if not len(_labels(picture)):
             where = f"picture {picture.id}"
             log.note("picture-empty", picture.path or picture.name, where, "no objects")
+
+
+def _labels(picture: Picture) -> np.ndarray:
+    if picture.picture_labels is None:
+        return picture.labels
+    return np.array(picture.picture_labels, dtype=np.int64)
 
 
 def _check_overlap(annotations: Annotations, log: Log) -> None:
@@ -105,26 +116,57 @@ def _check_overlap(annotations: Annotations, log: Log) -> None:
 
 def _check_pixels(annotations: Annotations, log: Log, limits: Limits, progress: Progress) -> None:
     """Decode each picture once and compare it with its record and with all others."""
-    splits: dict[Path | None, str] = {}
+    splits: dict[object, str] = {}
     for split in sorted(annotations.splits, key=lambda name: name in _UNIONS):
         for picture in annotations.splits[split]:
-            splits.setdefault(picture.path, split)
-    pictures = [picture for picture in everything(annotations) if picture.path is not None]
+            splits.setdefault(_file(picture), split)
+    pictures = [picture for picture in everything(annotations) if picture.there]
     seen: dict[bytes, Picture] = {}
     for index in progress(range(len(pictures)), len(pictures)):
         picture = pictures[index]
-        assert picture.path is not None
         try:
-            image = read_image(picture.path, limits)
+            digest = _check_picture(picture, annotations.maps, log, limits)
         except ImageError as error:
-            log.note("picture-unreadable", picture.path, "file", error.why)
+            log.note("picture-unreadable", picture.path or picture.name, "file", error.why)
             continue
-        _check_size(picture, image, log)
-        for warning in image.warnings:
-            log.note("picture-note", picture.path, "file", warning)
-        twin = seen.setdefault(_digest(image), picture)
-        if twin.path != picture.path:
+        twin = seen.setdefault(digest, picture)
+        if _file(twin) != _file(picture):
             _note_twins(picture, twin, splits, log)
+
+
+def _file(picture: Picture) -> Path | str:
+    return picture.path or picture.name
+
+
+def _check_picture(picture: Picture, code: MapCode | None, log: Log, limits: Limits) -> bytes:
+    """Findings about one picture; the digest of its pixels.
+
+    Raises:
+        ImageError: it cannot be decoded.
+    """
+    if picture.path is None:
+        assert picture.pixels is not None
+        return _digest(picture.pixels)
+    image = read_image(picture.path, limits)
+    _check_size(picture, image, log)
+    for warning in image.warnings:
+        log.note("picture-note", picture.path, "file", warning)
+    if picture.semantic is not None and code is not None:
+        _check_map(picture, image, code, log, limits)
+    return _digest(image.pixels.numpy())
+
+
+def _check_map(picture: Picture, image: ImageFile, code: MapCode, log: Log, limits: Limits) -> None:
+    assert picture.semantic is not None
+    size = ImageSize(image.size, image.raw_size, image.orientation)
+    try:
+        read_semantic(picture, code, size, limits)
+    except ImageError as error:
+        log.note("map-unreadable", picture.semantic, "file", error.why)
+    except MapSizeError as error:
+        log.note("map-size", picture.semantic, "size", error.why)
+    except AnnotationError as error:
+        log.note("map-value", picture.semantic, "pixels", error.why)
 
 
 def _check_size(picture: Picture, image: ImageFile, log: Log) -> None:
@@ -142,19 +184,17 @@ def _check_size(picture: Picture, image: ImageFile, log: Log) -> None:
         log.note("exif-turned", picture.path, "EXIF", message)
 
 
-def _digest(image: ImageFile) -> bytes:
+def _digest(pixels: np.ndarray) -> bytes:
     """The same for the same pixels, whatever file format or metadata they came in."""
-    digest = hashlib.blake2b(repr(image.size).encode(), digest_size=16)
-    digest.update(image.pixels.numpy().data)
+    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels).data)
     return digest.digest()
 
 
-def _note_twins(picture: Picture, twin: Picture, splits: dict[Path | None, str], log: Log) -> None:
-    assert picture.path is not None
-    assert twin.path is not None
-    own, other = splits[picture.path], splits[twin.path]
-    message = f"the same pixels as {log.name(twin.path)}"
+def _note_twins(picture: Picture, twin: Picture, splits: dict[object, str], log: Log) -> None:
+    own, other = splits[_file(picture)], splits[_file(twin)]
+    message = f"the same pixels as {log.name(twin.path) if twin.path else twin.name}"
     if own == other:
-        log.note("picture-duplicate", picture.path, own, message)
+        log.note("picture-duplicate", _file(picture), own, message)
     else:
-        log.note("split-leak", picture.path, own, f"{message} in {other}")
+        log.note("split-leak", _file(picture), own, f"{message} in {other}")

@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from tapetum.base.errors import AnnotationError
+from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.dataset import Dataset
 from tapetum.data.formats import AUTO, read_annotations
 from tapetum.data.frame import settle, settle_in, to_objects
-from tapetum.data.image import ImageSize, read_image
+from tapetum.data.image import ImageFile, ImageSize, read_image
+from tapetum.data.needs import BACKGROUND, narrowed, states_one_label
 from tapetum.data.picture import Annotations, Picture
 from tapetum.data.segments import segments_to_masks
+from tapetum.data.semantic import MOST_CLASSES, paint_semantic, read_semantic
 from tapetum.data.splits import choose_split
 from tapetum.structures import Sample, Target
 
@@ -22,7 +25,12 @@ SCENES = "scenes"
 
 
 class FileDataset:
-    """A split of a dataset in files, as a Dataset.
+    """A split of a dataset in files, as a Dataset. need: what its samples carry.
+
+    "labels": the labels of the picture, else the sorted classes of its objects, crowds aside.
+    "box", "boxes": objects. "masks": objects with masks (N, H, W), drawn from outlines, or from
+    boxes where there are none. "keypoints": objects of the classes that have keypoints. "semantic":
+    a map, read, or painted from outlines; then class 0 is "background".
 
     Boxes of a sample are clipped to its picture. A picture whose size is not the recorded one
     raises AnnotationError with its name, unless the recorded size is that of the pixels before
@@ -30,8 +38,12 @@ class FileDataset:
     an image file are left out; `left_out` counts them.
 
     name: folder and split. classes: names, by label. class_ids: the files' own ids of them.
+    multilabel: False where the format gives each picture of the dataset one label.
+    palette: (C, 3) uint8 colours of the classes in colour maps, else None.
     words: how the split was chosen. findings: of the whole dataset.
-    masks: give samples masks (N, H, W), drawn from outlines, or from boxes where there are none.
+
+    Raises:
+        UsageError: the annotations cannot serve the need. AnnotationError: no picture is there.
     """
 
     def __init__(
@@ -39,22 +51,28 @@ class FileDataset:
         annotations: Annotations,
         split: str,
         *,
-        masks: bool = False,
+        need: str = "boxes",
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        annotations = narrowed(annotations, need)
         chosen = choose_split(annotations, split)
-        self._pictures = tuple(p for p in chosen.pictures if p.path is not None)
-        self._masks, self._limits = masks, limits
+        self._pictures = tuple(p for p in chosen.pictures if p.there)
+        self._limits, self._code = limits, annotations.maps
         self.left_out = len(chosen.pictures) - len(self._pictures)
         if not self._pictures:
             why = f"split {split!r} has no picture that is there ({self.left_out} are missing)"
             raise AnnotationError(why, file=annotations.root, hint="tapetum check tells more")
         self.name = f"{annotations.root.resolve().name}/{chosen.name}"
-        self.classes = annotations.classes
-        self.class_ids = annotations.class_ids
-        self.keypoint_names: tuple[str, ...] = ()
-        self.skeleton: tuple[tuple[int, int], ...] = ()
-        self.multilabel = True
+        self.need = need
+        self.classes, self.class_ids = annotations.classes, annotations.class_ids
+        self._shift = int(need == "semantic" and self._code is None)
+        if self._shift:
+            self._prepend_background(annotations)
+        posed = need == "keypoints"
+        self.keypoint_names = annotations.keypoint_names if posed else ()
+        self.skeleton = annotations.skeleton if posed else ()
+        self.multilabel = need != "labels" or not states_one_label(annotations)
+        self.palette = annotations.palette
         self.words = chosen.words
         self.findings = annotations.findings
 
@@ -62,24 +80,31 @@ class FileDataset:
         return len(self._pictures)
 
     def __getitem__(self, index: int) -> Sample:
-        """The decoded picture with its objects.
+        """The decoded picture with what is needed of it.
 
         Raises:
-            ImageError: it cannot be decoded. AnnotationError: its size is not the recorded one.
+            ImageError: it cannot be decoded. AnnotationError: its size is not the recorded one, or
+                its map does not fit it or holds a value that is no class.
         """
         picture = self._pictures[index]
+        if picture.pixels is not None:
+            size = picture.pixels.shape[0], picture.pixels.shape[1]
+            target = self._target(picture, ImageSize(size, size, 1))
+            return Sample(_unpacked(picture.pixels), target, picture.name)
         assert picture.path is not None  # the constructor left the others out
         image = read_image(picture.path, self._limits)
-        picture = settle_in(picture, ImageSize(image.size, image.raw_size, image.orientation))
-        objects = to_objects(picture, image.size)
-        if self._masks:
-            objects = objects.with_(masks=segments_to_masks(picture, image.size))
-        return Sample(image.pixels, Target(objects=objects), picture.name)
+        target = self._target(picture, _size_of(image))
+        return Sample(image.pixels, target, picture.name)
 
     def class_counts(self) -> list[int]:
-        """Objects of each class, in the order of the classes."""
-        labels = [picture.labels for picture in self._pictures]
-        return np.bincount(np.concatenate(labels), minlength=len(self.classes)).tolist()
+        """For each class, pictures with it where labels are needed, else objects of it (none are
+        counted of what is known by pixels alone)."""
+        if self.need == "labels":
+            labels = [np.array(_labels(picture), dtype=np.int64) for picture in self._pictures]
+        else:
+            labels = [picture.labels for picture in self._pictures]
+        counts = np.bincount(np.concatenate(labels) + self._shift, minlength=len(self.classes))
+        return counts.tolist()
 
     def picture(self, index: int) -> Picture:
         """The record in the frame of the decoded picture; reads no more than its header.
@@ -89,25 +114,69 @@ class FileDataset:
         """
         return settle(self._pictures[index], self._limits)
 
+    def _target(self, picture: Picture, size: ImageSize) -> Target:
+        if self.need == "labels":
+            return Target(labels=torch.tensor(_labels(picture), dtype=torch.int64))
+        if self.need == "semantic" and picture.semantic is not None and self._code is not None:
+            return Target(semantic=read_semantic(picture, self._code, size, self._limits))
+        picture = settle_in(picture, size)
+        if self.need == "semantic":
+            return Target(semantic=paint_semantic(picture, size.size))
+        objects = to_objects(picture, size.size)
+        if self.need != "keypoints":
+            objects = objects.with_(keypoints=None)
+        if self.need == "masks":
+            objects = objects.with_(masks=segments_to_masks(picture, size.size))
+        return Target(objects=objects)
+
+    def _prepend_background(self, annotations: Annotations) -> None:
+        if len(self.classes) >= MOST_CLASSES:
+            why = f"{len(self.classes)} classes and a background are too many for a map of bytes"
+            raise UsageError(why, file=annotations.root)
+        self.classes = (BACKGROUND, *self.classes)
+        numbers = [id for id in self.class_ids if isinstance(id, int)]
+        self.class_ids = (min(numbers, default=1) - 1, *self.class_ids)
+
 
 def open_dataset(
     data: str | Path,
     split: str,
     format: str = AUTO,
     *,
-    masks: bool = False,
+    need: str = "boxes",
     limits: Limits = DEFAULT_LIMITS,
 ) -> Dataset:
-    """A dataset by its path, or "scenes", which is built in (write "./scenes" for a folder).
+    """A dataset by its path, or "scenes", which is built in (write "./scenes" for a folder), also
+    with a challenge, as in "scenes:clutter" (`tapetum.data.scenes.open_scenes`).
 
     split: "train", "val", "test", "all", or one of the dataset's own (`tapetum.data.splits`).
+    need: what its samples must carry, one of `tapetum.data.dataset.NEEDS`.
 
     Raises:
-        UsageError: no such path, format or split.
+        UsageError: no such path, format, split or need; or the annotations cannot serve the need.
         AnnotationError: the annotations cannot be read, or no picture is there.
     """
-    if data == SCENES:
-        from tapetum.data.scenes import Scenes
+    if isinstance(data, str) and data.partition(":")[0] == SCENES:
+        from tapetum.data.scenes import open_scenes
 
-        return Scenes(split=split)
-    return FileDataset(read_annotations(data, format, limits), split, masks=masks, limits=limits)
+        return open_scenes(data, split, need)
+    annotations = read_annotations(data, format, limits, need=need)
+    return FileDataset(annotations, split, need=need, limits=limits)
+
+
+def _labels(picture: Picture) -> list[int]:
+    """Classes of a whole picture: as its format states them, else those of its things."""
+    if picture.picture_labels is not None:
+        return list(picture.picture_labels)
+    return np.unique(picture.labels[~picture.crowd]).tolist()
+
+
+def _size_of(image: ImageFile) -> ImageSize:
+    return ImageSize(image.size, image.raw_size, image.orientation)
+
+
+def _unpacked(pixels: np.ndarray) -> torch.Tensor:
+    """(3, H, W) uint8, a copy, of (H, W) grey or (H, W, 3) colours."""
+    image = np.empty((3, *pixels.shape[:2]), dtype=np.uint8)
+    image[:] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return torch.from_numpy(image)

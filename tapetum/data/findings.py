@@ -27,6 +27,11 @@ _ERRORS = {
     "picture-missing": "the image file is not there",
     "picture-unreadable": "the image file cannot be decoded",
     "size-mismatch": "the recorded width and height are not those of the pixels",
+    "keypoints-malformed": "keypoints are not x, y, v for each name; the box is kept",
+    "map-missing": "a picture without its class map",
+    "map-unreadable": "a map that cannot be decoded",
+    "map-size": "a map that is not of its picture's size",
+    "map-value": "a map with a value, or a colour, that is no class",
     "id-duplicate-picture": "two pictures with one id; the later one is left out",
     "id-duplicate-class": "two classes with one id; the later one is left out",
     "name-hostile": "a file name that leads out of the dataset; it is never opened",
@@ -46,7 +51,12 @@ _WARNINGS = {
     "picture-duplicate": "the same picture twice in one split",
     "split-leak": "the same pixels in two splits",
     "split-overlap": "the same picture file in two splits",
-    "label-without-picture": "a label file without a picture",
+    "label-without-picture": "a label file or map without a picture",
+    "class-empty": "a folder of a class without a picture",
+    "not-a-picture": "files of another kind among the pictures of a class",
+    "keypoint-lists-differ": "classes with different keypoints; those of the first one are read",
+    "keypoints-count": "num_keypoints is not the number of keypoints; it is not used",
+    "keypoint-outside": "a keypoint that lies outside its picture",
 }
 _NOTES = {
     "box-tiny": "a box narrower or lower than one pixel",
@@ -56,6 +66,7 @@ _NOTES = {
     "class-without-objects": "a class that no object has, or none in some split",
     "picture-empty": "a picture without objects",
     "picture-unlisted": "a picture or label file that no split lists",
+    "map-binary": "maps of 0 and 255 only: 255 is taken as the second class, not ignored",
     "exif-turned": "EXIF turns the picture; boxes are taken as drawn on the upright one",
     "picture-note": "the decoder had something to say",
 }

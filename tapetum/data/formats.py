@@ -4,33 +4,80 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.files import atomic_write, read_bytes, safe_path
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.data import coco, voc, yolo
+from tapetum.data import cifar, coco, description, folders, idx, instances, maps, voc, yolo
+from tapetum.data.dataset import NEEDS
 from tapetum.data.frame import settle
 from tapetum.data.picture import Annotations, Picture
 from tapetum.data.splits import everything
 
 AUTO = "auto"
 
+Read = Callable[[Path, Limits], Annotations]
+Write = Callable[[Annotations, Path, Callable[[Picture, str], None]], list[str]]
+
 
 @dataclass(frozen=True)
 class Format:
-    """What can be done with a format. looked_for: what it is recognised by, for people."""
+    """What can be done with a format.
+
+    looked_for: what it is recognised by, for people. serves: needs that it is made for; where a
+    folder could be of two formats, the one for the need is taken. keypoints: how to read it for
+    them, where that differs. rank: a format is considered only where none of a lower rank is found.
+    """
 
     recognise: Callable[[Path], bool]
-    read: Callable[[Path, Limits], Annotations]
-    write: Callable[[Annotations, Path, Callable[[Picture, str], None]], list[str]]
+    read: Read
+    write: Write | None
     looked_for: str
+    serves: tuple[str, ...] = ("labels", "box", "boxes")
+    keypoints: Read | None = None
+    rank: int = 1
+
+
+def _read_described(path: Path, limits: Limits, need: str = "boxes") -> Annotations:
+    """What a description leads to, as it says."""
+    said = description.load(path, limits)
+    hint = "one of " + ", ".join(name for name in FORMATS if name != "described")
+    if said.format not in FORMATS or said.format == "described":
+        raise UsageError(f"unknown format {said.format!r}", file=said.file, hint=hint)
+    if (reader := description.READERS.get(said.format)) is not None:
+        return description.apply(said, reader(said, limits))
+    return description.apply(said, read_annotations(said.root, said.format, limits, need=need))
 
 
 FORMATS = {
-    "coco": Format(coco.recognise, coco.read, coco.write, coco.LOOKED_FOR),
+    "coco": Format(
+        coco.recognise, coco.read, coco.write, coco.LOOKED_FOR, NEEDS, coco.read_keypoints
+    ),
     "voc": Format(voc.recognise, voc.read, voc.write, voc.LOOKED_FOR),
     "yolo": Format(yolo.recognise, yolo.read, yolo.write, yolo.LOOKED_FOR),
+    "maps": Format(maps.recognise, maps.read, None, maps.LOOKED_FOR, ("semantic",)),
+    "instances": Format(
+        instances.recognise, instances.read, instances.write, instances.LOOKED_FOR, NEEDS
+    ),
+    "idx": Format(idx.recognise, idx.read, None, idx.LOOKED_FOR, ("labels",)),
+    "cifar": Format(cifar.recognise, cifar.read, None, cifar.LOOKED_FOR, ("labels",)),
+    "folders": Format(
+        folders.recognise, folders.read, None, folders.LOOKED_FOR, ("labels",), rank=2
+    ),
+    "described": Format(
+        description.recognise,
+        _read_described,
+        None,
+        description.LOOKED_FOR,
+        NEEDS,
+        partial(_read_described, need="keypoints"),
+        rank=0,
+    ),
 }
 
 
@@ -49,7 +96,7 @@ class Converted:
         return f"{text}; not kept: {', '.join(self.lost)}" if self.lost else text
 
 
-def recognise(path: str | Path) -> str:
+def recognise(path: str | Path, need: str = "boxes") -> str:
     """The name of the format of a folder or file.
 
     Raises:
@@ -58,20 +105,30 @@ def recognise(path: str | Path) -> str:
     path = Path(path)
     if not path.exists():
         raise UsageError("no such file or folder", file=path)
-    found = [name for name, format in FORMATS.items() if format.recognise(path)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        why = f"could be {' or '.join(found)}"
-        raise AnnotationError(why, file=path, hint="say which with --format (format=)")
+    for rank in sorted({format.rank for format in FORMATS.values()}):
+        ranked = {name: format for name, format in FORMATS.items() if format.rank == rank}
+        found = [name for name, format in ranked.items() if format.recognise(path)]
+        found = [name for name in found if need in FORMATS[name].serves] or found
+        if len(found) == 1:
+            return found[0]
+        if found:
+            why = f"could be {' or '.join(found)}"
+            raise AnnotationError(why, file=path, hint="say which with --format (format=)")
     sought = "; ".join(f"{name}: {format.looked_for}" for name, format in FORMATS.items())
     raise AnnotationError("no annotations recognised", file=path, hint=f"looked for {sought}")
 
 
 def read_annotations(
-    path: str | Path, format: str = AUTO, limits: Limits = DEFAULT_LIMITS
+    path: str | Path,
+    format: str = AUTO,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    need: str = "boxes",
 ) -> Annotations:
     """Everything that a dataset's files say, and what is wrong with them, without its pixels.
+
+    need: decides where there is a choice: COCO keeps keypoints in files of their own, and VOC's
+    folders may hold boxes and class maps.
 
     Raises:
         UsageError: nothing there, or an unknown format.
@@ -79,13 +136,15 @@ def read_annotations(
             single entries is in `findings` instead, and left out.
     """
     if format == AUTO:
-        format = recognise(path)
+        format = recognise(path, need)
     if format not in FORMATS:
         hint = "one of " + ", ".join((AUTO, *FORMATS))
         raise UsageError(f"unknown format {format!r}", hint=hint)
     if not Path(path).exists():
         raise UsageError("no such file or folder", file=path)
-    return FORMATS[format].read(Path(path), limits)
+    chosen = FORMATS[format]
+    read = chosen.keypoints if need == "keypoints" and chosen.keypoints else chosen.read
+    return read(Path(path), limits)
 
 
 def convert(
@@ -94,8 +153,12 @@ def convert(
     to: str = "coco",
     format: str = AUTO,
     limits: Limits = DEFAULT_LIMITS,
+    *,
+    need: str = "boxes",
 ) -> Converted:
     """Write a dataset in another format, pictures copied byte for byte; the source is untouched.
+
+    Pictures that lie many in one file are written as PNG. need: as for `read_annotations`.
 
     Findings of severity error are left out, as everywhere. Boxes that were recorded before an
     EXIF turn are written for the upright picture. A split `trainval` that only repeats train and
@@ -105,26 +168,50 @@ def convert(
         UsageError: an unknown format, or `out` holds something.
         AnnotationError: the source cannot be read, or `to` cannot hold its names.
     """
-    if to not in FORMATS:
-        raise UsageError(f"unknown format {to!r}", hint="one of " + ", ".join(FORMATS))
+    writers = {name: format.write for name, format in FORMATS.items() if format.write}
+    if to not in writers:
+        why = "is read, not written" if to in FORMATS else "is unknown"
+        raise UsageError(f"format {to!r} {why}", hint="one of " + ", ".join(writers))
     target = Path(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError("it exists and is not an empty folder", file=target)
-    source = _settled(_without_repeats(read_annotations(data, format, limits)), limits)
+    source = _settled(_without_repeats(read_annotations(data, format, limits, need=need)), limits)
 
-    copied: dict[str, Path] = {}
-
-    def copy(picture: Picture, place: str) -> None:
-        assert picture.path is not None
-        if copied.setdefault(place, picture.path) != picture.path:
-            why = f"it would be written to {place}, as {copied[place]}"
-            raise AnnotationError(why, file=picture.path)
-        with atomic_write(safe_path(target, place)) as file:
-            file.write(read_bytes(picture.path, limits.image_bytes))
-
-    lost = FORMATS[to].write(source, target, copy)
+    lost = [*writers[to](source, target, _copier(target, limits)), *_lost(source, to)]
     pictures = everything(source)
     return Converted(target, to, len(pictures), sum(map(len, pictures)), tuple(lost))
+
+
+def _copier(target: Path, limits: Limits) -> Callable[[Picture, str], None]:
+    """What puts a picture's file at a place inside `target`."""
+    copied: dict[str, object] = {}
+
+    def copy(picture: Picture, place: str) -> None:
+        origin = picture.path or picture.name
+        if copied.setdefault(place, origin) != origin:
+            raise AnnotationError(
+                f"it would be written to {place}, as {copied[place]}", file=origin
+            )
+        with atomic_write(safe_path(target, place)) as file:
+            if picture.pixels is not None:
+                Image.fromarray(np.ascontiguousarray(picture.pixels)).save(file, "PNG")
+                return
+            assert picture.path is not None
+            file.write(read_bytes(picture.path, limits.image_bytes))
+
+    return copy
+
+
+def _lost(source: Annotations, to: str) -> list[str]:
+    """What no format that is written can hold; keypoints are kept by COCO alone."""
+    pictures = everything(source)
+    counts = {
+        "labels of whole pictures": sum(p.picture_labels is not None for p in pictures),
+        "class maps": sum(p.semantic is not None for p in pictures),
+    }
+    if to != "coco":
+        counts["objects' keypoints"] = sum(len(p) for p in pictures if p.keypoints is not None)
+    return [f"{count} {what}" for what, count in counts.items() if count]
 
 
 def _without_repeats(annotations: Annotations) -> Annotations:
@@ -141,7 +228,7 @@ def _settled(annotations: Annotations, limits: Limits) -> Annotations:
     """Records in the frames of the upright pictures, the same one wherever it stands."""
     done: dict[int, Picture] = {}
     for picture in (p for split in annotations.splits.values() for p in split):
-        done[id(picture)] = settle(picture, limits) if picture.path is not None else picture
+        done[id(picture)] = settle(picture, limits) if picture.there else picture
     splits = {
         name: tuple(done[id(picture)] for picture in split)
         for name, split in annotations.splits.items()

@@ -11,7 +11,7 @@ from tapetum.base.errors import AnnotationError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.image import ImageSize, image_size
 from tapetum.data.judge import clipped_sides
-from tapetum.data.orientation import turn_boxes
+from tapetum.data.orientation import turn_boxes, turn_points
 from tapetum.data.picture import Picture
 from tapetum.data.segments import turn_segment
 from tapetum.structures import Objects
@@ -24,6 +24,8 @@ def settle(picture: Picture, limits: Limits = DEFAULT_LIMITS) -> Picture:
         ImageError: the header cannot be read.
         AnnotationError: the recorded size is neither that of the upright nor of the stored pixels.
     """
+    if picture.pixels is not None:
+        return picture  # decoded already, and its size taken from there
     if picture.path is None:
         raise AnnotationError("its picture was not found", file=picture.name)
     return settle_in(picture, image_size(picture.path, limits))
@@ -63,6 +65,7 @@ def to_objects(picture: Picture, size: tuple[int, int]) -> Objects:
         difficult=torch.from_numpy(picture.difficult.copy()),
         area=torch.from_numpy(picture.area.astype(np.float32)),
         ids=picture.ids,
+        keypoints=_present(picture.keypoints),
     )
 
 
@@ -78,6 +81,7 @@ def keep_things(picture: Picture, keep: np.ndarray) -> Picture:
         area=picture.area[keep],
         ids=tuple(picture.ids[row] for row in rows),
         segments=tuple(picture.segments[row] for row in rows) if picture.segments else (),
+        keypoints=None if picture.keypoints is None else picture.keypoints[keep],
     )
 
 
@@ -95,4 +99,24 @@ def _turned(picture: Picture, actual: ImageSize) -> Picture:
         size=actual.size,
         xywh=turn_boxes(picture.xywh, turn, size),
         segments=tuple(turn_segment(segment, turn, size) for segment in picture.segments),
+        keypoints=_turned_points(picture.keypoints, turn, size),
     )
+
+
+def _turned_points(
+    keypoints: np.ndarray | None, orientation: int, size: tuple[int, int]
+) -> np.ndarray | None:
+    """Keypoints (N, K, 3) of the stored picture of `size` on the upright one; absent ones stay."""
+    if keypoints is None:
+        return None
+    turned = keypoints.copy()
+    there = keypoints[..., 2] > 0  # (N, K)
+    turned[there, :2] = turn_points(keypoints[there, :2], orientation, size)
+    return turned
+
+
+def _present(keypoints: np.ndarray | None) -> torch.Tensor | None:
+    """Keypoints (N, K, 3) as tensors have them: absent ones are 0, 0, 0."""
+    if keypoints is None:
+        return None
+    return torch.from_numpy((keypoints * (keypoints[..., 2:] > 0)).astype(np.float32))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -25,8 +25,10 @@ from tapetum.base.errors import FileAccessError, ImageError
 from tapetum.base.files import read_bytes
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.decoding.blocks import FORMATS, describe, sniff, walk, webp_size
+from tapetum.data.decoding.levels import grey_step, to_levels
 from tapetum.data.decoding.modes import to_rgb
 from tapetum.data.decoding.quiet import captured
+from tapetum.data.decoding.source import bytes_of, stream_of
 from tapetum.data.orientation import UPRIGHT, turn_array, turned_size
 
 Source = str | Path | bytes | Image.Image | np.ndarray
@@ -90,6 +92,16 @@ class ImageSize(NamedTuple):
     orientation: int
 
 
+class _Facts(NamedTuple):
+    """As the fields of `ImageFile`."""
+
+    format: str
+    mode: str
+    orientation: int
+    raw_size: tuple[int, int]
+    warnings: tuple[str, ...]
+
+
 def read_image(
     source: Source, limits: Limits = DEFAULT_LIMITS, *, name: str | None = None
 ) -> ImageFile:
@@ -109,8 +121,33 @@ def read_image(
     if isinstance(source, Image.Image | np.ndarray):
         return _from_pixels(source, limits, name or "image")
     file = name or (str(source) if isinstance(source, str | Path) else "image")
+    rgb, facts = _decode(source, limits, file, to_rgb)
+    return ImageFile(_to_tensor(rgb), file, *facts)
+
+
+def read_levels(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> np.ndarray:
+    """The values that a class map stores, upright: (H, W) whole numbers, an index where the file
+    has a palette, or (H, W, 3) uint8 colours. With the same checks as `read_image`.
+
+    Raises:
+        ImageError: as for `read_image`, or pixels that are neither numbers nor colours.
+    """
+    file = str(path)
+    with _refusing(file):
+        data = read_bytes(path, limits.image_bytes)
+    levels = _decode(data, limits, file, to_levels)[0]
+    return levels // grey_step(data) if levels.ndim == 2 else levels
+
+
+def _decode(
+    source: str | Path | bytes,
+    limits: Limits,
+    file: str,
+    convert: Callable[[Image.Image], np.ndarray],
+) -> tuple[np.ndarray, _Facts]:
+    """What `convert` makes of the loaded image, upright, and what else was learnt."""
     with _refusing(file), captured() as notes:
-        stream = BytesIO(_bytes_of(source, limits))
+        stream = BytesIO(bytes_of(source, limits))
         kind, orientation, notes[:0] = _inspect(stream, file, limits)
         with captured(native=kind == "TIFF") as loud:
             image = _open(stream, kind, file, limits)
@@ -118,8 +155,8 @@ def read_image(
             image.load()
             notes += loud
         left = UPRIGHT if _already_turned(image, kind) else orientation
-        pixels = _to_tensor(turn_array(to_rgb(image), left))
-    return ImageFile(pixels, file, kind, mode, orientation, raw_size, tuple(notes))
+        pixels = turn_array(convert(image), left)
+    return pixels, _Facts(kind, mode, orientation, raw_size, tuple(notes))
 
 
 def image_size(source: str | Path | bytes, limits: Limits = DEFAULT_LIMITS) -> ImageSize:
@@ -129,7 +166,7 @@ def image_size(source: str | Path | bytes, limits: Limits = DEFAULT_LIMITS) -> I
         ImageError: as for `read_image`, as far as the header shows it.
     """
     file = str(source) if isinstance(source, str | Path) else "image"
-    with _refusing(file), _stream_of(source, limits) as stream, captured():
+    with _refusing(file), stream_of(source, limits) as stream, captured():
         kind, orientation, _ = _inspect(stream, file, limits)
         raw_size = _header_size(stream, kind, file, limits)
     return ImageSize(turned_size(raw_size, orientation), raw_size, orientation)
@@ -152,38 +189,6 @@ def _refusing(file: str) -> Iterator[None]:
     except _FOREIGN as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"cannot be decoded: {reason}", file=file) from error
-
-
-def _bytes_of(source: str | Path | bytes, limits: Limits) -> bytes:
-    if not isinstance(source, bytes):
-        return read_bytes(source, limits.image_bytes)
-    if len(source) > limits.image_bytes:
-        raise FileAccessError(f"{len(source):,} bytes, more than {limits.image_bytes:,}")
-    return source
-
-
-@contextlib.contextmanager
-def _stream_of(source: str | Path | bytes, limits: Limits) -> Iterator[BinaryIO]:
-    """A stream over the file that reads no more than it is asked for."""
-    if isinstance(source, bytes):
-        yield BytesIO(_bytes_of(source, limits))
-        return
-    with _open_regular(Path(source)) as stream:
-        size = stream.seek(0, 2)
-        if size > limits.image_bytes:
-            raise FileAccessError(f"{size:,} bytes, more than the limit of {limits.image_bytes:,}")
-        stream.seek(0)
-        yield stream
-
-
-def _open_regular(path: Path) -> BinaryIO:
-    try:
-        if path.exists() and not path.is_file():  # opening a pipe would wait for its writer
-            raise FileAccessError("not a regular file")
-        return path.open("rb")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise FileAccessError(f"cannot read: {reason}") from error
 
 
 def _inspect(stream: BinaryIO, file: str, limits: Limits) -> tuple[str, int, list[str]]:

@@ -7,6 +7,7 @@ and going on later, with any number of worker processes, gives the same samples 
 from __future__ import annotations
 
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -61,15 +62,19 @@ def training_batches(
     A picture that cannot be read raises its own TapetumError here, with the file's name, also when
     a worker process met it.
     """
-    loader: DataLoader = DataLoader(
-        _Augmented(dataset, augment, plan.seed),  # type: ignore[arg-type]
-        batch_sampler=_Steps(plan, first, last),
-        num_workers=workers,
-        collate_fn=list,
-        worker_init_fn=_start_worker,
-        prefetch_factor=2 if workers else None,
-    )
-    for batch in loader:
+    with warnings.catch_warnings():
+        # More processes than cores may be what a user wants: they wait for disks, too.
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        loader: DataLoader = DataLoader(
+            _Augmented(dataset, augment, plan.seed),  # type: ignore[arg-type]
+            batch_sampler=_Steps(plan, first, last),
+            num_workers=workers,
+            collate_fn=list,
+            worker_init_fn=_start_worker,
+            prefetch_factor=2 if workers else None,
+        )
+        batches = iter(loader)
+    for batch in batches:
         yield [_unwrap(item) for item in batch]
 
 

@@ -9,12 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from tapetum.data.mapcode import MapCode
+
 Segment = Sequence[Sequence[float] | np.ndarray] | Mapping[str, Any] | None
 """COCO's segmentation: polygons [[x, y, x, y, ...], ...] (the readers keep each as a flat float64
 array, which is a quarter of the memory), a run-length dict, or nothing."""
 
 
-@dataclass(frozen=True, eq=False)
+_PER_THING = (("xywh", (4,)), ("labels", ()), ("crowd", ()), ("difficult", ()), ("area", ()))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Picture:
     """One picture as its annotation file describes it: flat arrays, no tensors.
 
@@ -22,7 +27,8 @@ class Picture:
     three that lies on an IoU threshold would change its match after a trip through float32.
 
     name: the name that people know it by (relative to its dataset, with forward slashes).
-    path: the image file; None where the annotations name none (results without pictures).
+    path: the image file; None where the annotations name none (results without pictures), and
+        where one file holds many pictures.
     id: the file's own id of the picture.
     size: (height, width) as recorded, which may differ from the decoded pixels.
     xywh: (N, 4) float64, left, top, width, height in pixels, half open.
@@ -31,6 +37,10 @@ class Picture:
     area: (N,) float64, as the file states it, else width x height.
     ids: the file's own id of each thing.
     segments: one entry per thing, or empty where no thing has one.
+    keypoints: (N, K, 3) float64, x y v as the file has them; zeros for a thing without any.
+    picture_labels: classes of the whole picture, where its format states some.
+    semantic: the file of its class map.
+    pixels: (H, W) or (H, W, 3) uint8 RGB, where one file holds many pictures: a view of them all.
     """
 
     name: str
@@ -44,24 +54,68 @@ class Picture:
     area: np.ndarray
     ids: tuple[int | str, ...]
     segments: tuple[Segment, ...] = ()
+    keypoints: np.ndarray | None = None
+    picture_labels: tuple[int, ...] | None = None
+    semantic: Path | None = None
+    pixels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.ids)
-        shapes = {
-            "xywh": (self.xywh.shape, (count, 4)),
-            "labels": (self.labels.shape, (count,)),
-            "crowd": (self.crowd.shape, (count,)),
-            "difficult": (self.difficult.shape, (count,)),
-            "area": (self.area.shape, (count,)),
-        }
-        for name, (actual, expected) in shapes.items():
-            if actual != expected:
-                raise ValueError(f"{name}: expected shape {expected}, got {actual}")
+        for name, tail in _PER_THING:
+            actual = getattr(self, name).shape
+            if actual != (count, *tail):
+                raise ValueError(f"{name}: expected shape {(count, *tail)}, got {actual}")
         if self.segments and len(self.segments) != count:
             raise ValueError(f"segments: expected {count} entries, got {len(self.segments)}")
+        points = self.keypoints
+        if points is not None and (points.ndim != 3 or points.shape[::2] != (count, 3)):
+            raise ValueError(f"keypoints: expected shape ({count}, K, 3), got {points.shape}")
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def there(self) -> bool:
+        """Are there pixels to decode?"""
+        return self.path is not None or self.pixels is not None
+
+
+def _shared(*shape: int, dtype: type) -> np.ndarray:
+    array: np.ndarray = np.zeros(shape, dtype=dtype)
+    array.flags.writeable = False
+    return array
+
+
+_NO_BOXES, _NO_LABELS = _shared(0, 4, dtype=np.float64), _shared(0, dtype=np.int64)
+_NO_FLAGS, _NO_AREAS = _shared(0, dtype=np.bool_), _shared(0, dtype=np.float64)
+
+
+def bare_picture(
+    name: str,
+    path: Path | None,
+    id: int | str,
+    size: tuple[int, int] | None = None,
+    *,
+    picture_labels: tuple[int, ...] | None = None,
+    semantic: Path | None = None,
+    pixels: np.ndarray | None = None,
+) -> Picture:
+    """A record without things. All such share their empty arrays: a dataset may have millions."""
+    return Picture(
+        name,
+        path,
+        id,
+        size,
+        xywh=_NO_BOXES,
+        labels=_NO_LABELS,
+        crowd=_NO_FLAGS,
+        difficult=_NO_FLAGS,
+        area=_NO_AREAS,
+        ids=(),
+        picture_labels=picture_labels,
+        semantic=semantic,
+        pixels=pixels,
+    )
 
 
 @dataclass(frozen=True)
@@ -85,6 +139,9 @@ class Annotations:
 
     class_ids: the file's own id of each class, for writing back.
     splits: the dataset's own splits, in their own order; one split named "all" where it has none.
+    keypoint_names, skeleton: of the keypoints of a thing, and pairs of them that a line joins,
+    counted from 0. keypoint_labels: the classes whose things have these keypoints.
+    maps: what the values in class maps mean, where pictures have some.
     """
 
     format: str
@@ -93,3 +150,12 @@ class Annotations:
     class_ids: tuple[int | str, ...]
     splits: dict[str, tuple[Picture, ...]]
     findings: tuple[Finding, ...] = field(default=())
+    keypoint_names: tuple[str, ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()
+    keypoint_labels: tuple[int, ...] = ()
+    maps: MapCode | None = None
+
+    @property
+    def palette(self) -> np.ndarray | None:
+        """(C, 3) uint8, the colour of each class in colour maps; None without such."""
+        return None if self.maps is None else self.maps.palette

@@ -45,9 +45,9 @@ def segments_to_masks(picture: Picture, size: tuple[int, int]) -> Tensor:
     for row in range(len(picture)):
         segment = picture.segments[row] if picture.segments else None
         if segment is None:
-            _fill_box(masks[row], picture.xywh[row])
+            fill_box(masks[row], picture.xywh[row], True)
         else:
-            masks[row] = _mask(segment, size)
+            masks[row] = segment_to_mask(segment, size)
     return torch.from_numpy(masks)
 
 
@@ -56,7 +56,7 @@ def turn_segment(segment: Segment, orientation: int, size: tuple[int, int]) -> S
     if segment is None:
         return None
     if isinstance(segment, Mapping):
-        return _from_mask(turn_array(_mask(segment, size), orientation))
+        return _from_mask(turn_array(segment_to_mask(segment, size), orientation))
     return [_turn_polygon(np.asarray(p, dtype=np.float64), orientation, size) for p in segment]
 
 
@@ -127,8 +127,8 @@ def _counts(value: Any) -> np.ndarray | None:
     return counts.astype(np.int64)
 
 
-def _mask(segment: Segment, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool."""
+def segment_to_mask(segment: Segment, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool of an outline."""
     if isinstance(segment, Mapping):
         return np.asarray(rle_decode(segment), dtype=bool)
     return np.asarray(polygons_to_mask(segment, size), dtype=bool)
@@ -142,8 +142,8 @@ def _turn_polygon(polygon: np.ndarray, orientation: int, size: tuple[int, int]) 
     return turn_points(polygon.reshape(-1, 2), orientation, size).reshape(-1)
 
 
-def _fill_box(mask: np.ndarray, xywh: np.ndarray) -> None:
-    """Set the pixels whose centres lie in the box."""
+def fill_box(pixels: np.ndarray, xywh: np.ndarray, value: int) -> None:
+    """Set the pixels (H, W) whose centres lie in the box."""
     first = np.maximum(np.ceil(xywh[:2] - 0.5), 0).astype(int)
     last = np.maximum(np.ceil(xywh[:2] + xywh[2:] - 0.5), 0).astype(int)
-    mask[first[1] : last[1], first[0] : last[0]] = True
+    pixels[first[1] : last[1], first[0] : last[0]] = value

@@ -32,7 +32,8 @@ class Head(NamedTuple):
 class Table:
     """Grows by pictures and things; `pictures` makes the finished records of what is usable.
 
-    most: things that it takes; the next one raises AnnotationError.
+    most: things that it takes; the next one raises AnnotationError. keypoints: how many each
+    thing has; to be set before things are added with some.
     """
 
     def __init__(self, most: int) -> None:
@@ -46,6 +47,8 @@ class Table:
         self._flags = bytearray()
         self._ids: list[int | str] = []
         self._segments: dict[int, Segment] = {}
+        self._poses: dict[int, np.ndarray] = {}
+        self.keypoints = 0
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -66,11 +69,13 @@ class Table:
         difficult: bool = False,
         area: float = float("nan"),
         segment: Segment = None,
+        keypoints: np.ndarray | None = None,
         outlined: bool = False,
         line: int = 0,
     ) -> None:
         """One thing. area: NaN where the file states none; outlined: it is that of an outline,
-        known or not, rather than of the box; line: 0 where its id says enough."""
+        known or not, rather than of the box; line: 0 where its id says enough; keypoints: (K, 3)
+        x y v."""
         if len(self._ids) >= self._most:
             why = f"the dataset has more than {self._most:,} annotations"
             raise AnnotationError(
@@ -78,6 +83,8 @@ class Table:
             )
         if segment is not None:
             self._segments[len(self._ids)] = segment
+        if keypoints is not None:
+            self._poses[len(self._ids)] = keypoints
         self._owner.append(picture)
         self._xywh.extend(xywh)
         self._label.append(label)
@@ -131,9 +138,16 @@ class Table:
                     area=area[part],
                     ids=tuple(self._ids[row] for row in rows),
                     segments=segments if any(s is not None for s in segments) else (),
+                    keypoints=self._keypoints(rows) if self.keypoints else None,
                 )
             )
         return pictures
+
+    def _keypoints(self, rows: list[int]) -> np.ndarray:
+        """(N, K, 3) of some things; zeros for those without."""
+        nothing = np.zeros((self.keypoints, 3))
+        poses = [self._poses.get(row, nothing) for row in rows]
+        return np.stack(poses) if poses else np.zeros((0, self.keypoints, 3))
 
     def _place(self, row: int) -> Place:
         line, head = self._line[row], self.heads[self._owner[row]]

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tapetum.base.bundle import Writer, read_manifest, verify_bundle
 from tapetum.base.errors import CheckpointError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.structures import Fits
 
 WEIGHTS, CARD, FOLDER = "model.safetensors", "model.json", "checkpoints"
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
@@ -32,6 +33,7 @@ class Card:
 
     model: its name in MODELS; arguments: what that function was called with, JSON values.
     classes: class names, index = label; class_ids: the dataset's own ids for writing back.
+    keypoint_names, skeleton: of an object's keypoints, and the pairs of them that a line joins.
     """
 
     model: str
@@ -39,6 +41,8 @@ class Card:
     classes: tuple[str, ...]
     class_ids: tuple[int | str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    keypoint_names: tuple[str, ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()
 
 
 def model_parts(state: Mapping[str, Tensor], card: Card) -> dict[str, Writer]:
@@ -99,24 +103,31 @@ def read_card(folder: Path) -> Card:
             tuple(map(str, raw["classes"])),
             tuple(raw["class_ids"]),
             dict(raw["facts"]),
+            tuple(map(str, raw.get("keypoint_names", ()))),
+            tuple((int(a), int(b)) for a, b in raw.get("skeleton", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"not a readable model card: {error!r}", file=path) from error
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
-    """Copy `tensors` into `model`; names and shapes must be exactly those of the model."""
+    """Copy `tensors` into `model`; names and shapes must be exactly those of the model, but for the
+    lengths of what a fitted model has learnt."""
     own = model.state_dict()
     missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     if missing or unknown:
         why = f"{len(missing)} weights missing {missing[:3]}, {len(unknown)} unknown {unknown[:3]}"
         raise CheckpointError(why, file=file, hint="it is of another model")
+    # What a fitted model has learnt is as long as what it was shown; only the rest is its own.
+    free = 1 if isinstance(model, Fits) else 0
     for name, value in own.items():
-        if value.shape != tensors[name].shape:
+        if value.shape[free:] != tensors[name].shape[free:]:
             why = f"expected shape {tuple(value.shape)}, got {tuple(tensors[name].shape)}"
             raise CheckpointError(why, file=file, where=name)
-        with torch.no_grad():
-            value.copy_(tensors[name])
+    try:
+        model.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise CheckpointError(f"its weights do not fit: {error}", file=file) from error
 
 
 def read_tensors(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tensor]:

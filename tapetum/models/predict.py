@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -103,4 +104,5 @@ def _copy(value: Tensor | None) -> Tensor | None:
 
 
 def _device(model: nn.Module) -> torch.device:
-    return next(model.parameters()).device
+    # A model that is fitted may have learnt nothing but buffers.
+    return next(chain(model.parameters(), model.buffers())).device

@@ -59,20 +59,88 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 
 
 def cross_entropy(
-    input: Tensor, target: Tensor, reduction: str = "mean", ignore_index: int = -100
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    ignore_index: int = -100,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Cross entropy of logits (N, C, ...) with class indices (N, ...) int64.
 
-    Entries equal to `ignore_index` give 0 and do not count in the mean.
+    Entries equal to `ignore_index` give 0 and do not count in the mean. weight: (C,) what an entry
+    of each class counts; the mean is divided by the sum of these, as in PyTorch.
     """
-    loss = F.cross_entropy(_wide(input), target, reduction="none", ignore_index=ignore_index)
-    if reduction != "mean":
-        return _reduce(loss, reduction)
-    return loss.sum() / (target != ignore_index).sum().clamp(min=1)
+    input = _wide(input)
+    weight = None if weight is None else weight.to(input.dtype)
+    loss = F.cross_entropy(input, target, weight, reduction="none", ignore_index=ignore_index)
+    return _reduce_entries(loss, target, reduction, ignore_index, weight)
+
+
+def softmax_focal_loss(
+    input: Tensor,
+    target: Tensor,
+    gamma: float = 2.0,
+    reduction: str = "mean",
+    ignore_index: int = -100,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Focal loss of one class among several: (1 - p) ** gamma times the cross entropy.
+
+    Lin et al. 2017, equation 4, with p the softmax probability of the true class and `weight` in
+    the place of alpha. Arguments, ignored entries and the mean are as in `cross_entropy`, which
+    this is at gamma = 0.
+    """
+    input = _wide(input)
+    entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
+    loss = entropy * (-torch.expm1(-entropy)) ** gamma  # 1 - p, never negative
+    if weight is not None:
+        weight = weight.to(input.dtype)
+        loss = loss * _weights(target, ignore_index, weight)
+    return _reduce_entries(loss, target, reduction, ignore_index, weight)
+
+
+def dice_loss(
+    input: Tensor, target: Tensor, ignore_index: int = 255, smooth: float = 1.0
+) -> Tensor:
+    """Soft Dice loss of logits (N, C, ...) with class indices (N, ...) int64, from 0 to 1.
+
+    Of each class 1 - (2 sum(p g) + smooth) / (sum(p) + sum(g) + smooth), where p is its softmax
+    probability, g is 1 where it is true and 0 elsewhere, and the sums go over all entries of the
+    batch that are not `ignore_index`; then the mean over the classes that occur in `target`, and 0
+    if none does. The idea is Milletari et al. 2016 (arXiv 1606.04797), who square the denominator's
+    terms; without squares and for several classes as in Sudre et al. 2017 (arXiv 1707.03237).
+    """
+    p = torch.softmax(_wide(input), dim=1)
+    valid = (target != ignore_index).unsqueeze(1)  # (N, 1, ...)
+    classes = torch.arange(p.shape[1], device=p.device).view(1, -1, *[1] * (p.ndim - 2))
+    true = (target.unsqueeze(1) == classes) & valid  # (N, C, ...)
+    over = [0, *range(2, p.ndim)]
+    both, found, size = (p * true).sum(over), (p * valid).sum(over), true.sum(over)  # each (C,)
+    here = size > 0
+    dice = (2 * both[here] + smooth) / (found[here] + size[here] + smooth)
+    return (1 - dice).sum() / here.sum().clamp(min=1)
 
 
 def _wide(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
+
+
+def _reduce_entries(
+    loss: Tensor, target: Tensor, reduction: str, ignore_index: int, weight: Tensor | None
+) -> Tensor:
+    """As `_reduce`; the mean is over the entries that count, by their weights if there are any."""
+    if reduction != "mean":
+        return _reduce(loss, reduction)
+    if weight is None:
+        return loss.sum() / (target != ignore_index).sum().clamp(min=1)
+    total = _weights(target, ignore_index, weight).sum()
+    return loss.sum() / torch.where(total > 0, total, 1)
+
+
+def _weights(target: Tensor, ignore_index: int, weight: Tensor) -> Tensor:
+    """The weight of each entry, 0 where it is ignored."""
+    valid = target != ignore_index
+    return weight[torch.where(valid, target, 0)] * valid
 
 
 def _reduce(loss: Tensor, reduction: str) -> Tensor:
@@ -81,3 +149,18 @@ def _reduce(loss: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
         return loss
     return loss.sum() if reduction == "sum" else loss.sum() / max(loss.numel(), 1)
+
+
+def multiclass_hinge(
+    input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean"
+) -> Tensor:
+    """Hinge loss of scores (N, C) with class indices (N,) int64 (Weston and Watkins 1999).
+
+    The sum over all wrong classes j of max(0, s_j - s_target + margin): 0 once the right class is
+    ahead of every other by the margin. Not divided by the classes, unlike
+    `torch.nn.MultiMarginLoss`.
+    """
+    input = _wide(input)
+    behind = (input - input.gather(1, target[:, None]) + margin).clamp(min=0)  # (N, C)
+    wrong = torch.arange(input.shape[1], device=input.device) != target[:, None]
+    return _reduce((behind * wrong).sum(dim=1), reduction)

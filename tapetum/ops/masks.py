@@ -3,10 +3,8 @@
 A run-length code, {"size": [height, width], "counts": [...]}, walks down the columns from left to
 right and counts pixels outside, inside, outside, ... The format and the rule by which a polygon
 covers pixels are those of the COCO mask API (Lin et al. 2014); every function here gives the same
-bits, because an area or an overlap that is one pixel off changes a published number.
-
-Inside this file a mask is mostly its toggles: the sorted places, counted down the columns, where
-it changes from outside to inside or back.
+bits, because an area or an overlap that is one pixel off changes a published number. Many codes at
+once are the business of `tapetum.ops.runs`, the drawing of polygons of `tapetum.ops.polygons`.
 """
 
 from __future__ import annotations
@@ -18,15 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tapetum.ops.polygons import checked_polygon, polygons_to_runs
+from tapetum.ops.runs import GROUPS, MAX_PIXELS, string_numbers
+
 Polygons = Sequence[Sequence[float] | np.ndarray] | None
-
-MAX_PIXELS = 2**31
-"""The most pixels a mask may have; codes that claim more are refused unread."""
-
-_FINE = 5  # polygons are walked on a grid five times as fine as the pixels
-_FAR = 4e8  # pixels; beyond it fine coordinates would leave 32 bits
-_PASSINGS = 2**20  # edges x columns computed at a time, so a forged outline cannot fill the memory
-_GROUPS = 7  # groups of 5 bits that a difference of two counts can need
 
 
 def rle_encode(mask: np.ndarray) -> dict[str, Any]:
@@ -60,7 +53,7 @@ def rle_to_string(counts: Sequence[int] | np.ndarray) -> str:
     if ((numbers < 0) | (numbers >= 2**32)).any():
         raise ValueError("expected run lengths from 0 to 2**32 - 1")
     numbers[3:] -= numbers[1:-2].copy()
-    places = np.arange(_GROUPS)
+    places = np.arange(GROUPS)
     groups = (numbers[:, None] >> (5 * places)) & 31  # (R, G)
     # n groups hold what lies in [-2**(5n - 1), 2**(5n - 1)).
     magnitude = np.where(numbers < 0, ~numbers, numbers)
@@ -89,14 +82,13 @@ def polygons_to_rle(polygons: Polygons, size: tuple[int, int]) -> dict[str, Any]
     origin a point is moved back to there. No polygon (or None), no pixel.
     """
     height, width = _size(size)
-    return _code(_polygons_toggles(polygons, height, width), height, width)
+    return {"size": [height, width], "counts": _polygons_counts(polygons, height, width).tolist()}
 
 
 def polygons_to_mask(polygons: Polygons, size: tuple[int, int]) -> np.ndarray:
     """As `polygons_to_rle`, drawn: (H, W) bool, in column-major memory."""
     height, width = _size(size)
-    toggles = _polygons_toggles(polygons, height, width)
-    return _paint(np.diff(toggles, prepend=0, append=height * width), height, width)
+    return _paint(_polygons_counts(polygons, height, width), height, width)
 
 
 def rle_area(rle: Mapping[str, Any]) -> int:
@@ -146,6 +138,13 @@ def _extent(hit: Tensor) -> tuple[Tensor, Tensor]:
     return torch.minimum(first, last), last
 
 
+def _polygons_counts(polygons: Polygons, height: int, width: int) -> np.ndarray:
+    """(R,) int64."""
+    checked = [checked_polygon(polygon) for polygon in polygons or ()]
+    owner = np.zeros(len(checked), dtype=np.int64)
+    return polygons_to_runs(checked, owner, np.array([[height, width]])).counts
+
+
 def _size(size: Sequence[int]) -> tuple[int, int]:
     if len(size) != 2 or not all(isinstance(side, (int, np.integer)) for side in size):
         raise ValueError(f"expected a size (height, width) of integers, got {size!r}")
@@ -171,21 +170,7 @@ def _counts(value: Any, total: int) -> np.ndarray:
 def _read_string(text: str | bytes) -> np.ndarray:
     """(R,) int64."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    letters = np.frombuffer(raw, dtype=np.uint8).astype(np.int64) - 48  # (L,)
-    if letters.size == 0:
-        return letters
-    if letters.min() < 0 or letters.max() > 63:
-        raise ValueError("a character that no compressed run length has")
-    ends = np.flatnonzero(letters < 32)  # (R,) where a number's last group stands
-    if len(ends) == 0 or ends[-1] != len(letters) - 1:
-        raise ValueError("the compressed run lengths end within a number")
-    lengths = np.diff(ends, prepend=-1)
-    if lengths.max() > _GROUPS:
-        raise ValueError(f"a compressed run length of more than {_GROUPS} groups")
-    starts = ends - lengths + 1
-    places = np.arange(len(letters)) - np.repeat(starts, lengths)
-    numbers = np.add.reduceat((letters & 31) << (5 * places), starts)
-    numbers -= np.where(letters[ends] & 16, 1 << (5 * lengths), 0)  # two's complement
+    numbers = string_numbers([raw]).counts
     numbers[1::2] = np.cumsum(numbers[1::2])
     numbers[2::2] = np.cumsum(numbers[2::2])
     return numbers
@@ -206,95 +191,3 @@ def _code(toggles: np.ndarray, height: int, width: int) -> dict[str, Any]:
 def _paint(counts: np.ndarray, height: int, width: int) -> np.ndarray:
     inside = np.arange(len(counts)) % 2 == 1
     return np.repeat(inside, counts).reshape(width, height).T  # (H, W)
-
-
-def _polygons_toggles(polygons: Polygons, height: int, width: int) -> np.ndarray:
-    """(T,) of the union: a place is inside while at least one polygon is switched on."""
-    each = [_polygon_toggles(_fine_points(polygon), height, width) for polygon in polygons or ()]
-    if len(each) < 2:
-        return each[0] if each else np.zeros(0, dtype=np.int64)
-    places = np.concatenate(each)
-    steps = np.concatenate([1 - 2 * (np.arange(len(toggles)) % 2) for toggles in each])
-    order = np.argsort(places, kind="stable")
-    places, depth = places[order], np.cumsum(steps[order])
-    settled = np.diff(places, append=height * width) > 0  # after all that happens at a place
-    places, inside = places[settled], depth[settled] > 0
-    return places[np.diff(inside, prepend=False)]
-
-
-def _fine_points(polygon: Sequence[float] | np.ndarray) -> np.ndarray:
-    """(P, 2) int64: x, y on the fine grid, rounded as C does (half up, then towards zero)."""
-    flat = np.asarray(polygon, dtype=np.float64).reshape(-1)
-    if len(flat) < 6 or len(flat) % 2:
-        raise ValueError(f"expected x, y of three points or more, got {len(flat)} numbers")
-    if not np.isfinite(flat).all():
-        raise ValueError("expected finite coordinates")
-    near = np.clip(flat, -_FAR, _FAR)
-    return np.trunc(_FINE * near + 0.5).astype(np.int64).reshape(-1, 2)
-
-
-def _polygon_toggles(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(T,) of one closed outline (P, 2) on the fine grid.
-
-    An outline toggles a column where it passes the column's middle, which on the fine grid is
-    the step between 5c + 2 and 5c + 3. Only these steps are computed, not the walk between them,
-    so a point far outside costs nothing. What toggles twice stays as it was.
-    """
-    following = np.roll(points, -1, axis=0)
-    toggles = np.zeros(0, dtype=np.int64)
-    share = max(1, _PASSINGS // max(1, width))
-    for start in range(0, len(points), share):
-        part = slice(start, start + share)
-        passed = _passings(points[part], following[part], height, width)
-        places, times = np.unique(np.concatenate((toggles, passed)), return_counts=True)
-        toggles = places[times % 2 == 1]
-    return toggles[toggles < height * width]
-
-
-def _passings(points: np.ndarray, following: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(C,) places, unsorted, that the edges from `points` to `following` toggle."""
-    run = np.abs(following - points)  # (E, 2)
-    steep = run[:, 0] < run[:, 1]
-    axis = steep.astype(np.int64)  # the one that advances by 1 a step
-    edges = np.arange(len(points))
-    back = (points[edges, axis] > following[edges, axis])[:, None]
-    first, last = np.where(back, following, points), np.where(back, points, following)
-    edge, column = _passed_columns(first[:, 0], last[:, 0], width)  # (C,), (C,)
-    fine = np.empty(len(edge))
-    flat, sheer = ~steep[edge], steep[edge]
-    fine[flat] = _flat_rows(first[edge[flat]], last[edge[flat]], column[flat])
-    fine[sheer] = _steep_rows(first[edge[sheer]], last[edge[sheer]], column[sheer])
-    row = np.ceil(np.clip((fine + 0.5) / _FINE - 0.5, 0, height)).astype(np.int64)
-    return column * height + row
-
-
-def _passed_columns(x1: np.ndarray, x2: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """(C,) edge and (C,) column of every passing of a column's middle within the picture."""
-    first = np.maximum(-((2 - np.minimum(x1, x2)) // _FINE), 0)
-    last = np.minimum((np.maximum(x1, x2) - 3) // _FINE, width - 1)
-    counts = np.maximum(last - first + 1, 0)  # (E,)
-    edge = np.repeat(np.arange(len(x1)), counts)
-    return edge, np.arange(len(edge)) + (first - np.cumsum(counts) + counts)[edge]
-
-
-def _flat_rows(first: np.ndarray, last: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """(C,) fine row of the upper of the two points beside a column's middle; x advances."""
-    slope = (last[:, 1] - first[:, 1]) / (last[:, 0] - first[:, 0])
-    step = _FINE * column + 2 - first[:, 0]
-    before = np.floor(first[:, 1] + slope * step + 0.5)
-    after = np.floor(first[:, 1] + slope * (step + 1) + 0.5)
-    return np.minimum(before, after)
-
-
-def _steep_rows(first: np.ndarray, last: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """As `_flat_rows` where y advances: the last point before x changes sides.
-
-    The quotient may be a step off, so the walk's own rounding decides among its neighbours.
-    """
-    slope = (last[:, 0] - first[:, 0]) / (last[:, 1] - first[:, 1])
-    middle = _FINE * column + 3
-    about = np.ceil((middle - 0.5 - first[:, 0]) / slope)
-    steps = about + np.arange(-2, 2)[:, None]  # (4, C)
-    right = first[:, 0] + slope * steps + 0.5 >= middle
-    unchanged = (right != (slope > 0)).sum(axis=0)
-    return first[:, 1] + about - 2 + unchanged - 1

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tapetum import api
-from tapetum.api.common import Say, silent
+from tapetum.base.progress import Say, silent
 
 STEPS = {"retinanet": 800, "faster_rcnn": 600}
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 from tapetum.render.canvas import Canvas, Picture, make_canvas
+from tapetum.render.keypoints import draw_body
 from tapetum.render.labels import Label, Rect, paste_labels
+from tapetum.render.legend import Entry, with_legend
 from tapetum.render.masks import blend_mask
-from tapetum.render.palette import BLACK, DARK, Color, class_color, text_color
-from tapetum.render.text import line_height, text_width
+from tapetum.render.palette import BLACK, DARK, Color, class_color
 from tapetum.structures import Objects
 
 
-def draw_objects(
+def draw_things(
     image: Picture,
     objects: Objects,
     classes: Sequence[str],
     truth: Objects | None = None,
     *,
+    skeleton: Sequence[tuple[int, int]] = (),
+    keypoint_names: Sequence[str] = (),
     scores: bool = True,
     labels: bool = True,
     masks: bool = True,
@@ -31,16 +33,18 @@ def draw_objects(
     image: (3, H, W) uint8 or float in [0, 1], or a PIL image. Small pictures are enlarged by a
         whole factor, so that labels can be read.
     classes: names by label; a label beyond them reads "class 7".
+    skeleton, keypoint_names: how keypoints are joined and which side they are on, as in
+        `tapetum.render.keypoints.draw_keypoints`.
     legend: add a strip below the picture that tells the two kinds of line (only with truth).
 
     The strongest scores are drawn last and find the best place for their label. Boxes are clipped
     to the picture; those with a coordinate that is not finite are left out.
     """
-    canvas = make_canvas(image)
-    found = _draw_kind(canvas, objects, classes, truth=False, masks=masks, scores=scores)
+    canvas, body = make_canvas(image), (skeleton, keypoint_names)
+    found = _draw_kind(canvas, objects, classes, body, truth=False, masks=masks, scores=scores)
     known = []
     if truth is not None:
-        known = _draw_kind(canvas, truth, classes, truth=True, masks=False, scores=False)
+        known = _draw_kind(canvas, truth, classes, body, truth=True, masks=False, scores=False)
     if labels:
         paste_labels(canvas, found + known)
     return _with_legend(canvas) if legend and truth is not None else canvas.image
@@ -55,6 +59,7 @@ def _draw_kind(
     canvas: Canvas,
     objects: Objects,
     classes: Sequence[str],
+    body: tuple[Sequence[tuple[int, int]], Sequence[str]],
     *,
     truth: bool,
     masks: bool,
@@ -72,7 +77,7 @@ def _draw_kind(
         color = class_color(int(objects.labels[i]))
         _outline(draw, _line_rect(rects[i], canvas, truth), canvas.line, color, dashed=truth)
         if objects.keypoints is not None:
-            _keypoints(draw, objects.keypoints[i].tolist(), canvas, color)
+            draw_body(draw, canvas, objects, i, *body, color, dashed=truth)
     return [
         Label(
             box=_line_rect(rects[i], canvas, truth),
@@ -161,36 +166,12 @@ def _dashes(start: int, end: int, line: int) -> list[tuple[int, int]]:
     return [(start + round(a), start + round(a + step - gap) - 1) for a in starts]
 
 
-def _keypoints(
-    draw: ImageDraw.ImageDraw, points: Sequence[Sequence[float]], canvas: Canvas, color: Color
-) -> None:
-    """A disc at each visible keypoint, a ring at each hidden one."""
-    radius = 1.5 * canvas.line
-    for x, y, visibility in points:
-        if visibility > 0 and np.isfinite([x, y]).all():
-            center = np.array([x, y]) * canvas.factor
-            disc = (*(center - radius), *(center + radius))
-            fill = color if visibility > 1 else None
-            draw.ellipse(disc, fill=fill, outline=BLACK if fill else color, width=canvas.line // 2)
-
-
 def _with_legend(canvas: Canvas) -> Image.Image:
     """The picture with a strip below that shows how predictions and truth are drawn."""
-    font, pad, line = canvas.font, canvas.pad, canvas.line
-    swatch, height = 14 * line, line_height(font) + 2 * pad
-    names = ("prediction", "truth")
-    width = sum(swatch + 4 * pad + text_width(name, font) for name in names)
-    image = canvas.image
-    if width > image.width:
-        return image
-    sheet = Image.new("RGB", (image.width, image.height + height), DARK)
-    sheet.paste(image)
-    draw = ImageDraw.Draw(sheet)
-    left, ink = 2 * pad, text_color(DARK)
-    for name in names:
-        middle = image.height + height // 2
-        rect = (left, middle - 2 * line, left + swatch, middle + 2 * line)
-        _outline(draw, rect, line, class_color(1), dashed=name == "truth")
-        draw.text((left + swatch + pad, image.height + pad), name, fill=ink, font=font)
-        left += swatch + 4 * pad + text_width(name, font)
-    return sheet
+    line, entries = canvas.line, []
+    for name in ("prediction", "truth"):
+        swatch = Image.new("RGB", (14 * line, 4 * line), DARK)
+        rect = (0, 0, 14 * line, 4 * line)
+        _outline(ImageDraw.Draw(swatch), rect, line, class_color(1), dashed=name == "truth")
+        entries.append(Entry(name, swatch))
+    return with_legend(canvas.image, canvas.font, entries)

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from tapetum.render.canvas import Picture, make_canvas, to_array, to_image
-from tapetum.render.draw import draw_objects
+from tapetum.render.draw import draw_things
 from tapetum.render.masks import MASK_STRENGTH, blend_mask
 from tapetum.render.palette import BLACK, DARK, WHITE, class_color, heat_table, text_color
 from tapetum.render.text import line_height, load_font, shorten, text_width
@@ -34,7 +34,7 @@ def overlay_heat(
     objects, classes: things to draw on top, usually the one that is explained.
 
     Without bar and objects the result has the picture's own size; with them a small picture is
-    enlarged, as `draw_objects` does.
+    enlarged, as `draw_things` does.
 
     Raises:
         ValueError: the map has another size than the picture, or values outside [0, 1].
@@ -48,7 +48,7 @@ def overlay_heat(
     mixed = grey * (1 - strength) + colors * strength
     picture = Image.fromarray(np.round(mixed).astype(np.uint8))
     if objects is not None or bar:
-        picture = draw_objects(picture, objects or Objects.empty(), classes)
+        picture = draw_things(picture, objects or Objects.empty(), classes)
     return _with_bar(picture, colormap) if bar else picture
 
 

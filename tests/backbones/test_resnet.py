@@ -50,3 +50,19 @@ def test_a_block_whose_correction_is_nothing_passes_its_input() -> None:
 def test_unknown_name() -> None:
     with pytest.raises(UsageError, match=r"unknown backbone 'resnet11' \(hint: one of resnet10,"):
         make_backbone("resnet11")
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_the_small_stem_keeps_small_pictures_large(norm: str) -> None:
+    backbone = make_backbone("resnet18", width=8, norm=norm, stem="small")
+    assert backbone.strides == {"c2": 1, "c3": 2, "c4": 4, "c5": 8}
+    maps = backbone(torch.randn(2, 3, 32, 48))
+    for key, value in maps.items():
+        stride = backbone.strides[key]
+        assert value.shape[2:] == (32 // stride, 48 // stride)
+    assert make_backbone("resnet50", width=8).strides == {"c2": 4, "c3": 8, "c4": 16, "c5": 32}
+
+
+def test_unknown_stem() -> None:
+    with pytest.raises(ValueError, match="stem: expected one of imagenet, small, got 'large'"):
+        make_backbone("resnet18", stem="large")

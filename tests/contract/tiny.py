@@ -9,7 +9,40 @@ from typing import Any
 
 BODY: dict[str, Any] = {"backbone": "resnet10", "backbone_width": 8, "norm": "group"}
 
+CLASSIFIER: dict[str, Any] = {"norm": "group", "classes": 3, "image_size": 64}
+
+REGIONS: dict[str, Any] = {
+    **BODY,
+    "fpn_channels": 32,
+    "head_width": 64,
+    "anchor_sizes": [8, 16, 32, 64, 128],
+    "min_size": 96,
+    "max_size": 160,
+    "proposals": 50,
+    "training_proposals": 100,
+    "sampled_anchors": 64,
+    "sampled_regions": 32,
+}
+
 TINY: dict[str, dict[str, Any]] = {
+    "resnet10": {**CLASSIFIER, "backbone_width": 8},
+    "resnet18": {**CLASSIFIER, "backbone_width": 6},
+    "resnet34": {**CLASSIFIER, "backbone_width": 4},
+    "resnet50": {**CLASSIFIER, "backbone_width": 4},
+    "resnet101": {**CLASSIFIER, "backbone_width": 2},
+    "resnet152": {**CLASSIFIER, "backbone_width": 2},
+    "vit_b_16": {
+        "classes": 3,
+        "image_size": 64,
+        "patch": 16,
+        "width": 32,
+        "depth": 2,
+        "heads": 4,
+        "mlp": 64,
+    },
+    "linear": {"classes": 3},
+    "knn": {"classes": 3, "k": 2},
+    "localizer": {**BODY, "classes": 3, "image_size": 64},
     "retinanet": {
         **BODY,
         "classes": 3,
@@ -20,17 +53,20 @@ TINY: dict[str, dict[str, Any]] = {
         "min_size": 96,
         "max_size": 160,
     },
-    "faster_rcnn": {
-        **BODY,
+    "faster_rcnn": {**REGIONS, "classes": 3},
+    "mask_rcnn": {**REGIONS, "classes": 3, "mask_width": 16, "mask_convs": 1},
+    "keypoint_rcnn": {
+        **REGIONS,
+        "classes": 1,
+        "keypoints": 3,
+        "keypoint_width": 16,
+        "keypoint_convs": 1,
+    },
+    "unet": {
+        "encoder": "resnet10",
         "classes": 3,
-        "fpn_channels": 32,
-        "head_width": 64,
-        "anchor_sizes": [8, 16, 32, 64, 128],
-        "min_size": 96,
-        "max_size": 160,
-        "proposals": 50,
-        "training_proposals": 100,
-        "sampled_anchors": 64,
-        "sampled_regions": 32,
+        "width": 8,
+        "norm": "group",
+        "decoder_channels": [32, 16, 16, 8, 8],
     },
 }

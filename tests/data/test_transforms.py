@@ -18,6 +18,7 @@ from tapetum.data.transforms import (
     HorizontalFlip,
     Pad,
     RandomCrop,
+    RandomResizedCrop,
     RandomScale,
     Recolour,
     Resize,
@@ -26,6 +27,7 @@ from tapetum.data.transforms import (
     Translate,
     Turn,
     VerticalFlip,
+    ZoomedCrop,
     standard_transforms,
 )
 from tapetum.structures import Objects, Sample, Target
@@ -45,6 +47,8 @@ MOVING = st.one_of(
     st.builds(ScaleJitter, st.just(0.3), st.just(2.0), st.one_of(st.none(), SIDE, SIZE)),
     st.builds(Translate, MARGIN, MARGIN, SHARE),
     st.builds(Pad, MARGIN, MARGIN, MARGIN, MARGIN),
+    st.builds(RandomResizedCrop, SIZE, st.sampled_from([0.1, 0.35, 1.0])),
+    st.builds(ZoomedCrop, SIZE, st.just(0.3), st.just(2.0), SHARE),
 )
 
 
@@ -350,6 +354,9 @@ def test_jitter_stays_in_its_ranges_and_none_changes_nothing():
         lambda: Pad(-1),
         lambda: Translate(-1, 3),
         lambda: ColourJitter(hue=-0.1),
+        lambda: RandomResizedCrop((4, 4), least=0.0),
+        lambda: RandomResizedCrop((4, 4), ratio=0.5),
+        lambda: ZoomedCrop((4, 4), 2.0, 1.0),
     ],
 )
 def test_wrong_arguments_are_refused_at_birth(wrong):

@@ -62,6 +62,17 @@ def draw_picture(name: str, height: int, width: int) -> Tensor:
     return torch.from_numpy(0.5 + 0.4 * blocks[:, :height, :width] + 0.1 * noise)
 
 
+def draw_masks(boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> Tensor:
+    """Masks (N, height, width) bool: an ellipse in each box, with a bite out of its corner."""
+    rows, columns = np.indices(size)
+    masks = []
+    for x1, y1, x2, y2 in boxes:
+        x = (columns + 0.5 - (x1 + x2) / 2) / (x2 - x1)
+        y = (rows + 0.5 - (y1 + y2) / 2) / (y2 - y1)
+        masks.append((x**2 + y**2 < 0.25) & ((x > 0.05) | (y > -0.1)))
+    return torch.from_numpy(np.stack(masks))
+
+
 def sample(name: str, values: Tensor, count: int = 200) -> dict[str, object]:
     """A tensor in brief: its shape, mean, deviation, and `count` of its values."""
     flat = values.detach().double().flatten()

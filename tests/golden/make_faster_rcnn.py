@@ -126,8 +126,8 @@ def forward(model: nn.Module, pictures: list[Tensor]) -> dict:
     }
 
 
-def check(raw: dict, detections: list[dict]) -> None:
-    """Enough to see, and nothing near an edge."""
+def check(raw: dict, detections: list[dict], classes: int = 3) -> None:
+    """Enough to see, of enough classes, and nothing near an edge."""
     scores = F.softmax(raw["class_logits"], dim=1)
     boxes = raw["decode"](raw["region_deltas"].flatten(1), raw["per_picture"])
     counts = [len(r) for r in raw["per_picture"]]
@@ -142,7 +142,7 @@ def check(raw: dict, detections: list[dict]) -> None:
         assert_overlaps_far(box, label, 0.5)
         kept = batched_nms(box, score[region, label], label, 0.5)
         assert len(kept) == len(found["scores"])
-        assert_telling(score[region, label], found, cap=100)
+        assert_telling(score[region, label], found, cap=100, least=classes)
 
 
 def check_proposals(raw: dict, picture: int, count: int) -> None:

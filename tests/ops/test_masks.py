@@ -243,7 +243,7 @@ def test_polygon_by_hand_and_as_pairs() -> None:
 
 def test_long_outlines_are_drawn_in_parts_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     polygon = np.random.default_rng(5).normal(10, 9, 80).tolist()
-    monkeypatch.setattr("tapetum.ops.masks._PASSINGS", 60)
+    monkeypatch.setattr("tapetum.ops.polygons._PASSINGS", 60)
     assert_drawn_like_coco([polygon], (18, 20))
 
 

@@ -2,7 +2,8 @@
 
 In a folder, detection truth is looked for as `annotations/instances_*.json`; else as other COCO
 files in `annotations/` or the folder itself (captions, keypoints, panoptic and stuff files are
-not detection); else as one file in each folder of a split, as in `train/_annotations.coco.json`.
+not detection); else as one file in each folder of a split, as in `train/_annotations.coco.json`;
+else as `annotations/person_keypoints_*.json`. Where keypoints are needed, the latter come first.
 Each file is a split, named by the word train, val or test in its own or its folder's name.
 
 The pictures of a file are looked for in this order: the folder called as the end of the file's
@@ -22,7 +23,9 @@ import numpy as np
 from tapetum.base.errors import AnnotationError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.coco.entries import CocoFile, Identifier, read_entries
-from tapetum.data.coco.write import category_ids, coco_dict, picture_ids, results_list, write
+from tapetum.data.coco.keypoints import NO_KEYPOINTS, Scheme
+from tapetum.data.coco.results import results_list
+from tapetum.data.coco.write import category_ids, coco_dict, picture_ids, write
 from tapetum.data.finder import Finder
 from tapetum.data.findings import Log
 from tapetum.data.picture import Annotations
@@ -33,13 +36,16 @@ __all__ = [
     "coco_dict",
     "picture_ids",
     "read",
+    "read_keypoints",
     "recognise",
     "results_list",
     "write",
 ]
 
 LOOKED_FOR = "annotations/instances_*.json or another COCO .json"
-_OTHERS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_")
+_KEYPOINTS = "person_keypoints_"
+_OTHERS = ("captions_", _KEYPOINTS, "panoptic_", "stuff_", "image_info_")
+_KINDS = r"^(instances|annotations|person_keypoints)_"
 _JSON = (".json",)
 _MARKS = (b'"images"', b'"annotations"', b'"categories"')
 _PEEK = 2**20
@@ -56,9 +62,20 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     """All detection truth in a file or folder.
 
     Raises:
-        AnnotationError: no COCO file there, or one that cannot be read at all.
+        AnnotationError: no COCO file there, or one that cannot be read at all; or files whose
+            keypoints differ.
     """
-    files = [path] if path.is_file() else _files(path)
+    return _read([path] if path.is_file() else _files(path), path, limits)
+
+
+def read_keypoints(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
+    """As `read`, from the files of keypoints where a folder has some."""
+    if path.is_file():
+        return _read([path], path, limits)
+    return _read(_keypoint_files(Finder(path)) or _files(path), path, limits)
+
+
+def _read(files: list[Path], path: Path, limits: Limits) -> Annotations:
     if not files:
         raise AnnotationError("no COCO detection truth", file=path, hint=f"needs {LOOKED_FOR}")
     root = _root(path)
@@ -71,12 +88,22 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     for place, why in finder.refused.items():
         log.note("name-hostile", place or ".", "link", f"not opened: {why}")
     classes = _classes(contents, log)
+    scheme, posed = _keypoints(contents, classes)
     pictures = {
         split: content.table.pictures(log, _relabel(content, classes))
         for split, content in zip(splits, contents, strict=True)
     }
-    names, ids = tuple(classes), tuple(classes.values())
-    return Annotations("coco", root, names, ids, in_order(pictures), tuple(log.findings))
+    return Annotations(
+        format="coco",
+        root=root,
+        classes=tuple(classes),
+        class_ids=tuple(classes.values()),
+        splits=in_order(pictures),
+        findings=tuple(log.findings),
+        keypoint_names=scheme.names,
+        skeleton=scheme.skeleton,
+        keypoint_labels=posed,
+    )
 
 
 def _root(path: Path) -> Path:
@@ -94,7 +121,11 @@ def _files(folder: Path) -> list[Path]:
     if not found:
         for part in filter(split_name, finder.folders()):
             found += [file for file in _json(finder, part) if _is_truth(file)]
-    return found
+    return found or _keypoint_files(finder)
+
+
+def _keypoint_files(finder: Finder) -> list[Path]:
+    return [file for file in _json(finder, "annotations") if file.name.startswith(_KEYPOINTS)]
 
 
 def _json(finder: Finder, folder: str) -> list[Path]:
@@ -120,7 +151,7 @@ def _split_names(files: list[Path], root: Path) -> list[str]:
     words = [split_name(file.stem) or _folder_word(file, root) for file in files]
     if len(files) == 1:
         return [words[0] or ALL]
-    stems = [file.stem.removeprefix("instances_") for file in files]
+    stems = [re.sub(_KINDS, "", file.stem) for file in files]
     names = [w if w and words.count(w) == 1 else s for w, s in zip(words, stems, strict=True)]
     if len(set(names)) < len(names):
         names = [file.relative_to(root).as_posix() for file in files]
@@ -133,7 +164,7 @@ def _folder_word(file: Path, root: Path) -> str | None:
 
 def _picture_folders(finder: Finder, file: Path, split: str) -> list[str]:
     """Where the pictures of `file` are looked for, in order."""
-    ending = re.sub(r"^(instances|annotations)_", "", file.stem)
+    ending = re.sub(_KINDS, "", file.stem)
     own = file.parent.relative_to(finder.root).as_posix()
     first = [ending, f"images/{ending}", split, f"images/{split}", "images", own, ""]
     rest = finder.folders() + [f"images/{name}" for name in finder.folders("images")]
@@ -157,3 +188,21 @@ def _relabel(content: CocoFile, classes: dict[str, Identifier]) -> np.ndarray:
     """(C,) int64: place in the file's own list of classes -> place in the dataset's."""
     places = {name: place for place, name in enumerate(classes)}
     return np.array([places[name] for _, name in content.classes], dtype=np.int64)
+
+
+def _keypoints(
+    contents: list[CocoFile], classes: dict[str, Identifier]
+) -> tuple[Scheme, tuple[int, ...]]:
+    """The keypoints of all files, and the classes that have them."""
+    with_some = [content for content in contents if content.posed]
+    if not with_some:
+        return NO_KEYPOINTS, ()
+    first = with_some[0]
+    for other in with_some:
+        if other.scheme != first.scheme:
+            raise AnnotationError(
+                f"its keypoints differ from those of {first.path}", file=other.path
+            )
+    places = {name: place for place, name in enumerate(classes)}
+    named = {content.classes[place][1] for content in with_some for place in content.posed}
+    return first.scheme, tuple(sorted(places[name] for name in named))

@@ -15,6 +15,7 @@ from typing import Any
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.files import read_json
 from tapetum.base.limits import Limits
+from tapetum.data.coco.keypoints import NO_KEYPOINTS, Posed, Scheme, parse_keypoints, read_scheme
 from tapetum.data.findings import Log
 from tapetum.data.segments import parse_segment
 from tapetum.data.table import Head, Table
@@ -28,12 +29,14 @@ Identifier = int | str
 @dataclass
 class CocoFile:
     """A file while it is read. classes: (id, name) as listed; table: its pictures and things,
-    labelled by place in `classes`."""
+    labelled by place in `classes`. scheme: the keypoints that the classes `posed` have."""
 
     path: Path
     log: Log
     table: Table
     classes: list[tuple[Identifier, str]] = field(default_factory=list)
+    scheme: Scheme = NO_KEYPOINTS
+    posed: list[int] = field(default_factory=list)
 
     def note(self, code: str, where: str, message: str) -> None:
         self.log.note(code, self.path, where, message)
@@ -95,8 +98,26 @@ def _read_classes(file: CocoFile, entries: list[Any]) -> dict[Identifier, int]:
                 file.note("class-name-variant", f"category {id}", message)
             labels[id] = len(file.classes)
             file.classes.append((id, name))
+            _read_scheme(file, entry, id)
     _note_gaps(file)
     return labels
+
+
+def _read_scheme(file: CocoFile, entry: dict[str, Any], id: Identifier) -> None:
+    """The keypoints of the class read last; those of the first class that has some count."""
+    scheme, faults = read_scheme(entry)
+    for fault in faults:
+        file.note("class-malformed", f"category {id}", fault)
+    if not scheme.names:
+        return
+    if file.posed and scheme != file.scheme:
+        first = file.classes[file.posed[0]][1]
+        message = f"its keypoints are not those of {first!r}, and are not read"
+        file.note("keypoint-lists-differ", f"category {id}", message)
+        return
+    file.scheme = scheme
+    file.table.keypoints = len(scheme.names)
+    file.posed.append(len(file.classes) - 1)
 
 
 def _note_gaps(file: CocoFile) -> None:
@@ -211,7 +232,10 @@ def _read_thing(
         file.note("annotation-malformed", where, "iscrowd and difficult must be 0 or 1")
         return
     segment, faults = parse_segment(entry.get("segmentation"), file.table.heads[picture].size)
-    for code, message in faults:
+    posed = Posed(None)
+    if label in file.posed and "keypoints" in entry:
+        posed = parse_keypoints(entry, file.table.keypoints, file.table.heads[picture].size)
+    for code, message in (*faults, *posed.faults):
         file.note(code, where, message)
     area = _area(file, entry, where)
     file.table.add(
@@ -223,6 +247,7 @@ def _read_thing(
         difficult=bool(difficult),
         area=area,
         segment=segment,
+        keypoints=posed.points,
         outlined=bool(entry.get("segmentation")) or "keypoints" in entry,
     )
 

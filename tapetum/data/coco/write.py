@@ -1,4 +1,4 @@
-"""COCO as it goes out: truth for evaluation, results, and files that read back as they were."""
+"""COCO as it goes out: truth for evaluation, and files that read back as they were."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tapetum.base.files import write_json
+from tapetum.data.coco.keypoints import plain_keypoints
 from tapetum.data.picture import Annotations, Picture
 from tapetum.data.segments import plain_segment
-from tapetum.structures import Prediction
 
 Copy = Callable[[Picture, str], None]
 """Puts the image file of a picture at a place inside the folder that is written."""
@@ -23,6 +23,9 @@ def coco_dict(
     class_ids: Sequence[int | str] | None = None,
     *,
     ignore_difficult: bool = True,
+    keypoint_names: Sequence[str] = (),
+    skeleton: Sequence[tuple[int, int]] = (),
+    keypoint_labels: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Records as COCO's ground truth, in JSON's own types; boxes are float64, unchanged.
 
@@ -35,13 +38,24 @@ def coco_dict(
     rule (union) would count it as false. With False, as for a file that is to be kept, `iscrowd`
     says only what the source says.
 
+    keypoint_names, skeleton (pairs counted from 0): of the classes `keypoint_labels`, all unless
+    told otherwise; they and their objects get entries for keypoints.
+
     Returns: images (id, file_name, height, width), annotations (id, image_id, category_id, bbox,
-    area, iscrowd, segmentation, and `difficult` where it is 1), categories (id, name).
+    area, iscrowd, segmentation, `difficult` where it is 1, keypoints and num_keypoints), categories
+    (id, name, keypoints, skeleton).
     """
+    posed = set(range(len(classes)) if keypoint_labels is None else keypoint_labels)
+    posed = posed if keypoint_names else set()
+    scheme = {
+        "keypoints": list(keypoint_names),
+        "skeleton": [[first + 1, second + 1] for first, second in skeleton],
+    }
     image_ids, ids = picture_ids(pictures), _thing_ids(pictures)
     categories = category_ids(class_ids, len(classes))
     annotations = [
         _annotation(picture, row, next(ids), image_id, categories, ignore_difficult)
+        | (_pose(picture, row) if int(picture.labels[row]) in posed else {})
         for picture, image_id in zip(pictures, image_ids, strict=True)
         for row in range(len(picture))
     ]
@@ -49,38 +63,10 @@ def coco_dict(
         "images": [_image(p, id) for p, id in zip(pictures, image_ids, strict=True)],
         "annotations": annotations,
         "categories": [
-            {"id": id, "name": name} for id, name in zip(categories, classes, strict=True)
+            {"id": id, "name": name} | (scheme if label in posed else {})
+            for label, (id, name) in enumerate(zip(categories, classes, strict=True))
         ],
     }
-
-
-def results_list(
-    predictions: Sequence[Prediction],
-    pictures: Sequence[Picture],
-    class_ids: Sequence[int | str] | None = None,
-) -> list[dict[str, Any]]:
-    """Predictions, one for each picture, as COCO's list of results with the ids of `coco_dict`.
-
-    Boxes come as float32 corners; width and height are taken in float64, so nothing is rounded
-    twice.
-    """
-    if len(predictions) != len(pictures):
-        raise ValueError(f"expected {len(pictures)} predictions, got {len(predictions)}")
-    results: list[dict[str, Any]] = []
-    for prediction, image_id in zip(predictions, picture_ids(pictures), strict=True):
-        found = prediction.objects
-        if found is None or found.scores is None or not len(found):
-            continue
-        labels = found.labels.tolist()
-        categories = category_ids(class_ids, max(labels) + 1)
-        corners = found.boxes.detach().cpu().double().numpy()  # (N, 4) x1 y1 x2 y2
-        corners[:, 2:] -= corners[:, :2]
-        rows = zip(corners.tolist(), labels, found.scores.tolist(), strict=True)
-        results += [
-            {"image_id": image_id, "category_id": categories[label], "bbox": xywh, "score": score}
-            for xywh, label, score in rows
-        ]
-    return results
 
 
 def picture_ids(pictures: Sequence[Picture]) -> list[int]:
@@ -98,10 +84,16 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     words, what the format could not hold: nothing that is in the records."""
     for split, pictures in annotations.splits.items():
         for picture in pictures:
-            if picture.path is not None:
+            if picture.there:
                 copy(picture, f"{split}/{picture.name}")
         content = coco_dict(
-            pictures, annotations.classes, annotations.class_ids, ignore_difficult=False
+            pictures,
+            annotations.classes,
+            annotations.class_ids,
+            ignore_difficult=False,
+            keypoint_names=annotations.keypoint_names,
+            skeleton=annotations.skeleton,
+            keypoint_labels=annotations.keypoint_labels,
         )
         write_json(out / "annotations" / f"instances_{split}.json", content, indent=None)
     return []
@@ -137,3 +129,10 @@ def _annotation(
         "segmentation": plain_segment(picture.segments[row] if picture.segments else None),
     }
     return entry | {"difficult": 1} if difficult else entry
+
+
+def _pose(picture: Picture, row: int) -> dict[str, Any]:
+    if picture.keypoints is None:
+        return {}
+    points = picture.keypoints[row]
+    return {"keypoints": plain_keypoints(points), "num_keypoints": int((points[:, 2] > 0).sum())}

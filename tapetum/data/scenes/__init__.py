@@ -1,10 +1,10 @@
 """Scenes: a dataset that is composed on the fly, for demonstrations, lessons and tests.
 
-Drawn things and real handwritten digits (the test set of the UCI "Optical Recognition of
-Handwritten Digits", Alpaydin and Kaynak 1998, as it comes with scikit-learn) lie on procedural
-backgrounds, overlap, and cast shadows. Nothing is downloaded or stored: scene `index` of a split
-is a pure function of (seed, split, index), and its truth is exact, since it is known which thing
-every pixel shows.
+Drawn things, drawn people and real handwritten digits (the test set of the UCI "Optical
+Recognition of Handwritten Digits", Alpaydin and Kaynak 1998, as it comes with scikit-learn) lie on
+procedural backgrounds, overlap, and cast shadows. Nothing is downloaded or stored: scene `index`
+of a split is a pure function of (seed, split, index), and its truth is exact, since it is known
+which thing every pixel shows.
 """
 
 from __future__ import annotations
@@ -17,14 +17,29 @@ import torch
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import derive_seed
 from tapetum.data.picture import Picture
-from tapetum.data.scenes.layout import Layout, SceneOptions, lay_out
-from tapetum.data.scenes.sprites import put_down
-from tapetum.data.scenes.textures import background, exposure, illumination, noise
+from tapetum.data.scenes.figures import FIGURE
+from tapetum.data.scenes.layout import Layout, Streams, lay_out
+from tapetum.data.scenes.options import CHALLENGES, MIXED, SceneOptions, scene_options
+from tapetum.data.scenes.painting import paint_layout
+from tapetum.data.scenes.poses import KEYPOINTS, SKELETON
 from tapetum.data.scenes.things import THINGS
 from tapetum.ops.masks import rle_encode
 from tapetum.structures import Objects, Sample, Target
 
-__all__ = ["LENGTHS", "THINGS", "SceneOptions", "Scenes", "handwriting"]
+__all__ = [
+    "CHALLENGES",
+    "FIGURE",
+    "KEYPOINTS",
+    "LENGTHS",
+    "MIXED",
+    "SKELETON",
+    "THINGS",
+    "SceneOptions",
+    "Scenes",
+    "handwriting",
+    "open_scenes",
+    "scene_options",
+]
 
 LENGTHS = {"train": 2000, "val": 200, "test": 200}
 """The splits, and how many scenes of each are counted unless told otherwise."""
@@ -34,18 +49,26 @@ _WRITERS = {"train": range(7), "val": range(7, 8), "test": range(8, 10)}
 
 
 class Scenes:
-    """A `Dataset` of scenes with boxes, masks and a semantic map.
+    """A `Dataset` of scenes, made as they are asked for, with whatever truth a task needs.
 
     split: "train", "val" or "test"; no two share a scene or a handwritten digit.
     size: (height, width) of every picture. length: how many scenes there are; any number, since
     scene 10,000 exists whether or not anybody counts that far.
-    options: what the scenes are like.
+    options: what the scenes are like. name: of the dataset, in reports.
+    need: what a sample carries, and nothing else.
+
+    "boxes", "masks": all things as objects, without or with masks. "box": exactly one large thing.
+    "labels": the classes in the picture. "semantic": a map; class 0 is "background". For these the
+    same index shows the same scene ("box" aside), so that tasks can be compared on one picture.
+    "keypoints": people as objects with COCO's 17 keypoints; things lie about without a label.
+    Where the options ask for people, the other needs have a ninth class for them.
 
     A box is the tight hull of what can be seen of a thing, half open; `area` is the number of its
-    visible pixels. In the semantic map 0 is background and a thing's pixels hold its label + 1.
+    visible pixels. A keypoint is 2 (visible), 1 (another thing or the same body hides it) or 0
+    (outside the picture).
 
     Raises:
-        UsageError: an unknown split.
+        UsageError: an unknown split. ValueError: an unknown need.
     """
 
     def __init__(
@@ -55,77 +78,111 @@ class Scenes:
         size: tuple[int, int] = (192, 256),
         length: int | None = None,
         options: SceneOptions = SceneOptions(),  # noqa: B008, it is frozen
+        need: str = "boxes",
+        name: str = "scenes",
     ) -> None:
         if split not in LENGTHS:
             raise UsageError(f"scenes have no split {split!r}", hint="one of " + ", ".join(LENGTHS))
         if min(size) < 1:
             raise ValueError(f"size: expected at least (1, 1), got {size}")
-        self.name = "scenes"
-        self.classes = THINGS
-        self.keypoint_names: tuple[str, ...] = ()
-        self.skeleton: tuple[tuple[int, int], ...] = ()
-        self.multilabel = True
+        self.name, self.need = name, need
         self.split, self.seed, self.size, self.options = split, seed, size, options
+        self._suited = options.suited(need, size)
+        self.classes = _classes(need, people=self._suited.figures[1] > 0)
+        posed = need == "keypoints"
+        self.keypoint_names = KEYPOINTS if posed else ()
+        self.skeleton = SKELETON if posed else ()
+        self.multilabel = True
         self.length = LENGTHS[split] if length is None else length
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> Sample:
-        """Scene `index` with labels (the classes in it), objects and semantic map."""
+        """Scene `index` with what is needed of it."""
         layout = self._layout(index)
-        image = _paint(layout, self.options, self._random(index, "surface"))
-        boxes, area = layout.boxes_and_areas()
-        owner = torch.from_numpy(layout.owner)
-        labels = torch.from_numpy(layout.labels)
-        objects = Objects(
-            boxes=torch.from_numpy(boxes).float(),
-            labels=labels,
-            masks=owner == torch.arange(len(labels), dtype=torch.int16)[:, None, None],
-            area=torch.from_numpy(area).float(),
-            ids=self._ids(index, len(labels)),
-        )
-        of_pixel = np.append(layout.labels + 1, 0).astype(np.uint8)  # owner -1: background
-        target = Target(labels.unique(), objects, torch.from_numpy(of_pixel.take(layout.owner)))
-        return Sample(torch.from_numpy(image), target, self._name(index))
+        image = torch.from_numpy(paint_layout(layout, self.options, self._streams(index)))
+        return Sample(image, self._target(layout, index), self._name(index))
 
     def picture(self, index: int) -> Picture:
-        """The truth of scene `index` as records, masks run-length coded, without painting it."""
+        """The truth of scene `index` as records, without painting it; masks run-length coded."""
         layout = self._layout(index)
-        boxes, area = layout.boxes_and_areas()
-        count = len(layout.labels)
-        none = np.zeros(count, dtype=bool)
+        chosen = self._chosen(layout)
+        boxes, area = layout.boxes_and_areas(chosen)
+        labels = self._labels(layout)[chosen]
+        none = np.zeros(len(chosen), dtype=bool)
+        outlined = chosen if self.need == "masks" else []
         return Picture(
             name=self._name(index),
             path=None,
             id=index,
             size=self.size,
             xywh=np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1),
-            labels=layout.labels,
+            labels=labels,
             crowd=none,
             difficult=none,
             area=area,
-            ids=self._ids(index, count),
-            segments=tuple(rle_encode(layout.owner == number) for number in range(count)),
+            ids=_ids(index, chosen),
+            segments=tuple(rle_encode(layout.owner == number) for number in outlined),
+            keypoints=layout.keypoints(chosen) if self.keypoint_names else None,
+            picture_labels=tuple(np.unique(labels).tolist()) if self.need == "labels" else None,
         )
+
+    def _target(self, layout: Layout, index: int) -> Target:
+        labels = self._labels(layout)
+        if self.need == "labels":
+            return Target(labels=torch.from_numpy(np.unique(labels)))
+        if self.need == "semantic":
+            of_pixel = np.append(labels + 1, 0).astype(np.uint8)  # owner -1: background
+            return Target(semantic=torch.from_numpy(of_pixel.take(layout.owner)))
+        chosen = self._chosen(layout)
+        boxes, area = layout.boxes_and_areas(chosen)
+        objects = Objects(
+            boxes=torch.from_numpy(boxes).float(),
+            labels=torch.from_numpy(labels[chosen]),
+            area=torch.from_numpy(area).float(),
+            ids=_ids(index, chosen),
+        )
+        if self.need == "masks":
+            numbers = torch.arange(len(labels), dtype=torch.int16)[:, None, None]
+            objects = objects.with_(masks=torch.from_numpy(layout.owner) == numbers)
+        if self.need == "keypoints":
+            points = torch.from_numpy(layout.keypoints(chosen)).float()
+            objects = objects.with_(keypoints=points)
+        return Target(objects=objects)
+
+    def _chosen(self, layout: Layout) -> list[int]:
+        """Which pieces of the layout are objects."""
+        if self.need != "keypoints":
+            return list(range(len(layout.pieces)))
+        return [i for i, piece in enumerate(layout.pieces) if piece.joints is not None]
+
+    def _labels(self, layout: Layout) -> np.ndarray:
+        """(N,) int64 of all pieces, index into the classes of things and people."""
+        return np.zeros_like(layout.labels) if self.need == "keypoints" else layout.labels
 
     def _layout(self, index: int) -> Layout:
         if not 0 <= index < self.length:
             raise IndexError(f"scene {index} of {self.length}")
-        random = self._random(index, "layout")
-        return lay_out(random, self.size, self.options, handwriting(self.split))
+        return lay_out(self._streams(index), self.size, self._suited, handwriting(self.split))
 
-    def _random(self, index: int, purpose: str) -> np.random.Generator:
+    def _streams(self, index: int) -> Streams:
         # Layout and surface draw apart, so that the truth does not depend on the painting.
-        return np.random.default_rng(
+        return lambda purpose: np.random.default_rng(
             derive_seed(self.seed, "scenes", self.split, int(index), purpose)
         )
 
     def _name(self, index: int) -> str:
         return f"{self.split}-{index:05d}"
 
-    def _ids(self, index: int, count: int) -> tuple[int, ...]:
-        return tuple(1000 * index + number for number in range(1, count + 1))
+
+def open_scenes(words: str, split: str = "train", need: str = "boxes") -> Scenes:
+    """Scenes by name: "scenes", "scenes:mixed", "scenes:occlusion=0.8,clutter" (`scene_options`).
+
+    Raises:
+        UsageError: an unknown split or challenge.
+    """
+    return Scenes(split, options=scene_options(words.partition(":")[2]), need=need, name=words)
 
 
 @functools.cache
@@ -137,16 +194,12 @@ def handwriting(split: str) -> np.ndarray:
     return digits[np.isin(np.arange(len(digits)) % 10, _WRITERS[split])]
 
 
-def _paint(layout: Layout, options: SceneOptions, random: np.random.Generator) -> np.ndarray:
-    """The picture (3, H, W) uint8 of a layout."""
-    size = layout.owner.shape[0], layout.owner.shape[1]
-    angle = random.uniform(-2.6, -0.5)  # from above, left or right
-    light = float(np.cos(angle)), float(np.sin(angle))
-    canvas = background(random, size, options.texture)
-    for sprite, corner in zip(layout.sprites, layout.corners, strict=True):
-        put_down(canvas, sprite, corner, light, options.light)
-    canvas *= illumination(random, size, light, options.light)
-    canvas *= exposure(random, options.light)
-    for channel in canvas:
-        channel += np.float32(options.noise) * noise(random, size, "grain") + np.float32(0.5)
-    return np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
+def _classes(need: str, *, people: bool) -> tuple[str, ...]:
+    if need == "keypoints":
+        return (FIGURE,)
+    first = ("background",) if need == "semantic" else ()
+    return (*first, *THINGS, FIGURE) if people else (*first, *THINGS)
+
+
+def _ids(index: int, chosen: list[int]) -> tuple[int, ...]:
+    return tuple(1000 * index + number + 1 for number in chosen)

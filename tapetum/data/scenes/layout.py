@@ -2,165 +2,221 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tapetum.data.scenes.clutter import Loose, cover, covered, draw_clutter
+from tapetum.data.scenes.individuals import Artist, choose_texture
+from tapetum.data.scenes.options import SceneOptions, Suited
 from tapetum.data.scenes.shapes import Random
-from tapetum.data.scenes.sprites import Sprite, draw_digit, draw_patches, meet
-from tapetum.data.scenes.things import DRAWN, THINGS, inks
+from tapetum.data.scenes.sprites import Sprite, meet
+from tapetum.data.scenes.things import THINGS
+
+Size = tuple[int, int]
+Streams = Callable[[str], Random]
+"""From a purpose to its own random generator, so that no purpose moves another's draws."""
 
 _TRIES = 12
 """How often a thing looks for a place before the scene goes without it."""
+_BOARDS = 3
+"""How often a board looks for a side from which it hides no thing too much."""
+_FIGURE = len(THINGS)
 
 
-@dataclass(frozen=True)
-class SceneOptions:
-    """What scenes are like. The defaults suit a detector that learns for two minutes.
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A thing or a person as it is put down.
 
-    count: fewest and most things, as tried; a scene may end with fewer.
-    scale: smallest and largest side of a thing in pixels; even in the logarithm.
-    overlap: the share of a thing's box, at most, that the box of another may take.
-    cut: the share of a thing's height or width, at most, that the picture's border may cut off.
-    min_visible: a thing that shows less than this share of its pixels is left out altogether.
-    rotation: degrees, at most, either way.
-    light: shadows, volume and uneven, coloured light; 0 is flat, 1 is harsh.
-    texture: contrast of the background; 0 is one colour.
-    noise: standard deviation of the film grain, in levels of 255.
+    label: index into THINGS, len(THINGS) for a person.
+    joints: (17, 3) of a person: x y in pixels of the sprite, and 1 unless its own body hides it.
+    corner: (row, column) of the sprite's first pixel, maybe negative.
     """
 
-    count: tuple[int, int] = (3, 8)
-    scale: tuple[float, float] = (16.0, 96.0)
-    overlap: float = 0.35
-    cut: float = 0.15
-    min_visible: float = 0.25
-    rotation: float = 20.0
-    light: float = 0.4
-    texture: float = 1.0
-    noise: float = 3.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.count[0] <= self.count[1] < 1000:
-            raise ValueError(f"count: expected 0 <= fewest <= most < 1000, got {self.count}")
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale: expected 0 < smallest <= largest, got {self.scale}")
-        for name in ("overlap", "cut", "min_visible", "light", "texture"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}: expected 0 ... 1, got {getattr(self, name)}")
-        if self.rotation < 0 or self.noise < 0:
-            raise ValueError(
-                f"rotation, noise: expected 0 or more, got {self.rotation}, {self.noise}"
-            )
+    label: int
+    sprite: Sprite
+    joints: np.ndarray | None = None
+    corner: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
     """N things in the order in which they are put down.
 
-    labels: (N,) int64, index into THINGS.
-    sprites, corners: what is put down, and the (row, column) of its first pixel, maybe negative.
-    owner: (H, W) int16, the thing that each pixel shows, -1 for the background.
+    beneath, above: what lies below all things and on them, and has no label.
+    owner: (H, W) int16, the thing that each pixel shows, -1 for what has no label.
+    hidden: (H, W) bool, the pixels that show what lies above; None where nothing does.
+    texture: the name of the background, None for any.
     """
 
-    labels: np.ndarray
-    sprites: tuple[Sprite, ...]
-    corners: tuple[tuple[int, int], ...]
+    pieces: tuple[Piece, ...]
+    beneath: tuple[Loose, ...]
+    above: tuple[Loose, ...]
     owner: np.ndarray
+    hidden: np.ndarray | None
+    texture: str | None
 
-    def boxes_and_areas(self) -> tuple[np.ndarray, np.ndarray]:
-        """(N, 4) float64 xyxy hull of each thing's visible pixels, half open, and their number."""
-        boxes, areas = np.zeros((len(self.labels), 4)), np.zeros(len(self.labels))
-        for number, (sprite, corner) in enumerate(zip(self.sprites, self.corners, strict=True)):
-            here, _ = meet(self.owner.shape, sprite.alpha.shape, corner)
+    @property
+    def labels(self) -> np.ndarray:
+        """(N,) int64, index into THINGS, len(THINGS) for people."""
+        return np.array([piece.label for piece in self.pieces], dtype=np.int64)
+
+    def boxes_and_areas(self, chosen: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """(M, 4) float64 xyxy hull of each thing's visible pixels, half open, and their number."""
+        boxes, areas = np.zeros((len(chosen), 4)), np.zeros(len(chosen))
+        for row, number in enumerate(chosen):
+            piece = self.pieces[number]
+            here, _ = meet(self.owner.shape, piece.sprite.alpha.shape, piece.corner)
             shown = self.owner[here] == number
             rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
             top, left = here[0].start, here[1].start
-            boxes[number] = left + columns[0], top + rows[0], left + columns[-1], top + rows[-1]
-            areas[number] = shown.sum()
+            boxes[row] = left + columns[0], top + rows[0], left + columns[-1], top + rows[-1]
+            areas[row] = np.count_nonzero(shown)
         boxes[:, 2:] += 1
         return boxes, areas
 
+    def keypoints(self, chosen: Sequence[int]) -> np.ndarray:
+        """(M, 17, 3) float64 x y v of people: 2 visible, 1 hidden, all 0 outside the picture."""
+        found = [self._keypoints(number) for number in chosen]
+        return np.stack(found) if found else np.zeros((0, 17, 3))
 
-def lay_out(
-    random: Random, size: tuple[int, int], options: SceneOptions, glyphs: np.ndarray
-) -> Layout:
+    def _keypoints(self, number: int) -> np.ndarray:
+        piece = self.pieces[number]
+        if piece.joints is None:
+            return np.zeros((17, 3))
+        points = piece.joints[:, :2] + piece.corner[::-1]  # (17, 2) x y in the picture
+        column, row = np.floor(points).astype(int).T
+        height, width = self.owner.shape
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        row, column = row * inside, column * inside
+        owner = self.owner[row, column]
+        # A limb may be thinner than a pixel: what is behind its joint then hides nothing.
+        seen = (piece.joints[:, 2] > 0) & ((owner == number) | (owner == -1))
+        if self.hidden is not None:
+            seen &= ~self.hidden[row, column]
+        return np.column_stack([points, 1 + seen]) * inside[:, None]
+
+
+def lay_out(streams: Streams, size: Size, suited: Suited, glyphs: np.ndarray) -> Layout:
     """Draw things and find places for them; glyphs (M, 8, 8) are the digits to choose from.
 
     Large things lie below small ones.
     """
-    count = random.integers(options.count[0], options.count[1] + 1)
-    smallest, largest = np.log(options.scale)
-    sizes = np.exp(random.uniform(smallest, largest, count))
-    labels: list[int] = []
-    sprites: list[Sprite] = []
-    corners: list[tuple[int, int]] = []
-    for side in np.sort(sizes)[::-1].tolist():
-        label = int(random.integers(len(THINGS)))
-        sprite = _draw(random, THINGS[label], side, options.rotation, glyphs)
-        corner = _find_place(random, sprite, size, options, sprites, corners)
+    options = suited.options
+    texture = choose_texture(streams("context")) if options.context else None
+    placed: list[Piece] = []
+    for piece, random in _draw(streams, suited, glyphs, texture):
+        corner = _find_place(random, piece, size, options, placed)
         if corner is not None:
-            labels.append(label)
-            sprites.append(sprite)
-            corners.append(corner)
-    shown = _visible(size, sprites, corners)
-    whole = np.array([sprite.solid.sum() for sprite in sprites])
-    kept = [i for i in range(len(sprites)) if shown[i] >= max(1, options.min_visible * whole[i])]
-    # Nothing of what is left out is painted, so that no pixel shows a thing without a label.
-    sprites, corners = [sprites[i] for i in kept], [corners[i] for i in kept]
-    chosen = np.array([labels[i] for i in kept], dtype=np.int64)
-    return Layout(chosen, tuple(sprites), tuple(corners), _owners(size, sprites, corners))
+            placed.append(replace(piece, corner=corner))
+    owner = _owners(size, placed)
+    needed = [_least(piece, options.min_visible) for piece in placed]
+    kept = _shown(owner, placed) >= needed
+    if not kept.all():
+        # Nothing of what is left out is painted, so that no pixel shows a thing without a label.
+        placed = [piece for piece, keep in zip(placed, kept, strict=True) if keep]
+        owner = _owners(size, placed)
+    beneath = draw_clutter(streams("clutter"), size, options.clutter) if options.clutter else ()
+    above = _cover(streams("boards"), placed, owner, options) if options.occlusion else ()
+    hidden = covered(size, above) if above else None
+    if hidden is not None:
+        owner[hidden] = -1
+    return Layout(tuple(placed), beneath, above, owner, hidden, texture)
 
 
-def _draw(random: Random, name: str, side: float, rotation: float, glyphs: np.ndarray) -> Sprite:
-    angle = float(np.deg2rad(random.uniform(-rotation, rotation)))
-    if name in DRAWN:
-        return draw_patches(DRAWN[name](random), side, angle)
-    return draw_digit(glyphs[random.integers(len(glyphs))], inks(random), side, angle)
+def _draw(
+    streams: Streams, suited: Suited, glyphs: np.ndarray, texture: str | None
+) -> Iterator[tuple[Piece, Random]]:
+    """Yield things and people without a place, largest first, each with its random generator."""
+    options, random = suited.options, streams("layout")
+    count = random.integers(suited.count[0], suited.count[1] + 1)
+    sizes = _sizes(random, suited.scale, int(count))
+    order = [(side, False) for side in sizes]
+    people = random
+    if suited.figures[1]:
+        people = streams("figures")
+        number = people.integers(suited.figures[0], suited.figures[1] + 1)
+        order += [(side, True) for side in _sizes(people, options.figure_scale, int(number))]
+    artist = Artist(options, glyphs, texture, streams("knobs"))
+    for side, person in sorted(order, reverse=True):
+        if person:
+            yield Piece(_FIGURE, *artist.person(people, side)), people
+        else:
+            yield Piece(*artist.thing(random, side)), random
+
+
+def _sizes(random: Random, scale: tuple[float, float], count: int) -> list[float]:
+    """Sizes in pixels, even in the logarithm."""
+    low, high = np.log(scale)
+    return np.exp(random.uniform(low, high, count)).tolist()
 
 
 def _find_place(
-    random: Random, sprite: Sprite, size: tuple[int, int], options: SceneOptions,
-    others: list[Sprite], corners: list[tuple[int, int]],
-) -> tuple[int, int] | None:  # fmt: skip
-    """A (row, column) for the sprite that leaves the others free enough, or None."""
-    shape = np.array(sprite.alpha.shape)
-    low, high = -options.cut * shape, np.array(size) - (1 - options.cut) * shape
-    tries = np.round(random.uniform(np.minimum(low, high), np.maximum(low, high), (_TRIES, 2)))
-    for top, left in tries.astype(int).tolist():
-        shares = (
-            _share(sprite.alpha.shape, (top, left), other.alpha.shape, corner)
-            for other, corner in zip(others, corners, strict=True)
-        )
-        if all(share <= options.overlap for share in shares):
-            return top, left
+    random: Random, piece: Piece, size: Size, options: SceneOptions, others: list[Piece]
+) -> tuple[int, int] | None:
+    """A (row, column) for the piece that leaves the others free enough, or None."""
+    (low, high), (first, last) = (
+        sorted((-options.cut * part, whole - (1 - options.cut) * part))
+        for whole, part in zip(size, piece.sprite.alpha.shape, strict=True)
+    )
+    for down, along in random.random((_TRIES, 2)).tolist():
+        corner = round(low + (high - low) * down), round(first + (last - first) * along)
+        if all(_fits(piece, corner, other, options.overlap) for other in others):
+            return corner
     return None
 
 
-def _share(
-    first: tuple[int, ...], corner1: tuple[int, int], second: tuple[int, ...],
-    corner2: tuple[int, int],
-) -> float:  # fmt: skip
-    """How much of the smaller of two boxes, given by shape and corner, the other takes."""
-    common = 1
-    for a, start1, b, start2 in zip(first, corner1, second, corner2, strict=True):
-        common *= max(0, min(start1 + a, start2 + b) - max(start1, start2))
-    return common / min(first[0] * first[1], second[0] * second[1])
+def _fits(piece: Piece, corner: tuple[int, int], other: Piece, overlap: float) -> bool:
+    """Does no more than `overlap` of the smaller box lie in the other?"""
+    (top, left), (top2, left2) = corner, other.corner
+    (high, wide), (high2, wide2) = piece.sprite.alpha.shape, other.sprite.alpha.shape
+    down = min(top + high, top2 + high2) - max(top, top2)
+    along = min(left + wide, left2 + wide2) - max(left, left2)
+    if down <= 0 or along <= 0:
+        return True
+    if _FIGURE in (piece.label, other.label):
+        overlap = math.sqrt(overlap)  # the box of a person is half empty
+    return down * along / min(high * wide, high2 * wide2) <= overlap
 
 
-def _owners(
-    size: tuple[int, int], sprites: list[Sprite], corners: list[tuple[int, int]]
-) -> np.ndarray:
+def _owners(size: Size, pieces: Sequence[Piece]) -> np.ndarray:
     """(H, W) int16: the uppermost thing at each pixel, -1 where there is none."""
     owner = np.full(size, -1, dtype=np.int16)
-    for number, (sprite, corner) in enumerate(zip(sprites, corners, strict=True)):
-        here, there = meet(size, sprite.alpha.shape, corner)
-        owner[here][sprite.solid[there]] = number
+    for number, piece in enumerate(pieces):
+        here, there = meet(size, piece.sprite.alpha.shape, piece.corner)
+        owner[here][piece.sprite.solid[there]] = number
     return owner
 
 
-def _visible(
-    size: tuple[int, int], sprites: list[Sprite], corners: list[tuple[int, int]]
-) -> np.ndarray:
+def _shown(owner: np.ndarray, pieces: Sequence[Piece]) -> np.ndarray:
     """(N,) how many pixels of each thing can be seen."""
-    owner = _owners(size, sprites, corners)
-    return np.bincount(owner.ravel() + 1, minlength=len(sprites) + 1)[1:]
+    counts = []
+    for number, piece in enumerate(pieces):
+        here, _ = meet(owner.shape, piece.sprite.alpha.shape, piece.corner)
+        counts.append(np.count_nonzero(owner[here] == number))
+    return np.array(counts)
+
+
+def _least(piece: Piece, share: float) -> float:
+    """How many pixels of a thing have to be seen."""
+    return max(1.0, share * np.count_nonzero(piece.sprite.solid))
+
+
+def _cover(
+    random: Random, pieces: Sequence[Piece], owner: np.ndarray, options: SceneOptions
+) -> tuple[Loose, ...]:
+    """A board on each thing, where every thing still shows enough of itself."""
+    free, boards = owner.copy(), []
+    needed = np.array([_least(piece, options.min_visible) for piece in pieces])
+    for number in range(len(pieces)):
+        share = options.occlusion * random.uniform(0.3, 0.75)
+        for _ in range(_BOARDS):
+            board = cover(random, owner == number, share)
+            left = np.where(covered(owner.shape, [board]), -1, free)
+            if (_shown(left, pieces) >= needed).all():
+                boards.append(board)
+                free = left
+                break
+    return tuple(boards)

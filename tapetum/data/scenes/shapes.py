@@ -47,18 +47,21 @@ def rounded(corners: list[tuple[float, float]], times: int = 2) -> Points:
     """A polygon with its corners cut, and those again: smooth after few rounds (Chaikin 1974)."""
     points = np.array(corners, dtype=float)
     for _ in range(times):
-        after = np.roll(points, -1, 0)
-        points = np.stack([0.8 * points + 0.2 * after, 0.2 * points + 0.8 * after], 1).reshape(
-            -1, 2
-        )
+        after = np.concatenate([points[1:], points[:1]])
+        cut = np.empty((2 * len(points), 2))
+        cut[::2] = 0.8 * points + 0.2 * after
+        cut[1::2] = 0.2 * points + 0.8 * after
+        points = cut
     return points
 
 
 def band(path: Points | list[tuple[float, float]], width: float) -> Points:
     """A brush stroke along a path (N, 2)."""
     path = np.asarray(path, dtype=float)
-    along = np.gradient(path, axis=0)
-    across = along[:, ::-1] * (-1, 1) / np.linalg.norm(along, axis=1, keepdims=True)
+    along = np.empty_like(path)  # np.gradient's differences, without its overhead
+    along[0], along[-1] = path[1] - path[0], path[-1] - path[-2]
+    along[1:-1] = (path[2:] - path[:-2]) / 2
+    across = along[:, ::-1] * (-1, 1) / np.hypot(along[:, :1], along[:, 1:])
     return np.concatenate([path + across * width / 2, (path - across * width / 2)[::-1]])
 
 

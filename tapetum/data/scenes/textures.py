@@ -33,9 +33,15 @@ _CLOTHS: tuple[tuple[RGB, RGB], ...] = (
 )  # fmt: skip
 
 
-def background(random: Random, size: Size, strength: float) -> np.ndarray:
-    """A surface (3, H, W) float32 in 0 ... 255; `strength` 0 is one plain colour."""
+def background(
+    random: Random, size: Size, strength: float, texture: str | None = None
+) -> np.ndarray:
+    """A surface (3, H, W) float32 in 0 ... 255; `strength` 0 is one plain colour.
+
+    texture: one of TEXTURES, or any.
+    """
     name = list(TEXTURES)[random.integers(len(TEXTURES))]
+    name = texture or name
     pairs = _PAIRS.get(name, _CLOTHS)
     tone = random.uniform(0.85, 1.12)
     dark, light = (np.array(shade(colour, tone)) for colour in pairs[random.integers(len(pairs))])
@@ -99,10 +105,10 @@ def bricks(random: Random, size: Size) -> Field:
     wide, shift, mortar = high * random.uniform(2, 2.6), random.uniform(0, 40), high * 0.13
     row = (y + shift) // high
     along = x + shift + row % 2 * (wide / 2)
-    column = along // wide
+    column = np.floor(along / wide)
     tones = random.uniform(0.66, 1.05, (int(row.max()) + 1, int(column.max()) + 1))
     stone = tones.astype(np.float32)[row.astype(np.int64), column.astype(np.int64)]
-    joint = ((y + shift) % high < mortar) | (along % wide < mortar)
+    joint = ((y + shift) % high < mortar) | (along - column * wide < mortar)
     return np.where(joint, np.float32(0.1), stone) + 0.07 * noise(random, size, "rough")
 
 
@@ -132,8 +138,15 @@ def illumination(random: Random, size: Size, light: tuple[float, float], strengt
     """Light on the scene (H, W), mean about 1: brighter towards (x, y), uneven besides."""
     y, x = np.linspace(-1, 1, 4)[:, None], np.linspace(-1, 1, 5)[None]
     coarse = random.normal(0, 0.5, (4, 5)) + x * light[0] + y * light[1]
-    field = Image.fromarray(np.exp(0.4 * strength * np.clip(coarse, -2, 2)).astype(np.float32))
-    return np.asarray(field.resize((size[1], size[0]), Image.Resampling.BICUBIC))
+    field = np.exp(0.4 * strength * np.clip(coarse, -2, 2)).astype(np.float32)
+    return _enlarger(size[0], 4) @ field @ _enlarger(size[1], 5).T
+
+
+@functools.cache
+def _enlarger(large: int, small: int) -> np.ndarray:
+    """(large, small) float32: bicubic interpolation along one axis as a matrix."""
+    units = Image.fromarray(np.eye(small, dtype=np.float32))
+    return np.asarray(units.resize((small, large), Image.Resampling.BICUBIC, (0, 0, small, small)))
 
 
 def exposure(random: Random, strength: float) -> np.ndarray:

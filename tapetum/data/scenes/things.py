@@ -218,6 +218,9 @@ THINGS: tuple[str, ...] = tuple(sorted([*DRAWN, "digit"]))
 """All classes; a digit is handwritten (sprites) and painted with two inks."""
 
 
+_EIGHT, _TWELVE = np.linspace(0, 1, 8), np.linspace(0, 1, 12)
+
+
 def inks(random: Random) -> tuple[RGB, RGB]:
     """Colours of a digit's stroke and of the outline that keeps it legible on any ground."""
     if random.random() < 0.35:
@@ -234,14 +237,11 @@ def _ring(left: float, right: float, x: float, across: float, down: float) -> Po
 
 def _gore(first: float, last: float, tilt: float) -> Points:
     """A sphere's surface between two meridians, seen from the front, its pole tilted towards us."""
-    rim = np.linspace(first, last, 8)
-    return np.concatenate(
-        [
-            _on_sphere(np.linspace(0, _horizon(first, tilt), 12), first, tilt),
-            _on_sphere(_horizon(rim, tilt), rim, tilt),
-            _on_sphere(np.linspace(_horizon(last, tilt), 0, 12), last, tilt),
-        ]
-    )
+    rim = first + (last - first) * _EIGHT
+    horizon = _horizon(rim, tilt)
+    down = np.concatenate([horizon[0] * _TWELVE, horizon, horizon[-1] * _TWELVE[::-1]])
+    longitude = np.concatenate([np.full(12, first), rim, np.full(12, last)])
+    return _on_sphere(down, longitude, tilt)
 
 
 def _horizon(longitude: Any, tilt: float) -> Any:

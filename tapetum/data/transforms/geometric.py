@@ -110,7 +110,7 @@ class RandomCrop(Transform):
         expect_share("min_visible", self.min_visible)
 
     def draw(self, size: Size, generator: torch.Generator) -> Framing:
-        top, left = _place(size, self.size, generator)
+        top, left = place(size, self.size, generator)
         return Framing(size, top, left, self.size, self.fill, self.min_visible)
 
 
@@ -138,8 +138,8 @@ class ScaleJitter(Transform):
     def draw(self, size: Size, generator: torch.Generator) -> Framing:
         frame = fit(size, self.size or size, self.longest)
         factor = math.exp(uniform(math.log(self.low), math.log(self.high), generator))
-        scaled = _rounded(frame[0] * factor, frame[1] * factor)
-        top, left = _place(scaled, frame, generator)
+        scaled = rounded(frame[0] * factor, frame[1] * factor)
+        top, left = place(scaled, frame, generator)
         return Framing(scaled, top, left, frame, self.fill, self.min_visible)
 
 
@@ -150,7 +150,7 @@ class Translate(Transform):
     y: int
     x: int
     min_visible: float = 0.25
-    fill: Colour = MEAN_COLOUR
+    fill: Colour | None = MEAN_COLOUR
 
     def __post_init__(self) -> None:
         expect_range("y, x", 0, min(self.y, self.x), 0)
@@ -186,14 +186,15 @@ def fit(size: Size, wanted: int | Size, longest: int | None = None) -> Size:
     factor = wanted / min(size)
     if longest is not None:
         factor = min(factor, longest / max(size))
-    return _rounded(size[0] * factor, size[1] * factor)
+    return rounded(size[0] * factor, size[1] * factor)
 
 
-def _rounded(height: float, width: float) -> Size:
+def rounded(height: float, width: float) -> Size:
+    """Whole pixels, one at least."""
     return max(1, math.floor(height + 0.5)), max(1, math.floor(width + 0.5))
 
 
-def _place(picture: Size, window: Size, generator: torch.Generator) -> tuple[int, int]:
+def place(picture: Size, window: Size, generator: torch.Generator) -> tuple[int, int]:
     """A random place (top, left) of a window on a picture: one of the two lies in the other."""
     spare = [picture[0] - window[0], picture[1] - window[1]]
     top, left = (whole(min(room, 0), max(room, 0), generator) for room in spare)

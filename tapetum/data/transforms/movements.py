@@ -93,9 +93,10 @@ class Turn:
 class Framing:
     """Scale a picture to `scaled` (height, width), then show the window of `size` at (top, left).
 
-    The window may reach beyond the picture: there the image shows `fill`, semantic maps 255, masks
-    nothing. Images are resampled bilinearly with antialiasing; a pixel of a mask or of a map takes
-    the value of the old pixel in which its centre lies.
+    The window may reach beyond the picture: there the image shows `fill` (None: the picture as in
+    a mirror along its border), semantic maps 255, masks nothing. Images are resampled bilinearly
+    with antialiasing; a pixel of a mask or of a map takes the value of the old pixel in which its
+    centre lies.
 
     With `min_visible` None every thing is kept and its box only moved. With a number, boxes are
     clipped to the picture, and a thing goes, with its label, mask and all else, when less than
@@ -108,7 +109,7 @@ class Framing:
     top: int
     left: int
     size: Size
-    fill: Colour = MEAN_COLOUR
+    fill: Colour | None = MEAN_COLOUR
     min_visible: float | None = None
 
     def size_after(self, size: Size) -> Size:
@@ -137,6 +138,10 @@ class Framing:
     def frame_image(self, image: Tensor) -> Tensor:
         """An image (3, H, W), uint8 or float."""
         scaled = resize_image(image, self.scaled)
+        if self.fill is None:
+            down = _mirrored(self.top, self.size[0], self.scaled[0])
+            across = _mirrored(self.left, self.size[1], self.scaled[1])
+            return torch.from_numpy(scaled.numpy().take(down, 1).take(across, 2))
         fill = torch.tensor(self.fill, dtype=torch.float32)
         if image.is_floating_point():
             fill = fill / 255
@@ -259,6 +264,12 @@ def _move_points(points: Tensor, matrix: Tensor) -> Tensor:
 def _nearest(old: int, new: int) -> np.ndarray:
     """(new,) the old pixel in which the centre of each new pixel lies, in exact integers."""
     return (2 * np.arange(new) + 1) * old // (2 * new)
+
+
+def _mirrored(start: int, length: int, total: int) -> np.ndarray:
+    """(length,) the pixels start, start + 1, ... of a row of `total` that is mirrored for ever."""
+    places = np.arange(start, start + length) % (2 * total)
+    return np.minimum(places, 2 * total - 1 - places)
 
 
 def _overlap(start: int, length: int, total: int) -> tuple[slice, slice]:

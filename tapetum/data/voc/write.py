@@ -28,7 +28,7 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     owners: dict[str, Picture] = {}
     for split, pictures in annotations.splits.items():
         names = []
-        for picture in (p for p in pictures if p.path is not None):
+        for picture in (p for p in pictures if p.there):
             stem = _stem(picture)
             if owners.setdefault(stem, picture) is not picture:
                 if owners[stem].path != picture.path:

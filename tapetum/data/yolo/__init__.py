@@ -23,6 +23,7 @@ from tapetum.data.findings import Log
 from tapetum.data.image import SUFFIXES
 from tapetum.data.picture import Annotations
 from tapetum.data.splits import ALL, in_order, split_name
+from tapetum.data.yaml_file import YAML_SUFFIXES, has_format
 from tapetum.data.yolo.config import Config, find_yaml, read_config
 from tapetum.data.yolo.labels import Labels
 from tapetum.data.yolo.places import pictures_named, places_named
@@ -37,7 +38,7 @@ _TXT = (".txt",)
 def recognise(path: Path) -> bool:
     """Is this a YOLO data file, or a folder with one, or with labels where they belong?"""
     if path.is_file():
-        return path.suffix.lower() in (".yaml", ".yml")
+        return path.name.lower().endswith(YAML_SUFFIXES) and not has_format(path)
     if not path.is_dir():
         return False
     finder = Finder(path)

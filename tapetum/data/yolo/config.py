@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tapetum.base.errors import AnnotationError
-from tapetum.base.files import nesting, read_text
+from tapetum.base.files import read_text
 from tapetum.base.limits import Limits
 from tapetum.data.finder import Finder
 from tapetum.data.findings import Log
+from tapetum.data.yaml_file import YAML_BYTES, YAML_SUFFIXES, has_format, load_yaml
 
-_YAML_BYTES = 2**20  # a configuration; YAML is slow to read
-_DEPTH = 50
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 
 
@@ -35,7 +31,7 @@ class Config:
 
 def find_yaml(finder: Finder) -> Path | None:
     """The dataset's own YAML file: data.yaml, else the first other one that names classes."""
-    names = finder.files("", (".yaml", ".yml"), deep=False)
+    names = finder.files("", YAML_SUFFIXES, deep=False)
     names.sort(key=lambda name: not name.startswith("data."))
     files = (finder.root / name for name in names)
     return next((file for file in files if _names_classes(file)), None)
@@ -59,11 +55,11 @@ def read_config(yaml_file: Path | None, finder: Finder, log: Log, limits: Limits
 
 def _names_classes(file: Path) -> bool:
     with file.open("rb") as stream:
-        return b"names" in stream.read(_YAML_BYTES)
+        return b"names" in stream.read(YAML_BYTES) and not has_format(file)
 
 
 def _from_yaml(file: Path, log: Log, limits: Limits) -> Config:
-    content = _load(file, limits)
+    content = load_yaml(file, limits)
     if not isinstance(content, dict):
         raise AnnotationError("a YOLO data file holds `key: value` lines", file=file)
     base = content.get("path")
@@ -82,24 +78,6 @@ def _from_yaml(file: Path, log: Log, limits: Limits) -> Config:
         if len(texts) < len([place for place in places if place]):
             log.note("annotation-malformed", file, key, "not the name of a folder or list file")
     return config
-
-
-def _load(file: Path, limits: Limits) -> Any:
-    """The content by the safe loader. Merge keys are refused, because a page of them expands to
-    gigabytes; deep brackets too, because the time to read them grows with their square."""
-    text = read_text(file, dataclasses.replace(limits, text_bytes=_YAML_BYTES))
-    if "<<" in text:
-        raise AnnotationError("merge keys (<<) are not accepted", file=file)
-    if nesting(text.encode()) > _DEPTH:
-        raise AnnotationError(f"nested deeper than {_DEPTH} levels", file=file)
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        where = f"line {error.problem_mark.line + 1}" if error.problem_mark else None
-        raise AnnotationError(f"not valid YAML: {error.problem}", file=file, where=where) from error
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise AnnotationError(f"not valid YAML: {reason}", file=file) from error
 
 
 def _names(content: dict[Any, Any], file: Path, log: Log) -> dict[int, str] | None:

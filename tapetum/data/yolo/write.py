@@ -33,7 +33,7 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
             if owners.setdefault(stem, picture).path != picture.path:
                 why = f"{owners[stem].name} and {picture.name} would share one label file"
                 raise AnnotationError(why, file=picture.path or picture.name)
-            if picture.path is not None:
+            if picture.there:
                 copy(picture, f"images/{split}/{picture.name}")
                 with atomic_write(safe_path(out, f"labels/{split}/{stem}.txt"), "w") as file:
                     file.write(_lines(picture))
@@ -42,8 +42,8 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
 
 
 def _lines(picture: Picture) -> str:
-    assert picture.path is not None
-    height, width = picture.size or image_size(picture.path).size
+    size = picture.size or (image_size(picture.path).size if picture.path else (1, 1))
+    height, width = size
     lines = []
     for row in range(len(picture)):
         if not picture.crowd[row]:
@@ -73,6 +73,6 @@ def _lost(annotations: Annotations) -> list[str]:
         "crowd regions": sum(int(picture.crowd.sum()) for picture in pictures),
         "marks of difficult objects": sum(int(picture.difficult.sum()) for picture in pictures),
         "outlines": sum(s is not None for picture in pictures for s in picture.segments),
-        "pictures without a file": sum(picture.path is None for picture in pictures),
+        "pictures without a file": sum(not picture.there for picture in pictures),
     }
     return ["ids and stated areas"] + [f"{n} {what}" for what, n in counts.items() if n]

@@ -20,15 +20,21 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tapetum.backbones import make_backbone, resnet
 from tapetum.backbones.reference import Renames
 from tapetum.layers.anchors import AnchorGrid, octave_sizes
 from tapetum.layers.pyramid import FeaturePyramid, PoolTop
 from tapetum.layers.regions import RegionPool
-from tapetum.models.detection.assign import assign, crowd_of, matched_objects, objects_of
-from tapetum.models.detection.results import as_prediction
+from tapetum.models.detection.assign import objects_of
+from tapetum.models.detection.regions import (
+    RegionHead,
+    picture_index,
+    region_candidates,
+    region_losses,
+    sample_regions,
+)
+from tapetum.models.detection.results import suppress, to_original
 from tapetum.models.detection.rpn import (
     ProposalHead,
     Sampled,
@@ -37,16 +43,7 @@ from tapetum.models.detection.rpn import (
     sample_anchors,
 )
 from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD, Preparation
-from tapetum.ops.boxes import decode_boxes, encode_boxes
-from tapetum.ops.losses import cross_entropy, smooth_l1_loss
-from tapetum.ops.matching import sample_balanced
 from tapetum.structures import Batch, Objects, Prediction, Target
-
-BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
-"""Offsets of proposals are small: these bring them near unit variance."""
-OVERLAP = 0.5
-"""IoU from which a proposal learns an object; below, background."""
-POSITIVE_FRACTION = 0.25
 
 
 class Raw(NamedTuple):
@@ -61,24 +58,6 @@ class Raw(NamedTuple):
     region_deltas: Tensor  # (P, 1 + K, 4)
     sampled_anchors: Sampled | None  # with truth: which anchors are in the loss
     region_match: Tensor | None  # (P,) with truth: object of each region, -1 background
-
-
-class RegionHead(nn.Module):
-    """Two dense layers over pooled features, then classes and offsets."""
-
-    def __init__(self, channels: int, size: int, width: int, classes: int) -> None:
-        super().__init__()
-        self.dense1 = nn.Linear(channels * size * size, width)
-        self.dense2 = nn.Linear(width, width)
-        self.relu = nn.ReLU()
-        self.classes = nn.Linear(width, 1 + classes)
-        self.deltas = nn.Linear(width, (1 + classes) * 4)
-
-    def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled features (P, C, size, size) to logits (P, 1 + K) and offsets (P, 1 + K, 4)."""
-        x = self.relu(self.dense1(pooled.flatten(1)))
-        x = self.relu(self.dense2(x))
-        return self.classes(x), self.deltas(x).unflatten(1, (-1, 4))
 
 
 class FasterRCNN(nn.Module):
@@ -139,7 +118,21 @@ class FasterRCNN(nn.Module):
         With truth: more proposals, the true boxes among them, and of anchors and regions a sample
         drawn from `generator`, which the losses use (the first ones without a generator).
         """
-        maps = list(self.pyramid(self.backbone(pixels)).values())
+        return self.detect(self.maps(pixels), pixels, sizes, truth, generator)
+
+    def maps(self, pixels: Tensor) -> list[Tensor]:
+        """Pyramid maps, p2 to p6."""
+        return list(self.pyramid(self.backbone(pixels)).values())
+
+    def detect(
+        self,
+        maps: Sequence[Tensor],
+        pixels: Tensor,
+        sizes: Tensor,
+        truth: Sequence[Target] | None,
+        generator: torch.Generator | None,
+    ) -> Raw:
+        """`forward` for those who have the maps already."""
         anchors = self.anchors(pixels, maps)
         objectness, anchor_deltas = self.proposal_head(maps)
         regions = propose(
@@ -154,7 +147,7 @@ class FasterRCNN(nn.Module):
         sampled, match = None, None
         if truth is not None:
             sampled = sample_anchors(truth, every, self.sampled_anchors, generator)
-            regions, match = self._sample_regions(regions, truth, generator)
+            regions, match = sample_regions(regions, truth, self.sampled_regions, generator)
         boxes, picture = torch.cat(regions), picture_index(regions)
         class_logits, region_deltas = self._classify(maps, boxes, picture)
         return Raw(
@@ -175,25 +168,6 @@ class FasterRCNN(nn.Module):
         """Logits (P, 1 + K) and offsets (P, 1 + K, 4) of boxes (P, 4); p6 only makes proposals."""
         return self.region_head(self.region_pool(maps[:-1], boxes, picture))
 
-    def _sample_regions(
-        self,
-        proposals: Sequence[Tensor],
-        truth: Sequence[Target],
-        generator: torch.Generator | None,
-    ) -> tuple[list[Tensor], Tensor]:
-        """Of proposals and true boxes, those to learn from, and the object of each, -1 for none."""
-        regions, matches = [], []
-        for boxes, target in zip(proposals, truth, strict=True):
-            objects = objects_of(target)
-            boxes = torch.cat((boxes, objects.boxes[~crowd_of(objects)].to(boxes.dtype)))
-            match = assign(objects, boxes, OVERLAP, OVERLAP)
-            chosen = torch.cat(
-                sample_balanced(match, self.sampled_regions, POSITIVE_FRACTION, generator)
-            )
-            regions.append(boxes[chosen])
-            matches.append(match[chosen])
-        return regions, torch.cat(matches)
-
     def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
         """Two losses of the proposals, two of the regions, over what forward sampled.
 
@@ -202,44 +176,31 @@ class FasterRCNN(nn.Module):
         """
         if raw.sampled_anchors is None or raw.region_match is None:
             raise ValueError("raw: expected from forward(..., truth), got it from one without")
-        losses = proposal_losses(
+        first = proposal_losses(
             raw.objectness, raw.anchor_deltas, raw.anchors, raw.sampled_anchors, truth
         )
-        thing = torch.nonzero(raw.region_match >= 0).flatten()
-        picture, match = raw.picture[thing], raw.region_match[thing]
-        boxes, labels = matched_objects(truth, picture, match)
-        goal = torch.zeros_like(raw.region_match)  # (P,) background
-        goal[thing] = 1 + labels
-        offsets = encode_boxes(boxes, raw.regions[thing], BOX_WEIGHTS)
-        error = smooth_l1_loss(
-            raw.region_deltas[thing, 1 + labels], offsets, beta=1 / 9, reduction="sum"
+        second = region_losses(
+            raw.class_logits, raw.region_deltas, raw.regions, raw.picture, raw.region_match, truth
         )
-        return losses | {
-            "classification": cross_entropy(raw.class_logits, goal),
-            "boxes": error / max(1, len(goal)),
-        }
+        return first | second
 
     def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
         """Detections in the frame of the original pictures, by falling score."""
-        scores = F.softmax(raw.class_logits.to(raw.regions.dtype), dim=1)[:, 1:]  # (P, K)
-        region, label = torch.nonzero(scores > self.score_threshold, as_tuple=True)
-        deltas = raw.region_deltas[region, 1 + label]
-        found = Objects(
-            boxes=decode_boxes(deltas, raw.regions[region], BOX_WEIGHTS),
-            labels=label,
-            scores=scores[region, label],
+        frames = zip(batch.sizes.tolist(), batch.originals.tolist(), strict=True)
+        return [
+            Prediction(objects=to_original(found, tuple(size), tuple(original)))
+            for found, (size, original) in zip(self.found(raw, batch.sizes), frames, strict=True)
+        ]
+
+    def found(self, raw: Raw, sizes: Tensor) -> list[Objects]:
+        """Detections in the frame of the prepared pictures of sizes (B, 2), by falling score."""
+        candidates, region = region_candidates(
+            raw.class_logits, raw.region_deltas, raw.regions, self.score_threshold
         )
         picture = raw.picture[region]
-        sizes, originals = batch.sizes.tolist(), batch.originals.tolist()
         return [
-            as_prediction(
-                found[picture == i],
-                size=tuple(sizes[i]),
-                original=tuple(originals[i]),
-                nms_threshold=self.nms_threshold,
-                max_detections=self.max_detections,
-            )
-            for i in range(len(sizes))
+            suppress(candidates[picture == i], tuple(size), self.nms_threshold, self.max_detections)
+            for i, size in enumerate(sizes.tolist())
         ]
 
     def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
@@ -247,10 +208,12 @@ class FasterRCNN(nn.Module):
         batch = self.prepare(pictures, targets)
         assert batch.truth is not None
         objects = [objects_of(target) for target in batch.truth]
-        boxes = [o.boxes for o in objects]
-        maps = list(self.pyramid(self.backbone(batch.pixels)).values())
+        return self.label_logits(self.maps(batch.pixels), objects)
+
+    def label_logits(self, maps: Sequence[Tensor], objects: Sequence[Objects]) -> Tensor:
+        """(N,) for each box of the objects of all pictures, the logit of its label."""
+        boxes, labels = [o.boxes for o in objects], torch.cat([o.labels for o in objects])
         logits, _ = self._classify(maps, torch.cat(boxes), picture_index(boxes))
-        labels = torch.cat([o.labels for o in objects])
         return logits[torch.arange(len(labels), device=labels.device), 1 + labels]
 
     def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
@@ -261,11 +224,6 @@ class FasterRCNN(nn.Module):
             name: (self.backbone, itemgetter(name)) for name in backbone
         }
         return layers | {name: (self.pyramid, itemgetter(name)) for name in pyramid}
-
-
-def picture_index(boxes: Sequence[Tensor]) -> Tensor:
-    """(P,) int64: the position in the list of each of the P boxes in it."""
-    return torch.cat([b.new_full((len(b),), i, dtype=torch.int64) for i, b in enumerate(boxes)])
 
 
 def faster_rcnn(

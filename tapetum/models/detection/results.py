@@ -24,11 +24,22 @@ def as_prediction(
     size: (height, width) of the prepared picture, without padding, in whose frame the boxes are.
     original: (height, width) of the picture as it came.
     """
+    found = suppress(candidates, size, nms_threshold, max_detections)
+    return Prediction(objects=to_original(found, size, original))
+
+
+def suppress(
+    candidates: Objects, size: tuple[int, int], nms_threshold: float, max_detections: int
+) -> Objects:
+    """Scored candidates clipped to `size`, suppressed class by class, cut; by falling score."""
     boxes = clip_boxes_to_image(candidates.boxes, size)
     solid = remove_small_boxes(boxes, SMALLEST)
     boxes, found = boxes[solid], candidates[solid]
     assert found.scores is not None
     keep = batched_nms(boxes, found.scores, found.labels, nms_threshold)[:max_detections]
-    return Prediction(
-        objects=found[keep].with_(boxes=boxes_to_original(boxes[keep], size, original))
-    )
+    return found[keep].with_(boxes=boxes[keep])
+
+
+def to_original(found: Objects, size: tuple[int, int], original: tuple[int, int]) -> Objects:
+    """The same with boxes in the frame of the picture as it came."""
+    return found.with_(boxes=boxes_to_original(found.boxes, size, original))

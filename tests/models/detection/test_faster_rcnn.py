@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tapetum.base.runtime import generator
-from tapetum.models.detection.faster_rcnn import FasterRCNN, Raw, faster_rcnn, picture_index
+from tapetum.models.detection.faster_rcnn import FasterRCNN, Raw, faster_rcnn
 from tapetum.models.detection.rpn import Sampled
 from tapetum.structures import Batch, Objects, Target
 from tests.contract.tiny import TINY
@@ -133,8 +133,3 @@ def test_score_is_the_logit_with_the_box_as_the_only_proposal() -> None:
     boxes = [(*output.regions[i].tolist(), label) for i, label in ((3, 2), (0, 0))]
     scores = model.score([picture], [truth(*boxes)])
     torch.testing.assert_close(scores, output.class_logits[[3, 0], [3, 1]])
-
-
-def test_picture_index() -> None:
-    boxes = [torch.zeros(2, 4), torch.zeros(0, 4), torch.zeros(1, 4)]
-    assert picture_index(boxes).tolist() == [0, 0, 2]

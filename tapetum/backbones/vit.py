@@ -1,0 +1,102 @@
+"""Vision transformer: a picture is a row of patches, and every patch may look at every other.
+
+Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words" (arXiv 2010.11929). The picture is cut into
+squares, each becomes one vector, learnt position vectors tell them apart, and blocks of attention
+mix them. A class token, a vector of its own, gathers what the classifier needs. Nothing in it knows
+that neighbours belong together: that has to be learnt, from many pictures.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from tapetum.backbones.reference import Renames
+from tapetum.layers.attention import Block
+from tapetum.layers.dropout import check_dropout, dropout
+
+
+def _pairs(fc1: str, fc2: str) -> tuple[tuple[str, str], ...]:
+    block = "encoder.layers.encoder_layer_#."
+    return (
+        ("patches.*", "conv_proj.*"),
+        ("token", "class_token"),
+        ("positions", "encoder.pos_embedding"),
+        ("blocks.#.norm#.*", f"{block}ln_#.*"),
+        ("blocks.#.attention.qkv.weight", f"{block}self_attention.in_proj_weight"),
+        ("blocks.#.attention.qkv.bias", f"{block}self_attention.in_proj_bias"),
+        ("blocks.#.attention.out.*", f"{block}self_attention.out_proj.*"),
+        ("blocks.#.mlp.fc1.*", f"{block}mlp.{fc1}.*"),
+        ("blocks.#.mlp.fc2.*", f"{block}mlp.{fc2}.*"),
+        ("norm.*", "encoder.ln.*"),
+    )
+
+
+REFERENCE = {
+    "torchvision": Renames(_pairs("0", "3")),
+    # Published files are older than the MLP that torchvision builds with today.
+    "torchvision-published": Renames(_pairs("linear_1", "linear_2")),
+}
+
+
+class VisionTransformer(nn.Module):
+    """Pictures (B, 3, S, S) to tokens (B, T, width): the class token first, then row by row.
+
+    grid: patches along each side of the picture. lead: tokens before those of the patches, 1 with
+    a class token, else 0.
+
+    Raises:
+        ValueError: `patch` does not divide `image_size`, or `dropout` is not in [0, 1).
+    """
+
+    def __init__(
+        self,
+        image_size: int = 224,
+        patch: int = 16,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        mlp: int = 3072,
+        dropout: float = 0.0,
+        class_token: bool = True,
+    ) -> None:
+        super().__init__()
+        if patch < 1 or image_size % patch:
+            raise ValueError(f"patch: expected a divisor of image_size {image_size}, got {patch}")
+        check_dropout(dropout)
+        self.image_size = image_size
+        self.grid = image_size // patch
+        self.lead = int(class_token)
+        self.dropout = dropout
+        self.patches = nn.Conv2d(3, width, patch, patch)
+        self.token = nn.Parameter(torch.zeros(1, 1, width)) if class_token else None
+        self.positions = nn.Parameter(torch.empty(1, self.lead + self.grid**2, width))
+        self.blocks = nn.ModuleList(Block(width, heads, mlp, dropout) for _ in range(depth))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        nn.init.normal_(self.positions, std=0.02)
+        nn.init.trunc_normal_(self.patches.weight, std=math.sqrt(1 / (3 * patch**2)))
+        assert self.patches.bias is not None
+        nn.init.zeros_(self.patches.bias)
+
+    def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """With a generator, `dropout` of the values are dropped at every step.
+
+        Raises:
+            ValueError: pictures of another size.
+        """
+        size = tuple(pixels.shape[-2:])
+        if size != (self.image_size, self.image_size):
+            raise ValueError(f"pixels: expected {self.image_size} x {self.image_size}, got {size}")
+        x = self.patches(pixels).flatten(2).transpose(1, 2)  # (B, grid * grid, width)
+        if self.token is not None:
+            x = torch.cat((self.token.expand(len(x), -1, -1), x), dim=1)  # (B, T, width)
+        x = dropout(x + self.positions, self.dropout, generator)
+        for block in self.blocks:
+            x = block(x, generator)
+        return self.norm(x)
+
+    def as_map(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, T, width) as a map (B, width, grid, grid), without the class token."""
+        return tokens[:, self.lead :].transpose(1, 2).unflatten(2, (self.grid, self.grid))

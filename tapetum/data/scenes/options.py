@@ -1,0 +1,169 @@
+"""What scenes are like: sizes and counts, one knob for each challenge of vision, named presets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tapetum.base.errors import UsageError
+from tapetum.data.dataset import NEEDS
+
+Count = tuple[int, int]
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """What scenes are like. The defaults suit a detector that learns for two minutes.
+
+    count: fewest and most things, as tried; a scene may end with fewer. None: (3, 8), or what
+        the need wants (`suited`).
+    scale: smallest and largest side of a thing in pixels; even in the logarithm. None: (16, 96),
+        or what the need wants.
+    figures: fewest and most people. None: (1, 3) where keypoints are needed, else none.
+    figure_scale: smallest and largest height of a standing person in pixels.
+    overlap: the share of a thing's box, at most, that the box of another may take; beside a
+        person, whose box is half empty, the square root of that.
+    cut: the share of a thing's height or width, at most, that the picture's border may cut off.
+    min_visible: a thing that shows less than this share of its pixels is left out altogether.
+    rotation: degrees, at most, either way; half of that for people.
+    light: shadows, volume and uneven, coloured light; 0 is flat, 1 is harsh.
+    texture: contrast of the background; 0 is one colour.
+    noise: standard deviation of the film grain, in levels of 255.
+
+    The knobs, from 0 to 1. Turning one changes nothing else of a scene.
+    viewpoint: things are seen from the side: tilted by 20 to 65 degrees at 1.
+    illumination: scenes are up to three times darker and twice lighter, colder and warmer, and
+        half of one lies in a hard shadow, at 1.
+    clutter: up to 30 textured shapes that have no label lie below the things at 1.
+    occlusion: boards cover 30 to 75 percent of each thing at 1, less where `min_visible` says so.
+    deformation: things bend and ripple, as far as nothing folds at 1.
+    intraclass: at 0 all things of a class are the same individual, at 0.5 each has its own
+        colours and proportions, at 1 any colour, and some are twice as wide as high or reverse.
+    context: -1 to 1. At 0 the background says nothing of the things on it; at 1 they lie on one
+        that is usual for their class, at -1 never on one of those; between, as often as it says.
+    """
+
+    count: Count | None = None
+    scale: Range | None = None
+    figures: Count | None = None
+    figure_scale: Range = (48.0, 160.0)
+    overlap: float = 0.35
+    cut: float = 0.15
+    min_visible: float = 0.25
+    rotation: float = 20.0
+    light: float = 0.4
+    texture: float = 1.0
+    noise: float = 3.0
+    viewpoint: float = 0.0
+    illumination: float = 0.0
+    clutter: float = 0.0
+    occlusion: float = 0.0
+    deformation: float = 0.0
+    intraclass: float = 0.5
+    context: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("count", "figures"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value[0] <= value[1] < 1000:
+                raise ValueError(f"{name}: expected 0 <= fewest <= most < 1000, got {value}")
+        for name in ("scale", "figure_scale"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value[0] <= value[1]:
+                raise ValueError(f"{name}: expected 0 < smallest <= largest, got {value}")
+        for name in ("overlap", "cut", "min_visible", "light", "texture", *_KNOBS):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: expected 0 ... 1, got {getattr(self, name)}")
+        if not -1 <= self.context <= 1:
+            raise ValueError(f"context: expected -1 ... 1, got {self.context}")
+        if not (0 <= self.rotation < math.inf and 0 <= self.noise < math.inf):
+            raise ValueError(
+                f"rotation, noise: expected 0 or more, got {self.rotation}, {self.noise}"
+            )
+
+    def suited(self, need: str, size: tuple[int, int]) -> Suited:
+        """These options with everything that is None chosen for a need and a picture's size.
+
+        "box" has exactly one large thing, whatever `count` and `figures` say; "keypoints" has one
+        to three people among a few things.
+
+        Raises:
+            ValueError: a need that is not one of `tapetum.data.dataset.NEEDS`.
+        """
+        if need not in NEEDS:
+            raise ValueError(f"need: expected one of {', '.join(NEEDS)}, got {need!r}")
+        count, scale, figures = (3, 8), (16.0, 96.0), (0, 0)
+        if need == "keypoints":
+            count, figures = (0, 4), (1, 3)
+        if need == "box":
+            scale = (0.28 * min(size), 0.75 * min(size))
+            return Suited(self, (1, 1), self.scale or scale, (0, 0))
+        return Suited(self, self.count or count, self.scale or scale, self.figures or figures)
+
+
+@dataclass(frozen=True)
+class Suited:
+    """Options in which nothing is left open: see `SceneOptions`."""
+
+    options: SceneOptions
+    count: Count
+    scale: Range
+    figures: Count
+
+
+_KNOBS = (
+    "viewpoint", "illumination", "clutter", "occlusion", "deformation", "intraclass",
+)  # fmt: skip
+
+MIXED = SceneOptions(count=(2, 5), figures=(1, 2))
+"""Scenes with things and people, on which every task has something to find."""
+
+
+def challenge(name: str, level: float = 1.0) -> SceneOptions:
+    """The default options with one challenge turned to `level`, 0 to 1.
+
+    "scale" is the spread of sizes: 0 has all things 39 pixels large, 0.6 is as usual, at 1 they
+    are 9 to 176. All others are the field of that name; "context" goes down to -1.
+    """
+    if name != "scale":
+        changed: dict[str, Any] = {name: level}
+        return SceneOptions(**changed)
+    if not 0 <= level <= 1:
+        raise ValueError(f"scale: expected 0 ... 1, got {level}")
+    return SceneOptions(scale=(39.2 * math.exp(-1.5 * level), 39.2 * math.exp(1.5 * level)))
+
+
+CHALLENGES: dict[str, SceneOptions] = {
+    name: challenge(name) for name in (*_KNOBS, "context", "scale")
+}
+"""Each challenge at its full level, by name; an object detector should cope with them all."""
+
+
+def scene_options(words: str) -> SceneOptions:
+    """Options from words: "occlusion", "occlusion=0.8", "clutter=0.3,viewpoint", "mixed", "".
+
+    A challenge without a number is at 1; several add up.
+
+    Raises:
+        UsageError: an unknown challenge, or a level that is not in its range.
+    """
+    options = SceneOptions()
+    for word in filter(None, (part.strip() for part in words.split(","))):
+        name, _, level = word.partition("=")
+        if name == "mixed" and not level:
+            options = replace(options, count=MIXED.count, figures=MIXED.figures)
+            continue
+        if name not in CHALLENGES:
+            known = ", ".join(["mixed", *CHALLENGES])
+            raise UsageError(f"scenes have no challenge {name!r}", hint=f"one of {known}")
+        try:
+            turned = challenge(name, float(level) if "=" in word else 1.0)
+        except ValueError as error:
+            reach = "-1 to 1" if name == "context" else "0 to 1"
+            raise UsageError(
+                f"{name}: {level!r} is no level", hint=f"a number from {reach}, as in {name}=0.5"
+            ) from error
+        options = replace(options, **{name: getattr(turned, name)})
+    return options

@@ -1,0 +1,112 @@
+"""Recipes: which transforms a training uses, by the task and what its pictures are like."""
+
+from __future__ import annotations
+
+from tapetum.base.errors import UsageError
+from tapetum.data.transforms.change import Size, Transform
+from tapetum.data.transforms.compose import Compose
+from tapetum.data.transforms.crops import RandomResizedCrop, ZoomedCrop
+from tapetum.data.transforms.elastic import ElasticDeformation
+from tapetum.data.transforms.geometric import (
+    HorizontalFlip,
+    Resize,
+    Rotate90,
+    ScaleJitter,
+    Translate,
+    VerticalFlip,
+)
+from tapetum.data.transforms.movements import Pairs
+from tapetum.data.transforms.photometric import ColourJitter
+
+RECIPES = ("default", "microscope", "any-orientation", "flip", "none")
+"""What `standard_transforms` knows."""
+
+CLASSIFICATION_RECIPES = ("default", "small", "small-no-flip", "digits", "flip", "none")
+"""What `classification_transforms` knows."""
+
+SEGMENTATION_RECIPES = ("default", "any-orientation", "elastic", "flip", "none")
+"""What `segmentation_transforms` knows."""
+
+
+def standard_transforms(size: int, recipe: str = "default", *, pairs: Pairs = ()) -> Compose:
+    """What a detector that starts from scratch on little data sees; shorter side `size` pixels.
+
+    "default": mirrored half of the time, grown or shrunk by up to a quarter in a frame that
+    keeps the picture's proportions (so it also wanders), colours varied mildly. Each can be
+    true of a photograph of the same place. "microscope": also mirrored upside down.
+    "any-orientation": the same with all eight turns, for views from above; batches that mix upright
+    and lying pictures hold more padding. "flip": mirrored only, for short trials. "none": nothing
+    random. The longer side is at most twice the shorter one's `size`.
+
+    Raises:
+        UsageError: an unknown recipe.
+    """
+    _expect(recipe, RECIPES)
+    resize = Resize(size, longest=2 * size)
+    flip = HorizontalFlip(pairs=pairs)
+    if recipe in ("flip", "none"):
+        return Compose((flip, resize) if recipe == "flip" else (resize,))
+    turns: tuple[Transform, ...] = (flip,)
+    if recipe == "microscope":
+        turns = (flip, VerticalFlip(pairs=pairs))
+    elif recipe == "any-orientation":
+        turns = (Rotate90(pairs=pairs),)
+    return Compose((*turns, ScaleJitter(size=size, longest=2 * size), ColourJitter()))
+
+
+def classification_transforms(size: int, recipe: str = "default") -> Compose:
+    """What a classifier sees: squares of `size` pixels; the label holds for each of them.
+
+    "default", for photographs: a window of 35 to 100 % of the picture's area and of proportions
+    3:4 to 4:3 (Szegedy et al. 2015, section 6, with a larger least area, since little data should
+    show their thing), mirrored half of the time, colours varied. "small", for pictures of up to 64
+    pixels: mirrored, and shifted by up to an eighth, 2 to 4 pixels, the border mirrored (He et al.
+    2016, section 4.2, who pad with zeros). "small-no-flip": shifted only, where left and right
+    matter. "digits": shifted by up to 2 pixels. "flip": mirrored only. "none": nothing random.
+
+    Raises:
+        UsageError: an unknown recipe.
+    """
+    _expect(recipe, CLASSIFICATION_RECIPES)
+    square, flip = Resize((size, size)), HorizontalFlip()
+    if recipe == "default":
+        return Compose((RandomResizedCrop((size, size)), flip, ColourJitter()))
+    far = 2 if recipe == "digits" else max(2, min(4, size // 8))
+    steps: dict[str, tuple[Transform, ...]] = {
+        "small": (flip, square, _shift(far)),
+        "small-no-flip": (square, _shift(far)),
+        "digits": (square, _shift(far)),
+        "flip": (flip, square),
+        "none": (square,),
+    }
+    return Compose(steps[recipe])
+
+
+def segmentation_transforms(crop: Size, recipe: str = "default") -> Compose:
+    """What a model of semantic maps sees: windows of `crop` (height, width), 255 where they reach
+    beyond the picture.
+
+    "default": mirrored half of the time, grown or shrunk by a factor from 0.5 to 2, colours
+    varied. "any-orientation", for microscopes and views from above: all eight turns, a factor from
+    0.75 to 1.33. "elastic": the same, and deformed smoothly, for tissue (U-Net, section 3.1);
+    pictures with boxes cannot be. "flip": whole pictures, mirrored only. "none": as they are.
+
+    Raises:
+        UsageError: an unknown recipe.
+    """
+    _expect(recipe, SEGMENTATION_RECIPES)
+    if recipe in ("flip", "none"):
+        return Compose((HorizontalFlip(),) if recipe == "flip" else ())
+    if recipe == "default":
+        return Compose((HorizontalFlip(), ZoomedCrop(crop), ColourJitter()))
+    bend = (ElasticDeformation(),) if recipe == "elastic" else ()
+    return Compose((*bend, Rotate90(), ZoomedCrop(crop, 0.75, 4 / 3), ColourJitter()))
+
+
+def _shift(pixels: int) -> Translate:
+    return Translate(pixels, pixels, fill=None)
+
+
+def _expect(recipe: str, known: tuple[str, ...]) -> None:
+    if recipe not in known:
+        raise UsageError(f"unknown recipe {recipe!r}", hint="one of " + ", ".join(known))

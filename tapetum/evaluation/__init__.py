@@ -1,0 +1,44 @@
+"""Predictions and truth to numbers."""
+
+from tapetum.evaluation.classification import (
+    ClassificationResult,
+    MultilabelResult,
+    Reliability,
+    evaluate_classes,
+    evaluate_multilabel,
+)
+from tapetum.evaluation.coco import detections_from_coco, truth_from_coco
+from tapetum.evaluation.curves import ClassRow, per_class, precision_recall_curve
+from tapetum.evaluation.detection import DetectionResult, evaluate_detections
+from tapetum.evaluation.localization import LocalizationResult, evaluate_locations
+from tapetum.evaluation.outcomes import BestThreshold, Outcomes, best_thresholds, matches_at
+from tapetum.evaluation.records import Detections, Truth
+from tapetum.evaluation.segmentation import Confusion, SegmentationResult
+from tapetum.evaluation.voc import VocResult, evaluate_voc
+
+__all__ = [
+    "BestThreshold",
+    "ClassRow",
+    "ClassificationResult",
+    "Confusion",
+    "DetectionResult",
+    "Detections",
+    "LocalizationResult",
+    "MultilabelResult",
+    "Outcomes",
+    "Reliability",
+    "SegmentationResult",
+    "Truth",
+    "VocResult",
+    "best_thresholds",
+    "detections_from_coco",
+    "evaluate_classes",
+    "evaluate_detections",
+    "evaluate_locations",
+    "evaluate_multilabel",
+    "evaluate_voc",
+    "matches_at",
+    "per_class",
+    "precision_recall_curve",
+    "truth_from_coco",
+]

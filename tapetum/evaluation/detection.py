@@ -1,0 +1,152 @@
+"""COCO's average precision and recall, equal to pycocotools in every bit, in NumPy alone.
+
+    truth = truth_from_coco(ground_truth)
+    result = evaluate_detections(truth, detections_from_coco(results, truth))
+    result.stats["AP50"]
+
+Boxes, masks (kind="segm") and keypoints go through the same engine: `evaluate_pairs` takes the
+function that compares a truth with a detection, and the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tapetum.evaluation.accumulate import accumulate, count_truths, ignored_by_area
+from tapetum.evaluation.kinds import rules_of, similarity_of
+from tapetum.evaluation.matching import effective, match_in_rounds
+from tapetum.evaluation.pairing import Progress, candidate_pairs, rank_detections
+from tapetum.evaluation.records import Detections, Rules, Similarity, Truth
+
+Summary = Callable[[np.ndarray, np.ndarray, Rules], dict[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class DetectionResult:
+    """What COCO evaluation says of a set of detections.
+
+    stats: AP AP50 AP75 APsmall APmedium APlarge, AR1 AR10 AR100 (their own numbers with other
+    caps), ARsmall ARmedium ARlarge; for keypoints AP AP50 AP75 APmedium APlarge, AR AR50 AR75
+    ARmedium ARlarge. In [0, 1], -1 where there is no truth to measure with.
+    precision, scores: (T, R, K, A, M) float64. recall: (T, K, A, M) float64.
+    truths: (K, A) int64, how many true things count.
+    The axes: T rules.iou_thresholds, R rules.recall_thresholds, K classes, A rules.areas,
+    M rules.max_dets.
+    """
+
+    stats: dict[str, float]
+    precision: np.ndarray
+    recall: np.ndarray
+    scores: np.ndarray
+    truths: np.ndarray
+    category_ids: tuple[int | str, ...]
+    category_names: tuple[str, ...]
+    rules: Rules
+
+    @property
+    def iou_thresholds(self) -> np.ndarray:
+        """(T,) the IoU from which a detection may match."""
+        return self.rules.iou_thresholds
+
+    @property
+    def recall_thresholds(self) -> np.ndarray:
+        """(R,) the recalls at which precision is read off."""
+        return self.rules.recall_thresholds
+
+
+def evaluate_detections(
+    truth: Truth,
+    detections: Detections,
+    max_dets: Sequence[int] | None = None,
+    kind: str = "bbox",
+    *,
+    sigmas: Sequence[float] | np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> DetectionResult:
+    """COCO evaluation (Lin et al., Microsoft COCO: Common Objects in Context, 2014).
+
+    max_dets: how many detections of each picture and class count, by default 1, 10 and 100, for
+    keypoints 20. The largest is that of all AP numbers and of the AR by area; pycocotools reports
+    its first number at 100 whatever was asked.
+    kind: "bbox", "segm" (masks) or "keypoints"; truth and detections were read for the same.
+    sigmas: (K,) how far apart people mark each keypoint, as a share of the square root of the
+    area. By default COCO's for 17 points, and for any other number the mean of COCO's, 0.067.
+    progress: called with (pairs compared, pairs in all) now and then.
+
+    Raises:
+        ValueError: max_dets are not different positive integers, there is no such kind, or truth
+            or detections were read for another.
+    """
+    rules = rules_of(kind, max_dets)
+    least = float(effective(rules.iou_thresholds).min())
+    similarity = similarity_of(kind, truth, detections, least=least, sigmas=sigmas)
+    summary = summarise_keypoints if kind == "keypoints" else summarise
+    return evaluate_pairs(truth, detections, similarity, rules, progress, summary)
+
+
+def evaluate_pairs(
+    truth: Truth,
+    detections: Detections,
+    similarity: Similarity,
+    rules: Rules,
+    progress: Progress | None = None,
+    summary: Summary | None = None,
+) -> DetectionResult:
+    """COCO evaluation of anything of which pairs can be compared, under any rules.
+
+    summary: from precision, recall and rules to the headline numbers, by default `summarise`.
+    """
+    ranking = rank_detections(detections)
+    ranking = ranking.only(ranking.rank < rules.max_dets[-1])
+    least = float(effective(rules.iou_thresholds).min())
+    pairs = candidate_pairs(truth, detections, ranking, similarity, least, progress)
+    ignored = ignored_by_area(truth, rules)
+    matches = match_in_rounds(pairs, truth, ignored, rules.iou_thresholds)
+    precision, recall, scores = accumulate(truth, detections, ranking, matches, rules)
+    return DetectionResult(
+        stats=(summary or summarise)(precision, recall, rules),
+        precision=precision,
+        recall=recall,
+        scores=scores,
+        truths=count_truths(truth, ignored),
+        category_ids=truth.category_ids,
+        category_names=truth.category_names,
+        rules=rules,
+    )
+
+
+def summarise(precision: np.ndarray, recall: np.ndarray, rules: Rules) -> dict[str, float]:
+    """The headline numbers: means over everything that is defined (not -1)."""
+    stats = {"AP": mean_defined(precision[:, :, :, 0, -1])}
+    for name, iou in (("AP50", 0.5), ("AP75", 0.75)):
+        stats[name] = mean_defined(precision[rules.iou_thresholds == iou][..., 0, -1])
+    for a, area in enumerate(rules.areas[1:], start=1):
+        stats[f"AP{area.name}"] = mean_defined(precision[:, :, :, a, -1])
+    for m, cap in enumerate(rules.max_dets):
+        stats[f"AR{cap}"] = mean_defined(recall[:, :, 0, m])
+    for a, area in enumerate(rules.areas[1:], start=1):
+        stats[f"AR{area.name}"] = mean_defined(recall[:, :, a, -1])
+    return stats
+
+
+def summarise_keypoints(
+    precision: np.ndarray, recall: np.ndarray, rules: Rules
+) -> dict[str, float]:
+    """The headline numbers of keypoints, all at the largest cap; AR by OKS, not by cap."""
+    stats = {}
+    for head, values in (("AP", precision[..., -1]), ("AR", recall[..., -1])):  # (T, ..., A)
+        stats[head] = mean_defined(values[..., 0])
+        for name, iou in (("50", 0.5), ("75", 0.75)):
+            stats[head + name] = mean_defined(values[rules.iou_thresholds == iou][..., 0])
+        for a, area in enumerate(rules.areas[1:], start=1):
+            stats[head + area.name] = mean_defined(values[..., a])
+    return stats
+
+
+def mean_defined(values: np.ndarray) -> float:
+    """The mean of what is not -1, or -1 if nothing else is there."""
+    defined = values[values > -1]
+    return float(defined.mean()) if defined.size else -1.0

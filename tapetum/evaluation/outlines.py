@@ -1,0 +1,167 @@
+"""Outlines as COCO writes them, polygons or run lengths, read with suspicion into flat codes."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tapetum.evaluation.entries import FAULTS, Entries, Entry, Ids, doubles
+from tapetum.evaluation.records import Masks
+from tapetum.ops.polygons import checked_polygon, polygons_to_runs
+from tapetum.ops.runs import (
+    MAX_PIXELS,
+    Runs,
+    join_runs,
+    runs_areas,
+    runs_boxes,
+    runs_from_lists,
+    runs_from_strings,
+)
+
+_AT_ONCE = 2048  # entries read at a time: what they need on the way stays small
+
+
+def picture_sizes(images: Sequence[Entry], index: Ids) -> np.ndarray:
+    """(pictures, 2) int64, height and width in the order of `index`; -1 where they are unknown."""
+    sizes = np.full((len(index), 2), -1, dtype=np.int64)
+    for image in images:
+        height, width = image.get("height"), image.get("width")
+        if not isinstance(height, int) or not isinstance(width, int):
+            continue
+        if 0 <= min(height, width) <= max(height, width) <= MAX_PIXELS >= height * width:
+            sizes[index[image["id"]]] = [height, width]
+    return sizes
+
+
+def box_outlines(entries: Entries) -> Entries:
+    """The same entries; those that have no segmentation get their box as a polygon."""
+    if all("segmentation" in row for row in entries.rows):
+        return entries
+    rows = [row if "segmentation" in row else _box_outline(row["bbox"]) for row in entries.rows]
+    return Entries(rows, entries.what, entries.numbers)
+
+
+def masks_of(entries: Entries, sizes: np.ndarray) -> Masks:
+    """The masks of all entries; sizes: (N, 2) int64, height and width of their pictures."""
+    entries.refuse(sizes[:, 0] < 0, "its picture has no height and width")
+    counts, parts = bytearray(), []  # a bytearray grows where it lies: no second copy at the end
+    for start in range(0, len(entries), _AT_ONCE):
+        stop = min(start + _AT_ONCE, len(entries))
+        runs = _checked_runs(entries, range(start, stop), sizes)
+        counts += runs.counts.astype(np.uint32).tobytes()
+        boxes = runs_boxes(runs, np.maximum(sizes[start:stop, 0], 1))
+        parts.append((runs.sizes, runs_areas(runs), boxes, _halting(runs)))
+    if not parts:
+        none = np.zeros(0, dtype=np.int64)
+        nothing = Runs(none.astype(np.uint32), np.zeros(1, dtype=np.int64))
+        return Masks(nothing, none, np.zeros((0, 4)), none.astype(bool))
+    lengths, area, xywh, halting = (np.concatenate(column) for column in zip(*parts, strict=True))
+    first = np.concatenate(([0], np.cumsum(lengths)))
+    return Masks(Runs(np.frombuffer(counts, np.uint32), first), area, xywh, halting)
+
+
+def _checked_runs(entries: Entries, rows: range, sizes: np.ndarray) -> Runs:
+    """The codes of some entries, none negative, each with the sum of its picture's pixels."""
+    texts: dict[int, bytes] = {}
+    lists: dict[int, np.ndarray] = {}
+    polygons: dict[int, list[np.ndarray]] = {}
+    for row, size in zip(rows, sizes[rows.start : rows.stop].tolist(), strict=True):
+        try:
+            code = _code(entries.rows[row], size)
+        except FAULTS as error:
+            raise entries.error(row, _reason(entries.rows[row], error)) from error
+        if isinstance(code, bytes):
+            texts[row] = code
+        elif isinstance(code, list):
+            polygons[row] = code
+        else:
+            lists[row] = code
+    parts = (
+        _read_strings(entries, texts),
+        runs_from_lists(list(lists.values())),
+        _drawn(list(polygons.values()), sizes[list(polygons)]),
+    )
+    runs = join_runs(parts).take(np.argsort([*texts, *lists, *polygons]))
+    _check_sums(entries, rows, runs, sizes[rows.start : rows.stop].prod(axis=1))
+    return runs
+
+
+def _code(entry: Entry, size: list[int]) -> bytes | np.ndarray | list[np.ndarray]:
+    """A compressed string, counts (R,) int64 or polygons; ValueError says what is wrong."""
+    outline = entry["segmentation"]
+    if isinstance(outline, list):
+        return _checked_polygons(outline)
+    if not isinstance(outline, Mapping):
+        raise ValueError("its segmentation is neither a list of polygons nor a code")
+    stated = outline["size"]
+    if list(stated) != size:
+        raise ValueError(f"its mask has the size {stated!r}, its picture {size}")
+    counts = outline["counts"]
+    if isinstance(counts, str):
+        return counts.encode("utf-8", "surrogatepass")
+    return counts if isinstance(counts, bytes) else np.array(array("q", counts), dtype=np.int64)
+
+
+def _checked_polygons(polygons: list[Any]) -> list[np.ndarray]:
+    if not polygons:
+        raise ValueError("its segmentation is empty")
+    return [checked_polygon(doubles(polygon)) for polygon in polygons]
+
+
+def _drawn(shapes: list[list[np.ndarray]], sizes: np.ndarray) -> Runs:
+    owner = np.repeat(np.arange(len(shapes)), [len(shape) for shape in shapes])
+    return polygons_to_runs([polygon for shape in shapes for polygon in shape], owner, sizes)
+
+
+def _check_sums(entries: Entries, rows: range, runs: Runs, pixels: np.ndarray) -> None:
+    """Counts beyond height x width would let everything that follows read past its arrays."""
+    owner = np.repeat(np.arange(len(runs)), runs.sizes)
+    bad = np.zeros(len(runs), dtype=bool)
+    bad[owner[(runs.counts < 0) | (runs.counts > MAX_PIXELS)]] = True
+    # Sums in float64 are exact here: no count is beyond 2**31, or its mask is bad already.
+    bad |= np.bincount(owner, runs.counts, len(runs)) != pixels
+    if bad.any():
+        place = int(np.argmax(bad))
+        why = f"its run lengths do not sum to the {pixels[place]:,} pixels of its picture"
+        raise entries.error(rows[place], why)
+
+
+def _halting(runs: Runs) -> np.ndarray:
+    """(N,) bool: an empty run stands behind the first and before the last pixel."""
+    ends = runs.ends()
+    total = np.repeat(np.append(ends, 0)[runs.first[1:] - 1], runs.sizes)
+    empty = np.flatnonzero((runs.counts == 0) & (runs.places() > 0) & (ends < total))
+    halting = np.zeros(len(runs), dtype=bool)
+    halting[np.searchsorted(runs.first, empty, side="right") - 1] = True
+    return halting
+
+
+def _reason(entry: Entry, error: Exception) -> str:
+    if not isinstance(entry, Mapping) or "segmentation" not in entry:
+        return "has no segmentation"
+    if type(error) is ValueError:
+        text = str(error)
+        return text if text.startswith("its ") else f"its segmentation cannot be read: {text}"
+    return "its segmentation cannot be read: it is neither polygons nor {size, counts}"
+
+
+def _read_strings(entries: Entries, texts: dict[int, bytes]) -> Runs:
+    """All at once, and one by one only to say which of them cannot be read."""
+    try:
+        return runs_from_strings(list(texts.values()))
+    except ValueError:
+        for row, text in texts.items():
+            try:
+                runs_from_strings([text])
+            except ValueError as error:
+                why = f"its run lengths cannot be read: {error}"
+                raise entries.error(row, why) from error
+        raise
+
+
+def _box_outline(box: Sequence[float]) -> Entry:
+    left, top, right, bottom = box[0], box[1], box[0] + box[2], box[1] + box[3]
+    return {"segmentation": [[left, top, left, bottom, right, bottom, right, top]]}

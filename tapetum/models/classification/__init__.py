@@ -1,0 +1,1 @@
+"""Classifiers: what a picture as a whole shows."""

@@ -1,0 +1,130 @@
+"""What classifiers share: logits to predictions, labels to a loss, labels to scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.structures import Batch, Prediction, Target
+
+SURE = 0.5
+"""The probability from which a multilabel model names a class."""
+
+
+class Raw(NamedTuple):
+    """B pictures, C classes."""
+
+    logits: Tensor  # (B, C)
+
+
+class Classifier(nn.Module):
+    """Every verb of a classifier but `forward`, which gives `Raw`.
+
+    preparation: how pictures are brought to one size.
+    multilabel: any number of classes may be true of a picture (a sigmoid each), not one (softmax).
+    label_smoothing: the share of the truth that is spread evenly over all classes (Szegedy et al.
+        2016, section 7), in [0, 1).
+
+    Raises:
+        ValueError: `label_smoothing` is not in [0, 1).
+    """
+
+    task = "classification"
+    differentiable = True
+
+    def __init__(
+        self,
+        preparation: SquarePreparation,
+        multilabel: bool = False,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing: expected a value in [0, 1), got {label_smoothing}")
+        self.preparation = preparation
+        self.multilabel = multilabel
+        self.label_smoothing = label_smoothing
+
+    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
+        """Pictures (3, H, W), uint8 or float in [0, 1], to a batch; see `SquarePreparation`."""
+        return self.preparation(pictures, targets, like=next(self.parameters()))
+
+    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+        """Cross entropy of the labels, or with `multilabel` the mean binary one of all classes."""
+        if self.multilabel:
+            loss = multilabel_loss(raw.logits, truth, self.label_smoothing)
+        else:
+            loss = label_loss(raw.logits, truth, self._cross_entropy)
+        return {"classification": loss}
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(
+            logits, labels, reduction="none", label_smoothing=self.label_smoothing
+        )
+
+    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+        """The likeliest class of each picture (with `multilabel` all from SURE on, by falling
+        probability), and in `class_scores` the probabilities of all."""
+        logits = wide(raw.logits)
+        scores = logits.sigmoid() if self.multilabel else logits.softmax(dim=1)  # (B, C)
+        return [Prediction(labels=self._labels(row), class_scores=row) for row in scores]
+
+    def _labels(self, scores: Tensor) -> Tensor:
+        if not self.multilabel:
+            return scores.argmax(dim=0, keepdim=True)
+        order = scores.argsort(descending=True, stable=True)
+        return order[scores[order] >= SURE]
+
+    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        """(N,) the logit of each label of each picture, in order."""
+        batch = self.prepare(pictures)
+        logits = self(batch.pixels, batch.sizes).logits
+        return logits[named(targets, logits.device)]
+
+
+def label_loss(
+    logits: Tensor, truth: Sequence[Target], loss: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """The mean of loss(logits (L, C), labels (L,)) -> (L,) over the pictures that have a label.
+
+    Several labels of one picture share it evenly (Mahajan et al. 2018, section 2.4). Pictures
+    without a label teach nothing; a batch of such gives 0, still connected to the logits.
+    """
+    logits = wide(logits)
+    picture, label = named(truth, logits.device)  # (L,) each
+    each = loss(logits[picture], label)
+    labels_of = torch.bincount(picture, minlength=len(truth))  # (B,)
+    share = each.new_ones(()) / labels_of[picture]
+    return (each * share).sum() / (labels_of > 0).sum().clamp(min=1) + 0 * logits.sum()
+
+
+def multilabel_loss(logits: Tensor, truth: Sequence[Target], smoothing: float = 0.0) -> Tensor:
+    """Mean binary cross entropy over the classes and the pictures whose labels are known.
+
+    `labels` of length 0 say that no class is true; None says that nobody looked: teaches nothing.
+    """
+    logits = wide(logits)
+    goal = torch.zeros_like(logits)  # (B, C)
+    goal[named(truth, logits.device)] = 1
+    goal = goal * (1 - smoothing) + smoothing / 2
+    known = torch.tensor([target.labels is not None for target in truth], device=logits.device)
+    each = F.binary_cross_entropy_with_logits(logits, goal, reduction="none").mean(dim=1)
+    return (each * known).sum() / known.sum().clamp(min=1)
+
+
+def named(targets: Sequence[Target], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Picture (L,) and class (L,) of every label of every picture, in order."""
+    rows = [t.labels.tolist() if t.labels is not None else [] for t in targets]
+    pairs = [(i, label) for i, row in enumerate(rows) for label in row]
+    table = torch.tensor(pairs, dtype=torch.int64, device=device).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def wide(values: Tensor) -> Tensor:
+    """In float32 at least: what comes out of half precision is too coarse for a logarithm."""
+    return values if values.dtype == torch.float64 else values.float()

@@ -1,0 +1,167 @@
+"""k nearest neighbours: remember every picture, and ask those that resemble the new one most.
+
+Cover and Hart 1967, "Nearest neighbor pattern classification". Fitting is remembering; a new
+picture is compared with all of them, pixel by pixel, and the k nearest vote. Nothing is learnt
+about what in a picture matters, so a shifted copy is a stranger.
+
+Expected: some 30 to 39 % on CIFAR-10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tapetum.models.classification.classifier import named
+from tapetum.models.classification.neighbours import METRICS, Found, distance, search
+from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.structures import Batch, Prediction, Sample, Target
+
+
+class Raw(NamedTuple):
+    """B pictures, k neighbours, the nearest first, C classes."""
+
+    distances: Tensor  # (B, k)
+    labels: Tensor  # (B, k) int64
+    nearest: Tensor  # (B, C) int64, the nearest remembered picture of each class, -1 for none
+
+
+class NearestNeighbours(nn.Module):
+    """See the module's docstring. Build one with `knn`.
+
+    What it remembers lies in buffers that are empty before `fit`, and that take the length of those
+    of the file when a state is loaded.
+    """
+
+    task = "classification"
+    differentiable = True
+    pixels: Tensor
+    labels: Tensor
+    mean: Tensor
+
+    def __init__(self, classes: int, k: int, metric: str, image_size: int) -> None:
+        super().__init__()
+        if metric not in METRICS:
+            raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}")
+        if k < 1:
+            raise ValueError(f"k: expected at least 1, got {k}")
+        self.classes = classes
+        self.k = k
+        self.metric = metric
+        self.preparation = SquarePreparation(image_size, (0.0,) * 3, (1.0,) * 3)
+        values = 3 * image_size**2
+        self.register_buffer("pixels", torch.zeros(0, values, dtype=torch.uint8))  # (M, 3 * S * S)
+        self.register_buffer("labels", torch.zeros(0, dtype=torch.int64))  # (M,)
+        self.register_buffer("mean", torch.zeros(values))  # of the pixels, in [0, 1]
+
+    def fit(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
+        """Remember the pictures that have a label; with several labels once for each.
+
+        What was remembered before is forgotten. Chance plays no part.
+
+        Raises:
+            ValueError: no labelled picture, or a label that is no class.
+        """
+        rows, labels = [], []
+        for sample in samples:
+            own = sample.target.labels
+            if own is None or not len(own):
+                continue
+            square = self.prepare([sample.image]).pixels.flatten(1)  # (1, 3 * S * S)
+            rows.append((square * 255).round().to(torch.uint8).expand(len(own), -1))
+            labels.append(own.to(self.labels.device))
+        if not rows:
+            raise ValueError("samples: expected pictures with labels, got none")
+        known = torch.cat(labels)
+        if not 0 <= known.min() <= known.max() < self.classes:
+            raise ValueError(f"labels: expected from 0 to {self.classes - 1}")
+        self.pixels, self.labels = torch.cat(rows), known
+        self.mean = (self.pixels.sum(dim=0) / (255 * len(known))).to(self.mean.dtype)
+
+    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
+        """Pictures (3, H, W), uint8 or float in [0, 1], to a batch; see `SquarePreparation`."""
+        return self.preparation(pictures, targets, like=self.mean)
+
+    def forward(
+        self,
+        pixels: Tensor,
+        sizes: Tensor,
+        truth: Sequence[Target] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Raw:
+        """The neighbours of each picture; neither truth nor chance plays a part.
+
+        Raises:
+            ValueError: nothing was fitted.
+        """
+        found = self._search(pixels.flatten(1))
+        return Raw(found.distances, self.labels[found.indices], found.nearest)
+
+    def _search(self, x: Tensor) -> Found:
+        """Of vectors (B, 3 * S * S)."""
+        if not len(self.labels):
+            raise ValueError("knn: expected to be fitted first, got no remembered pictures")
+        return search(
+            x.detach(), self.pixels, self.labels, self.mean, self.k, self.metric, self.classes
+        )
+
+    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+        """The class with the most votes, among equals the one whose voters are nearer in sum; and
+        in `class_scores` the share of the votes of each."""
+        votes = F.one_hot(raw.labels, self.classes).to(raw.distances.dtype)  # (B, k, C)
+        shares = votes.mean(dim=1)  # (B, C)
+        sums = (votes * raw.distances[:, :, None]).sum(dim=1)  # (B, C)
+        ahead = votes.sum(dim=1) == votes.sum(dim=1).amax(dim=1, keepdim=True)
+        winner = torch.where(ahead, sums, torch.inf).argmin(dim=1)  # (B,)
+        return [
+            Prediction(labels=label[None], class_scores=share)
+            for label, share in zip(winner, shares, strict=True)
+        ]
+
+    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        """(N,) for each label, minus the distance to the nearest remembered picture of that class.
+
+        Where there is none, minus the largest distance that two pictures can have.
+        """
+        batch = self.prepare(pictures)
+        x = batch.pixels.flatten(1)
+        picture, label = named(targets, x.device)  # (N,) each
+        index = self._search(x).nearest[picture, label]
+        known = self.pixels[index.clamp(min=0)].to(x.dtype) / 255  # (N, 3 * S * S)
+        # Nothing is farther than black from white.
+        own = torch.where(index[:, None] >= 0, x[picture], torch.ones_like(known))
+        other = torch.where(index[:, None] >= 0, known, torch.zeros_like(known))
+        return -distance(own, other, self.metric)
+
+    def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
+        """None: there is nothing between the pixels and the score."""
+        return {}
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        for name in ("pixels", "labels"):
+            own, given = getattr(self, name), state_dict.get(prefix + name)
+            if given is not None and given.shape[1:] == own.shape[1:]:
+                setattr(self, name, own.new_zeros(given.shape))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        if len(self.pixels) != len(self.labels):
+            *_, errors = rest
+            errors.append(f"{len(self.pixels)} pictures, but {len(self.labels)} labels")
+
+
+def knn(
+    classes: int = 10, k: int = 5, metric: str = "l2", image_size: int = 32
+) -> NearestNeighbours:
+    """k nearest neighbours among the remembered pictures.
+
+    k: voters (all pictures where there are fewer). metric: "l1", the sum of the differences of the
+        pixel values in [0, 1], or "l2", the root of the sum of their squares.
+    image_size: pixels of the side of the square that every picture is squashed to.
+
+    Raises:
+        ValueError: an unknown metric, or no voters.
+    """
+    return NearestNeighbours(classes, k, metric, image_size)

@@ -1,0 +1,81 @@
+"""Pictures of any size to squares of one size: how classifiers want them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tapetum.models.pictures import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    as_float,
+    check_pictures,
+    resize_target,
+)
+from tapetum.structures import Batch, Target
+
+
+@dataclass(frozen=True)
+class SquarePreparation:
+    """Every picture becomes (size, size), squashed if it was no square, and normalised.
+
+    Squashing shows the model the whole picture; a crop from the middle would lose what a label or
+    a box is about. Bilinear; `antialias` averages over all pixels that fall together where a side
+    shrinks (torchvision's `resize`, value for value), which plain sampling would skip. Values
+    become (picture - mean) / std with pictures in [0, 1].
+    """
+
+    size: int = 224
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    antialias: bool = True
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"image_size: expected at least 1, got {self.size}")
+
+    def __call__(
+        self, pictures: Sequence[Tensor], targets: Sequence[Target] | None, like: Tensor
+    ) -> Batch:
+        """One batch of pictures (3, H, W), uint8 or float in [0, 1], and their targets moved along.
+
+        Everything comes out on the device and in the dtype of `like` (boxes in float32 at least),
+        the pixels channels last. Differentiable with respect to float pictures.
+
+        Raises:
+            ValueError: no pictures, a picture of another shape or dtype, or unequal counts.
+        """
+        check_pictures(pictures, targets)
+        originals = [(p.shape[-2], p.shape[-1]) for p in pictures]
+        truth = None
+        if targets is not None:
+            dtype = torch.promote_types(like.dtype, torch.float32)
+            truth = tuple(
+                resize_target(target.to(like.device), original, (self.size, self.size), dtype)
+                for target, original in zip(targets, originals, strict=True)
+            )
+        return Batch(
+            pixels=self._pixels(pictures, like),
+            sizes=torch.full((len(pictures), 2), self.size, device=like.device),
+            originals=torch.tensor(originals, device=like.device),
+            truth=truth,
+        )
+
+    def _pixels(self, pictures: Sequence[Tensor], like: Tensor) -> Tensor:
+        squares = [self._square(as_float(p.to(like.device), like.dtype)) for p in pictures]
+        mean = like.new_tensor(self.mean)[:, None, None]
+        std = like.new_tensor(self.std)[:, None, None]
+        pixels = (torch.stack(squares) - mean) / std  # (B, 3, size, size)
+        return pixels.contiguous(memory_format=torch.channels_last)
+
+    def _square(self, picture: Tensor) -> Tensor:
+        size = (self.size, self.size)
+        if picture.shape[-2:] == size:
+            return picture
+        return F.interpolate(
+            picture[None], size, mode="bilinear", align_corners=False, antialias=self.antialias
+        )[0]

@@ -1,0 +1,1 @@
+"""Detectors that say more of each thing: its mask, its keypoints."""

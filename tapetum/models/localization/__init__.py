@@ -1,0 +1,1 @@
+"""Localization: what a picture shows, and where; a fixed number of things."""

@@ -1,0 +1,98 @@
+"""Large pictures in overlapping tiles, blended so that no seam shows.
+
+A map is worst at the edge of its tile, where convolutions see padding instead of neighbours. So
+every tile counts for nothing in its outermost `overlap` / 4 pixels, fully from 3 / 4 of the overlap
+inwards, and smoothly in between; where two tiles meet, their shares add up to one. A network that
+looks no further than `overlap` / 4 around a pixel gives what it gives for the whole picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def forward_tiles(
+    network: Callable[[Tensor], Tensor], pixels: Tensor, tile: int, overlap: int, multiple: int
+) -> Tensor:
+    """`network` of pixels (B, 3, H, W), tile by tile: maps (B, C, H, W), float32 at least.
+
+    network: pictures (1, 3, h, w) to maps (1, C, h, w) of the same size.
+    tile, overlap: pixels of a tile's side, and that neighbours share at least; whole multiples of
+        `multiple`, as H and W are, so that the network's grids lie as they do in the whole picture.
+
+    No more than one tile of one picture is in the network at a time.
+    """
+    sides = pixels.shape[-2:]
+    down, across = (_shared_spans(side, tile, overlap, multiple) for side in sides)
+    windows = [
+        (slice(*row), slice(*column), high[slice(*row), None] * wide[slice(*column)])
+        for row, high in down
+        for column, wide in across
+    ]
+    return torch.cat([_blend(network, picture, windows) for picture in pixels.split(1)])
+
+
+def _blend(
+    network: Callable[[Tensor], Tensor], picture: Tensor, windows: list[tuple[slice, slice, Tensor]]
+) -> Tensor:
+    """Maps (1, C, H, W) of a picture (1, 3, H, W); windows: rows, columns and shares (h, w)."""
+    blended: Tensor | None = None
+    for row, column, share in windows:
+        found = network(picture[:, :, row, column])  # (1, C, h, w)
+        found = found.to(torch.promote_types(found.dtype, torch.float32))
+        if blended is None:
+            blended = found.new_zeros(*found.shape[:2], *picture.shape[2:])
+        blended[:, :, row, column] += found * share.to(found)
+    assert blended is not None
+    return blended
+
+
+def _shared_spans(
+    length: int, tile: int, overlap: int, multiple: int
+) -> list[tuple[tuple[int, int], Tensor]]:
+    tiles = spans(length, tile, overlap, multiple)
+    return list(zip(tiles, shares(length, tiles, overlap), strict=True))
+
+
+def spans(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[int, int]]:
+    """(begin, end) of the tiles along one side, evenly spread; they begin at whole multiples.
+
+    Raises:
+        ValueError: sizes that are not whole multiples, or an overlap of more than half a tile.
+    """
+    if any(size % multiple for size in (length, tile, overlap)):
+        raise ValueError(f"expected multiples of {multiple}, got {length}, {tile}, {overlap}")
+    if not 0 <= 2 * overlap <= tile or tile == 0:
+        raise ValueError(f"overlap: expected 0 to half of {tile}, got {overlap}")
+    if length <= tile:
+        return [(0, length)]
+    steps = -(-(length - tile) // (tile - overlap))
+    units = (length - tile) // multiple
+    begins = [units * i // steps * multiple for i in range(steps + 1)]
+    return [(begin, begin + tile) for begin in begins]
+
+
+def shares(length: int, tiles: list[tuple[int, int]], overlap: int) -> Tensor:
+    """(T, length) float64, how much each tile counts at each pixel; columns add up to one."""
+    where = torch.arange(length, dtype=torch.float64) + 0.5
+    rows = []
+    for begin, end in tiles:
+        share = ((where > begin) & (where < end)).double()
+        if begin > 0:
+            share = share * _rise(where - begin, overlap)
+        if end < length:
+            share = share * _rise(end - where, overlap)
+        rows.append(share)
+    share = torch.stack(rows)
+    return share / share.sum(dim=0)
+
+
+def _rise(depth: Tensor, overlap: int) -> Tensor:
+    """0 up to a quarter of the overlap from the edge, 1 from three quarters, smooth between."""
+    if overlap == 0:
+        return torch.ones_like(depth)
+    t = ((depth - overlap / 4) / (overlap / 2)).clamp(0, 1)
+    return t * t * (3 - 2 * t)

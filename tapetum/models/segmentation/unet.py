@@ -1,0 +1,234 @@
+"""U-Net: what was lost on the way down is fetched from the other side on the way up.
+
+Ronneberger, Fischer, Brox 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation"
+(arXiv 1505.04597). An encoder makes the picture small and sees what there is; a decoder makes it
+large again and says where; at every size the encoder's map goes straight to the decoder, so that
+edges need not pass through the bottleneck.
+
+`encoder="paper"` is the network of figure 1. It differs in three ways: convolutions are padded, so
+that the map is as large as the picture and nothing is cropped; there may be a norm after each of
+them; there is no dropout. Any other encoder is a ResNet, and the decoder then is that of
+segmentation_models_pytorch, whose numbers it gives: pixels are repeated instead of a learnt
+enlargement, and there are fewer channels.
+Expected: the paper reports IoU 0.92 on PhC-U373 and 0.776 on DIC-HeLa (table 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tapetum.backbones import resnet
+from tapetum.backbones.reference import Renames
+from tapetum.base.errors import UsageError
+from tapetum.layers.conv import init_linear
+from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD, Preparation
+from tapetum.models.segmentation.halves import (
+    Decoder,
+    PaperEncoder,
+    ResNetEncoder,
+    init_relu,
+    make_encoder,
+)
+from tapetum.models.segmentation.maps import (
+    IGNORE,
+    PixelLosses,
+    Raw,
+    decode_maps,
+    pad_truth,
+    preparation,
+    score_maps,
+)
+from tapetum.models.segmentation.tiles import forward_tiles
+from tapetum.structures import Batch, Prediction, Target
+
+DECODER = (256, 128, 64, 32, 16)
+"""Channels of the decoder under a ResNet, from 1/16 of the size to full size."""
+
+
+class UNet(nn.Module):
+    """Encoder, decoder, and a convolution to classes; see the module's docstring and `unet`."""
+
+    task = "segmentation"
+    differentiable = True
+    class_weights: Tensor | None
+
+    def __init__(
+        self,
+        encoder: PaperEncoder | ResNetEncoder,
+        decoder: Decoder,
+        head: nn.Conv2d,
+        preparation: Preparation,
+        *,
+        pixel_losses: PixelLosses,
+        class_weights: Sequence[float] | None,
+        tile: int | None,
+        overlap: int,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.head = head
+        self.preparation = preparation
+        self.pixel_losses = pixel_losses
+        self.tile = tile
+        self.overlap = overlap
+        weights = None if class_weights is None else torch.tensor(class_weights)
+        self.register_buffer("class_weights", weights, persistent=False)
+
+    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
+        """Pictures (3, H, W), uint8 or float in [0, 1], to a batch; semantic maps padded with 255.
+
+        Raises:
+            ValueError: pictures or targets that cannot be, a class of a pixel that there is not.
+        """
+        batch = self.preparation(pictures, targets, like=self.head.weight)
+        return pad_truth(batch, classes=self.head.out_channels)
+
+    def forward(
+        self,
+        pixels: Tensor,
+        sizes: Tensor,
+        truth: Sequence[Target] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Raw:
+        """Logits of every pixel. Without truth, what is larger than a tile goes tile by tile."""
+        if truth is None and self.tile is not None and max(pixels.shape[-2:]) > self.tile:
+            multiple = self.preparation.multiple
+            return Raw(forward_tiles(self._logits, pixels, self.tile, self.overlap, multiple))
+        return Raw(self._logits(pixels))
+
+    def _logits(self, pixels: Tensor) -> Tensor:
+        *_, finest = self.decoder(self.encoder(pixels)).values()
+        logits = self.head(finest)
+        if logits.shape[-2:] == pixels.shape[-2:]:
+            return logits
+        return F.interpolate(logits, pixels.shape[-2:], mode="bilinear", align_corners=False)
+
+    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+        """Cross entropy, Dice and focal loss, those with a weight, over all pixels but 255."""
+        return self.pixel_losses(raw, truth, self.class_weights)
+
+    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+        """A class for every pixel of the original pictures."""
+        return decode_maps(raw, batch)
+
+    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        """(N,) for each map with marked pixels, the mean logit of their classes."""
+        batch = self.prepare(pictures, targets)
+        assert batch.truth is not None
+        # With truth, in one piece however large: an explanation needs the maps of the whole.
+        raw = self(batch.pixels, batch.sizes, batch.truth)
+        return score_maps(raw, batch.truth, targets)
+
+    def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
+        """The bottleneck, the decoder's maps from coarse to fine, the encoder's other maps.
+
+        The bottleneck is first because it knows what is where and says so in few, telling cells;
+        towards the end of the decoder the map is the answer itself.
+        """
+        made = {
+            f"d{level}": (self.decoder, itemgetter(f"d{level}")) for level in self.decoder.levels
+        }
+        seen = {name: (self.encoder, itemgetter(name)) for name in reversed(self.encoder.channels)}
+        bottleneck = self.decoder.bottleneck
+        return {bottleneck: seen.pop(bottleneck), **made, **seen}
+
+
+def unet(
+    encoder: str = "resnet18",
+    classes: int = 21,
+    norm: str = "batch",
+    width: int = 64,
+    decoder_channels: Sequence[int] | None = None,
+    finest: int = 1,
+    cross_entropy_weight: float = 1.0,
+    dice_weight: float = 0.0,
+    focal_weight: float = 0.0,
+    class_weights: Sequence[float] | None = None,
+    min_size: int | None = None,
+    max_size: int | None = None,
+    tile: int | None = 1024,
+    overlap: int = 128,
+    image_mean: Sequence[float] = IMAGENET_MEAN,
+    image_std: Sequence[float] = IMAGENET_STD,
+) -> UNet:
+    """U-Net for semantic maps.
+
+    encoder: "paper", or a ResNet's name in BACKBONES.
+    norm: after every convolution; "none" is the paper's and for its encoder only.
+    width: channels of the first convolution.
+    decoder_channels: of the decoder's maps, coarsest first, down to full size; None is the
+        paper's mirror image, or 256, 128, 64, 32, 16 under a ResNet.
+    finest: 1, 2 or 4, the size of the decoder's last map: a half and a quarter of the picture's
+        leave out the stages that cost most, and logits are enlarged bilinearly instead.
+    cross_entropy_weight, dice_weight, focal_weight: what each loss counts; 0 leaves it out.
+    class_weights: what a pixel of each class counts in cross entropy and focal loss; None is one.
+    min_size, max_size: None, None keeps pictures as they are; see `maps.preparation`.
+    tile, overlap: how pictures larger than `tile` are predicted; see `tiles`. None: in one piece.
+
+    Raises:
+        UsageError: an unknown encoder, or a value that cannot be.
+    """
+    _check(classes, class_weights, tile, overlap)
+    body = make_encoder(encoder, width, norm)
+    learnt = isinstance(body, PaperEncoder)
+    multiple = 2 ** int(list(body.channels)[-1].removeprefix("c"))
+    if decoder_channels is None:
+        decoder_channels = [8 * width, 4 * width, 2 * width, width] if learnt else DECODER
+    channels = _first_stages(decoder_channels, multiple, finest)
+    decoder = Decoder(body.channels, channels, norm, learnt=learnt)
+    for part in decoder.modules():
+        init_relu(part)
+    head = nn.Conv2d(channels[-1], classes, 1 if learnt else 3, padding=0 if learnt else 1)
+    init_linear(head)
+    return UNet(
+        encoder=body,
+        decoder=decoder,
+        head=head,
+        preparation=preparation(min_size, max_size, image_mean, image_std, multiple),
+        pixel_losses=PixelLosses(cross_entropy_weight, dice_weight, focal_weight),
+        class_weights=class_weights,
+        tile=tile,
+        overlap=overlap,
+    )
+
+
+def _first_stages(channels: Sequence[int], multiple: int, finest: int) -> list[int]:
+    """Channels of the stages from 1 / `multiple` of the size to 1 / `finest`."""
+    if finest not in (1, 2, 4):
+        raise UsageError(f"finest must be 1, 2 or 4, got {finest}")
+    count = (multiple // finest).bit_length() - 1
+    if len(channels) < count:
+        raise UsageError(f"decoder_channels: {count} numbers or more expected, got {len(channels)}")
+    return list(channels[:count])
+
+
+def _check(
+    classes: int, class_weights: Sequence[float] | None, tile: int | None, overlap: int
+) -> None:
+    if not 1 <= classes <= IGNORE:
+        raise UsageError(f"classes must be 1 to {IGNORE}, got {classes}")
+    if class_weights is not None and len(class_weights) != classes:
+        raise UsageError(f"class_weights: {classes} expected, got {len(class_weights)}")
+    if tile is not None and not (tile % 32 == overlap % 32 == 0 <= 2 * overlap <= tile > 0):
+        hint = "multiples of 32, the overlap half a tile at most"
+        raise UsageError(f"tile {tile} and overlap {overlap} do not fit", hint=hint)
+
+
+REFERENCE = {
+    # For ResNet encoders at `finest=1` and without other changes.
+    "segmentation_models_pytorch": Renames(
+        (
+            *resnet.REFERENCE["torchvision"].inside("encoder.body.", "encoder."),
+            ("decoder.stages.#.convs.conv#.conv.*", "decoder.blocks.#.conv#.0.*"),
+            ("decoder.stages.#.convs.conv#.norm.*", "decoder.blocks.#.conv#.1.*"),
+            ("head.*", "segmentation_head.0.*"),
+        )
+    )
+}

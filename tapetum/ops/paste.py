@@ -1,0 +1,88 @@
+"""Masks of boxes: soft masks of a network drawn into a picture, and true ones cut out to learn.
+
+He et al. 2017, "Mask R-CNN" (arXiv 1703.06870), section 3.1: whatever the size of a box, its mask
+is a small square grid. Both ways touch only the pixels of each box, so time and memory follow the
+size of the things, not that of the picture.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tapetum.ops._roi_entries import align_axis
+
+
+def paste_masks(
+    masks: Tensor, boxes: Tensor, size: tuple[int, int], threshold: float = 0.5
+) -> Tensor:
+    """Masks (N, H, W) bool in a picture of `size` (H, W): where the soft mask of a box is at least
+    `threshold`.
+
+    masks: (N, S, S) float, each stretched over its box by bilinear interpolation, 0 around it.
+    boxes: (N, 4) xyxy in the picture; what lies outside of it is cut off.
+
+    Boxes are widened by the frame of zeros and rounded to whole pixels, their last ones included,
+    as in the code of the paper (Detectron), under which the published weights were measured.
+
+    Raises:
+        ValueError: masks and boxes of other shapes.
+    """
+    if masks.ndim != 3 or masks.shape[1] != masks.shape[2]:
+        raise ValueError(f"masks: expected shape (N, S, S), got {tuple(masks.shape)}")
+    if boxes.shape != (len(masks), 4):
+        raise ValueError(f"boxes: expected shape ({len(masks)}, 4), got {tuple(boxes.shape)}")
+    height, width = size
+    result = torch.zeros(len(masks), height, width, dtype=torch.bool, device=masks.device)
+    side = masks.shape[1]
+    padded = F.pad(masks.detach(), (1, 1, 1, 1))  # (N, S + 2, S + 2)
+    frames = _widen(boxes, (side + 2) / side).long().tolist()
+    for mask, picture, (x1, y1, x2, y2) in zip(padded, result, frames, strict=True):
+        shape = (max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1))
+        drawn = F.interpolate(mask[None, None], shape, mode="bilinear", align_corners=False)[0, 0]
+        top, bottom = max(y1, 0), min(y1 + shape[0], height)
+        left, right = max(x1, 0), min(x1 + shape[1], width)
+        if top < bottom and left < right:
+            inside = drawn[top - y1 : bottom - y1, left - x1 : right - x1]
+            torch.ge(inside, threshold, out=picture[top:bottom, left:right])
+    return result
+
+
+def crop_masks(masks: Tensor, boxes: Tensor, index: Tensor, size: int) -> Tensor:
+    """The part of a mask in each box, resampled to (P, size, size) in [0, 1], dtype of the boxes.
+
+    masks: (N, H, W) bool. boxes: (P, 4) xyxy, at most a few times as large as the picture.
+    index: (P,) int64, the mask of each box.
+
+    Every cell is the mean of one bilinear sample a pixel: RoI Align of the mask as a map, with the
+    conventions of the published code (`roi_align` without `aligned`). A cell's weights are a
+    product of one factor for rows and one for columns, so a box is two small matrix products.
+    """
+    result = boxes.new_zeros(len(boxes), size, size)
+    if not masks.numel():
+        return result
+    corners = boxes.detach().cpu().numpy()
+    start = corners[:, :2]
+    length = np.maximum(corners[:, 2:] - start, 1)
+    height, width = masks.shape[1:]
+    rows, columns = (
+        torch.from_numpy(align_axis(start[:, axis], length[:, axis], size, 0, cells)).to(boxes)
+        for axis, cells in ((1, height), (0, width))
+    )  # (P, size, H), (P, size, W)
+    lowest = np.floor(start).clip(0, (width - 1, height - 1)).astype(int)
+    highest = (np.floor(start + length) + 2).clip(1, (width, height)).astype(int)
+    pieces = zip(index.tolist(), lowest.tolist(), highest.tolist(), strict=True)
+    with torch.autocast(boxes.device.type, enabled=False):
+        for place, (i, (x1, y1), (x2, y2)) in enumerate(pieces):
+            piece = masks[i, y1:y2, x1:x2].to(boxes.dtype)
+            result[place] = rows[place, :, y1:y2] @ piece @ columns[place, :, x1:x2].T
+    return result
+
+
+def _widen(boxes: Tensor, scale: float) -> Tensor:
+    """Boxes (N, 4) `scale` times as wide and high around the same centres."""
+    low, high = boxes[:, :2], boxes[:, 2:]
+    center, half = (high + low) * 0.5, (high - low) * 0.5 * scale
+    return torch.cat((center - half, center + half), dim=1)

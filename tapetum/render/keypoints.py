@@ -1,0 +1,173 @@
+"""Keypoints on their picture: joints, limbs, and which side of the body they belong to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+
+from tapetum.render.canvas import Canvas, Picture, make_canvas
+from tapetum.render.legend import Entry, with_legend
+from tapetum.render.palette import BLACK, OKABE_ITO, WHITE, Color, class_color
+from tapetum.structures import Objects
+
+LEFT, RIGHT, MIDDLE = "left", "right", ""
+_COLORS: dict[str, Color] = {LEFT: OKABE_ITO[4], RIGHT: OKABE_ITO[1], MIDDLE: WHITE}
+_COCO = 17
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A keypoint to be drawn: x, y in canvas pixels, its side, and whether it is filled."""
+
+    x: float
+    y: float
+    side: str
+    filled: bool
+
+
+def draw_keypoints(
+    image: Picture,
+    objects: Objects,
+    skeleton: Sequence[tuple[int, int]] = (),
+    names: Sequence[str] = (),
+    truth: Objects | None = None,
+    *,
+    legend: bool = True,
+) -> Image.Image:
+    """Keypoints and the limbs between them, without boxes: predictions solid, truth dashed.
+
+    skeleton: pairs of keypoints that a limb joins. names: of the keypoints; those that begin with
+        left_ are orange discs, those with right_ blue squares, others white discs. Without names
+        17 keypoints are taken for COCO's.
+    legend: add a strip below that tells sides and lines apart.
+
+    What was drawn by a person is filled where visible, hollow where hidden, and absent where
+    absent. What a model found (its objects have scores) is filled where its third number is
+    positive, else hollow. Objects without keypoints leave the picture as it is.
+    """
+    canvas = make_canvas(image)
+    draw = ImageDraw.Draw(canvas.image)
+    for things, dashed in ((truth, True), (objects, False)):
+        if things is not None and things.keypoints is not None:
+            for i in range(len(things)):
+                color = class_color(int(things.labels[i]))
+                draw_body(draw, canvas, things, i, skeleton, names, color, dashed=dashed)
+    if not legend:
+        return canvas.image
+    return with_legend(canvas.image, canvas.font, _entries(canvas, objects, names, truth))
+
+
+def draw_body(
+    draw: ImageDraw.ImageDraw, canvas: Canvas, objects: Objects, row: int,
+    skeleton: Sequence[tuple[int, int]], names: Sequence[str], color: Color, *, dashed: bool,
+) -> None:  # fmt: skip
+    """The keypoints of one thing; `color` is for those of neither side."""
+    assert objects.keypoints is not None
+    points = objects.keypoints[row].tolist()
+    sides = sides_of(names, len(points))
+    joints = _joints(points, sides, canvas.factor, predicted=objects.scores is not None)
+    present = [joint for joint in joints if joint is not None]
+    if not present:
+        return
+    extent = max(_spread([j.x for j in present]), _spread([j.y for j in present]))
+    line = min(canvas.line, max(1, round(extent / 40)))
+    palette = _COLORS if any(sides) else {MIDDLE: color}
+    for first, second in skeleton:
+        a, b = _at(joints, first), _at(joints, second)
+        if a is not None and b is not None:
+            side = a.side if a.side == b.side else MIDDLE
+            width = line if a.filled and b.filled else max(1, line // 2)
+            _limb(draw, a, b, width, palette[side], dashed=dashed)
+    for joint in present:
+        _mark(draw, joint, 1.5 * line, max(1, line // 2), palette[joint.side])
+
+
+def sides_of(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """The side of each of `count` keypoints, by name; without names 17 are taken for COCO's."""
+    if not names and count == _COCO:
+        return MIDDLE, *[LEFT if i % 2 else RIGHT for i in range(1, _COCO)]
+    named = list(names)[:count] + [""] * (count - len(names))
+    return tuple(
+        next((side for side in (LEFT, RIGHT) if name.startswith(f"{side}_")), MIDDLE)
+        for name in named
+    )
+
+
+def _joints(
+    points: Sequence[Sequence[float]], sides: Sequence[str], factor: int, *, predicted: bool
+) -> list[Joint | None]:
+    """One for each keypoint, None where nothing is to be drawn."""
+    found: list[Joint | None] = []
+    for (x, y, v), side in zip(points, sides, strict=True):
+        there = predicted or v > 0
+        # Far outside every picture there is nothing to see, and no integer to draw with.
+        if not there or not max(abs(x), abs(y)) < 1e6:
+            found.append(None)
+        else:
+            found.append(Joint(x * factor, y * factor, side, v > (0 if predicted else 1)))
+    return found
+
+
+def _at(joints: Sequence[Joint | None], index: int) -> Joint | None:
+    return joints[index] if 0 <= index < len(joints) else None
+
+
+def _limb(
+    draw: ImageDraw.ImageDraw, a: Joint, b: Joint, width: int, color: Color, *, dashed: bool
+) -> None:
+    """A line on a wider black one; dashed lines show the black between their dashes."""
+    draw.line((a.x, a.y, b.x, b.y), fill=BLACK, width=width + 2)
+    if not dashed:
+        draw.line((a.x, a.y, b.x, b.y), fill=color, width=width)
+        return
+    length = math.hypot(b.x - a.x, b.y - a.y)
+    count = max(2, round(length / (6 * width + 2)))
+    for k in range(count):
+        start, end = k / count, (k + 0.5) / count
+        ends = [(a.x + (b.x - a.x) * t, a.y + (b.y - a.y) * t) for t in (start, end)]
+        draw.line(ends, fill=color, width=width)
+
+
+def _mark(draw: ImageDraw.ImageDraw, joint: Joint, radius: float, line: int, color: Color) -> None:
+    """A disc, or a square for the right side; only its outline where the joint is hollow."""
+    shape = draw.rectangle if joint.side == RIGHT else draw.ellipse
+    half = 0.9 * radius if joint.side == RIGHT else radius
+    place = (joint.x - half, joint.y - half, joint.x + half, joint.y + half)
+    if joint.filled:
+        shape(place, fill=color, outline=BLACK, width=line)
+    else:
+        shape(place, fill=None, outline=color, width=line)
+
+
+def _entries(
+    canvas: Canvas, objects: Objects, names: Sequence[str], truth: Objects | None
+) -> list[Entry]:
+    """What the legend tells: sides where there are some, kinds of line where there are two."""
+    count = 0 if objects.keypoints is None else objects.keypoints.shape[1]
+    size = (12 * canvas.line, 5 * canvas.line)
+    entries = []
+    for side in (LEFT, RIGHT):
+        if side in sides_of(names, count):
+            swatch, draw = _swatch(size)
+            middle = Joint(size[0] / 2, size[1] / 2, side, True)
+            _mark(draw, middle, 2 * canvas.line, max(1, canvas.line // 2), _COLORS[side])
+            entries.append(Entry(side, swatch))
+    if truth is not None:
+        ends = Joint(0, size[1] / 2, "", True), Joint(size[0], size[1] / 2, "", True)
+        for name in ("prediction", "truth"):
+            swatch, draw = _swatch(size)
+            _limb(draw, *ends, canvas.line, WHITE, dashed=name == "truth")
+            entries.append(Entry(name, swatch))
+    return entries
+
+
+def _swatch(size: tuple[int, int]) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    image = Image.new("RGB", size, (90, 94, 102))
+    return image, ImageDraw.Draw(image)
+
+
+def _spread(values: Sequence[float]) -> float:
+    return max(values) - min(values)

@@ -1,0 +1,128 @@
+"""What a report is made of: plain data that the caller has gathered. Everything is optional."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A whole picture with its truth and predictions drawn on it.
+
+    name: the picture's file name. caption: what to see in it, as in "7 of 9 found, 1 false alarm".
+    """
+
+    image: Image.Image
+    name: str
+    caption: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A part of a picture around a thing that was missed, or a detection that was wrong.
+
+    label: the class of the thing, or of the false alarm. score: of the detection, if there is one.
+    reason: why it counts as an error, as in "the box overlaps the truth by 0.41 only".
+    """
+
+    image: Image.Image
+    name: str
+    label: str
+    score: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A detection and its heat map.
+
+    image: the picture with the thing's box. heat: the map over the picture. method: as in
+    "grad-cam at p3". inside: share of the heat inside the box, 0 to 1; area: the box's share of
+    the picture, which is what chance would give.
+    """
+
+    image: Image.Image
+    heat: Image.Image
+    name: str
+    label: str
+    score: float | None = None
+    method: str = ""
+    inside: float | None = None
+    area: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ClassRow:
+    """One class: its numbers by column name, in [0, 1] or counts; -1, None or NaN: undefined."""
+
+    name: str
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One curve, as precision (y) over recall (x); None or NaN in y is a gap."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A chart (SVG text) or a picture with a title, and a note on how to read it."""
+
+    title: str
+    figure: str | Image.Image
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContents:
+    """Everything that a report may show; a section without contents is left out.
+
+    title: one line, as in "retinanet on bccd". subtitle: a second one.
+    verdicts: what the run says, one sentence each, the most important first.
+    command: the command line that repeats the run.
+    settings: group -> name -> value, as {"model": {...}, "training": {...}, "data": {...}}.
+    environment: name -> value: versions, machine, device, precision.
+    resources: name -> value: what it cost, as {"training time": "3 min 12 s", "memory": ...}.
+    parameters: count of the model's weights.
+    classes: names. splits: split -> number of pictures.
+    class_counts: split -> things per class, in the order of `classes`.
+    history: rows of metrics.jsonl: steps (event "step") and evaluations (event "evaluation").
+    metric: the number that chose the checkpoint. stats: final numbers by name, in their order.
+    stats_note: how they were measured. class_rows: the same for each class.
+    curves: precision over recall for each class, and curves_note: at which IoU.
+    panels: other charts and pictures of the task, such as a confusion matrix.
+    """
+
+    title: str
+    subtitle: str = ""
+    verdicts: Sequence[str] = ()
+    command: str = ""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    parameters: int | None = None
+    classes: Sequence[str] = ()
+    splits: Mapping[str, int] = field(default_factory=dict)
+    class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+    metric: str = "AP"
+    stats: Mapping[str, float | None] = field(default_factory=dict)
+    stats_note: str = ""
+    class_rows: Sequence[ClassRow] = ()
+    curves: Sequence[Curve] = ()
+    curves_note: str = ""
+    panels: Sequence[Panel] = ()
+    best: Sequence[Sheet] = ()
+    worst: Sequence[Sheet] = ()
+    misses: Sequence[Crop] = ()
+    false_alarms: Sequence[Crop] = ()
+    explanations: Sequence[Explanation] = ()
+    notes: Sequence[str] = ()

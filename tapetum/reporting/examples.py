@@ -1,0 +1,193 @@
+"""Which pictures and details of an evaluation are worth showing, and what is to be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tapetum.data.segments import segments_to_masks
+from tapetum.evaluation import Outcomes, best_thresholds, matches_at
+from tapetum.ops.boxes import box_iou
+from tapetum.ops.masks import rle_decode
+from tapetum.structures import Objects
+from tapetum.tasks.detection import DetectionMeasured
+
+DUPLICATE_IOU, NEAR_IOU = 0.5, 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class PictureOutcome:
+    """One picture's truths and its confident detections, and which of them agree at IoU 0.5.
+
+    index: place in the dataset. right: (N,) bool for each of `found`; seen: (G,) bool for each of
+    `truth`. Crowd regions and detections on them are left out.
+    """
+
+    index: int
+    name: str
+    found: Objects
+    truth: Objects
+    right: np.ndarray
+    seen: np.ndarray
+
+    @property
+    def f1(self) -> float:
+        """2 right / (found + true); 1 where there is nothing and nothing was found."""
+        count = len(self.right) + len(self.seen)
+        return 2 * int(self.right.sum()) / count if count else 1.0
+
+    def caption(self) -> str:
+        """What to see, in words."""
+        wrong = int((~self.right).sum())
+        alarms = "no false alarm" if wrong == 0 else f"{wrong} false alarm{'s' * (wrong > 1)}"
+        return f"{int(self.seen.sum())} of {len(self.seen)} found, {alarms}"
+
+
+def picture_outcomes(measured: DetectionMeasured) -> list[PictureOutcome]:
+    """Every picture of an evaluation, detections cut at each class's threshold of the best F1."""
+    truth, detections = measured.truth, measured.detections
+    outcomes = matches_at(truth, detections, kind=measured.kind)
+    confident = detections.score >= class_thresholds(measured)[detections.category]
+    seen = _seen(outcomes, confident)
+    places = {image_id: place for place, image_id in enumerate(truth.image_ids)}
+    rows = []
+    for index, picture_id in enumerate([p.id for p in measured.pictures]):
+        here = detections.image == places[picture_id]
+        shown = np.flatnonzero(here & confident & ~outcomes.ignored)
+        true = np.flatnonzero((truth.image == places[picture_id]) & ~truth.ignored)
+        rows.append(
+            PictureOutcome(
+                index=index,
+                name=measured.pictures[index].name,
+                found=_found(measured, shown),
+                truth=_true(measured, index, true),
+                right=outcomes.true_positive[shown],
+                seen=seen[true],
+            )
+        )
+    return rows
+
+
+def class_thresholds(measured: DetectionMeasured) -> np.ndarray:
+    """(K,) the score from which each class's F1 is best; 0.5 where nothing was found at all."""
+    best = best_thresholds(measured.truth, measured.detections, kind=measured.kind)
+    return np.array([0.5 if row.threshold is None else row.threshold for row in best])
+
+
+def best_and_worst(
+    outcomes: Sequence[PictureOutcome], count: int
+) -> tuple[list[PictureOutcome], list[PictureOutcome]]:
+    """The pictures with the highest and the lowest F1, none in both; fuller pictures first."""
+    order = sorted(outcomes, key=lambda o: (-o.f1, -len(o.seen)))
+    half = min(count, len(order) // 2) if len(order) > 1 else len(order)
+    worst = sorted(order[half:], key=lambda o: (o.f1, -len(o.seen)))[:count]
+    return order[:half], [outcome for outcome in worst if outcome.f1 < 1]
+
+
+def misses(outcomes: Sequence[PictureOutcome], count: int) -> list[tuple[PictureOutcome, int]]:
+    """True things that were not found, large ones first, one of each picture before a second."""
+    missed = [
+        (rank, -float(area), outcome, int(row))
+        for outcome in outcomes
+        for rank, (row, area) in enumerate(_by_area(outcome))
+    ]
+    return [(outcome, row) for _, _, outcome, row in sorted(missed, key=lambda m: m[:2])[:count]]
+
+
+def false_alarms(
+    outcomes: Sequence[PictureOutcome], count: int
+) -> list[tuple[PictureOutcome, int]]:
+    """Wrong detections, the most confident first."""
+    wrong = []
+    for outcome in outcomes:
+        assert outcome.found.scores is not None
+        for row in np.flatnonzero(~outcome.right):
+            wrong.append((-float(outcome.found.scores[row]), outcome, int(row)))
+    return [(outcome, row) for _, outcome, row in sorted(wrong, key=lambda w: w[0])[:count]]
+
+
+def why_missed(outcome: PictureOutcome, row: int, classes: Sequence[str]) -> str:
+    """What was found, if anything, where a thing was missed."""
+    if len(outcome.found) == 0:
+        return "nothing was found in this picture"
+    overlaps = box_iou(outcome.truth.boxes[[row]], outcome.found.boxes)[0]
+    best = int(overlaps.argmax())
+    if float(overlaps[best]) < NEAR_IOU:
+        return "nothing was found here"
+    label = int(outcome.found.labels[best])
+    if label != int(outcome.truth.labels[row]):
+        return f"taken for {classes[label]} (IoU {float(overlaps[best]):.2f})"
+    return f"the nearest box overlaps it by IoU {float(overlaps[best]):.2f}"
+
+
+def why_false(outcome: PictureOutcome, row: int, classes: Sequence[str]) -> str:
+    """What is true where a detection is wrong."""
+    if len(outcome.truth) == 0:
+        return "there is nothing in this picture"
+    overlaps = box_iou(outcome.found.boxes[[row]], outcome.truth.boxes)[0]
+    best, label = int(overlaps.argmax()), int(outcome.found.labels[row])
+    true, overlap = int(outcome.truth.labels[best]), float(overlaps[best])
+    if overlap < NEAR_IOU:
+        return "there is nothing here"
+    if true != label:
+        return f"it is {classes[true]} (IoU {overlap:.2f})"
+    if overlap >= DUPLICATE_IOU:
+        return "found a second time"
+    return f"the box overlaps the truth by IoU {overlap:.2f} only"
+
+
+def _seen(outcomes: Outcomes, confident: np.ndarray) -> np.ndarray:
+    """Truths matched by a confident detection; a match never depends on lower scores."""
+    match = outcomes.matched_detection
+    return (match >= 0) & confident[match] if len(confident) else np.zeros(len(match), dtype=bool)
+
+
+def _by_area(outcome: PictureOutcome) -> list[tuple[int, float]]:
+    sides = outcome.truth.boxes[:, 2:] - outcome.truth.boxes[:, :2]
+    areas = sides.prod(dim=1).tolist()
+    return sorted(
+        ((int(row), areas[row]) for row in np.flatnonzero(~outcome.seen)), key=lambda r: -r[1]
+    )
+
+
+def _found(measured: DetectionMeasured, rows: np.ndarray) -> Objects:
+    """The detections `rows` with all that COCO's results hold of them."""
+    detections = measured.detections
+    things = _objects(detections.xywh, detections.category, rows)
+    entries = [measured.found[row] for row in rows.tolist()]
+    scores = torch.tensor([entry["score"] for entry in entries], dtype=torch.float32)
+    masks = [
+        torch.from_numpy(rle_decode(e["segmentation"])) for e in entries if "segmentation" in e
+    ]
+    points = [torch.tensor(e["keypoints"]).reshape(-1, 3) for e in entries if "keypoints" in e]
+    return things.with_(
+        scores=scores,
+        masks=torch.stack(masks) if masks else None,
+        keypoints=torch.stack(points) if points else None,
+    )
+
+
+def _true(measured: DetectionMeasured, index: int, rows: np.ndarray) -> Objects:
+    """The truths `rows`, all of them on picture `index`, with its masks or keypoints."""
+    truth, record = measured.truth, measured.pictures[index]
+    things = _objects(truth.xywh, truth.category, rows)
+    # Truths stand in the order of the records, those of one picture side by side.
+    own = rows - np.flatnonzero(truth.image == truth.image[rows[0]])[0] if len(rows) else rows
+    masks, points = None, None
+    if measured.kind == "segm" and record.size is not None:
+        masks = segments_to_masks(record, record.size)[own]
+    if measured.kind == "keypoints" and record.keypoints is not None:
+        points = torch.from_numpy(record.keypoints[own]).float()
+    return things.with_(masks=masks, keypoints=points)
+
+
+def _objects(xywh: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> Objects:
+    corners = xywh[rows].copy()
+    corners[:, 2:] += corners[:, :2]
+    return Objects(
+        boxes=torch.from_numpy(corners).float(),
+        labels=torch.from_numpy(labels[rows].astype(np.int64)),
+    )

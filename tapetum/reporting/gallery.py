@@ -1,0 +1,106 @@
+"""Sections of pictures: the best, the worst, the errors, the explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from tapetum.reporting.contents import Crop, Explanation, ReportContents, Sheet
+from tapetum.reporting.html import EMPTY, Html, join, tag
+from tapetum.reporting.pictures import image_tag
+from tapetum.reporting.tables import percent
+
+_CROP_SIDE = 320
+_ENLARGE = "Select a picture to enlarge it."
+
+
+def pictures(contents: ReportContents) -> Html:
+    """Whole pictures, the best and the worst, truth and predictions drawn on them."""
+    groups = [("best", "Best", contents.best), ("worst", "Worst", contents.worst)]
+    shown = [_sheets(*group) for group in groups if group[2]]
+    return join([tag("p", _ENLARGE, class_="dim screen"), shown]) if shown else EMPTY
+
+
+def errors(contents: ReportContents) -> Html:
+    """What was missed, and what was found that is not there."""
+    groups = [
+        ("missed", "Missed", contents.misses),
+        ("false", "False alarms", contents.false_alarms),
+    ]
+    return join(_crops(*group) for group in groups if group[2])
+
+
+def explanations(contents: ReportContents) -> Html:
+    """Detections beside the pixels that speak for them."""
+    if not contents.explanations:
+        return EMPTY
+    text = "Bright pixels raise the score of the thing in the box; dark ones do not."
+    cards = [_explanation(f"why-{i}", item) for i, item in enumerate(contents.explanations, 1)]
+    return join([tag("p", text, class_="dim"), tag("div", cards, class_="cards wide")])
+
+
+def _sheets(key: str, title: str, sheets: Sequence[Sheet]) -> Html:
+    cards = [
+        _card(f"{key}-{i}", [(sheet.image, _alt(title, sheet.name))], sheet.name, [sheet.caption])
+        for i, sheet in enumerate(sheets, 1)
+    ]
+    return join([tag("h3", title), tag("div", cards, class_="cards")])
+
+
+def _crops(key: str, title: str, crops: Sequence[Crop]) -> Html:
+    cards = [
+        _card(
+            f"{key}-{i}",
+            [(crop.image, _alt(title, crop.label, crop.name))],
+            crop.name,
+            [_belief(crop.label, crop.score), crop.reason],
+            largest=_CROP_SIDE,
+        )
+        for i, crop in enumerate(crops, 1)
+    ]
+    return join([tag("h3", title), tag("div", cards, class_="cards small")])
+
+
+def _explanation(key: str, item: Explanation) -> Html:
+    images = [
+        (item.image, _alt("Picture with box", item.label, item.name)),
+        (item.heat, _alt("Heat map", item.label, item.name)),
+    ]
+    lines = [_belief(item.label, item.score), item.method, _inside(item)]
+    return _card(key, images, item.name, lines, largest=480)
+
+
+def _inside(item: Explanation) -> str:
+    if item.inside is None:
+        return ""
+    text = f"{percent(item.inside)} of the heat lies inside the box"
+    return text if item.area is None else f"{text}, which covers {percent(item.area)}"
+
+
+def _card(
+    key: str,
+    images: Sequence[tuple[Image.Image, str]],
+    name: str,
+    lines: Sequence[str],
+    *,
+    largest: int = 720,
+) -> Html:
+    """A figure that grows to the full width when it is selected."""
+    shown = [image_tag(image, alt, largest=largest) for image, alt in images]
+    caption = tag(
+        "figcaption",
+        tag("span", name, class_="file"),
+        [tag("span", line) for line in lines if line],
+        tag("a", "smaller", href="#pictures", class_="smaller"),
+    )
+    picture = tag("a", shown, href=f"#{key}", class_="picture", aria_label=f"Enlarge {name}")
+    return tag("figure", picture, caption, id=key, class_="card")
+
+
+def _belief(label: str, score: float | None) -> str:
+    return label if score is None else f"{label} {score:.2f}"
+
+
+def _alt(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)

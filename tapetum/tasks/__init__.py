@@ -1,0 +1,21 @@
+"""TASKS: what can be asked of a picture, one file each."""
+
+from __future__ import annotations
+
+from tapetum.tasks.classification import Classification
+from tapetum.tasks.detection import Detection
+from tapetum.tasks.localization import Localization
+from tapetum.tasks.segmentation import Segmentation
+from tapetum.tasks.task import Measured, Names, Task, Thing, Watch
+
+TASKS: dict[str, Task] = {
+    "classification": Classification(),
+    "localization": Localization(),
+    "segmentation": Segmentation(),
+    "detection": Detection("detection", need="boxes", kind="bbox"),
+    "instances": Detection("instances", need="masks", kind="segm"),
+    "keypoints": Detection("keypoints", need="keypoints", kind="keypoints"),
+}
+"""The task of each name in `tapetum.structures.TASKS`."""
+
+__all__ = ["TASKS", "Measured", "Names", "Task", "Thing", "Watch"]

@@ -1,0 +1,167 @@
+"""Classification: what a whole picture shows; one class, or several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from tapetum.base.runtime import Runtime
+from tapetum.data.dataset import Dataset
+from tapetum.data.loading import Augment
+from tapetum.data.transforms import CLASSIFICATION_RECIPES, classification_transforms
+from tapetum.evaluation import (
+    ClassificationResult,
+    MultilabelResult,
+    evaluate_classes,
+    evaluate_multilabel,
+)
+from tapetum.models.predict import predict
+from tapetum.render import draw_class_scores
+from tapetum.structures import Model, Prediction, Target
+from tapetum.tasks.task import Names, Thing, Watch, batches
+
+SMALL = 64
+"""Pixels: pictures up to this size are seen as they are."""
+PHOTOGRAPH = 160
+"""Pixels that a model sees of larger ones; enough for most, and half the work of 224."""
+TOP = 5
+
+
+@dataclass(frozen=True)
+class ClassificationMeasured:
+    """Class scores over a dataset, judged.
+
+    names: of the pictures. scores: (N, C) float64. truth: (N,) int64 labels, or (N, C) bool where
+    a picture may have several.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    scores: np.ndarray
+    truth: np.ndarray
+    result: ClassificationResult | MultilabelResult
+
+    @property
+    def stats(self) -> dict[str, float]:
+        return dict(self.result.stats)
+
+    def results(self) -> list[dict[str, Any]]:
+        """A name and the score of every class for each picture."""
+        rows = zip(self.names, self.scores.tolist(), strict=True)
+        return [
+            {"picture": name, "scores": dict(zip(self.classes, row, strict=True))}
+            for name, row in rows
+        ]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One label a picture, or several."""
+
+    name: str = "classification"
+    need: str = "labels"
+    metric: str = "top1"
+    recipes: tuple[str, ...] = CLASSIFICATION_RECIPES
+    settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 64, "epochs": 20})
+
+    def image_size(self, dataset: Dataset) -> int:
+        short = min(dataset[0].size)
+        return short if short <= SMALL else PHOTOGRAPH
+
+    def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
+        return {
+            "classes": len(dataset.classes),
+            "image_size": image_size,
+            "multilabel": dataset.multilabel,
+            "stem": "small" if image_size <= SMALL else "imagenet",
+        }
+
+    def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
+        if recipe == "default" and image_size <= SMALL:
+            recipe = "small"
+        return classification_transforms(image_size, recipe)
+
+    def measure(
+        self,
+        model: nn.Module,
+        dataset: Dataset,
+        runtime: Runtime,
+        *,
+        class_ids: Sequence[int | str] = (),
+        max_dets: int | None = None,
+        watch: Watch = Watch(),  # noqa: B008, it is frozen
+    ) -> ClassificationMeasured:
+        names: list[str] = []
+        scores: list[Tensor] = []
+        labels: list[Tensor] = []
+        for indices in batches(dataset, 64, watch):
+            samples = [dataset[index] for index in indices]
+            images = [sample.image for sample in samples]
+            answers = predict(cast(Model, model), images, batch_size=64, runtime=runtime)
+            names += [sample.name for sample in samples]
+            scores += [_scores(answer) for answer in answers]
+            labels += [_labels(sample.target) for sample in samples]
+        table = torch.stack(scores).double().numpy()  # (N, C)
+        if dataset.multilabel:
+            truth = _table(labels, len(dataset.classes))
+            result = evaluate_multilabel(table, truth, dataset.classes)
+            return ClassificationMeasured(tuple(names), dataset.classes, table, truth, result)
+        single = torch.cat(labels).numpy()  # (N,)
+        judged = evaluate_classes(table, single, dataset.classes)
+        return ClassificationMeasured(tuple(names), dataset.classes, table, single, judged)
+
+    def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
+        """{"labels": [names], "scores": {class: probability}}; the likeliest classes first."""
+        assert prediction.labels is not None
+        scores = _scores(prediction)
+        order = torch.sort(scores, descending=True, stable=True).indices.tolist()
+        return {
+            "labels": [names.classes[label] for label in prediction.labels.tolist()],
+            "scores": {names.classes[label]: float(scores[label]) for label in order},
+        }
+
+    def words(self, answer: Mapping[str, Any]) -> str:
+        first = list(answer["scores"].items())[: max(1, len(answer["labels"]))]
+        return ", ".join(f"{name} {score:.2f}" for name, score in first)
+
+    def draw(
+        self, picture: Tensor, prediction: Prediction, names: Names, threshold: float
+    ) -> dict[str, Image.Image]:
+        return {"": draw_class_scores(picture, _scores(prediction), names.classes)}
+
+    def things(self, prediction: Prediction, names: Names) -> list[Thing]:
+        scores = _scores(prediction)
+        order = torch.sort(scores, descending=True, stable=True).indices.tolist()
+        return [
+            Thing(
+                f"{names.classes[label]} {float(scores[label]):.2f}",
+                Target(labels=torch.tensor([label])),
+            )
+            for label in order
+        ]
+
+
+def _scores(prediction: Prediction) -> Tensor:
+    """(C,)"""
+    assert prediction.class_scores is not None
+    return prediction.class_scores
+
+
+def _labels(target: Target) -> Tensor:
+    """(L,)"""
+    assert target.labels is not None
+    return target.labels
+
+
+def _table(labels: Sequence[Tensor], classes: int) -> np.ndarray:
+    """(N, C) bool: which classes each picture has."""
+    table = torch.zeros(len(labels), classes, dtype=torch.bool)
+    for row, own in enumerate(labels):
+        table[row, own] = True
+    return table.numpy()

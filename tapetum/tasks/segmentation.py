@@ -1,0 +1,136 @@
+"""Semantic segmentation: the class of every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from tapetum.base.runtime import Runtime
+from tapetum.data.dataset import Dataset
+from tapetum.data.loading import Augment
+from tapetum.data.transforms import SEGMENTATION_RECIPES, segmentation_transforms
+from tapetum.evaluation import Confusion, SegmentationResult
+from tapetum.models.predict import predict
+from tapetum.render import draw_semantic
+from tapetum.structures import Model, Prediction, Target
+from tapetum.tasks.task import Names, Thing, Watch, batches
+
+IGNORE = 255
+
+
+@dataclass(frozen=True)
+class SegmentationMeasured:
+    """Maps over a dataset, judged by one confusion matrix; the maps themselves are not kept.
+
+    names: of the pictures.
+    """
+
+    names: tuple[str, ...]
+    result: SegmentationResult
+
+    @property
+    def quality(self) -> np.ndarray:
+        """(N,) the mean IoU of each picture alone; -1 where all of it is ignored."""
+        return self.result.picture_miou
+
+    @property
+    def stats(self) -> dict[str, float]:
+        return dict(self.result.stats)
+
+    def results(self) -> list[dict[str, Any]]:
+        """A name and the mean IoU for each picture."""
+        rows = zip(self.names, self.quality.tolist(), strict=True)
+        return [{"picture": name, "mIoU": value} for name, value in rows]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A class for each pixel."""
+
+    name: str = "segmentation"
+    need: str = "semantic"
+    metric: str = "mIoU"
+    recipes: tuple[str, ...] = SEGMENTATION_RECIPES
+    settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 8, "epochs": 60})
+
+    def image_size(self, dataset: Dataset) -> int:
+        """The side of the square crops that training sees, in whole multiples of 32; prediction
+        sees whole pictures."""
+        return max(32, min(320, min(dataset[0].size) // 32 * 32))
+
+    def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
+        return {"classes": len(dataset.classes)}
+
+    def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
+        return segmentation_transforms((image_size, image_size), recipe)
+
+    def measure(
+        self,
+        model: nn.Module,
+        dataset: Dataset,
+        runtime: Runtime,
+        *,
+        class_ids: Sequence[int | str] = (),
+        max_dets: int | None = None,
+        watch: Watch = Watch(),  # noqa: B008, it is frozen
+    ) -> SegmentationMeasured:
+        """Truth and prediction are compared in the frame of the original pictures."""
+        whole = Confusion(dataset.classes, ignore=IGNORE)
+        names: list[str] = []
+        for indices in batches(dataset, 4, watch):
+            samples = [dataset[index] for index in indices]
+            images = [sample.image for sample in samples]
+            answers = predict(cast(Model, model), images, batch_size=4, runtime=runtime)
+            for sample, answer in zip(samples, answers, strict=True):
+                whole.add(_map(sample.target), _map(answer))
+                names.append(sample.name)
+        return SegmentationMeasured(tuple(names), whole.result())
+
+    def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
+        """{"pixels": {class: share of the picture}}, the largest first."""
+        shares = _shares(_map(prediction), len(names.classes))
+        order = torch.sort(shares, descending=True, stable=True).indices.tolist()
+        return {"pixels": {names.classes[i]: float(shares[i]) for i in order if shares[i] > 0}}
+
+    def words(self, answer: Mapping[str, Any]) -> str:
+        return ", ".join(f"{name} {100 * share:.0f} %" for name, share in answer["pixels"].items())
+
+    def draw(
+        self, picture: Tensor, prediction: Prediction, names: Names, threshold: float
+    ) -> dict[str, Image.Image]:
+        """The picture with the classes laid over it, and "-map": the class numbers as a PNG."""
+        semantic = _map(prediction)
+        numbers = Image.fromarray(semantic.to(torch.uint8).numpy())
+        return {"": draw_semantic(picture, semantic, names.classes), "-map": numbers}
+
+    def things(self, prediction: Prediction, names: Names) -> list[Thing]:
+        """The pixels of each class, the class with the most pixels first."""
+        semantic = _map(prediction)
+        shares = _shares(semantic, len(names.classes))
+        order = torch.sort(shares, descending=True, stable=True).indices.tolist()
+        return [
+            Thing(
+                f"{names.classes[label]}, {100 * float(shares[label]):.0f} % of the picture",
+                Target(semantic=torch.where(semantic == label, semantic, IGNORE)),
+            )
+            for label in order
+            if shares[label] > 0
+        ]
+
+
+def _map(target: Target) -> Tensor:
+    """(H, W)"""
+    assert target.semantic is not None
+    return target.semantic
+
+
+def _shares(semantic: Tensor, classes: int) -> Tensor:
+    """(C,) the share of each class in the pixels."""
+    counts = torch.bincount(semantic.flatten().long(), minlength=classes)[:classes]
+    return counts.double() / semantic.numel()

@@ -1,0 +1,148 @@
+"""Task: everything that depends on what is asked of a picture, behind one set of verbs.
+
+Training, measuring, answering and explaining go through these verbs and know no task by name. A
+task says what the pictures must carry, which numbers judge a model, and how an answer reads as
+JSON, as a sentence and as a picture. It never touches a weight: that is a model's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from PIL import Image
+from torch import Tensor, nn
+
+from tapetum.base.progress import Progress, unseen
+from tapetum.base.runtime import Runtime
+from tapetum.data.dataset import Dataset
+from tapetum.data.loading import Augment
+from tapetum.structures import Prediction, Target
+
+
+class Names(Protocol):
+    """What the numbers in an answer are called. A dataset has it, and so has a model's card."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def skeleton(self) -> tuple[tuple[int, int], ...]: ...
+    @property
+    def keypoint_names(self) -> tuple[str, ...]: ...
+
+
+class Measured(Protocol):
+    """A model on a dataset, judged. stats: numbers by name, in their order; -1 is undefined."""
+
+    @property
+    def stats(self) -> dict[str, float]: ...
+
+    def results(self) -> list[dict[str, Any]]:
+        """The predictions as JSON values; for COCO's tasks, COCO's results."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """One answer out of a prediction, to be explained. words: as in "dog 0.93"; target: it alone,
+    as `score` takes it."""
+
+    words: str
+    target: Target
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a long measurement is watched: `check` is called before each batch and may raise,
+    `progress` wraps the indices."""
+
+    check: Callable[[], None] = lambda: None
+    progress: Progress = unseen
+
+
+class Task(Protocol):
+    """What is asked of a picture."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def need(self) -> str:
+        """What a dataset must carry: one of `tapetum.data.dataset.NEEDS`."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """The number that says which checkpoint is best; higher is better."""
+        ...
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Names of augmentations."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of training in which this task differs from the common defaults."""
+        ...
+
+    def image_size(self, dataset: Dataset) -> int:
+        """Pixels that a model should see of the short side, unless told otherwise."""
+        ...
+
+    def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
+        """What follows from the data for a model's arguments, where it has them."""
+        ...
+
+    def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
+        """How training pictures are varied.
+
+        Raises:
+            UsageError: an unknown recipe.
+        """
+        ...
+
+    def measure(
+        self,
+        model: nn.Module,
+        dataset: Dataset,
+        runtime: Runtime,
+        *,
+        class_ids: Sequence[int | str] = (),
+        max_dets: int | None = None,
+        watch: Watch = Watch(),
+    ) -> Measured:
+        """Predict every picture and judge the answers."""
+        ...
+
+    def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
+        """JSON values that say what was found."""
+        ...
+
+    def words(self, answer: Mapping[str, Any]) -> str:
+        """An answer of `answer` in one line."""
+        ...
+
+    def draw(
+        self, picture: Tensor, prediction: Prediction, names: Names, threshold: float
+    ) -> dict[str, Image.Image]:
+        """Pictures of the answer, by the ending that goes behind a file's name; "" is the main."""
+        ...
+
+    def things(self, prediction: Prediction, names: Names) -> list[Thing]:
+        """What can be explained of an answer, the strongest first."""
+        ...
+
+
+def batches(dataset: Dataset, size: int, watch: Watch) -> Iterator[list[int]]:
+    """The indices of a dataset in groups of `size`, watched."""
+    batch: list[int] = []
+    for index in watch.progress(range(len(dataset)), len(dataset)):
+        batch.append(index)
+        if len(batch) == size:
+            watch.check()
+            yield batch
+            batch = []
+    if batch:
+        watch.check()
+        yield batch

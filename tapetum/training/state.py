@@ -1,0 +1,137 @@
+"""Everything that a training must remember to go on with the same bits, as tensors and JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tapetum.base.bundle import sweep_bundles, write_bundle
+from tapetum.base.errors import CheckpointError
+from tapetum.models.checkpoint import (
+    FOLDER,
+    Card,
+    fill,
+    model_parts,
+    ranked_checkpoints,
+    read_tensors,
+    tensors_writer,
+    text_writer,
+)
+from tapetum.training.ema import MovingAverage
+
+STATE, PROGRESS = "state.safetensors", "state.json"
+
+
+@dataclass
+class TrainingState:
+    """The moving parts of a training.
+
+    step: how many steps are done; evaluated: whether the weights of this step were measured.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: MovingAverage | None
+    step: int = 0
+    evaluated: bool = False
+
+    def published(self) -> dict[str, Tensor]:
+        """The weights that are evaluated and kept: the moving average where there is one."""
+        return self.average.average if self.average else self.model.state_dict()
+
+    def save(self, run: Path, card: Card, metric: float | None, log_bytes: int) -> Path:
+        """Write RUN/checkpoints/step-N; afterwards only the best and the two newest remain."""
+        folder = run / FOLDER / f"step-{self.step:08d}"
+        progress = {
+            "step": self.step,
+            "evaluated": self.evaluated,
+            "log_bytes": log_bytes,
+            "ema_updates": self.average.updates if self.average else 0,
+            "groups": self._groups(),
+            "scalars": self._optimizer_values(tensors=False),
+        }
+        text = json.dumps(progress, allow_nan=False)
+        parts = model_parts(self.published(), card)
+        parts[STATE] = tensors_writer(self._tensors())
+        parts[PROGRESS] = text_writer(text)
+        write_bundle(folder, parts, {"step": self.step, "metric": metric})
+        _retire(run)
+        return folder
+
+    def restore(self, folder: Path) -> int:
+        """Take over the state saved in `folder`; returns the length of the log at that time."""
+        try:
+            progress = json.loads((folder / PROGRESS).read_text("utf-8"))
+            tensors = read_tensors(folder / STATE)
+            self._take_over(tensors, progress, folder)
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise CheckpointError(f"holds no training state: {error!r}", file=folder) from error
+        return progress["log_bytes"]
+
+    def _take_over(
+        self, tensors: dict[str, Tensor], progress: dict[str, Any], folder: Path
+    ) -> None:
+        fill(self.model, _under("weights.", tensors), folder / STATE)
+        if self.average:
+            average = _under("average.", tensors)
+            for name, value in self.average.average.items():
+                value.copy_(average[name])
+            self.average.updates = progress["ema_updates"]
+        for group, saved in zip(self.optimizer.param_groups, progress["groups"], strict=True):
+            group.update(saved)
+        self._restore_optimizer(_under("optimizer.", tensors), progress["scalars"])
+        self.step, self.evaluated = progress["step"], progress["evaluated"]
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"weights.{name}": v for name, v in self.model.state_dict().items()}
+        if self.average:
+            tensors |= {f"average.{name}": v for name, v in self.average.average.items()}
+        values = self._optimizer_values(tensors=True)
+        return tensors | {f"optimizer.{name}": value for name, value in values.items()}
+
+    def _parameters(self) -> dict[str, nn.Parameter]:
+        """Parameters by name, those that the optimizer may have a state for."""
+        return dict(self.model.named_parameters())
+
+    def _optimizer_values(self, *, tensors: bool) -> dict[str, Any]:
+        """What the optimizer remembers, flat, as "parameter-key"."""
+        values = {}
+        for name, parameter in self._parameters().items():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                if isinstance(value, Tensor) == tensors:
+                    values[f"{name}-{key}"] = value
+        return values
+
+    def _restore_optimizer(self, tensors: dict[str, Tensor], scalars: dict[str, Any]) -> None:
+        by_name = self._parameters()
+        for flat, saved in {**tensors, **scalars}.items():
+            name, key = flat.rsplit("-", 1)
+            parameter, value = by_name[name], saved
+            if isinstance(saved, Tensor) and saved.shape == parameter.shape:
+                # The layout of the parameter, so that the arithmetic takes the same path.
+                value = torch.empty_like(parameter, requires_grad=False).copy_(saved)
+            self.optimizer.state[parameter][key] = value
+
+    def _groups(self) -> list[dict[str, Any]]:
+        plain = (bool, int, float, str, type(None))
+        groups = self.optimizer.param_groups
+        return [{k: v for k, v in group.items() if isinstance(v, plain)} for group in groups]
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+
+
+def _retire(run: Path) -> None:
+    """Delete checkpoints that are neither the best nor among the two newest."""
+    newest = [folder for folder, _ in ranked_checkpoints(run, "last")]
+    best = [folder for folder, _ in ranked_checkpoints(run, "best")]
+    for folder in set(newest[2:]) - set(best[:1]):
+        shutil.rmtree(folder, ignore_errors=True)
+    sweep_bundles(run / FOLDER)

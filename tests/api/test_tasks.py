@@ -1,0 +1,122 @@
+"""Every task from the pictures to the report, through the same few functions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from tapetum import api
+from tapetum.data.files import open_dataset
+from tapetum.models import BY_TASK, accepted
+from tapetum.tasks import TASKS
+
+PYRAMID = {"backbone_width": 8, "fpn_channels": 16, "head_width": 32, "head_convs": 1}
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "classification": ("resnet10", {"backbone_width": 8}),
+    "localization": ("localizer", {"backbone_width": 8}),
+    "segmentation": ("unet", {"backbone_width": 8, "decoder_channels": [16, 16, 16, 8, 8]}),
+    "detection": ("retinanet", PYRAMID),
+    "instances": ("mask_rcnn", {**PYRAMID, "proposals": 20, "training_proposals": 40}),
+    "keypoints": ("keypoint_rcnn", {**PYRAMID, "proposals": 20, "training_proposals": 40}),
+}
+SCENES = 4
+"""Scenes of each split: enough to see that everything is connected."""
+
+
+@pytest.fixture(autouse=True)
+def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
+
+
+@pytest.fixture(scope="module", params=tuple(TASKS))
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three steps that was measured once."""
+    task = request.param
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
+        model, arguments = MODELS[task]
+        return api.train(
+            model,
+            "scenes",
+            out=tmp_path_factory.mktemp(task) / "run",
+            backbone="resnet10",
+            image_size=96,
+            arguments=accepted(model, arguments),
+            augment="flip",
+            precision="fp32",
+            batch_size=2,
+            max_steps=3,
+            observers=(),
+        )
+
+
+@pytest.fixture
+def task(run: Path) -> Any:
+    return api.load(run).task
+
+
+@pytest.fixture
+def photo(tmp_path: Path, task: Any) -> Path:
+    path = tmp_path / "photo.png"
+    scene = open_dataset("scenes", "test", need=task.need)[0].image
+    Image.fromarray(scene.permute(1, 2, 0).numpy()).save(path)
+    return path
+
+
+def test_every_task_has_a_model() -> None:
+    assert set(BY_TASK) == set(TASKS) == set(MODELS)
+
+
+def test_it_is_measured_while_it_trains(run: Path, task: Any) -> None:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["event"] for row in rows].count("step") == 3
+    metric = "mAP" if task.name == "classification" else task.metric
+    assert metric in rows[-1]
+
+
+def test_evaluation_is_the_same_again_and_can_be_saved(run: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "answers.json"
+    first, second = (api.evaluate(run, save=saved).stats for _ in range(2))
+    assert first == second
+    assert isinstance(json.loads(saved.read_text()), list)
+
+
+def test_answers_are_json_and_pictures(run: Path, photo: Path, tmp_path: Path) -> None:
+    loaded, out = api.load(run), tmp_path / "drawn"
+    answers = api.predict_files(loaded, [photo], threshold=0.0, out=out)
+    assert json.loads(json.dumps(answers, allow_nan=False)) == answers
+    assert answers["task"] == loaded.task.name
+    assert loaded.task.words(answers["images"][0])
+    with Image.open(out / "photo.png") as drawn:
+        assert drawn.width >= 256
+
+
+def test_an_answer_can_be_explained(run: Path, photo: Path, tmp_path: Path) -> None:
+    loaded = api.load(run)
+    if not loaded.task.things(loaded.predict(photo), loaded.card):
+        pytest.skip("nothing was found after three steps")
+    out = api.explain_file(loaded, photo, tmp_path / "why.png")
+    with Image.open(out) as drawn:
+        assert drawn.width >= 256
+
+
+def test_the_report_is_one_page_about_this_run(run: Path, task: Any) -> None:
+    page = api.report(run).read_text()
+    assert run.parent.name or task.name
+    assert page.startswith("<!doctype html>")
+    numbers = json.loads((run / "evaluation.json").read_text())
+    assert numbers.keys() >= {"data", "checkpoint"}
+    assert "Pictures" in page
+
+
+def test_a_stopped_training_goes_on(run: Path) -> None:
+    loaded = api.load(run, checkpoint="last")
+    assert api.resume(run, observers=()) == run  # nothing is left to do, and nothing changes
+    again = api.load(run, checkpoint="last")
+    for name, value in loaded.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name

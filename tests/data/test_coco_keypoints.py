@@ -1,0 +1,274 @@
+"""COCO's keypoints read, written back and given as results; masks as results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tapetum.base.errors import AnnotationError
+from tapetum.data.check import check_dataset
+from tapetum.data.coco import coco_dict, results_list
+from tapetum.data.files import FileDataset, open_dataset
+from tapetum.data.formats import convert, read_annotations
+from tapetum.data.orientation import turn_points
+from tapetum.data.picture import bare_picture
+from tapetum.ops.masks import rle_decode
+from tapetum.structures import Objects, Prediction
+
+NAMES = ["nose", "left_eye", "right_eye"]
+POINTS = [10, 20, 2, 3.5, 4.25, 1, 0, 0, 0]
+
+
+def posed(content: dict[str, Any]) -> None:
+    """Give the dog (class 3, annotation 11) keypoints."""
+    content["categories"][1] |= {"keypoints": NAMES, "skeleton": [[1, 2], [3, 1]]}
+    content["annotations"][0] |= {"keypoints": list(POINTS), "num_keypoints": 2}
+
+
+def test_keypoints_of_the_classes_that_have_some(coco_folder):
+    dataset = open_dataset(coco_folder(posed), "all", need="keypoints")
+    assert dataset.classes == ("dog",)
+    assert dataset.class_ids == (3,)
+    assert dataset.keypoint_names == tuple(NAMES)
+    assert dataset.skeleton == ((0, 1), (2, 0))
+    objects = dataset[0].target.objects
+    assert objects.keypoints.dtype == torch.float32
+    assert objects.keypoints.tolist() == [[[10, 20, 2], [3.5, 4.25, 1], [0, 0, 0]]]
+    assert (objects.labels.tolist(), objects.ids) == ([0], (11,))
+    record = dataset.picture(0)
+    assert record.keypoints.tolist() == [[[10, 20, 2], [3.5, 4.25, 1], [0, 0, 0]]]
+    assert record.keypoints.dtype == np.float64
+    assert dataset[1].target.objects.keypoints.shape == (0, 3, 3)
+    boxes = open_dataset(coco_folder(posed), "all")
+    assert (boxes.classes, boxes.keypoint_names) == (("cat", "dog"), ())
+    assert boxes[0].target.objects.keypoints is None
+
+
+def test_absent_points_have_no_place_in_tensors_and_keep_it_in_records(coco_folder):
+    def plant(content: dict[str, Any]) -> None:
+        posed(content)
+        content["annotations"][0]["keypoints"][6:] = [7, 8, 0]
+
+    dataset = open_dataset(coco_folder(plant), "all", need="keypoints")
+    assert dataset[0].target.objects.keypoints[0, 2].tolist() == [0, 0, 0]
+    assert dataset.picture(0).keypoints[0, 2].tolist() == [7, 8, 0]
+
+
+def test_real_keypoints(shared_data):
+    """Files for keypoints are chosen where they are needed; numbers are the file's own."""
+    root = shared_data / "coco_mini"
+    dataset = open_dataset(root, "train", need="keypoints")
+    content = json.loads((root / "annotations" / "person_keypoints_train2017.json").read_text())
+    theirs = {entry["id"]: entry for entry in content["annotations"]}
+    assert (dataset.classes, len(dataset.keypoint_names), len(dataset)) == (("person",), 17, 50)
+    category = content["categories"][0]
+    assert [[a + 1, b + 1] for a, b in dataset.skeleton] == category["skeleton"]
+    count = 0
+    for index in range(len(dataset)):
+        record = dataset.picture(index)
+        for row, id in enumerate(record.ids):
+            assert record.keypoints[row].reshape(-1).tolist() == theirs[id]["keypoints"]
+            count += bool((record.keypoints[row, :, 2] > 0).any())
+    assert count == 66
+    serious = [f for f in dataset.findings if f.severity != "info"]
+    assert serious == []
+
+
+def test_keypoints_come_back_exactly(shared_data, tmp_path):
+    convert(shared_data / "coco_mini", tmp_path / "out", need="keypoints")
+    for split in ("train", "val"):
+        name = f"person_keypoints_{split}2017.json"
+        source = json.loads((shared_data / "coco_mini" / "annotations" / name).read_text())
+        copy = json.loads(
+            (tmp_path / "out" / "annotations" / f"instances_{split}.json").read_text()
+        )
+        keys = ("image_id", "bbox", "area", "iscrowd", "keypoints", "num_keypoints", "segmentation")
+        ours = {a["id"]: [a[key] for key in keys] for a in copy["annotations"]}
+        assert ours == {a["id"]: [a[key] for key in keys] for a in source["annotations"]}
+        for key in ("id", "name", "keypoints", "skeleton"):
+            assert copy["categories"][0][key] == source["categories"][0][key]
+    again = open_dataset(tmp_path / "out", "val", need="keypoints")
+    assert (len(again), again.classes) == (51, ("person",))
+
+
+def test_only_classes_with_keypoints_are_written_with_some(coco_folder, tmp_path):
+    convert(coco_folder(posed), tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "annotations" / "instances_train.json").read_text())
+    assert [sorted(c) for c in content["categories"]] == [
+        ["id", "name"],
+        ["id", "keypoints", "name", "skeleton"],
+    ]
+    assert ["keypoints" in a for a in content["annotations"]] == [True, False, False]
+    assert content["annotations"][0]["keypoints"] == POINTS
+    lost = convert(coco_folder(posed), tmp_path / "voc", "voc").lost
+    assert any("keypoints" in words for words in lost)
+
+
+@pytest.mark.parametrize("orientation", range(5, 9))
+def test_keypoints_turn_with_their_picture(coco_folder, make, orientation):
+    root = coco_folder(posed)
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    make.save(root / "train" / "a.png", make.noise(40, 60), exif=tags)
+    dataset = open_dataset(root, "all", need="keypoints")
+    expected = turn_points(np.array([[10.0, 20], [3.5, 4.25]]), orientation, (40, 60))
+    assert dataset.picture(0).keypoints[0, :2, :2].tolist() == expected.tolist()
+    assert dataset.picture(0).keypoints[0, 2].tolist() == [0, 0, 0]
+
+
+def thing(**changes: Any) -> Any:
+    return lambda content: content["annotations"][0].update(changes)
+
+
+def category(**changes: Any) -> Any:
+    return lambda content: content["categories"][1].update(changes)
+
+
+def other_list(content: dict[str, Any]) -> None:
+    content["categories"].append({"id": 4, "name": "cow", "keypoints": ["tail"]})
+
+
+FAULTS = [
+    ("keypoints-malformed", "annotation 11", thing(keypoints=[1, 2, 2])),
+    ("keypoints-malformed", "annotation 11", thing(keypoints="none")),
+    ("keypoints-malformed", "annotation 11", thing(keypoints=[*POINTS[:8], "0"])),
+    ("keypoints-malformed", "annotation 11", thing(keypoints=[*POINTS[:8], 3])),
+    ("keypoints-malformed", "annotation 11", thing(keypoints=[10**400, *POINTS[1:]])),
+    ("keypoints-count", "annotation 11", thing(num_keypoints=3)),
+    ("keypoint-outside", "annotation 11", thing(keypoints=[61, 5, 2, *POINTS[3:]])),
+    ("keypoint-outside", "annotation 11", thing(keypoints=[6, -5, 1, *POINTS[3:]])),
+    ("keypoint-lists-differ", "category 4", other_list),
+    ("class-malformed", "category 3", category(keypoints=["a", "a"])),
+    ("class-malformed", "category 3", category(keypoints=7)),
+    ("class-malformed", "category 3", category(skeleton=[[1, 2], [0, 1], [1, 9], "x"])),
+]
+
+
+@pytest.mark.parametrize(("code", "where", "plant"), FAULTS)
+def test_faults_in_keypoints(coco_folder, code, where, plant):
+    def both(content: dict[str, Any]) -> None:
+        posed(content)
+        plant(content)
+
+    root = coco_folder(both)
+    found = [(f.code, f.where) for f in check_dataset(root) if f.severity != "info"]
+    assert found == [(code, where)]
+    record = read_annotations(root).splits["train"][0]
+    assert record.ids == (11, 12)  # the box is kept
+    if code == "keypoints-malformed":
+        assert not record.keypoints.any()
+
+
+def test_files_with_different_keypoints_are_refused(coco_folder, tmp_path):
+    root = coco_folder(posed)
+    content = json.loads((root / "annotations" / "instances_train.json").read_text())
+    content["categories"][1]["keypoints"] = ["nose", "tail", "ear"]
+    (root / "annotations" / "instances_val.json").write_text(json.dumps(content))
+    with pytest.raises(AnnotationError, match="its keypoints differ from those of"):
+        read_annotations(root)
+
+
+def test_a_folder_with_files_of_keypoints_alone(coco_folder):
+    root: Path = coco_folder(posed)
+    (root / "annotations" / "instances_train.json").rename(
+        root / "annotations" / "person_keypoints_train.json"
+    )
+    for need in ("boxes", "keypoints"):
+        assert list(read_annotations(root, need=need).splits) == ["train"]
+
+
+# --- results ------------------------------------------------------------------------------------
+
+
+def found_things() -> Prediction:
+    masks = torch.zeros(2, 40, 60, dtype=torch.bool)
+    masks[0, 3:9, 2:5] = True
+    masks[1, :, 7] = True
+    return Prediction(
+        objects=Objects(
+            boxes=torch.tensor([[2.0, 3, 5, 9], [7, 0, 8, 40]]),
+            labels=torch.tensor([1, 0]),
+            scores=torch.tensor([0.75, 0.5]),
+            masks=masks,
+            keypoints=torch.tensor([[[1.1, 2, 0.25]], [[3, 4, -0.5]]]),
+        )
+    )
+
+
+def test_masks_as_results():
+    records = [bare_picture("a", None, 7, (40, 60))]
+    results = results_list([found_things()], records, [5, 9], kind="segm")
+    assert [sorted(r) for r in results] == [
+        ["category_id", "image_id", "score", "segmentation"]
+    ] * 2
+    assert [(r["image_id"], r["category_id"], r["score"]) for r in results] == [
+        (7, 9, 0.75),
+        (7, 5, 0.5),
+    ]
+    codes = json.loads(json.dumps([r["segmentation"] for r in results]))
+    for code, mask in zip(codes, found_things().objects.masks.numpy(), strict=True):
+        assert isinstance(code["counts"], str)
+        np.testing.assert_array_equal(rle_decode(code), mask)
+    maskutils = pytest.importorskip("pycocotools.mask")
+    assert [int(maskutils.area(code)) for code in codes] == [18, 40]
+
+
+def test_keypoints_as_results():
+    records = [bare_picture("a", None, 7, (40, 60))]
+    results = results_list([found_things()], records, [5, 9], kind="keypoints")
+    assert results[0] == {
+        "image_id": 7,
+        "category_id": 9,
+        "keypoints": [float(np.float32(1.1)), 2.0, 0.25],
+        "score": 0.75,
+    }
+
+
+def test_results_of_another_kind_than_was_predicted():
+    bare = Prediction(objects=found_things().objects.with_(masks=None, keypoints=None))
+    records = [bare_picture("a", None, 7, (40, 60))]
+    for kind, words in (("segm", "masks"), ("keypoints", "keypoints")):
+        with pytest.raises(ValueError, match=f"expected predictions with {words}"):
+            results_list([bare], records, kind=kind)
+    with pytest.raises(ValueError, match="kind: expected one of"):
+        results_list([bare], records, kind="boxes")
+    assert (
+        results_list([Prediction(objects=Objects.empty(scored=True))], records, kind="segm") == []
+    )
+
+
+def test_the_reference_takes_truth_and_results_with_keypoints(shared_data, capsys):
+    """A prediction that is the truth scores 1 with pycocotools."""
+    pycocotools = pytest.importorskip("pycocotools.coco")
+    from pycocotools.cocoeval import COCOeval
+
+    dataset = FileDataset(
+        read_annotations(shared_data / "coco_mini", need="keypoints"), "val", need="keypoints"
+    )
+    pictures = [dataset.picture(index) for index in range(len(dataset))]
+    truth = pycocotools.COCO()
+    truth.dataset = coco_dict(
+        pictures,
+        dataset.classes,
+        dataset.class_ids,
+        keypoint_names=dataset.keypoint_names,
+        skeleton=dataset.skeleton,
+    )
+    truth.createIndex()
+    predictions = []
+    for index in range(len(dataset)):
+        objects = dataset[index].target.objects
+        predictions.append(Prediction(objects=objects.with_(scores=torch.ones(len(objects)))))
+    results = results_list(predictions, pictures, dataset.class_ids, kind="keypoints")
+    evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert evaluation.stats[5] == pytest.approx(1.0)  # recall
+    capsys.readouterr()

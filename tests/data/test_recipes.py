@@ -1,0 +1,260 @@
+"""Windows, mirrored borders, elastic deformation, pairs of keypoints, and the recipes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tapetum.base.errors import UsageError
+from tapetum.base.runtime import generator
+from tapetum.data.transforms import (
+    CLASSIFICATION_RECIPES,
+    SEGMENTATION_RECIPES,
+    ElasticDeformation,
+    Framing,
+    HorizontalFlip,
+    RandomResizedCrop,
+    Translate,
+    Warp,
+    ZoomedCrop,
+    classification_transforms,
+    keypoint_pairs,
+    segmentation_transforms,
+)
+from tapetum.data.transforms.elastic import take_bilinear
+from tapetum.structures import Objects, Sample, Target
+
+SIZE = st.tuples(st.integers(1, 40), st.integers(1, 40))
+PAIRED = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+COCO_PERSON = ["nose", *(f"{side}_{part}" for part in PAIRED for side in ("left", "right"))]
+
+
+def picture(size, seed=0):
+    """A picture and a map that tells every pixel's place (as far as 255 values go)."""
+    pixels = torch.randint(0, 256, (3, *size), generator=generator(seed), dtype=torch.uint8)
+    places = (torch.arange(size[0] * size[1]) % 255).reshape(size).to(torch.uint8)
+    return Sample(pixels, Target(torch.tensor([2]), semantic=places), "a.png")
+
+
+# --- windows ------------------------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(SIZE, st.integers(8, 40), st.integers(0, 2**31), st.sampled_from([0.1, 0.35, 1.0]))
+def test_a_resized_crop_shows_so_much_of_the_picture_and_nothing_else(size, side, seed, least):
+    change = RandomResizedCrop((side, side), least).draw(size, generator(seed))
+    assert change.size == (side, side)
+    corners = torch.tensor([[0.0, 0, 1], [side, side, 1]], dtype=torch.float64)
+    first, last = (corners @ change.matrix(size).inverse().T)[:, :2]
+    frame = torch.tensor(size[::-1], dtype=torch.float64)
+    slack = frame / torch.tensor(change.scaled[::-1]) + 1e-9  # whole pixels of the result
+    assert (first >= -slack).all()
+    assert (last <= frame + slack).all()
+    width, height = (last - first).tolist()
+    share = width * height / (size[0] * size[1])
+    room = (1 + 1 / side) ** 2
+    assert share <= room
+    wide, narrow = 4 / 3 * room, 3 / 4 / room
+    uncut = width < 0.99 * size[1] and height < 0.99 * size[0]
+    if uncut:
+        assert share >= least / room
+        assert narrow <= width / height <= wide
+
+
+def test_resized_crops_use_their_whole_range():
+    random = generator(1)
+    shares = []
+    for _ in range(400):
+        change = RandomResizedCrop((50, 50)).draw((200, 200), random)
+        shares.append(50 * 50 / (change.scaled[0] * change.scaled[1]))
+    assert 0.34 < min(shares) < 0.4
+    assert 0.9 < max(shares) <= 1
+
+
+def test_a_zoomed_crop_pads_with_what_is_ignored():
+    sample = picture((40, 60))
+    random = generator(0)
+    drawn = [ZoomedCrop((50, 50), 0.5, 2.0).draw((40, 60), random) for _ in range(300)]
+    factors = np.array([change.scaled[0] / 40 for change in drawn])
+    assert 0.5 <= factors.min() < 0.55
+    assert 1.85 < factors.max() <= 2
+    assert 0.4 < (factors < 1).mean() < 0.6  # even in the logarithm
+    for change in drawn[:40]:
+        result = change.apply(sample)
+        assert result.size == (50, 50)
+        outside = result.target.semantic == 255
+        grey = torch.tensor([124, 116, 104], dtype=torch.uint8)[:, None]
+        assert (result.image[:, outside] == grey).all()
+        if min(change.scaled) >= 50:
+            assert not outside.any()
+
+
+def test_a_mirrored_border_by_hand():
+    row = torch.arange(1, 5, dtype=torch.uint8).expand(3, 1, 4)
+    sample = Sample(row, Target(semantic=torch.zeros(1, 4, dtype=torch.uint8)))
+    shifted = Framing((1, 4), 0, -6, (1, 14), fill=None).apply(sample)
+    assert shifted.image[0, 0].tolist() == [3, 4, 4, 3, 2, 1, 1, 2, 3, 4, 4, 3, 2, 1]
+    inside = [255] * 6 + [0] * 4 + [255] * 4
+    assert shifted.target.semantic[0].tolist() == inside
+
+
+@settings(max_examples=100, deadline=None)
+@given(SIZE, st.integers(0, 30), st.integers(0, 30), st.integers(0, 2**31))
+def test_a_mirrored_shift_is_numpys_symmetric_padding(size, y, x, seed):
+    sample = picture(size)
+    change = Translate(y, x, fill=None).draw(size, generator(seed))
+    padded = np.pad(sample.image.numpy(), ((0, 0), (30, 30), (30, 30)), mode="symmetric")
+    top, left = 30 + change.top, 30 + change.left
+    expected = padded[:, top : top + size[0], left : left + size[1]]
+    np.testing.assert_array_equal(change.apply(sample).image.numpy(), expected)
+
+
+# --- elastic deformation ------------------------------------------------------------------------
+
+
+def constant(right, down):
+    return Warp(*(tuple((value,) * 3 for _ in range(3)) for value in (right, down)))
+
+
+def test_no_shift_changes_nothing():
+    sample = picture((17, 23))
+    result = constant(0.0, 0.0).apply(sample)
+    assert torch.equal(result.image, sample.image)
+    assert torch.equal(result.target.semantic, sample.target.semantic)
+
+
+@pytest.mark.parametrize(("right", "down"), [(3.0, 0.0), (0.0, -5.0), (-4.0, 2.0), (30.0, 50.0)])
+def test_a_constant_shift_shows_the_mirrored_picture(right, down):
+    sample = picture((17, 23))
+    result = constant(right, down).apply(sample)
+    same = Framing((17, 23), int(down), int(right), (17, 23), fill=None).apply(sample)
+    assert (result.image.int() - same.image.int()).abs().max() <= 1
+    places = np.pad(sample.target.semantic.numpy(), 60, mode="symmetric")
+    top, left = 60 + int(down), 60 + int(right)
+    np.testing.assert_array_equal(
+        result.target.semantic.numpy(), places[top : top + 17, left : left + 23]
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(st.integers(4, 50), st.integers(4, 50)), st.integers(0, 2**31))
+def test_image_and_map_follow_the_same_points(size, seed):
+    """On a ramp the interpolated value is the point itself; the map's pixel holds it."""
+    change = ElasticDeformation(3.0).draw(size, generator(seed))
+    x, y = change.sources(size)
+    inside = (x > 0.5) & (x < size[1] - 0.5) & (y > 0.5) & (y < size[0] - 0.5)
+    columns = (torch.arange(size[1], dtype=torch.float64) + 0.5).expand(3, *size).clone()
+    columns[1] = (torch.arange(size[0], dtype=torch.float64) + 0.5)[:, None]
+    taken = take_bilinear(columns, x, y)
+    torch.testing.assert_close(taken[0][inside], x[inside])
+    torch.testing.assert_close(taken[1][inside], y[inside])
+    semantic = torch.arange(size[1]).expand(size).to(torch.uint8).contiguous()
+    result = change.apply(Sample(torch.zeros(3, *size), Target(semantic=semantic)))
+    assert torch.equal(result.target.semantic[inside].long(), x[inside].floor().long())
+
+
+def test_shifts_are_as_large_as_they_should_be_and_smooth():
+    random = generator(4)
+    drawn = [ElasticDeformation(10.0).draw((64, 64), random) for _ in range(200)]
+    nodes = np.array([(change.right, change.down) for change in drawn])
+    assert nodes.shape == (200, 2, 3, 3)
+    assert abs(nodes.std() - 10) < 0.5
+    assert abs(nodes.mean()) < 0.5
+    x, _ = drawn[0].sources((64, 64))
+    shifts = x - (torch.arange(64) + 0.5)
+    np.testing.assert_allclose(
+        shifts[[0, 0, 63, 63], [0, 63, 0, 63]], nodes[0, 0, ::2, ::2].ravel()
+    )
+    assert shifts.diff(dim=0).abs().max() < 4 * 10 * 2 / 63 * 3  # bicubic between nodes 32 apart
+
+
+def test_things_cannot_be_bent_and_the_rest_stays():
+    objects = Objects(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    bend = ElasticDeformation()
+    with pytest.raises(ValueError, match="expected a sample without objects"):
+        bend(Sample(torch.zeros(3, 8, 8), Target(objects=objects)), generator(0))
+    with pytest.raises(ValueError, match="no matrix"):
+        bend.draw((8, 8), generator(0)).matrix((8, 8))
+    result = bend(picture((20, 20)), generator(0))
+    assert result.target.labels.tolist() == [2]
+    assert result.image.dtype == torch.uint8
+
+
+# --- keypoints ----------------------------------------------------------------------------------
+
+
+def test_pairs_of_keypoints():
+    pairs = keypoint_pairs(COCO_PERSON)
+    assert len(pairs) == 8
+    assert all(COCO_PERSON[b] == COCO_PERSON[a].replace("left", "right") for a, b in pairs)
+    assert keypoint_pairs(["Left Eye", "right eye", "cleft", "wing-left", "wing-right"]) == (
+        (0, 1),
+        (3, 4),
+    )
+    assert keypoint_pairs(["left_hand", "nose"]) == ()
+    points = torch.zeros(1, 17, 3)
+    points[0, 5] = torch.tensor([2.0, 3, 2])  # left shoulder
+    objects = Objects(torch.tensor([[0.0, 0, 9, 9]]), torch.tensor([0]), keypoints=points)
+    sample = Sample(torch.zeros(3, 10, 10), Target(objects=objects))
+    mirrored = HorizontalFlip(1.0, pairs=pairs)(sample, generator(0)).target.objects.keypoints
+    assert mirrored[0, 6].tolist() == [8, 3, 2]
+    assert mirrored[0, 5].tolist() == [0, 0, 0]
+
+
+# --- recipes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", CLASSIFICATION_RECIPES)
+@pytest.mark.parametrize("size", [(28, 28), (90, 50)])
+def test_classifiers_see_squares_with_their_label(recipe, size):
+    transform = classification_transforms(28, recipe)
+    results = [transform(picture(size), generator(seed)) for seed in range(30)]
+    assert {result.size for result in results} == {(28, 28)}
+    assert all(result.target.labels.tolist() == [2] for result in results)
+    variants = {result.image.numpy().tobytes() for result in results}
+    most = {"none": 1, "flip": 2}.get(recipe, 30)
+    assert (len(variants) == most) if most < 3 else len(variants) > 10
+
+
+@pytest.mark.parametrize("recipe", ["small-no-flip", "digits"])
+def test_nothing_is_mirrored_where_sides_matter(recipe):
+    """A single bright pixel in the left part stays in the left part."""
+    image = torch.zeros(3, 28, 28, dtype=torch.uint8)
+    image[:, 14, 8] = 255
+    transform = classification_transforms(28, recipe)
+    columns = {
+        int(transform(Sample(image), generator(seed)).image[0].max(0).values.argmax())
+        for seed in range(60)
+    }
+    reach = 2 if recipe == "digits" else 3
+    assert columns == set(range(8 - reach, 8 + reach + 1))
+
+
+@pytest.mark.parametrize("recipe", SEGMENTATION_RECIPES)
+def test_maps_stay_with_their_pictures(recipe):
+    """Each class has its own grey, which every recipe leaves apart by more than the jitter."""
+    classes = torch.zeros(60, 80, dtype=torch.uint8)
+    classes[:, 40:] = 1
+    image = torch.where(classes == 1, 250, 5).to(torch.uint8).expand(3, -1, -1).clone()
+    sample = Sample(image, Target(semantic=classes))
+    transform = segmentation_transforms((48, 64), recipe)
+    for seed in range(20):
+        result = transform(sample, generator(seed))
+        assert result.size == ((60, 80) if recipe in ("flip", "none") else (48, 64))
+        semantic, grey = result.target.semantic, result.image.float().mean(0)
+        assert set(semantic.unique().tolist()) <= {0, 1, 255}
+        near = semantic.float()[None]
+        inner = (F.max_pool2d(near, 5, 1, 2) == -F.max_pool2d(-near, 5, 1, 2))[0]
+        right = torch.where(semantic == 1, grey > 128, grey < 128)
+        assert right[inner & (semantic != 255)].all()  # the border between the two is mixed
+
+
+def test_unknown_recipes():
+    with pytest.raises(UsageError, match="unknown recipe 'x'"):
+        classification_transforms(28, "x")
+    with pytest.raises(UsageError, match="unknown recipe 'microscope'"):
+        segmentation_transforms((4, 4), "microscope")

@@ -1,0 +1,84 @@
+"""Classifiers against torchvision's numbers (make_classifiers.py), and their names both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tapetum.backbones.reference import Renames
+from tapetum.models.classification import resnet, vit
+from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.structures import Target
+
+from .drawing import assert_sample, draw_picture, draw_weights, read
+
+GOLDEN = read("classifiers.json")
+PICTURES = [draw_picture(name, *size) for name, size in GOLDEN["sizes"].items()]
+TRUTH = [Target(labels=torch.tensor([label])) for label in GOLDEN["labels"]]
+MODELS: dict[str, tuple[Callable[..., Any], Renames]] = {
+    "resnet18": (resnet.resnet18, resnet.REFERENCE["torchvision"]),
+    "resnet50": (resnet.resnet50, resnet.REFERENCE["torchvision"]),
+    "vit_b_16": (vit.vit_b_16, vit.REFERENCE["torchvision"]),
+    "vit_b_16-published": (vit.vit_b_16, vit.REFERENCE["torchvision-published"]),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_names_and_shapes_are_a_bijection_with_the_reference(name: str) -> None:
+    make, renames = MODELS[name]
+    theirs = read(f"{name}.keys.json")
+    with torch.device("meta"):
+        ours = {key: list(value.shape) for key, value in make().state_dict().items()}
+    assert {renames.ours(key): shape for key, shape in theirs.items()} == ours
+    assert [renames.theirs(str(renames.ours(key))) for key in theirs] == list(theirs)
+
+
+@pytest.mark.parametrize("size", [64, 224])
+def test_prepared_pixels_are_those_of_the_reference(size: int) -> None:
+    expected = GOLDEN["prepared"][str(size)]
+    for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-5)):
+        like = torch.zeros((), dtype=dtype)
+        batch = SquarePreparation(size)([p.to(dtype) for p in PICTURES], None, like)
+        assert_sample(f"prepared.{size}", batch.pixels, expected, tolerance)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "vit_b_16"])
+def test_numbers_are_those_of_the_reference(name: str) -> None:
+    model, expected = load(name), GOLDEN[name]
+    with torch.no_grad():
+        batch = model.prepare(PICTURES, TRUTH)
+        raw = model(batch.pixels, batch.sizes)
+    assert_sample(f"{name}.logits", raw.logits, expected["logits"], 1e-6)
+    assert [p.labels.tolist() for p in model.decode(raw, batch)] == [[t] for t in expected["top"]]
+    for smoothing, key in ((0.0, "loss"), (0.1, "smoothed")):
+        model.label_smoothing = smoothing
+        loss = model.losses(raw, batch.truth)["classification"]
+        assert loss.item() == pytest.approx(expected[key], rel=1e-6)
+
+    with torch.no_grad():
+        raw = model.float()(batch.pixels.float(), batch.sizes)
+    assert_sample(f"{name}.logits", raw.logits, expected["logits"], 1e-4)
+
+
+def load(name: str) -> Any:
+    make, renames = MODELS[name]
+    shapes = read(f"{name}.keys.json")
+    shapes = {key: shape for key, shape in shapes.items() if not dropped(key)}
+    state: dict[str, Tensor] = {
+        str(renames.ours(key)): value
+        for key, value in draw_weights(shapes, GOLDEN["adjust"]).items()
+    }
+    with torch.device("meta"):
+        model: nn.Module = make(depth=3) if name == "vit_b_16" else make()
+    model.load_state_dict(state, assign=True)
+    return model.eval()
+
+
+def dropped(key: str) -> bool:
+    """Numbers of the ViT are those of three blocks."""
+    parts = key.split("encoder_layer_")
+    return len(parts) > 1 and int(parts[1].split(".")[0]) >= 3

@@ -1,0 +1,105 @@
+"""Keypoint R-CNN against torchvision's numbers (make_keypoint_rcnn.py), and its names both ways."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from tapetum.models.instances.keypoint_rcnn import REFERENCE, KeypointRCNN, keypoint_rcnn
+from tapetum.structures import Batch, Objects, Target
+
+from .drawing import assert_sample, draw_picture, draw_weights, largest_error, read
+
+KEYS = {
+    "torchvision": "keypointrcnn_resnet50_fpn.keys.json",
+    "torchvision-published": "keypointrcnn_resnet50_fpn-published.keys.json",
+}
+LOSSES = {
+    "objectness": "loss_objectness",
+    "proposal_boxes": "loss_rpn_box_reg",
+    "classification": "loss_classifier",
+    "boxes": "loss_box_reg",
+    "keypoints": "loss_keypoint",
+}
+
+
+def double(values: list) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict:
+    return read("keypoint_rcnn.json")
+
+
+@pytest.fixture(scope="module")
+def model(golden: dict) -> KeypointRCNN:
+    with torch.device("meta"):
+        model = keypoint_rcnn(backbone="resnet50", **golden["arguments"])
+    theirs = REFERENCE["torchvision"].theirs
+    shapes = {name: list(value.shape) for name, value in model.state_dict().items()}
+    drawn = draw_weights({str(theirs(name)): s for name, s in shapes.items()}, golden["adjust"])
+    state = {name: drawn[str(theirs(name))] for name in shapes}
+    model.load_state_dict(state, assign=True)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def batch(model: KeypointRCNN, golden: dict) -> Batch:
+    targets = [
+        Target(
+            objects=Objects(
+                boxes=double(truth["boxes"]),
+                labels=torch.tensor(truth["labels"]) - 1,  # torchvision counts from background
+                keypoints=double(truth["keypoints"]),
+            )
+        )
+        for truth in golden["truth"]
+    ]
+    pictures = [draw_picture(name, *size) for name, size in golden["sizes"].items()]
+    return model.prepare(pictures, targets)
+
+
+@pytest.mark.parametrize(("reference", "norm"), list(zip(KEYS, ("batch", "frozen"), strict=True)))
+def test_names_and_shapes_are_a_bijection_with_the_reference(reference: str, norm: str) -> None:
+    renames, theirs = REFERENCE[reference], read(KEYS[reference])
+    with torch.device("meta"):
+        state = keypoint_rcnn(backbone="resnet50", norm=norm).state_dict()
+    ours = {name: list(value.shape) for name, value in state.items()}
+    assert {renames.ours(name): shape for name, shape in theirs.items()} == ours
+    assert [renames.theirs(str(renames.ours(name))) for name in theirs] == list(theirs)
+
+
+def test_predictions_are_those_of_the_reference(
+    model: KeypointRCNN, golden: dict, batch: Batch
+) -> None:
+    with torch.no_grad():
+        raw = model(batch.pixels, batch.sizes)
+    assert_sample("keypoint_rcnn.logits", raw.logits, golden["logits"], 1e-6)
+    for found, expected in zip(model.decode(raw, batch), golden["detections"], strict=True):
+        objects = found.objects
+        assert (objects.labels + 1).tolist() == expected["labels"]
+        assert largest_error(objects.scores, double(expected["scores"])) < 1e-6
+        assert largest_error(objects.boxes, double(expected["boxes"])) < 1e-6
+        points, logits = double(expected["keypoints"]), double(expected["keypoints_scores"])
+        assert largest_error(objects.keypoints[..., :2], points[..., :2]) < 1e-6
+        assert largest_error(objects.keypoints[..., 2], logits) < 1e-6
+
+
+def test_losses_are_those_of_the_reference(model: KeypointRCNN, golden: dict, batch: Batch) -> None:
+    """Without a generator our samplers take the first, as the reference's were made to do."""
+    with torch.no_grad():
+        raw = model(batch.pixels, batch.sizes, batch.truth)
+    assert batch.truth is not None
+    losses = {name: value.item() for name, value in model.losses(raw, batch.truth).items()}
+    assert losses == pytest.approx(
+        {ours: golden["losses"][theirs] for ours, theirs in LOSSES.items()}, rel=1e-6
+    )
+
+
+def test_float32_is_near(model: KeypointRCNN, golden: dict, batch: Batch) -> None:
+    with torch.no_grad():
+        raw = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
+    assert_sample("keypoint_rcnn.logits", raw.logits, golden["logits"], 1e-4)

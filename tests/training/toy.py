@@ -1,0 +1,92 @@
+"""A small model and dataset for tests of the loop: which half of the picture is brighter?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tapetum.base.errors import ImageError
+from tapetum.base.runtime import Runtime, generator
+from tapetum.models.checkpoint import Card
+from tapetum.structures import Batch, Sample, Target
+from tapetum.training.loop import Job
+from tapetum.training.settings import Settings
+
+
+class Raw(NamedTuple):
+    logits: Tensor
+
+
+class Toy(nn.Module):
+    def __init__(self, width: int = 4):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width)
+        self.head = nn.Linear(width * 4, 2)
+
+    def prepare(self, pictures, targets=None):
+        sizes = torch.tensor([p.shape[-2:] for p in pictures])
+        pixels = torch.stack([p.float() / 255 for p in pictures])
+        return Batch(pixels, sizes, sizes, None if targets is None else tuple(targets))
+
+    def forward(self, pixels, sizes, truth=None, generator=None):
+        x = F.relu(self.norm(self.conv(pixels)))
+        if truth is not None:
+            x = x * (torch.rand(x.shape, generator=generator) > 0.1)
+        return Raw(self.head(F.adaptive_avg_pool2d(x, 2).flatten(1)))
+
+    def losses(self, raw, truth):
+        labels = torch.cat([t.labels for t in truth])
+        return {"class": F.cross_entropy(raw.logits, labels)}
+
+
+class Pictures:
+    name, classes = "toy", ("left", "right")
+
+    def __init__(self, count: int = 12, broken: int | None = None):
+        self.count, self.broken = count, broken
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        if index == self.broken:
+            raise ImageError("truncated", file=f"{index}.png")
+        image = torch.randint(0, 100, (3, 8, 8), generator=generator(5, index), dtype=torch.uint8)
+        side = index % 2
+        image[:, :, side * 4 : side * 4 + 4] += 100
+        return Sample(image, Target(labels=torch.tensor([side])), f"{index}.png")
+
+
+def noise(sample: Sample, random: torch.Generator) -> Sample:
+    flip = torch.randint(0, 20, sample.image.shape, generator=random, dtype=torch.uint8)
+    return Sample(sample.image + flip, sample.target, sample.name)
+
+
+def make_job(folder, model=None, dataset=None, validate=None, **settings) -> Job:
+    torch.manual_seed(0)
+    defaults = {"epochs": 7, "batch_size": 4, "save_seconds": 1e9, "lr": 0.01}
+    return Job(
+        model=model or Toy(),
+        dataset=dataset or Pictures(),
+        augment=noise,
+        settings=Settings(**(defaults | settings)),
+        runtime=Runtime(torch.device("cpu")),
+        folder=folder,
+        card=Card("toy", {}, ("left", "right")),
+        validate=validate,
+        metric="accuracy",
+    )
+
+
+def accuracy(model, flag) -> dict[str, float]:
+    flag.check()
+    data = Pictures()
+    model.eval()
+    with torch.no_grad():
+        batch = model.prepare([data[i].image for i in range(len(data))])
+        found = model(batch.pixels, batch.sizes).logits.argmax(1)
+    return {"accuracy": float((found == torch.arange(len(data)) % 2).float().mean())}
