@@ -178,6 +178,9 @@ def torchvision_side(model: str, work: str, precision: str, weights: str, size: 
     network = peer(model, min_size=size, max_size=2 * size)
     network.load_state_dict(load_file(weights))
     network = network.to(memory_format=torch.channels_last)
+    if model == "keypoint_rcnn":  # its loss refuses the memory order that everything else likes
+        heatmaps = network.roi_heads.keypoint_predictor
+        heatmaps.register_forward_hook(lambda module, inputs, output: output.contiguous())
     pictures, targets = made_pictures(model, size)
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
     if work == "predict":

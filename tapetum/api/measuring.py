@@ -38,7 +38,7 @@ def evaluate(
         gives the same numbers.
     """
     loaded = load(run, checkpoint=checkpoint, device=device, precision=precision, say=say)
-    dataset = evaluation_dataset(Path(run), data, split, loaded.task.need)
+    dataset = evaluation_dataset(Path(run), data, split, loaded.task.need, say)
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
     measured = measure_loaded(loaded, dataset, max_dets=max_dets, progress=progress)
     if save is not None:
@@ -97,10 +97,13 @@ def evaluate_files(
     return evaluate_detections(known, found, limits, kind=kind).stats
 
 
-def evaluation_dataset(run: Path, data: str | Path | None, split: str | None, need: str) -> Dataset:
+def evaluation_dataset(
+    run: Path, data: str | Path | None, split: str | None, need: str, say: Say = silent
+) -> Dataset:
     """The pictures that a run is measured on: those asked for, else its own test or val split.
 
-    need: what they must carry, one of `tapetum.data.dataset.NEEDS`.
+    need: what they must carry, one of `tapetum.data.dataset.NEEDS`. say: is told if the model may
+    have learnt from them.
     """
     if data is not None:
         return open_dataset(data, split or "all", need=need)
@@ -112,6 +115,8 @@ def evaluation_dataset(run: Path, data: str | Path | None, split: str | None, ne
     try:
         return open_dataset(record.data, "test", record.data_format, need=need)
     except UsageError:
+        if not record.validate:
+            say("nothing was held out of this training: it may have seen these pictures")
         return open_dataset(record.data, "val", record.data_format, need=need)
 
 

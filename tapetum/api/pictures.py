@@ -12,15 +12,18 @@ from tapetum.data.files import FileDataset, open_dataset
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a training learns from and what it is measured on."""
+    """What a training learns from and what it is measured on, if at all."""
 
     training: Dataset
-    held: Dataset
+    held: Dataset | None
 
     @staticmethod
-    def open(data: str, val: str | None, format: str, need: str) -> Pictures:
-        """need: what they must carry, one of `tapetum.data.dataset.NEEDS`."""
-        training = open_dataset(data, "train", format, need=need)
+    def open(data: str, val: str | None, format: str, need: str, validate: bool) -> Pictures:
+        """need: what they must carry, one of `tapetum.data.dataset.NEEDS`. validate: is the model
+        measured on the way? Otherwise nothing is held out."""
+        training = open_dataset(data, "train", format, need=need, hold_out=validate)
+        if not validate:
+            return Pictures(training, None)
         if val is None:
             held = open_dataset(data, "val", format, need=need)
         else:
@@ -31,14 +34,18 @@ class Pictures:
 
     def counts(self) -> dict[str, Any]:
         """Pictures and, of datasets in files, objects of each class, by split."""
-        both = {"train": self.training, "val": self.held}
+        both = self._parts()
         counted = {n: d.class_counts() for n, d in both.items() if isinstance(d, FileDataset)}
         return {"pictures": {n: len(d) for n, d in both.items()}, "objects": counted}
+
+    def _parts(self) -> dict[str, Dataset]:
+        parts = {"train": self.training}
+        return parts if self.held is None else parts | {"val": self.held}
 
     def words(self) -> list[str]:
         """How the splits were chosen, what is left out, and what the reader found, for people."""
         lines = []
-        for dataset in (self.training, self.held):
+        for dataset in self._parts().values():
             if isinstance(dataset, FileDataset):
                 lines.append(f"{dataset.name}: {len(dataset)} pictures, {dataset.words}")
                 if dataset.left_out:

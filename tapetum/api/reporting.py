@@ -38,7 +38,7 @@ def report(
     folder = Path(run)
     record, history = read_run(folder), read_history(folder)
     loaded = load(folder, device=device, say=say)
-    dataset = evaluation_dataset(folder, None, split, loaded.task.need)
+    dataset = evaluation_dataset(folder, None, split, loaded.task.need, say)
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
     started = time.perf_counter()
     measured = measure_loaded(loaded, dataset, progress=progress)

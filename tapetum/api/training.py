@@ -54,7 +54,8 @@ def train(
         tenth. image_size: pixels of the short side that the model sees; by default what suits the
         task and the pictures.
     arguments: more arguments of the model's function. augment: a name among the task's `recipes`.
-        validate: measure now and then; else the last weights are the best. observers: are told of
+        validate: measure now and then; else no pictures are held out and the last weights are
+        the best. observers: are told of
         every step; None shows a bar.
     settings: fields of `tapetum.Settings`, such as epochs, lr, batch_size, seed.
 
@@ -67,7 +68,7 @@ def train(
     task = TASKS[task_of(model)]
     runtime = choose_runtime(device, precision, training=True)
     place = None if val is None else str(val)
-    pictures = Pictures.open(str(data), place, format, task.need)
+    pictures = Pictures.open(str(data), place, format, task.need, validate)
     size = chosen_size(task, model, pictures, image_size)
     follows = {"backbone": backbone, "encoder": backbone}
     follows |= task.arguments(pictures.training, size)
@@ -107,7 +108,7 @@ def resume(
     record = read_run(folder)
     runtime = choose_runtime(record.device, record.precision, training=True)
     need = TASKS[task_of(record.model)].need
-    pictures = Pictures.open(record.data, record.val, record.data_format, need)
+    pictures = Pictures.open(record.data, record.val, record.data_format, need, record.validate)
     if pictures.training.classes != record.classes:
         raise UsageError("its classes are not those of the run any more", file=record.data)
     start = None
@@ -124,6 +125,7 @@ def make_job(record: RunRecord, pictures: Pictures, folder: Path, runtime: Runti
     task = TASKS[task_of(record.model)]
 
     def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
+        assert pictures.held is not None  # a training that validates holds pictures out
         ids, watch = record.class_ids, Watch(check=flag.check)
         return task.measure(model, pictures.held, runtime, class_ids=ids, watch=watch).stats
 

@@ -52,10 +52,11 @@ class FileDataset:
         split: str,
         *,
         need: str = "boxes",
+        hold_out: bool = True,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         annotations = narrowed(annotations, need)
-        chosen = choose_split(annotations, split)
+        chosen = choose_split(annotations, split, hold_out=hold_out)
         self._pictures = tuple(p for p in chosen.pictures if p.there)
         self._limits, self._code = limits, annotations.maps
         self.left_out = len(chosen.pictures) - len(self._pictures)
@@ -144,6 +145,7 @@ def open_dataset(
     format: str = AUTO,
     *,
     need: str = "boxes",
+    hold_out: bool = True,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Dataset:
     """A dataset by its path, or "scenes", which is built in (write "./scenes" for a folder), also
@@ -151,6 +153,7 @@ def open_dataset(
 
     split: "train", "val", "test", "all", or one of the dataset's own (`tapetum.data.splits`).
     need: what its samples must carry, one of `tapetum.data.dataset.NEEDS`.
+    hold_out: keep some of "train" for validation, where the dataset has no split for it.
 
     Raises:
         UsageError: no such path, format, split or need; or the annotations cannot serve the need.
@@ -161,7 +164,7 @@ def open_dataset(
 
         return open_scenes(data, split, need)
     annotations = read_annotations(data, format, limits, need=need)
-    return FileDataset(annotations, split, need=need, limits=limits)
+    return FileDataset(annotations, split, need=need, hold_out=hold_out, limits=limits)
 
 
 def _labels(picture: Picture) -> list[int]:

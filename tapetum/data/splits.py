@@ -52,8 +52,13 @@ def in_order(
     return {name: tuple(splits[name]) for name in names}
 
 
-def choose_split(annotations: Annotations, wanted: str, seed: int = 0) -> Split:
+def choose_split(
+    annotations: Annotations, wanted: str, seed: int = 0, *, hold_out: bool = True
+) -> Split:
     """The pictures of a split: "train", "val", "test", "all", or a name of the dataset's own.
+
+    hold_out: where the dataset has none for validation, keep some of "train" for it; without, all
+        of them are for training.
 
     Raises:
         UsageError: the dataset has no such split; the ones it has are listed.
@@ -65,6 +70,8 @@ def choose_split(annotations: Annotations, wanted: str, seed: int = 0) -> Split:
     if name in own and not (name == "train" and "val" not in own):
         return Split(name, own[name], "the dataset's own split")
     source = _to_divide(annotations)
+    if name == "train" and source is not None and not hold_out:
+        return Split(name, own[source], "all of them, since none are held out")
     if name in ("train", "val") and source is not None:
         return _divided(name, source, own[source], seed)
     raise UsageError(

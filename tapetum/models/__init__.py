@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from tapetum.models.classification.airbench import airbench
 from tapetum.models.classification.knn import knn
 from tapetum.models.classification.linear import linear
 from tapetum.models.classification.resnet import (
@@ -37,6 +38,7 @@ BY_TASK: dict[str, Functions] = {
         "resnet101": resnet101,
         "resnet152": resnet152,
         "vit_b_16": vit_b_16,
+        "airbench": airbench,
         "linear": linear,
         "knn": knn,
     },

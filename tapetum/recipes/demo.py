@@ -76,8 +76,13 @@ DEMOS: dict[str, Demo] = {
         seconds=60,
         image_size=160,
         numbers=("mIoU", "accuracy"),
-        arguments={"width": 16, "decoder_channels": [96, 48, 32, 24, 16]},
-        settings={**_SETTINGS, "lr": 3e-3},
+        arguments={
+            "width": 16,
+            "decoder_channels": [96, 48, 32, 24, 16],
+            "finest": 2,
+            "dice_weight": 1.0,
+        },
+        settings={**_SETTINGS, "lr": 5e-3},
     ),
     "instances": Demo(
         model="mask_rcnn",
@@ -137,10 +142,10 @@ def run_demo(
     numbers = read_json(run / NUMBERS)
     words = ", ".join(f"{name} {numbers[name]:.3f}" for name in demo.numbers)
     say(f"{words} on the test scenes")
-    say(f"next, with pictures of your own:\n{NEXT.format(run=run, model=demo.model)}")
+    say(f"next, with pictures of your own:\n{NEXT.format(run=run, model=demo.model, task=task)}")
     return page
 
 
-NEXT = """  tapetum check PHOTOS                      what is wrong with the annotations
-  tapetum train {model} PHOTOS --out RUN  learn
-  tapetum predict RUN PHOTO.jpg --out .     answers (now: tapetum predict {run} PHOTO.jpg)"""
+NEXT = """  tapetum check PHOTOS --task {task}
+  tapetum train {model} PHOTOS --out RUN
+  tapetum predict RUN PHOTO.jpg --out . (now: tapetum predict {run} PHOTO.jpg)"""

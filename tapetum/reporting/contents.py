@@ -41,8 +41,8 @@ class Explanation:
     """A detection and its heat map.
 
     image: the picture with the thing's box. heat: the map over the picture. method: as in
-    "grad-cam at p3". inside: share of the heat inside the box, 0 to 1; area: the box's share of
-    the picture, which is what chance would give.
+    "grad-cam at p3". inside: share of the heat inside the thing, 0 to 1; area: the thing's share
+    of the picture, which is what chance would give. place: what it is inside of.
     """
 
     image: Image.Image
@@ -53,6 +53,7 @@ class Explanation:
     method: str = ""
     inside: float | None = None
     area: float | None = None
+    place: str = "box"
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ def explanations(contents: ReportContents) -> Html:
     """Detections beside the pixels that speak for them."""
     if not contents.explanations:
         return EMPTY
-    text = "Bright pixels raise the score of the thing in the box; dark ones do not."
+    text = "Bright pixels raise the score of the answer that is named; dark ones do not."
     cards = [_explanation(f"why-{i}", item) for i, item in enumerate(contents.explanations, 1)]
     return join([tag("p", text, class_="dim"), tag("div", cards, class_="cards wide")])
 
@@ -74,7 +74,7 @@ def _explanation(key: str, item: Explanation) -> Html:
 def _inside(item: Explanation) -> str:
     if item.inside is None:
         return ""
-    text = f"{percent(item.inside)} of the heat lies inside the box"
+    text = f"{percent(item.inside)} of the heat lies inside the {item.place}"
     return text if item.area is None else f"{text}, which covers {percent(item.area)}"
 
 

@@ -52,7 +52,14 @@ def _sheet(run: Run, measured: LocalizationMeasured, index: int) -> Sheet:
     drawn = draw_things(
         sample.image, measured.found[index], measured.classes, sample.target.objects
     )
-    return Sheet(drawn, measured.names[index], f"IoU {measured.result.iou[index]:.2f}")
+    return Sheet(drawn, measured.names[index], _caption(measured, index))
+
+
+def _caption(measured: LocalizationMeasured, index: int) -> str:
+    """Which of the two is wrong, in words."""
+    right = measured.result.class_right[index]
+    named = "the right class" if right == 1 else "the wrong class" if right == 0 else "some right"
+    return f"{named}, IoU {measured.result.iou[index]:.2f}"
 
 
 def _explanation(run: Run, measured: LocalizationMeasured, index: int) -> Explanation:

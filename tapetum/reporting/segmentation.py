@@ -121,4 +121,5 @@ def _explanation(run: Run, index: int, semantic: Tensor, label: int) -> Explanat
         method="grad-cam",
         inside=inside,
         area=share,
+        place="pixels of this class",
     )

@@ -79,6 +79,15 @@ class Learns(Model, Protocol):
 
 
 @runtime_checkable
+class Begins(Protocol):
+    """A model that looks at training pictures before it descends (to whiten them, say)."""
+
+    def begin(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
+        """Set what is computed rather than learnt; takes as many samples as it needs."""
+        ...
+
+
+@runtime_checkable
 class Fits(Model, Protocol):
     """A model that is fitted rather than descended (k-NN, SVM heads).
 

@@ -17,7 +17,7 @@ from tapetum.base.runtime import Runtime, deterministic, generator
 from tapetum.data.dataset import Dataset
 from tapetum.data.loading import Augment, Plan, training_batches
 from tapetum.models.checkpoint import Card
-from tapetum.structures import Sample
+from tapetum.structures import Begins, Sample
 from tapetum.training.ema import MovingAverage
 from tapetum.training.history import History
 from tapetum.training.optim import learning_rate, make_optimizer, set_learning_rate
@@ -76,7 +76,7 @@ def fit(job: Job, observers: Sequence[Observer] = (), resume: Path | None = None
         Stopped: a signal came.
     """
     state = _start(job)
-    log_bytes = state.restore(resume) if resume else 0
+    log_bytes = state.restore(resume) if resume else _begin(job, state)
     history = History(job.folder, keep_bytes=log_bytes)
     try:
         with stop_flag() as flag, deterministic():
@@ -144,6 +144,16 @@ def _start(job: Job) -> TrainingState:
     decay = job.settings.ema_decay
     average = MovingAverage(model, decay) if decay else None
     return TrainingState(model, make_optimizer(model, job.settings), average)
+
+
+def _begin(job: Job, state: TrainingState) -> int:
+    """Let a model look at the pictures that wants to; the log is empty."""
+    if isinstance(state.model, Begins):
+        samples = (job.dataset[index] for index in range(len(job.dataset)))
+        state.model.begin(samples, generator(job.settings.seed, "begin"))
+        if state.average:
+            state.average = MovingAverage(state.model, job.settings.ema_decay)
+    return 0
 
 
 def _run(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tapetum.training.muon import Muon
 from tapetum.training.settings import Settings
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -17,6 +18,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.9),
     "rmsprop": lambda groups, lr: torch.optim.RMSprop(groups, lr=lr, momentum=0.9),
     "adadelta": lambda groups, lr: torch.optim.Adadelta(groups, lr=lr),
+    "muon": lambda groups, lr: Muon(groups, lr=lr),
 }
 
 
@@ -24,13 +26,20 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimize
     """The optimizer of `settings` over the trainable parameters of `model`.
 
     Weight decay holds for matrices and kernels; biases and the scales of norms, which have one
-    dimension, are left free.
+    dimension, are left free. Muon makes the updates of kernels orthogonal and leaves all else to
+    AdamW.
     """
     trainable = [p for p in model.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    decay = settings.weight_decay
+    if settings.optimizer == "muon":
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in trainable if p.ndim > 2], "orthogonal": True},
+            {"params": [p for p in trainable if p.ndim == 2]},
+        ]
+    else:
+        groups = [{"params": [p for p in trainable if p.ndim > 1]}]
+    groups = [{"weight_decay": decay, **group} for group in groups]
+    groups.append({"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0})
     groups = [group for group in groups if group["params"]]
     return OPTIMIZERS[settings.optimizer](groups, settings.lr)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tapetum.base.errors import UsageError
 
-OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adadelta")
+OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adadelta", "muon")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Settings:
     lr: float = 3e-4
     """Peak learning rate, after warm-up and before the cosine."""
     optimizer: str = "adamw"
-    """One of adamw, adam, sgd (momentum 0.9), rmsprop, adadelta."""
+    """One of adamw, adam, sgd (momentum 0.9), rmsprop, adadelta, muon (of convolutions)."""
     weight_decay: float = 0.05
     """Decay of weights, not of biases and norms."""
     warmup_steps: int = 100

@@ -40,6 +40,7 @@ TINY: dict[str, dict[str, Any]] = {
         "heads": 4,
         "mlp": 64,
     },
+    "airbench": {"classes": 3, "image_size": 32, "widths": [8, 16, 16]},
     "linear": {"classes": 3},
     "knn": {"classes": 3, "k": 2},
     "localizer": {**BODY, "classes": 3, "image_size": 64},

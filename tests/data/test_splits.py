@@ -123,3 +123,10 @@ def test_everything_counts_shared_pictures_once():
     )
     assert len(everything(own)) == 5
     assert len(choose_split(own, "trainval").pictures) == 5
+
+
+@pytest.mark.parametrize("source", ["train", "trainval", "all"])
+def test_nothing_is_held_out_where_nobody_looks(source):
+    whole = dataset(**{source: 20})
+    assert choose_split(whole, "train", hold_out=False).pictures == whole.splits[source]
+    assert len(choose_split(whole, "train").pictures) == 18

@@ -1,0 +1,87 @@
+"""The fast network: its first layer decorrelates, its convolutions begin as identities."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tapetum.base.runtime import generator
+from tapetum.models.classification.airbench import (
+    FILTERS,
+    SHIFTS,
+    Airbench,
+    airbench,
+    identity_convolution,
+    whitening_filters,
+)
+from tapetum.structures import Begins, Sample, Target
+
+
+def pixels(count: int = 64, size: int = 16) -> torch.Tensor:
+    """Centred pictures whose neighbouring pixels are alike, as in photographs."""
+    fine = torch.randn(count, 3, size, size, generator=generator(0))
+    smooth = torch.nn.functional.avg_pool2d(fine, 3, stride=1, padding=1)
+    return smooth - smooth.mean(dim=(0, 2, 3), keepdim=True)
+
+
+def test_whitened_patches_have_variance_one_and_no_correlation() -> None:
+    pictures = pixels()
+    filters = whitening_filters(pictures)
+    answers = torch.nn.functional.conv2d(pictures.double(), filters.double())
+    flat = answers.transpose(0, 1).reshape(FILTERS, -1)[: FILTERS // 2]  # (12, n)
+    covariance = flat @ flat.T / flat.shape[1]
+    off = covariance - covariance.diag().diag()
+    assert off.abs().max() < 1e-4
+    assert ((covariance.diag() > 0.7) & (covariance.diag() <= 1 + 1e-4)).all()
+
+
+def test_every_filter_has_its_negative() -> None:
+    filters = whitening_filters(pixels())
+    assert torch.equal(filters[: FILTERS // 2], -filters[FILTERS // 2 :])
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(4, 4), (4, 7)])
+def test_a_fresh_convolution_hands_its_inputs_on(inputs: int, outputs: int) -> None:
+    x = torch.randn(2, inputs, 5, 5, generator=generator(1))
+    torch.testing.assert_close(identity_convolution(inputs, outputs)(x)[:, :inputs], x)
+
+
+def tiny(**changes: object) -> Airbench:
+    return airbench(classes=3, image_size=16, widths=(8, 12, 12), **changes)  # type: ignore[arg-type]
+
+
+def test_it_begins_with_the_training_pictures() -> None:
+    model = tiny()
+    assert isinstance(model, Begins)
+    random = generator(2)
+    samples = [
+        Sample(torch.rand(3, 16, 16, generator=random), Target(labels=torch.tensor([0])))
+        for _ in range(6)
+    ]
+    before = model.whitening.clone()
+    model.begin(iter(samples), random)
+    expected = whitening_filters(model.prepare([s.image for s in samples]).pixels)
+    assert not torch.equal(model.whitening, before)
+    assert torch.equal(model.whitening, expected)
+
+
+def test_views_are_shifts_and_mirror_images_of_one_picture() -> None:
+    many, one = tiny(views=True).eval(), tiny(views=False).eval()
+    one.load_state_dict(many.state_dict())
+    batch = one.prepare([torch.rand(3, 16, 16, generator=generator(3))])
+    padded = torch.nn.functional.pad(batch.pixels, (1, 1, 1, 1), mode="reflect")
+    total = torch.zeros(1, 3)
+    for down, right, weight in SHIFTS:
+        view = padded[:, :, 1 + down : 17 + down, 1 + right : 17 + right]
+        for seen in (view, view.flip(-1)):
+            total = total + weight / 2 * one(seen, batch.sizes).logits
+    torch.testing.assert_close(many(batch.pixels, batch.sizes).logits, total)
+    assert sum(weight for *_, weight in SHIFTS) == 1
+
+
+def test_while_learning_there_is_one_view() -> None:
+    model, truth = tiny(views=True).eval(), (Target(labels=torch.tensor([1])),)
+    batch = model.prepare([torch.rand(3, 16, 16, generator=generator(4))])
+    learning = model(batch.pixels, batch.sizes, truth).logits
+    assert torch.equal(learning, model._logits(batch.pixels))
+    assert not torch.equal(learning, model(batch.pixels, batch.sizes).logits)
