@@ -27,20 +27,28 @@ def keypoint_cells(keypoints: Tensor, boxes: Tensor, size: int) -> tuple[Tensor,
     return torch.where(valid, y * size + x, 0), valid
 
 
+def bicubic_matrix(cells: int, size: int, like: Tensor) -> Tensor:
+    """(size, cells): what PyTorch's bicubic interpolation makes of each of so many cells in a row,
+    in the dtype of `like` and on its device."""
+    each = torch.eye(cells, dtype=like.dtype, device=like.device)[None, None]
+    return F.interpolate(each, (size, cells), mode="bicubic", align_corners=False)[0, 0]
+
+
 def read_heatmaps(maps: Tensor, boxes: Tensor) -> Tensor:
     """The keypoints (P, K, 3), x y and the logit there, of maps (P, K, S, S) over boxes (P, 4).
 
     Each map is brought to the size of its box in pixels (rounded up), bicubic, and its largest
-    pixel is the keypoint. One box at a time: memory follows the largest one.
+    pixel is the keypoint. One box at a time: memory follows the largest one. Enlarging is linear
+    in rows and in columns, so it is two matrix products, several times as fast as sampling.
     """
     result = boxes.new_zeros(*maps.shape[:2], 3)
     maps = maps.detach().to(boxes.dtype)
     extents = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1)  # (P, 2) width, height
     shapes = extents.ceil().long().flip(1).tolist()
+    cells = maps.shape[-1]
+    enlarge = {n: bicubic_matrix(cells, n, maps) for shape in shapes for n in shape}
     for i, (height, width) in enumerate(shapes):
-        fine = F.interpolate(
-            maps[i, :, None], (height, width), mode="bicubic", align_corners=False
-        ).flatten(1)  # (K, h * w)
+        fine = (enlarge[height] @ maps[i] @ enlarge[width].T).flatten(1)  # (K, h * w)
         place = fine.argmax(dim=1)
         pixel = torch.stack((place % width, place // width), dim=1)  # (K, 2)
         step = extents[i] / extents[i].ceil()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
+from torch.nn import functional as F
 
 from tapetum.base.runtime import generator
-from tapetum.models.instances.heatmaps import keypoint_cells, read_heatmaps
+from tapetum.models.instances.heatmaps import bicubic_matrix, keypoint_cells, read_heatmaps
 
 
 def test_cells_by_hand() -> None:
@@ -69,3 +71,11 @@ def test_reading_nothing_and_half_precision() -> None:
     found = read_heatmaps(maps, torch.tensor([[0.0, 0, 30, 30]]))
     assert found.dtype == torch.float32
     assert torch.equal(found, read_heatmaps(maps.float(), torch.tensor([[0.0, 0, 30, 30]])))
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (56, 31), (130, 77)])
+def test_enlarging_by_matrices_is_bicubic_interpolation(shape: tuple[int, int]) -> None:
+    maps = torch.randn(3, 14, 14, generator=generator(0), dtype=torch.float64)
+    expected = F.interpolate(maps[:, None], shape, mode="bicubic", align_corners=False)[:, 0]
+    rows, columns = (bicubic_matrix(14, size, maps) for size in shape)
+    torch.testing.assert_close(rows @ maps @ columns.T, expected)
