@@ -13,7 +13,7 @@ from tapetum.data.files import open_dataset
 from tapetum.evaluation.coco import detections_from_coco, truth_from_coco
 from tapetum.evaluation.detection import evaluate_detections
 from tapetum.tasks import Measured, Watch
-from tapetum.tasks.detection import CAPS, caps
+from tapetum.tasks.detection import CAPS, Detection, caps
 from tapetum.training.run import read_run
 
 
@@ -52,11 +52,14 @@ def measure_loaded(
     """The same for a model at hand.
 
     Raises:
-        UsageError: the dataset's classes are not the model's.
+        UsageError: the dataset's classes are not the model's, or `max_dets` for another task than
+            those with detections.
     """
     if dataset.classes != loaded.classes:
         theirs, ours = ", ".join(dataset.classes[:6]), ", ".join(loaded.classes[:6])
         raise UsageError(f"its classes are {theirs}; the model knows {ours}", file=dataset.name)
+    if max_dets is not None and not isinstance(loaded.task, Detection):
+        raise UsageError(f"--max-dets: {loaded.task.name} has no detections to count")
     return loaded.task.measure(
         loaded.model,
         dataset,

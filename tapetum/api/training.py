@@ -25,6 +25,7 @@ from tapetum.training.run import RunRecord, command_line, environment, read_run
 from tapetum.training.settings import Settings
 from tapetum.training.signals import StopFlag
 
+BACKBONE = "resnet18"
 SMALLEST = 8
 """Pixels: no model sees less."""
 
@@ -37,7 +38,7 @@ def train(
     val: str | Path | None = None,
     format: str = "auto",
     image_size: int | None = None,
-    backbone: str = "resnet18",
+    backbone: str | None = None,
     arguments: dict[str, Any] | None = None,
     augment: str = "default",
     device: str = "auto",
@@ -70,8 +71,7 @@ def train(
     place = None if val is None else str(val)
     pictures = Pictures.open(str(data), place, format, task.need, validate)
     size = chosen_size(task, model, pictures, image_size)
-    follows = {"backbone": backbone, "encoder": backbone}
-    follows |= task.arguments(pictures.training, size)
+    follows = chosen_backbone(model, backbone) | task.arguments(pictures.training, size)
     record = RunRecord(
         model=model,
         arguments=accepted(model, follows) | (arguments or {}),
@@ -163,6 +163,19 @@ def build_model(record: RunRecord) -> nn.Module:
             raise UsageError(f"{record.model}: {error}", hint="tapetum models") from error
 
 
+def chosen_backbone(model: str, asked: str | None) -> dict[str, Any]:
+    """The argument for the backbone, by the name that the model has for it; none for other models.
+
+    Raises:
+        UsageError: one was asked for and the model has none to choose.
+    """
+    name = asked or BACKBONE
+    arguments = accepted(model, {"backbone": name, "encoder": name})
+    if asked is not None and not arguments:
+        raise UsageError(f"--backbone: {model} has none to choose", hint="tapetum models")
+    return arguments
+
+
 def chosen_size(task: Task, model: str, pictures: Pictures, asked: int | None) -> int:
     """The size asked for, else that of the task for these pictures; never above the model's own.
 
@@ -215,7 +228,8 @@ def _run(
 ) -> None:
     """Descend, or fit in one go what is fitted."""
     if not isinstance(job.model, Learns):
-        fit_once(job, say)
+        if start is None:
+            fit_once(job, say)
         return
     fit(job, [ConsoleObserver(metric=job.metric)] if observers is None else observers, start)
 

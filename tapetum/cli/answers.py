@@ -31,7 +31,7 @@ def evaluate(
     *,
     truth: File = None,
     predictions: File = None,
-    kind: Literal["bbox", "segm", "keypoints"] = "bbox",
+    kind: Annotated[Literal["bbox", "segm", "keypoints"] | None, arg(help_behavior_hint="")] = None,
     max_dets: Number = None,
     split: Text = None,
     checkpoint: Checkpoint = "best",
@@ -52,7 +52,7 @@ def evaluate(
         data: other data than the run's own
         truth: COCO ground truth, with --predictions, in place of a run
         predictions: COCO results, as a list of detections
-        kind: what the two files are compared by: boxes, masks or keypoints
+        kind: what the two files are compared by (default: bbox); a run knows its own
         max_dets: most detections a picture that count (default: 100; 20 for keypoints)
         split: train, val, test or all (default: test where there is one, else val)
         checkpoint: which of the run's checkpoints
@@ -67,7 +67,9 @@ def evaluate(
     if truth is not None or predictions is not None:
         if truth is None or predictions is None or run is not None:
             raise UsageError("--truth GT.json and --predictions DT.json go together, without RUN")
-        stats = api.evaluate_files(truth, predictions, kind=kind, max_dets=max_dets)
+        stats = api.evaluate_files(truth, predictions, kind=kind or "bbox", max_dets=max_dets)
+    elif kind is not None:
+        raise UsageError("--kind is for --truth and --predictions; a run knows its own")
     elif run is None:
         raise UsageError("evaluate needs RUN, or --truth and --predictions", hint="--help")
     else:

@@ -46,7 +46,7 @@ def train(
     clip_norm: Real = None,
     ema_decay: Real = None,
     seed: Number = None,
-    backbone: Annotated[str, arg(metavar="NAME")] = "resnet18",
+    backbone: Text = None,
     augment: Annotated[str, arg(metavar="NAME")] = "default",
     device: Annotated[str, arg(metavar="D")] = "auto",
     precision: Precision = "auto",
@@ -85,7 +85,7 @@ def train(
         clip_norm: largest norm of the gradient, 0 for none (default: 1)
         ema_decay: moving average of the weights, 0 for none (default: 0.998)
         seed: start weights, order and augmentation follow from it (default: 0)
-        backbone: resnet10, resnet18, resnet34, resnet50, resnet101 or resnet152
+        backbone: resnet10, 18 (default), 34, 50, 101 or 152, where the model has one to choose
         augment: how pictures are varied: default, flip, none, ...; a wrong name lists the task's
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto takes bf16 where the processor has it

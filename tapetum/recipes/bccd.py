@@ -1,6 +1,6 @@
 """Blood cells (BCCD, 364 microscope pictures, VOC XML) from scratch on a processor.
 
-Command: python -m tapetum.recipes.bccd retinanet DATA RUN   (or faster_rcnn)
+Command: python -m tapetum.recipes.bccd retinanet|faster_rcnn DATA RUN [STEPS [PIXELS]]
 
 | model       | pixels | steps | minutes            | test AP | AP50  |
 |-------------|--------|-------|--------------------|---------|-------|
@@ -49,21 +49,29 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def bccd(model: str, data: str | Path, out: str | Path, say: Say = silent) -> Path:
+def bccd(
+    model: str,
+    data: str | Path,
+    out: str | Path,
+    steps: int | None = None,
+    pixels: int | None = None,
+    say: Say = silent,
+) -> Path:
     """Train `model` ("retinanet" or "faster_rcnn") on DATA; the report measures the test split.
 
-    Cells have no up or down, so pictures are mirrored both ways.
+    Cells have no up or down, so pictures are mirrored both ways. steps, pixels (of the short side):
+    other numbers than STEPS and IMAGE_SIZE give for the model.
     """
     run = api.train(
         model,
         data,
         out=out,
         backbone="resnet18",
-        image_size=IMAGE_SIZE[model],
+        image_size=pixels or IMAGE_SIZE[model],
         arguments=ARGUMENTS[model],
         augment="microscope",
         epochs=10_000,
-        max_steps=STEPS[model],
+        max_steps=steps or STEPS[model],
         validate=False,
         say=say,
         **SETTINGS,
@@ -75,5 +83,6 @@ if __name__ == "__main__":
     from tapetum.base.runtime import tune_allocator
 
     tune_allocator()
-    model, data, out = sys.argv[1:4]
-    print(bccd(model, data, out, say=print))
+    model, data, out, *numbers = sys.argv[1:]
+    steps, pixels = [*map(int, numbers), None, None][:2]
+    print(bccd(model, data, out, steps, pixels, print))

@@ -3,6 +3,7 @@
 Command: python -m tapetum.recipes.camvid DATA RUN [MINUTES]
 
 DATA has images/{train,val,test} and labels/{train,val,test}, index PNG, 11 is void.
+Not measured yet.
 """
 
 from __future__ import annotations

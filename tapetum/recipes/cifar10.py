@@ -3,6 +3,7 @@
 Command: python -m tapetum.recipes.cifar10 DATA RUN [EPOCHS]
 
 DATA holds the original binary batches (data_batch_1.bin ... test_batch.bin).
+Not measured yet.
 """
 
 from __future__ import annotations

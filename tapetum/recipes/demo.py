@@ -29,7 +29,12 @@ class Demo:
     augment: str = "flip"
 
 
-_PYRAMID = {"backbone_width": 24, "fpn_channels": 48, "anchor_sizes": [24, 48, 96, 192, 384]}
+_PYRAMID = {
+    "backbone": "resnet10",
+    "backbone_width": 24,
+    "fpn_channels": 48,
+    "anchor_sizes": [24, 48, 96, 192, 384],
+}
 _REGIONS = {
     **_PYRAMID,
     "head_width": 128,
@@ -68,7 +73,7 @@ DEMOS: dict[str, Demo] = {
         seconds=60,
         image_size=128,
         numbers=("both_right", "mean_iou"),
-        arguments={"backbone_width": 24},
+        arguments={"backbone": "resnet10", "backbone_width": 24},
         settings={**_SETTINGS, "batch_size": 16, "lr": 2e-3},
     ),
     "segmentation": Demo(
@@ -77,6 +82,7 @@ DEMOS: dict[str, Demo] = {
         image_size=160,
         numbers=("mIoU", "accuracy"),
         arguments={
+            "encoder": "resnet10",
             "width": 16,
             "decoder_channels": [96, 48, 32, 24, 16],
             "finest": 2,
@@ -128,7 +134,6 @@ def run_demo(
     arguments = {
         "model": demo.model,
         "data": data,
-        "backbone": "resnet10",
         "image_size": demo.image_size,
         "arguments": dict(demo.arguments),
         "augment": demo.augment,

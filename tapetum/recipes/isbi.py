@@ -4,6 +4,7 @@ Command: python -m tapetum.recipes.isbi DATA RUN [MINUTES]
 
 DATA has image/NN.png and label/NN.png with 0 for membrane and 255 for the inside of cells. Learnt
 from slices 00 to 19, measured on 25 to 29.
+Not measured yet.
 """
 
 from __future__ import annotations

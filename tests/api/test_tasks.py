@@ -44,7 +44,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             model,
             "scenes",
             out=tmp_path_factory.mktemp(task) / "run",
-            backbone="resnet10",
+            backbone=None if task == "classification" else "resnet10",
             image_size=96,
             arguments=accepted(model, arguments),
             augment="flip",

@@ -65,3 +65,17 @@ def test_an_existing_run_is_refused_not_overwritten(run):
     assert result.returncode == USAGE
     assert "exists already" in result.stderr
     assert (run / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("train", "vit_b_16", "scenes", "--backbone", "resnet50"), "vit_b_16 has none to choose"),
+        (("evaluate", "run", "--kind", "segm"), "--kind is for --truth and --predictions"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words, complaint):
+    result = tapetum(*words)
+    assert result.returncode == 2
+    assert complaint in result.stderr
+    assert result.stderr.count("\n") == 1
