@@ -79,7 +79,8 @@ def train(
         batch_size: pictures a step (default: 4; 64 for classes, 16 for localization, 8 for maps)
         accumulate: split a step into parts to save memory (default: 1)
         lr: peak learning rate (default: 0.0003)
-        optimizer: adamw, adam, sgd, rmsprop, adadelta or muon (default: adamw)
+        optimizer: adamw, adam, sgd, rmsprop, adadelta, muon or muon-norms (default:
+            adamw)
         weight_decay: decay of the weights (default: 0.05)
         warmup_steps: steps of linear warm-up (default: 100)
         clip_norm: largest norm of the gradient, 0 for none (default: 1)

@@ -17,9 +17,11 @@ from torch.utils.data import DataLoader
 from tapetum.base.errors import TapetumError
 from tapetum.base.runtime import generator
 from tapetum.data.dataset import Dataset
+from tapetum.data.transforms.compose import Stages
 from tapetum.structures import Sample
 
 Augment = Callable[[Sample, torch.Generator], Sample]
+"""How a sample is varied. `Stages` vary with the epoch, too."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Plan:
 def training_batches(
     dataset: Dataset, plan: Plan, augment: Augment, first: int, last: int, workers: int = 0
 ) -> Iterator[list[Sample]]:
-    """The augmented samples of steps first ... last - 1, one list a step.
+    """The augmented samples of steps first ... last - 1, one list a step; the training ends there.
 
     A picture that cannot be read raises its own TapetumError here, with the file's name, also when
     a worker process met it.
@@ -66,7 +68,7 @@ def training_batches(
         # More processes than cores may be what a user wants: they wait for disks, too.
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
         loader: DataLoader = DataLoader(
-            _Augmented(dataset, augment, plan.seed),  # type: ignore[arg-type]
+            _Augmented(dataset, augment, plan, last),  # type: ignore[arg-type]
             batch_sampler=_Steps(plan, first, last),
             num_workers=workers,
             collate_fn=list,
@@ -92,10 +94,11 @@ class _Steps:
 
 
 class _Augmented:
-    """A dataset indexed by (epoch, index)."""
+    """A dataset indexed by (epoch, index), for a training that ends after `steps` steps."""
 
-    def __init__(self, dataset: Dataset, augment: Augment, seed: int) -> None:
-        self.dataset, self.augment, self.seed = dataset, augment, seed
+    def __init__(self, dataset: Dataset, augment: Augment, plan: Plan, steps: int) -> None:
+        self.dataset, self.augment, self.seed = dataset, augment, plan.seed
+        self.epochs = -(-steps // plan.steps_per_epoch)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -107,7 +110,10 @@ class _Augmented:
         except TapetumError as error:
             # A DataLoader turns a worker's exception into text; as a value it arrives whole.
             return error
-        return self.augment(sample, generator(self.seed, "augment", epoch, index))
+        augment = self.augment
+        if isinstance(augment, Stages):
+            augment = augment.at(epoch / self.epochs)
+        return augment(sample, generator(self.seed, "augment", epoch, index))
 
 
 def _unwrap(item: Sample | TapetumError) -> Sample:

@@ -115,6 +115,8 @@ def resize_target(
 ) -> Target:
     """The truth of a picture of size `old` (height, width) after it became `new`."""
     objects, semantic = target.objects, target.semantic
+    if objects is None and semantic is None:
+        return target
     if objects is not None:
         objects = _resize_objects(objects, old, new, dtype)
     if semantic is not None:

@@ -95,16 +95,16 @@ DEMOS: dict[str, Demo] = {
         seconds=80,
         image_size=192,
         numbers=("AP", "AP50"),
-        arguments=_REGIONS,
-        settings={**_SETTINGS, "batch_size": 4, "lr": 2e-3},
+        arguments={**_REGIONS, "mask_width": 64, "mask_convs": 2},
+        settings={**_SETTINGS, "batch_size": 4, "lr": 3e-3},
     ),
     "keypoints": Demo(
         model="keypoint_rcnn",
         seconds=80,
         image_size=192,
         numbers=("AP", "AP50"),
-        arguments=_REGIONS,
-        settings={**_SETTINGS, "batch_size": 4, "lr": 2e-3},
+        arguments={**_REGIONS, "keypoint_width": 96, "keypoint_convs": 3},
+        settings={**_SETTINGS, "batch_size": 4, "lr": 3e-3},
     ),
 }
 

@@ -30,6 +30,7 @@ from tapetum.structures import Objects, Target
 from tapetum.tasks.detection import DetectionMeasured
 
 KINDS = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
+OVERLAPS = {"bbox": "IoU", "segm": "IoU", "keypoints": "OKS"}
 
 
 def detection_report(run: Run, measured: DetectionMeasured) -> ReportContents:
@@ -37,16 +38,17 @@ def detection_report(run: Run, measured: DetectionMeasured) -> ReportContents:
     outcomes = picture_outcomes(measured)
     best, worst = best_and_worst(outcomes, SHEETS)
     sheets = {o.index: _sheet(o, run) for o in [*best, *worst]}
-    what = KINDS[measured.kind]
+    what, overlap = KINDS[measured.kind], OVERLAPS[measured.kind]
     return frame(
         run,
         measured.stats,
         "AP",
         verdicts=verdicts(measured, outcomes),
-        stats_note=f"COCO's definition, of {what}; areas in pixels of the original pictures.",
+        stats_note=f"COCO's definition, of {what}; overlaps are {overlap}; "
+        "areas in pixels of the original pictures.",
         class_rows=_class_rows(measured),
         curves=_curves(measured),
-        curves_note="IoU 0.5" if what != "keypoints" else "OKS 0.5",
+        curves_note=f"{overlap} 0.5",
         best=[sheets[o.index] for o in best],
         worst=[sheets[o.index] for o in worst],
         misses=[_missed(o, row, run) for o, row in misses(outcomes, CROPS)],

@@ -2,7 +2,8 @@
 
 Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; the scale that makes
 one learning rate and one weight decay fit these and all other weights is that of Liu et al. 2025,
-"Muon is Scalable for LLM Training" (arXiv 2502.16982), section 2.2.
+"Muon is Scalable for LLM Training" (arXiv 2502.16982), section 2.2. Keeping the norm of kernels
+instead is from Jordan's code for airbench (github.com/KellerJordan/cifar10-airbench).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 5
 RMS = 0.2
 """Of an update's entries: what AdamW's are usually like."""
+OTHERS = 1 / 40
+"""The rate of all other weights, of that of kernels whose norm is kept."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -25,6 +28,10 @@ class Muon(torch.optim.Optimizer):
 
     params: parameter groups. momentum: Nesterov's, for the first kind. betas, eps: AdamW's.
     Weight decay is decoupled in both.
+    keep_norms: each kernel (O, I, h, w) has the norm of O unit filters before every step, and lr is
+        the share of it that a step moves; weight decay has no meaning then, and the other weights
+        follow at lr * OTHERS. For networks with a norm after every convolution, to which the scale
+        of a kernel is nothing.
     """
 
     def __init__(
@@ -35,6 +42,7 @@ class Muon(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.95),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        keep_norms: bool = False,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -44,6 +52,7 @@ class Muon(torch.optim.Optimizer):
             "eps": eps,
             "weight_decay": weight_decay,
             "orthogonal": False,
+            "keep_norms": keep_norms,
         }
         super().__init__(params, defaults)
 
@@ -56,25 +65,45 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
-                state = self.state[parameter]
-                update = _orthogonal_update if group["orthogonal"] else _adam_update
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(update(parameter.grad, state, group), alpha=-group["lr"])
+                _follow(parameter, parameter.grad, self.state[parameter], group)
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
     """(m, n): about U V^T of the singular value decomposition, by Newton and Schulz's iteration.
 
-    Singular values end between 0.7 and 1.2, which serves as well as exactly 1.
+    Singular values end between 0.7 and 1.2, which serves as well as exactly 1. One iteration is
+    x <- (a + b x x^T + c (x x^T)^2) x. All its factors are polynomials of the first x x^T and
+    commute, so they are gathered as small square matrices, and x is multiplied once.
     """
     a, b, c = COEFFICIENTS
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix.float() if wide else matrix.float().T
     x = x / (x.norm() + 1e-7)
+    gram = x @ x.T
+    whole = identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     for _ in range(STEPS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide else x.T
+        factor = a * identity + b * gram + c * gram @ gram
+        gram = factor @ gram @ factor
+        whole = factor @ whole
+    return whole @ x if wide else (whole @ x).T
+
+
+def _follow(
+    parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]
+) -> None:
+    """One step of one parameter."""
+    rate = group["lr"]
+    if group["orthogonal"] and group["keep_norms"]:
+        parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
+        parameter.add_(_orthogonal_update(gradient, state, group), alpha=-rate)
+        return
+    rate *= OTHERS if group["keep_norms"] else 1
+    parameter.mul_(1 - rate * group["weight_decay"])
+    if group["orthogonal"]:
+        scale = RMS * max(len(gradient), gradient[0].numel()) ** 0.5
+        parameter.add_(_orthogonal_update(gradient, state, group), alpha=-rate * scale)
+    else:
+        parameter.add_(_adam_update(gradient, state, group), alpha=-rate)
 
 
 def _orthogonal_update(gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
@@ -83,8 +112,7 @@ def _orthogonal_update(gradient: Tensor, state: dict[str, Any], group: dict[str,
     average = state["momentum"].mul_(group["momentum"]).add_(gradient)
     ahead = gradient.add(average, alpha=group["momentum"])
     matrix = ahead.reshape(len(ahead), -1)  # a kernel (O, I, h, w) as (O, I h w)
-    scale = RMS * max(matrix.shape) ** 0.5
-    return orthogonalize(matrix).reshape(gradient.shape).to(gradient.dtype) * scale
+    return orthogonalize(matrix).reshape(gradient.shape).to(gradient.dtype)
 
 
 def _adam_update(gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:

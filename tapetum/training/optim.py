@@ -19,6 +19,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "rmsprop": lambda groups, lr: torch.optim.RMSprop(groups, lr=lr, momentum=0.9),
     "adadelta": lambda groups, lr: torch.optim.Adadelta(groups, lr=lr),
     "muon": lambda groups, lr: Muon(groups, lr=lr),
+    "muon-norms": lambda groups, lr: Muon(groups, lr=lr, momentum=0.6, keep_norms=True),
 }
 
 
@@ -27,11 +28,11 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimize
 
     Weight decay holds for matrices and kernels; biases and the scales of norms, which have one
     dimension, are left free. Muon makes the updates of kernels orthogonal and leaves all else to
-    AdamW.
+    AdamW; "muon-norms" is its way for short trainings, see `Muon`'s keep_norms.
     """
     trainable = [p for p in model.parameters() if p.requires_grad]
     decay = settings.weight_decay
-    if settings.optimizer == "muon":
+    if settings.optimizer.startswith("muon"):
         groups: list[dict[str, Any]] = [
             {"params": [p for p in trainable if p.ndim > 2], "orthogonal": True},
             {"params": [p for p in trainable if p.ndim == 2]},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tapetum.base.errors import UsageError
 
-OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adadelta", "muon")
+OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adadelta", "muon", "muon-norms")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Settings:
     lr: float = 3e-4
     """Peak learning rate, after warm-up and before the cosine."""
     optimizer: str = "adamw"
-    """One of adamw, adam, sgd (momentum 0.9), rmsprop, adadelta, muon (of convolutions)."""
+    """One of adamw, adam, sgd (momentum 0.9), rmsprop, adadelta, muon (of convolutions) and
+    muon-norms (of convolutions that a norm follows; the rate is about 0.2)."""
     weight_decay: float = 0.05
     """Decay of weights, not of biases and norms."""
     warmup_steps: int = 100

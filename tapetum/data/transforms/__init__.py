@@ -9,7 +9,7 @@ one. Normalising is not done here; that belongs to a model's `prepare`.
 from __future__ import annotations
 
 from tapetum.data.transforms.change import Change, Transform
-from tapetum.data.transforms.compose import Compose, InTurn
+from tapetum.data.transforms.compose import Compose, InTurn, Stages
 from tapetum.data.transforms.crops import RandomResizedCrop, ZoomedCrop
 from tapetum.data.transforms.elastic import ElasticDeformation, Warp
 from tapetum.data.transforms.geometric import (
@@ -54,6 +54,7 @@ __all__ = [
     "Resize",
     "Rotate90",
     "ScaleJitter",
+    "Stages",
     "Transform",
     "Translate",
     "Turn",

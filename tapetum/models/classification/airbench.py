@@ -5,8 +5,8 @@ first layer decorrelates patches of 2 x 2 pixels by the eigenvectors of the trai
 is never trained; three groups of two convolutions follow, which start as identities; the scale of
 every batch norm is fixed. All of this saves steps: nothing has to be unlearnt.
 
-Differs from the paper: pooling rounds up, so that pictures of other sizes than 32 do; the mean over
-the places of the last map's maxima, which for 32 pixels is the paper's one place. The schedule and
+Differs from the paper: the maximum over the whole last map, which for 32 pixels is the paper's
+pooling of 3 x 3, so that pictures of other sizes do, too. The schedule and
 the optimizer are a training's, not the model's: see `recipes.cifar10`.
 Expected: see `recipes.cifar10`.
 """
@@ -14,6 +14,7 @@ Expected: see `recipes.cifar10`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -23,7 +24,7 @@ from torch.nn import functional as F
 
 from tapetum.models.classification.classifier import Classifier, Raw
 from tapetum.models.classification.preparing import SquarePreparation
-from tapetum.structures import Sample, Target
+from tapetum.structures import Batch, Sample, Target
 
 PATCH = 2
 """Side of the patches that are decorrelated."""
@@ -33,6 +34,8 @@ LOOKED_AT = 5000
 """Pictures from which the first layer is computed."""
 EPSILON = 5e-4
 """Added to the eigenvalues: directions that hardly occur are noise, not to be blown up."""
+LEAST = 9
+"""Pixels of the smallest picture of which pooling three times leaves anything."""
 SCALE = 1 / 9
 """Of the logits: identities let the activations grow with every group."""
 SHIFTS = ((0, 0, 0.5), (-1, -1, 0.25), (1, 1, 0.25))
@@ -48,7 +51,7 @@ class Group(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.conv1 = identity_convolution(inputs, outputs)
-        self.pool = nn.MaxPool2d(2, ceil_mode=True)
+        self.pool = nn.MaxPool2d(2)
         self.norm1 = ShiftedNorm(outputs)
         self.conv2 = identity_convolution(outputs, outputs)
         self.norm2 = ShiftedNorm(outputs)
@@ -93,8 +96,16 @@ class Airbench(Classifier):
         self.bias = nn.Parameter(torch.zeros(FILTERS))
         pairs = zip((FILTERS, *widths), widths, strict=False)
         self.groups = nn.ModuleList(Group(inputs, outputs) for inputs, outputs in pairs)
-        self.pool = nn.MaxPool2d(3, ceil_mode=True)
         self.head = nn.Linear(widths[-1], classes, bias=False)
+
+    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
+        """As `Classifier.prepare`; in training, windows that are all of one smaller square stay as
+        small as they are, which is what makes them cheap."""
+        side = pictures[0].shape[-1] if self.training and len(pictures) else 0
+        small = LEAST <= side < self.preparation.size
+        if not small or any(p.shape[1:] != (side, side) for p in pictures):
+            return super().prepare(pictures, targets)
+        return replace(self.preparation, size=side)(pictures, targets, like=self.bias)
 
     def begin(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
         """Compute the first layer from the first LOOKED_AT training pictures."""
@@ -124,7 +135,7 @@ class Airbench(Classifier):
         x = F.gelu(F.conv2d(pixels, self.whitening.to(pixels.dtype), self.bias))
         for group in self.groups:
             x = group(x)
-        features = self.pool(x).mean(dim=(2, 3))  # (B, C)
+        features = x.amax(dim=(2, 3))  # (B, C)
         return self.head(features) * SCALE
 
     def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
@@ -173,7 +184,12 @@ def airbench(
 
     widths: channels of the groups. views: see `Airbench`; label_smoothing: see `Classifier`.
     image_size, image_mean, image_std: see `SquarePreparation`.
+
+    Raises:
+        ValueError: `image_size` is under LEAST.
     """
+    if image_size < LEAST:
+        raise ValueError(f"image_size: expected at least {LEAST}, got {image_size}")
     return Airbench(
         widths,
         classes,

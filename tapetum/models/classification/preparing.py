@@ -66,11 +66,20 @@ class SquarePreparation:
         )
 
     def _pixels(self, pictures: Sequence[Tensor], like: Tensor) -> Tensor:
-        squares = [self._square(as_float(p.to(like.device), like.dtype)) for p in pictures]
+        if self._fit(pictures):  # thousands of small ones are faster all at once
+            squares = as_float(torch.stack(list(pictures)).to(like.device), like.dtype)
+        else:
+            moved = (as_float(p.to(like.device), like.dtype) for p in pictures)
+            squares = torch.stack([self._square(picture) for picture in moved])
         mean = like.new_tensor(self.mean)[:, None, None]
         std = like.new_tensor(self.std)[:, None, None]
-        pixels = (torch.stack(squares) - mean) / std  # (B, 3, size, size)
+        pixels = (squares - mean) / std  # (B, 3, size, size)
         return pixels.contiguous(memory_format=torch.channels_last)
+
+    def _fit(self, pictures: Sequence[Tensor]) -> bool:
+        """Have all pictures the right size already, and the same dtype?"""
+        first = pictures[0].dtype
+        return all(p.shape[1:] == (self.size, self.size) and p.dtype == first for p in pictures)
 
     def _square(self, picture: Tensor) -> Tensor:
         size = (self.size, self.size)

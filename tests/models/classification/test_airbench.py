@@ -85,3 +85,31 @@ def test_while_learning_there_is_one_view() -> None:
     learning = model(batch.pixels, batch.sizes, truth).logits
     assert torch.equal(learning, model._logits(batch.pixels))
     assert not torch.equal(learning, model(batch.pixels, batch.sizes).logits)
+
+
+def test_small_windows_stay_small_in_training_only() -> None:
+    model = tiny()
+    windows = [torch.rand(3, 12, 12, generator=generator(5, i)) for i in range(2)]
+    assert model.train().prepare(windows).pixels.shape == (2, 3, 12, 12)
+    assert model.eval().prepare(windows).pixels.shape == (2, 3, 16, 16)
+    mixed = [windows[0], torch.rand(3, 14, 14, generator=generator(6))]
+    assert model.train().prepare(mixed).pixels.shape == (2, 3, 16, 16)
+
+
+def test_pictures_that_pooling_would_use_up() -> None:
+    with pytest.raises(ValueError, match="image_size: expected at least 9, got 8"):
+        airbench(image_size=8)
+    smallest = airbench(image_size=9, widths=(4, 4, 4)).eval()
+    batch = smallest.prepare([torch.rand(3, 9, 9)])
+    assert smallest(batch.pixels, batch.sizes).logits.shape == (1, 10)
+
+
+def test_pooling_of_the_paper() -> None:
+    """At 32 pixels the last map is 3 x 3, of which the paper's pooling takes the maximum."""
+    model = airbench(widths=(4, 4, 4), views=False)
+    x = torch.nn.functional.gelu(
+        torch.nn.functional.conv2d(torch.rand(1, 3, 32, 32), model.whitening, model.bias)
+    )
+    for group in model.groups:
+        x = group(x)
+    assert x.shape[-2:] == (3, 3)

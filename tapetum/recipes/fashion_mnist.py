@@ -1,0 +1,56 @@
+"""Fashion-MNIST (60,000 grey pictures of 28 x 28, 10 kinds of clothes) from scratch on a processor.
+
+Command: python -m tapetum.recipes.fashion_mnist DATA RUN [EPOCHS]
+
+DATA holds the four original .gz files.
+Not measured yet.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tapetum import api
+from tapetum.base.progress import Say, silent
+
+EPOCHS = 6
+GREY = {"image_mean": [0.286] * 3, "image_std": [0.353] * 3}
+SETTINGS: dict[str, Any] = {
+    "optimizer": "muon",
+    "batch_size": 500,
+    "lr": 5e-3,
+    "weight_decay": 0.1,
+    "clip_norm": 0.0,
+    "ema_decay": 0.98,
+    "warmup_steps": 80,
+    "seed": 0,
+}
+
+
+def fashion_mnist(
+    data: str | Path, out: str | Path, epochs: int = EPOCHS, say: Say = silent
+) -> Path:
+    """Train the network of airbench on all 60,000 pictures; the report measures the test split."""
+    run = api.train(
+        "airbench",
+        data,
+        out=out,
+        image_size=28,
+        arguments=GREY,
+        augment="small",
+        epochs=epochs,
+        validate=False,
+        say=say,
+        **SETTINGS,
+    )
+    return api.report(run, split="test", say=say)
+
+
+if __name__ == "__main__":
+    from tapetum.base.runtime import tune_allocator
+
+    tune_allocator()
+    data, out, *epochs = sys.argv[1:]
+    print(fashion_mnist(data, out, int(epochs[0]) if epochs else EPOCHS, print))
