@@ -13,7 +13,7 @@ BANNED_MODULES = {"pickle", "cPickle", "dill", "marshal", "shelve", "torchvision
 BANNED_CALLS = {"eval", "exec", "compile", "__import__"}
 BANNED_ATTRIBUTES = {
     ("yaml", "load"), ("yaml", "unsafe_load"), ("os", "system"), ("os", "popen"),
-    ("torch", "load"), ("torch", "save"), ("np", "load"), ("numpy", "load"),
+    ("torch", "save"), ("np", "load"), ("numpy", "load"),
 }  # fmt: skip
 
 
@@ -33,10 +33,19 @@ def _check_call(node: ast.Call) -> None:
     if isinstance(node.func, ast.Name):
         assert node.func.id not in BANNED_CALLS, f"line {node.lineno}"
     if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
-        assert (node.func.value.id, node.func.attr) not in BANNED_ATTRIBUTES, f"line {node.lineno}"
+        called = (node.func.value.id, node.func.attr)
+        assert called not in BANNED_ATTRIBUTES, f"line {node.lineno}"
+        assert called != ("torch", "load") or _only_weights(node), f"line {node.lineno}"
     for keyword in node.keywords:
         forbidden = keyword.arg in ("shell", "allow_pickle")
         assert not forbidden or not getattr(keyword.value, "value", True), f"line {node.lineno}"
+
+
+def _only_weights(node: ast.Call) -> bool:
+    return any(
+        keyword.arg == "weights_only" and getattr(keyword.value, "value", None) is True
+        for keyword in node.keywords
+    )
 
 
 def test_the_ban_is_able_to_fail():
@@ -46,6 +55,9 @@ def test_the_ban_is_able_to_fail():
         _check_call(ast.parse("run('x', shell=True)").body[0].value)
     with pytest.raises(AssertionError):
         _check_call(ast.parse("torch.load(f)").body[0].value)
+    with pytest.raises(AssertionError):
+        _check_call(ast.parse("torch.load(f, weights_only=False)").body[0].value)
+    _check_call(ast.parse("torch.load(f, weights_only=True)").body[0].value)
 
 
 def test_importing_the_package_imports_nothing_heavy():

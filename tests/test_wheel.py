@@ -36,7 +36,9 @@ def test_it_fits_every_machine(wheel: zipfile.ZipFile) -> None:
 
 def test_it_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tapetum").rglob("*.py")}
+    package = ROOT / "tapetum"
+    files = [*package.rglob("*.py"), *(package / "models" / "names").iterdir()]
+    sources = {path.relative_to(ROOT).as_posix() for path in files}
     assert inside == sources | {"tapetum/py.typed"}
 
 

@@ -12,11 +12,13 @@ from tapetum.base.limits import DEFAULT_LIMITS
 from tapetum.base.runtime import choose_runtime
 from tapetum.data.scenes import Scenes
 from tapetum.models import MODELS
+from tapetum.models.published import PUBLISHED
 from tapetum.training.run import environment
 
 
 def models() -> list[dict[str, Any]]:
-    """Every model: its name, one line about it, and its arguments with their defaults."""
+    """Every model: its name, one line about it, its arguments with their defaults, and what is
+    published of it: name, file, source, training data, figures, licences."""
     entries = []
     for name, function in MODELS.items():
         parameters = inspect.signature(function).parameters.values()
@@ -25,6 +27,11 @@ def models() -> list[dict[str, Any]]:
                 "name": name,
                 "about": inspect.getdoc(inspect.getmodule(function)).split("\n")[0],  # type: ignore[union-attr]
                 "arguments": {p.name: p.default for p in parameters},
+                "published": [
+                    {"name": known.name, "file": known.file, **known.facts()}
+                    for known in PUBLISHED
+                    if known.model == name
+                ],
             }
         )
     return entries

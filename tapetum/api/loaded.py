@@ -10,6 +10,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
+from tapetum.base.download import Bar, unseen_bar
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import Runtime, choose_runtime
@@ -18,6 +19,7 @@ from tapetum.explain import explain
 from tapetum.models import MODELS, task_of
 from tapetum.models.checkpoint import Card, find_checkpoint, load_model
 from tapetum.models.predict import predict
+from tapetum.models.sources import AUTO, build_network, network
 from tapetum.structures import Prediction, Target
 from tapetum.tasks import TASKS, Task
 
@@ -28,7 +30,8 @@ in [0, 1]."""
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model with its class names. `model` is a plain nn.Module in evaluation mode."""
+    """A model with its class names. `model` is a plain nn.Module in evaluation mode; folder: of its
+    checkpoint, or the file of a published network."""
 
     model: nn.Module
     card: Card
@@ -86,27 +89,42 @@ class Loaded:
 def load(
     run: str | Path,
     *,
+    weights: str = AUTO,
     checkpoint: str = "best",
     device: str = "auto",
     precision: str = "auto",
+    bar: Bar = unseen_bar,
     say: Say = silent,
 ) -> Loaded:
-    """The model of a run folder, or of one checkpoint folder.
+    """The model of a run folder, of one checkpoint folder, or a published network.
 
-    checkpoint: "best" (highest metric) or "last". precision: "auto" is fp32 here.
+    run: a folder, else a name: of torchvision ("retinanet_resnet50_fpn") or ours ("retinanet").
+    weights: of a network by name: "auto" (those published for it), or a name, file, address or run.
+    checkpoint: "best" (highest metric) or "last". precision: "auto" is fp32 here. bar: shows how
+    far a download is.
 
     Raises:
-        CheckpointError: nothing intact there.
+        CheckpointError: nothing intact there. DownloadError: weights cannot be had.
     """
     if checkpoint not in ("best", "last"):
         raise UsageError(f"unknown checkpoint {checkpoint!r}", hint="best or last")
     runtime = choose_runtime(device, precision)
+    entry = None if Path(run).exists() else network(str(run))
+    if entry is not None:
+        model, card, file = build_network(entry, weights, bar, say)
+        return _ready(model, card, file, runtime)
+    if weights != AUTO:
+        raise UsageError("--weights is for networks by name; a run has its own", file=run)
     folder, complaints = find_checkpoint(Path(run), checkpoint)
     for complaint in complaints:
         say(complaint)
     model, card = load_model(folder, MODELS)
+    return _ready(model, card, folder, runtime)
+
+
+def _ready(model: nn.Module, card: Card, place: Path, runtime: Runtime) -> Loaded:
     model = model.to(runtime.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    return Loaded(model, card, folder, runtime)
+    return Loaded(model, card, place, runtime)
 
 
 def number_of(wanted: int, count: int) -> int:

@@ -11,11 +11,13 @@ import torch
 from torch import nn
 
 from tapetum.api.pictures import Pictures
-from tapetum.base.errors import UsageError
+from tapetum.base.download import Bar, unseen_bar
+from tapetum.base.errors import DownloadError, UsageError
 from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import Runtime, choose_runtime, derive_seed
 from tapetum.models import MODELS, accepted, task_of
 from tapetum.models.checkpoint import FOLDER, find_checkpoint
+from tapetum.models.sources import AUTO, NONE, source_of
 from tapetum.structures import Learns
 from tapetum.tasks import TASKS, Task, Watch
 from tapetum.training.console import ConsoleObserver
@@ -26,6 +28,8 @@ from tapetum.training.settings import Settings
 from tapetum.training.signals import StopFlag
 
 BACKBONE = "resnet18"
+FEW_A_BATCH = ("detection", "instances", "keypoints")
+"""Tasks whose batches are too small for statistics: they keep those that came with weights."""
 SMALLEST = 8
 """Pixels: no model sees less."""
 
@@ -39,12 +43,14 @@ def train(
     format: str = "auto",
     image_size: int | None = None,
     backbone: str | None = None,
+    weights: str = AUTO,
     arguments: dict[str, Any] | None = None,
     augment: str = "default",
     device: str = "auto",
     precision: str = "auto",
     validate: bool = True,
     observers: Sequence[Observer] | None = None,
+    bar: Bar = unseen_bar,
     say: Say = silent,
     **settings: Any,
 ) -> Path:
@@ -54,14 +60,17 @@ def train(
     val: other data to measure on; by default the data's own validation split, else a held-out
         tenth. image_size: pixels of the short side that the model sees; by default what suits the
         task and the pictures.
+    weights: to start from: "auto" (published for the model, else for its backbone, else none),
+        "none", the name of a published network, a file, an address, or a run. Detectors that start
+        from weights keep the statistics of their norms, unless `arguments` says otherwise.
     arguments: more arguments of the model's function. augment: a name among the task's `recipes`.
-        validate: measure now and then; else no pictures are held out and the last weights are
-        the best. observers: are told of
-        every step; None shows a bar.
+    validate: measure now and then; else no pictures are held out and the last weights are the best.
+    observers: are told of every step; None shows a bar. bar: shows how far a download is.
     settings: fields of `tapetum.Settings`, such as epochs, lr, batch_size, seed.
 
     Raises:
         UsageError: an unknown name or value, or `out` exists.
+        DownloadError: weights cannot be had; the line says where from and where to.
         TrainingError: a loss or gradient is not finite. Stopped: a signal came; it has saved.
     """
     if model not in MODELS:
@@ -72,9 +81,14 @@ def train(
     pictures = Pictures.open(str(data), place, format, task.need, validate)
     size = chosen_size(task, model, pictures, image_size)
     follows = chosen_backbone(model, backbone) | task.arguments(pictures.training, size)
+    own = accepted(model, follows) | (arguments or {})
+    source = source_of(weights, model, own)
+    if source is not None and task.name in FEW_A_BATCH:
+        own = accepted(model, {"norm": "frozen"}) | own
     record = RunRecord(
         model=model,
-        arguments=accepted(model, follows) | (arguments or {}),
+        arguments=own,
+        weights=NONE if source is None else _source(source.where),
         image_size=size,
         classes=pictures.training.classes,
         class_ids=tuple(getattr(pictures.training, "class_ids", ())),
@@ -93,15 +107,20 @@ def train(
         environment=environment(),
     )
     job = make_job(record, pictures, Path(out), runtime)
-    record.write(Path(out))
     for line in [*pictures.words(), *describe(record, job.model)]:
         say(line)
+    start_from(record, job.model, bar, say)
+    record.write(Path(out))
     _run(job, observers, say=say)
     return Path(out)
 
 
 def resume(
-    run: str | Path, *, observers: Sequence[Observer] | None = None, say: Say = silent
+    run: str | Path,
+    *,
+    observers: Sequence[Observer] | None = None,
+    bar: Bar = unseen_bar,
+    say: Say = silent,
 ) -> Path:
     """Go on with a training that was stopped, to the same bits as if it had not been."""
     folder = Path(run)
@@ -116,8 +135,29 @@ def resume(
         start, complaints = find_checkpoint(folder, "last")
         for words in [*complaints, f"resuming at {start.name}"]:
             say(words)
-    _run(make_job(record, pictures, folder, runtime), observers, start, say)
+    job = make_job(record, pictures, folder, runtime)
+    if start is None:
+        start_from(record, job.model, bar, say)
+    _run(job, observers, start, say)
     return folder
+
+
+def start_from(record: RunRecord, model: nn.Module, bar: Bar, say: Say) -> None:
+    """Bring in the weights that the run starts from, if any, and say so.
+
+    Raises:
+        DownloadError: they cannot be had.
+    """
+    source = source_of(record.weights, record.model, record.arguments)
+    if source is None:
+        if isinstance(model, Learns):
+            say("it starts from scratch")
+        return
+    try:
+        source.into(model, bar, say)
+    except DownloadError as error:
+        hint = f"{error.hint}; --weights none starts from scratch"
+        raise DownloadError(error.why, file=error.file, hint=hint) from error
 
 
 def make_job(record: RunRecord, pictures: Pictures, folder: Path, runtime: Runtime) -> Job:

@@ -122,6 +122,10 @@ class ResNet(nn.Module):
             self.strides[f"c{stage + 1}"] = stride
         self.apply(_init)
 
+    def stages(self) -> list[tuple[str, ...]]:
+        """How the names of each stage's weights begin, from the picture on: see training.stages."""
+        return [("stem",), *((f"stage{i}",) for i in range(1, len(self.channels) + 1))]
+
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
         x = self.relu(self.stem(pixels))
         if self.pools:

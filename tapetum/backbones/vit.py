@@ -80,6 +80,12 @@ class VisionTransformer(nn.Module):
         assert self.patches.bias is not None
         nn.init.zeros_(self.patches.bias)
 
+    def stages(self) -> list[tuple[str, ...]]:
+        """How the names of each stage's weights begin, from the picture on: see training.stages."""
+        *most, last = (f"blocks.{i}" for i in range(len(self.blocks)))
+        first = ("patches", "token", "positions")
+        return [first, *((name,) for name in most), (last, "norm")]
+
     def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """With a generator, `dropout` of the values are dropped at every step.
 

@@ -55,6 +55,10 @@ class CheckpointError(TapetumError):
     """A run folder or checkpoint that is missing, damaged, or of another model."""
 
 
+class DownloadError(TapetumError):
+    """Something on the network that cannot be had, or is not what was asked for."""
+
+
 class TrainingError(TapetumError):
     """Training that must not go on: a loss, gradient or weight that is not finite."""
 

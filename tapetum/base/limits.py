@@ -29,6 +29,8 @@ class Limits:
     """Largest header of a safetensors file."""
     tensors: int = 10_000
     """Most tensors in a safetensors file."""
+    download_bytes: int = 8 * 2**30
+    """Largest file from the network."""
 
 
 DEFAULT_LIMITS = Limits()

@@ -12,10 +12,10 @@ from tapetum.cli.options import Flag, Folder, Real, prepare_process, print_json,
 
 
 def models(*, json: Flag = False) -> int:
-    """The models, with a line about each and the arguments that --set takes.
+    """The models: a line about each, the arguments that --set takes, and published weights of it.
 
     Args:
-        json: print JSON
+        json: print JSON, with source, training data and licences of the weights
     """
     from tapetum import api
 
@@ -26,6 +26,8 @@ def models(*, json: Flag = False) -> int:
         for entry in known:
             print(f"{entry['name']}: {entry['about']}")
             print("  " + " ".join(f"{key}={value}" for key, value in entry["arguments"].items()))
+            if names := ", ".join(known["name"] for known in entry["published"]):
+                print(f"  published: {names}")
     return 0
 
 

@@ -17,6 +17,8 @@ from tapetum.cli.options import (
     Precision,
     Run,
     Text,
+    Weights,
+    download_bar,
     prepare_process,
     print_json,
     progress,
@@ -97,15 +99,17 @@ def predict(
     *,
     out: Folder = None,
     threshold: Annotated[float, arg(metavar="T")] = 0.5,
+    weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
     precision: Precision = "auto",
     json: Flag = False,
 ) -> int:
-    """What a run says of pictures: a line each, JSON, or pictures with the answers drawn in.
+    """What a run, or a published network, says of pictures: lines, JSON, or drawn into them.
 
     For example:
       tapetum predict runs/first photo.jpg
+      tapetum predict retinanet_resnet50_fpn photo.jpg
       tapetum predict runs/first photos/*.jpg --out pictures --threshold 0.3
       tapetum predict runs/first photos/ --json > answers.json
 
@@ -113,10 +117,11 @@ def predict(
     is 1.
 
     Args:
-        run: a run folder
+        run: a run folder, or the name of a published network (tapetum models lists them)
         images: picture files or folders of them
         out: write the pictures with the answers drawn in
         threshold: leave out objects that score below
+        weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto is fp32 here
@@ -125,7 +130,15 @@ def predict(
     from tapetum import api
 
     prepare_process()
-    loaded = api.load(run, checkpoint=checkpoint, device=device, precision=precision, say=say)
+    loaded = api.load(
+        run,
+        weights=weights,
+        checkpoint=checkpoint,
+        device=device,
+        precision=precision,
+        bar=download_bar,
+        say=say,
+    )
     answers = api.predict_files(loaded, images, threshold=threshold, out=out, progress=progress)
     if json:
         print_json(answers)
@@ -146,6 +159,7 @@ def explain(
     method: str = "grad-cam",
     layer: Text = None,
     out: Annotated[Path, arg(metavar="FILE")] = Path("explanation.png"),
+    weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
 ) -> int:
@@ -153,21 +167,25 @@ def explain(
 
     For example:
       tapetum explain runs/first photo.jpg --object 2 --method saliency --out why.png
+      tapetum explain resnet50 photo.jpg
 
     Args:
-        run: a run folder
+        run: a run folder, or the name of a published network
         image: a picture file
         object: which answer (object, class, or the pixels of a class); 0 is the strongest
         method: grad-cam, saliency, ...; a wrong name lists them all
         layer: where Grad-CAM looks; a wrong name lists them all
         out: the picture to write
+        weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
     """
     from tapetum import api
 
     prepare_process()
-    loaded = api.load(run, checkpoint=checkpoint, device=device, say=say)
+    loaded = api.load(
+        run, weights=weights, checkpoint=checkpoint, device=device, bar=download_bar, say=say
+    )
     print(api.explain_file(loaded, image, out, object=object, method=method, layer=layer))
     return 0
 

@@ -16,6 +16,8 @@ from tapetum.cli.options import (
     Precision,
     Real,
     Text,
+    Weights,
+    download_bar,
     prepare_process,
     say,
 )
@@ -45,8 +47,11 @@ def train(
     warmup_steps: Number = None,
     clip_norm: Real = None,
     ema_decay: Real = None,
+    freeze: Number = None,
+    layer_decay: Real = None,
     seed: Number = None,
     backbone: Text = None,
+    weights: Weights = "auto",
     augment: Annotated[str, arg(metavar="NAME")] = "default",
     device: Annotated[str, arg(metavar="D")] = "auto",
     precision: Precision = "auto",
@@ -61,6 +66,7 @@ def train(
       tapetum train retinanet scenes --out runs/first --epochs 3
       tapetum train faster_rcnn photos/ --val more_photos/ --out runs/photos
       tapetum train resnet18 folder_of_classes/ --epochs 30
+      tapetum train retinanet photos/ --weights none
       tapetum train --resume runs/photos
 
     Ctrl-C and SIGTERM save and leave; --resume goes on to the same bits.
@@ -85,8 +91,12 @@ def train(
         warmup_steps: steps of linear warm-up (default: 100)
         clip_norm: largest norm of the gradient, 0 for none (default: 1)
         ema_decay: moving average of the weights, 0 for none (default: 0.998)
+        freeze: stages of the backbone that keep their weights: 1 is its stem, 5 all of a ResNet
+        layer_decay: rate of each stage of the backbone as a share of the next one's (default: 1)
         seed: start weights, order and augmentation follow from it (default: 0)
         backbone: resnet10, 18 (default), 34, 50, 101 or 152, where the model has one to choose
+        weights: to start from: auto (published for the model, else for its backbone), none, the
+            name of a published network, a file, an address, or a run
         augment: how pictures are varied: default, flip, none, ...; a wrong name lists the task's
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto takes bf16 where the processor has it
@@ -101,7 +111,7 @@ def train(
     if resume is not None:
         if model is not None or data is not None:
             raise UsageError("--resume RUN stands alone: the run knows its model and data")
-        folder = api.resume(resume, say=say)
+        folder = api.resume(resume, bar=download_bar, say=say)
     else:
         if model is None or data is None:
             raise UsageError("train needs MODEL and DATA, or --resume RUN", hint="--help")
@@ -113,6 +123,8 @@ def train(
             format=format,
             image_size=image_size,
             backbone=backbone,
+            weights=weights,
+            bar=download_bar,
             arguments=parse_pairs(set_),
             augment=augment,
             device=device,
@@ -128,6 +140,8 @@ def train(
             warmup_steps=warmup_steps,
             clip_norm=clip_norm,
             ema_decay=ema_decay,
+            freeze=freeze,
+            layer_decay=layer_decay,
             seed=seed,
             workers=workers,
             evaluate_every=evaluate_every,

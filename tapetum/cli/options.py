@@ -18,6 +18,7 @@ File = Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")]
 Text = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")]
 Number = Annotated[int | None, arg(metavar="N", help_behavior_hint="")]
 Real = Annotated[float | None, arg(metavar="X", help_behavior_hint="")]
+Weights = Annotated[str, arg(metavar="W")]
 Flag = Annotated[bool, arg(help_behavior_hint="")]
 Format = Literal[
     "auto", "coco", "voc", "yolo", "folders", "idx", "cifar", "maps", "instances", "described"
@@ -53,6 +54,25 @@ def progress(indices: Iterable[int], count: int) -> Iterator[int]:
         console=console,
         disable=not console.is_terminal,
     )
+
+
+def download_bar(pieces: Iterable[int], total: int | None, start: int) -> Iterator[int]:
+    """`pieces` with a bar of the bytes on stderr, where that is a terminal."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+        task = shown.add_task("", total=total, completed=start)
+        for size in pieces:
+            shown.advance(task, size)
+            yield size
 
 
 def prepare_process() -> None:

@@ -51,7 +51,7 @@ def model_parts(state: Mapping[str, Tensor], card: Card) -> dict[str, Writer]:
     Raises:
         CheckpointError: a weight is not finite; such a model is never published.
     """
-    _refuse_non_finite(state, CARD)
+    refuse_non_finite(state, CARD)
     text = json.dumps(asdict(card), indent=2, allow_nan=False, ensure_ascii=False)
     return {WEIGHTS: tensors_writer(state), CARD: text_writer(text)}
 
@@ -141,7 +141,7 @@ def read_tensors(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tenso
         tensors = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"not a safetensors file: {error}", file=path) from error
-    _refuse_non_finite(tensors, path)
+    refuse_non_finite(tensors, path)
     return tensors
 
 
@@ -211,7 +211,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _refuse_non_finite(tensors: Mapping[str, Tensor], file: str | Path) -> None:
+def refuse_non_finite(tensors: Mapping[str, Tensor], file: str | Path) -> None:
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise CheckpointError("holds values that are not finite", file=file, where=name)

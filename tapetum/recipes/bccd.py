@@ -66,6 +66,7 @@ def bccd(
         model,
         data,
         out=out,
+        weights="none",
         backbone="resnet18",
         image_size=pixels or IMAGE_SIZE[model],
         arguments=ARGUMENTS[model],

@@ -24,11 +24,16 @@ ignore: [11]
 """
 
 MINUTES = 20.0
-ARGUMENTS: dict[str, Any] = {"finest": 2, "dice_weight": 0.5}
+ARGUMENTS: dict[str, Any] = {
+    "width": 32,
+    "decoder_channels": [128, 96, 48, 32],
+    "finest": 2,
+    "dice_weight": 1.0,
+}
 SETTINGS: dict[str, Any] = {
     "batch_size": 8,
     "lr": 2e-3,
-    "weight_decay": 0.05,
+    "weight_decay": 0.01,
     "ema_decay": 0.995,
     "warmup_steps": 50,
     "seed": 0,
@@ -36,7 +41,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def camvid(data: str | Path, out: str | Path, minutes: float = MINUTES, say: Say = silent) -> Path:
-    """Train a U-Net (ResNet-18) on DATA for about `minutes`; the report measures the test split.
+    """Train a U-Net on a narrow ResNet-34 for about `minutes`; the report measures the test split.
 
     Beside the run, OUT.tapetum.yaml says what the maps do not: class names, and which is void.
     """
@@ -46,8 +51,9 @@ def camvid(data: str | Path, out: str | Path, minutes: float = MINUTES, say: Say
     arguments = {
         "model": "unet",
         "data": described,
-        "backbone": "resnet18",
-        "image_size": 320,
+        "weights": "none",
+        "backbone": "resnet34",
+        "image_size": 256,
         "arguments": ARGUMENTS,
         "epochs": 10_000,
         "validate": False,

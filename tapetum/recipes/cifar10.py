@@ -17,13 +17,13 @@ from tapetum.base.progress import Say, silent
 
 EPOCHS = 8
 SETTINGS: dict[str, Any] = {
-    "optimizer": "muon",
-    "batch_size": 500,
-    "lr": 5e-3,
-    "weight_decay": 0.1,
+    "optimizer": "muon-norms",
+    "batch_size": 1000,
+    "lr": 0.2,
+    "weight_decay": 1.0,
     "clip_norm": 0.0,
-    "ema_decay": 0.98,
-    "warmup_steps": 80,
+    "ema_decay": 0.0,
+    "warmup_steps": 20,
     "seed": 0,
 }
 
@@ -34,6 +34,7 @@ def cifar10(data: str | Path, out: str | Path, epochs: int = EPOCHS, say: Say = 
         "airbench",
         data,
         out=out,
+        weights="none",
         image_size=32,
         augment="small",
         epochs=epochs,

@@ -134,6 +134,7 @@ def run_demo(
     arguments = {
         "model": demo.model,
         "data": data,
+        "weights": "none",
         "image_size": demo.image_size,
         "arguments": dict(demo.arguments),
         "augment": demo.augment,

@@ -51,6 +51,7 @@ def isbi(data: str | Path, out: str | Path, minutes: float = MINUTES, say: Say =
     arguments = {
         "model": "unet",
         "data": described,
+        "weights": "none",
         "backbone": "resnet18",
         "image_size": 256,
         "arguments": ARGUMENTS,

@@ -76,6 +76,7 @@ def scenes(model: str, out: str | Path, steps: int | None = None, say: Say = sil
         model,
         SCENES,
         out=out,
+        weights="none",
         image_size=plan.image_size,
         arguments=dict(plan.arguments),
         augment="flip",

@@ -23,6 +23,7 @@ from tapetum.training.history import History
 from tapetum.training.optim import learning_rate, make_optimizer, set_learning_rate
 from tapetum.training.settings import Settings
 from tapetum.training.signals import StopFlag, Stopped, stop_flag
+from tapetum.training.stages import freeze
 from tapetum.training.state import TrainingState
 
 Validate = Callable[[nn.Module, StopFlag], dict[str, float]]
@@ -97,13 +98,16 @@ def train_step(
     *,
     clip_norm: float = 0.0,
     accumulate: int = 1,
+    frozen: Sequence[nn.Module] = (),
 ) -> Step:
     """One descent on `samples`: prepare, forward, losses, backward, clip, step.
 
     The generator decides every random choice inside the step. Nothing is changed in the weights
-    if a loss or the gradient is not finite.
+    if a loss or the gradient is not finite. frozen: modules that stay in evaluation mode.
     """
     model.train()
+    for module in frozen:
+        module.eval()
     optimizer.zero_grad(set_to_none=True)
     sums: dict[str, float] = {}
     for part in _parts(samples, accumulate):
@@ -141,9 +145,10 @@ def clip_gradient(model: nn.Module, limit: float) -> float:
 
 def _start(job: Job) -> TrainingState:
     model = job.model.to(job.runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frozen = freeze(model, job.settings.freeze)
     decay = job.settings.ema_decay
     average = MovingAverage(model, decay) if decay else None
-    return TrainingState(model, make_optimizer(model, job.settings), average)
+    return TrainingState(model, make_optimizer(model, job.settings), average, frozen=frozen)
 
 
 def _begin(job: Job, state: TrainingState) -> int:
@@ -207,6 +212,7 @@ def _steps(job: Job, state: TrainingState, plan: Plan, total: int) -> Iterator[d
             generator(settings.seed, "step", state.step),
             clip_norm=settings.clip_norm,
             accumulate=settings.accumulate,
+            frozen=state.frozen,
         )
         if state.average:
             state.average.update(state.model)

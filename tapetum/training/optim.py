@@ -11,6 +11,7 @@ from torch import nn
 
 from tapetum.training.muon import Muon
 from tapetum.training.settings import Settings
+from tapetum.training.stages import rate_shares
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": lambda groups, lr: torch.optim.AdamW(groups, lr=lr),
@@ -30,9 +31,27 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimize
     dimension, are left free. Muon makes the updates of kernels orthogonal and leaves all else to
     AdamW; "muon-norms" is its way for short trainings, see `Muon`'s keep_norms.
     """
-    trainable = [p for p in model.parameters() if p.requires_grad]
     decay = settings.weight_decay
-    if settings.optimizer.startswith("muon"):
+    groups = []
+    for share, trainable in _by_share(model, settings.layer_decay).items():
+        groups += _groups(trainable, settings.optimizer, decay, share)
+    return OPTIMIZERS[settings.optimizer](groups, settings.lr)
+
+
+def _by_share(model: nn.Module, layer_decay: float) -> dict[float, list[nn.Parameter]]:
+    """Trainable parameters by the share of the learning rate that they follow."""
+    shares = rate_shares(model, layer_decay)
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(shares[name], []).append(parameter)
+    return groups
+
+
+def _groups(
+    trainable: list[nn.Parameter], optimizer: str, decay: float, share: float
+) -> list[dict[str, Any]]:
+    if optimizer.startswith("muon"):
         groups: list[dict[str, Any]] = [
             {"params": [p for p in trainable if p.ndim > 2], "orthogonal": True},
             {"params": [p for p in trainable if p.ndim == 2]},
@@ -41,8 +60,7 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimize
         groups = [{"params": [p for p in trainable if p.ndim > 1]}]
     groups = [{"weight_decay": decay, **group} for group in groups]
     groups.append({"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0})
-    groups = [group for group in groups if group["params"]]
-    return OPTIMIZERS[settings.optimizer](groups, settings.lr)
+    return [{**group, "share": share} for group in groups if group["params"]]
 
 
 def learning_rate(step: int, total: int, settings: Settings) -> float:
@@ -56,6 +74,6 @@ def learning_rate(step: int, total: int, settings: Settings) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group of `optimizer` the same rate."""
+    """Give every group of `optimizer` its share of the rate."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["share"]

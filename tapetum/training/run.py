@@ -28,7 +28,7 @@ class RunRecord:
     image_size: pixels of the short side in training.
     data: path (absolute) or built-in name; val: a separate place for validation pictures, or None.
     augment: name of the augmentation. validate: is the model measured on the way?
-    precision, device: as resolved, not as asked.
+    precision, device: as resolved, not as asked. weights: what it started from.
     """
 
     model: str
@@ -49,6 +49,7 @@ class RunRecord:
     environment: dict[str, Any] = field(default_factory=dict)
     keypoint_names: tuple[str, ...] = ()
     skeleton: tuple[tuple[int, int], ...] = ()
+    weights: str = "none"
     format_version: int = FORMAT_VERSION
 
     def card(self) -> Card:

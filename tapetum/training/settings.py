@@ -36,6 +36,10 @@ class Settings:
     """Steps of linear warm-up (at most a tenth of the training)."""
     clip_norm: float = 1.0
     """Largest gradient norm; 0 switches clipping off."""
+    freeze: int = 0
+    """Stages of the backbone that keep their weights: 1 is its stem, 5 is all of a ResNet."""
+    layer_decay: float = 1.0
+    """The rate of each stage of the backbone, as a share of the rate of the next; 1: all alike."""
     ema_decay: float = 0.998
     """Decay of the moving average of the weights that is evaluated and kept; 0 switches it off."""
     seed: int = 0
@@ -49,7 +53,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "accumulate", "lr")
-        natural = ("weight_decay", "warmup_steps", "clip_norm", "workers", "evaluate_every", "seed")
+        natural = (
+            *("weight_decay", "warmup_steps", "clip_norm", "freeze", "workers"),
+            *("evaluate_every", "seed"),
+        )
         for name in positive:
             if not getattr(self, name) > 0:
                 raise UsageError(f"{_option(name)} must be above 0, got {getattr(self, name)}")
@@ -65,6 +72,9 @@ class Settings:
             raise UsageError(f"unknown optimizer {self.optimizer!r}", hint=hint)
         if self.accumulate > self.batch_size:
             raise UsageError("--accumulate must not exceed --batch-size")
+
+        if not 0 < self.layer_decay <= 1:
+            raise UsageError(f"--layer-decay must lie in (0, 1], got {self.layer_decay}")
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Steps of the whole training."""

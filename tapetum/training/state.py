@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class TrainingState:
     """The moving parts of a training.
 
     step: how many steps are done; evaluated: whether the weights of this step were measured.
+    frozen: modules that do not learn.
     """
 
     model: nn.Module
@@ -40,6 +42,7 @@ class TrainingState:
     average: MovingAverage | None
     step: int = 0
     evaluated: bool = False
+    frozen: Sequence[nn.Module] = ()
 
     def published(self) -> dict[str, Tensor]:
         """The weights that are evaluated and kept: the moving average where there is one."""

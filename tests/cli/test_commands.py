@@ -108,7 +108,13 @@ def test_report_is_written_again(run):
 
 def test_models_data_and_env_as_json(run):
     models = json.loads(tapetum("models", "--json").stdout)
-    assert {"retinanet", "faster_rcnn"} <= {entry["name"] for entry in models}
+    known = {entry["name"]: entry for entry in models}
+    assert {"retinanet", "faster_rcnn"} <= set(known)
+    (weights,) = known["retinanet"]["published"]
+    assert weights["name"] == "retinanet_resnet50_fpn"
+    assert weights["training data"] == "COCO train2017"
+    assert weights["weights licence"] == "not stated"
+    assert known["knn"]["published"] == []
     assert json.loads(tapetum("data", "--json").stdout)[0]["name"] == "scenes"
     assert json.loads(tapetum("env", "--json").stdout)["torch"]
 

@@ -63,10 +63,10 @@ def classification_transforms(size: int, recipe: str = "default") -> Compose | S
     show their thing), mirrored half of the time, colours varied. "small", for pictures of up to 64
     pixels: mirrored, and shifted by up to an eighth, 2 to 4 pixels, the border mirrored (He et al.
     2016, section 4.2, who pad with zeros). "small-no-flip": shifted only, where left and right
-    matter. "growing": mirrored, and a window at a random place, of 3/4 of the side for the first
-    three eighths of the training and of 7/8 then; cheaper steps for models that take windows as
-    they come (airbench). "digits": shifted by up to 2 pixels. "flip": mirrored only. "none":
-    nothing random.
+    matter. "growing": mirrored, and a window at a random place, of 3/4 of the side for three
+    eighths of the training, of 7/8 for three more, and then as "small"; cheaper steps for models
+    that take windows as they come (airbench). "digits": shifted by up to 2 pixels. "flip": mirrored
+    only. "none": nothing random.
 
     Raises:
         UsageError: an unknown recipe.
@@ -75,25 +75,28 @@ def classification_transforms(size: int, recipe: str = "default") -> Compose | S
     square, flip = Resize((size, size)), HorizontalFlip()
     if recipe == "default":
         return Compose((RandomResizedCrop((size, size)), flip, ColourJitter()))
-    if recipe == "growing":
-        first, then = (RandomCrop((side, side)) for side in (size * 3 // 4, size * 7 // 8))
-        return Stages(((3 / 8, Compose((flip, square, first))), (1, Compose((flip, square, then)))))
     far = 2 if recipe == "digits" else max(2, min(4, size // 8))
     steps: dict[str, tuple[Transform, ...]] = {
         "small": (flip, square, _shift(far)),
+        "growing": (flip, square, _shift(2)),
         "small-no-flip": (square, _shift(far)),
         "digits": (square, _shift(far)),
         "flip": (flip, square),
         "none": (square,),
     }
-    return Compose(steps[recipe])
+    whole = Compose(steps[recipe])
+    if recipe != "growing":
+        return whole
+    first, then = (RandomCrop((side, side)) for side in (size * 3 // 4, size * 7 // 8))
+    windows = (Compose((flip, square, window)) for window in (first, then))
+    return Stages(tuple(zip((3 / 8, 3 / 4, 1), (*windows, whole), strict=True)))
 
 
 def segmentation_transforms(crop: Size, recipe: str = "default") -> Compose:
     """What a model of semantic maps sees: windows of `crop` (height, width), 255 where they reach
     beyond the picture.
 
-    "default": mirrored half of the time, grown or shrunk by a factor from 0.5 to 2, colours
+    "default": mirrored half of the time, grown or shrunk by a factor from 0.6 to 1.4, colours
     varied. "any-orientation", for microscopes and views from above: all eight turns, a factor from
     0.75 to 1.33. "elastic": the same, and deformed smoothly, for tissue (U-Net, section 3.1);
     pictures with boxes cannot be. "flip": whole pictures, mirrored only. "none": as they are.
@@ -105,9 +108,9 @@ def segmentation_transforms(crop: Size, recipe: str = "default") -> Compose:
     if recipe in ("flip", "none"):
         return Compose((HorizontalFlip(),) if recipe == "flip" else ())
     if recipe == "default":
-        return Compose((HorizontalFlip(), ZoomedCrop(crop), ColourJitter()))
+        return Compose((HorizontalFlip(), ZoomedCrop(crop, 0.6, 1.4), ColourJitter()))
     bend = (ElasticDeformation(),) if recipe == "elastic" else ()
-    return Compose((*bend, Rotate90(), ZoomedCrop(crop, 0.75, 4 / 3), ColourJitter()))
+    return Compose((Rotate90(), ZoomedCrop(crop, 0.75, 4 / 3), *bend, ColourJitter()))
 
 
 def _shift(pixels: int) -> Translate:
