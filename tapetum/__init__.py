@@ -15,6 +15,7 @@ from typing import Any
 
 _PLACES = {
     "Batch": "tapetum.structures",
+    "Found": "tapetum.api",
     "Limits": "tapetum.base.limits",
     "Loaded": "tapetum.api",
     "Objects": "tapetum.structures",

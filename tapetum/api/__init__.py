@@ -3,12 +3,14 @@
 from tapetum.api.about import builtin_datasets, environment_facts, models
 from tapetum.api.answers import explain_file, predict_files
 from tapetum.api.datasets import check, convert
+from tapetum.api.found import Found
 from tapetum.api.loaded import Loaded, load
 from tapetum.api.measuring import evaluate, evaluate_files
 from tapetum.api.reporting import report
 from tapetum.api.training import resume, train
 
 __all__ = [
+    "Found",
     "Loaded",
     "builtin_datasets",
     "check",

@@ -8,7 +8,9 @@ from typing import Any
 
 import PIL.Image
 
+from tapetum.api.choosing import Choice, set_nms
 from tapetum.api.loaded import Loaded, number_of
+from tapetum.api.saving import IMAGES, check_saves, save_answers
 from tapetum.base.errors import ImageError, TapetumError, UsageError
 from tapetum.base.files import atomic_write, safe_path
 from tapetum.base.progress import Progress, unseen
@@ -23,13 +25,19 @@ def predict_files(
     images: Iterable[str | Path],
     *,
     threshold: float = 0.5,
+    classes: Sequence[str] = (),
+    max_detections: int | None = None,
+    nms_iou: float | None = None,
     out: str | Path | None = None,
+    save: Sequence[str] = (IMAGES,),
     progress: Progress = unseen,
 ) -> dict[str, Any]:
     """What a model finds in picture files, as JSON values (schema tapetum.predictions/1).
 
     images: files and folders (their pictures, by name). threshold: lowest score of an object that
-    counts. out: a folder for the pictures with the answers drawn in.
+    counts. classes: the only ones that count, all unless some are named. max_detections: the most
+    objects of a picture, the best ones. nms_iou: the overlap from which the weaker of two boxes of
+    a class goes, where the model decides by that. out: a folder for what `save` names, see `SAVES`.
 
     Returns {"schema", "task", "model", "classes", "threshold", "images": [{"file", "size":
     [height, width], ...}], "failed": [{"file", "error"}]}. An entry of "images" holds, by task,
@@ -44,6 +52,9 @@ def predict_files(
     """
     if not 0 <= threshold <= 1:
         raise UsageError(f"--threshold must lie in [0, 1], got {threshold}")
+    check_saves(save if out is not None else (), loaded)
+    choice = Choice.of(loaded, threshold, classes, max_detections)
+    set_nms(loaded, nms_iou)
     files = list(list_pictures(images))
     answers: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
@@ -54,13 +65,13 @@ def predict_files(
         except TapetumError as error:
             failed.append({"file": str(files[index]), "error": str(error)})
             continue
-        found = loaded.predict(picture)
+        found = choice.kept(loaded.predict(picture))
         head = {"file": str(files[index]), "size": list(picture.shape[-2:])}
         answers.append(head | loaded.task.answer(found, loaded.card, threshold))
-        if out is not None:
+        if out is not None and IMAGES in save:
             drawn = loaded.task.draw(picture, found, loaded.card, threshold)
             save_drawings(drawn, Path(out), names[index])
-    return {
+    whole = {
         "schema": SCHEMA,
         "task": loaded.task.name,
         "model": loaded.card.model,
@@ -69,6 +80,9 @@ def predict_files(
         "images": answers,
         "failed": failed,
     }
+    if out is not None:
+        save_answers(whole, loaded, save, Path(out))
+    return whole
 
 
 def explain_file(

@@ -10,6 +10,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
+from tapetum.api.found import Found
 from tapetum.base.download import Bar, unseen_bar
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Say, silent
@@ -49,18 +50,20 @@ class Loaded:
         return TASKS[task_of(self.card.model)]
 
     @overload
-    def predict(self, images: list[Image] | tuple[Image, ...]) -> list[Prediction]: ...
+    def predict(self, images: list[Image] | tuple[Image, ...]) -> list[Found]: ...
     @overload
-    def predict(self, images: Image) -> Prediction: ...
+    def predict(self, images: Image) -> Found: ...
     def predict(self, images: Any) -> Any:
         """What the model finds in one image, or in each of a list of them."""
         if isinstance(images, list | tuple):
             return self.predict_pictures([as_picture(image) for image in images])
         return self.predict_pictures([as_picture(images)])[0]
 
-    def predict_pictures(self, pictures: Sequence[Tensor]) -> list[Prediction]:
+    def predict_pictures(self, pictures: Sequence[Tensor]) -> list[Found]:
         """The same of tensors (3, H, W)."""
-        return predict(self.model, pictures, runtime=self.runtime)  # type: ignore[arg-type]
+        answers = predict(self.model, pictures, runtime=self.runtime)  # type: ignore[arg-type]
+        rows = zip(answers, pictures, strict=True)
+        return [Found.of(answer, picture, self.card, self.task) for answer, picture in rows]
 
     def explain(
         self,

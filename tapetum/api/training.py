@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from tapetum.models.checkpoint import FOLDER, find_checkpoint
 from tapetum.models.sources import AUTO, NONE, source_of
 from tapetum.structures import Learns
 from tapetum.tasks import TASKS, Task, Watch
+from tapetum.training.calls import Call, Calls
 from tapetum.training.console import ConsoleObserver
 from tapetum.training.fitting import fit_once
 from tapetum.training.loop import Job, Observer, fit
-from tapetum.training.run import RunRecord, command_line, environment, read_run
+from tapetum.training.pace import fitted, seconds_per_step
+from tapetum.training.run import RunRecord, command_line, environment, read_run, refuse_used
 from tapetum.training.settings import Settings
 from tapetum.training.signals import StopFlag
 
@@ -49,7 +52,10 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     validate: bool = True,
+    minutes: float | None = None,
     observers: Sequence[Observer] | None = None,
+    on_step: Call | None = None,
+    on_epoch: Call | None = None,
     bar: Bar = unseen_bar,
     say: Say = silent,
     **settings: Any,
@@ -65,7 +71,9 @@ def train(
         from weights keep the statistics of their norms, unless `arguments` says otherwise.
     arguments: more arguments of the model's function. augment: a name among the task's `recipes`.
     validate: measure now and then; else no pictures are held out and the last weights are the best.
-    observers: are told of every step; None shows a bar. bar: shows how far a download is.
+    minutes: about how long to train; the pace of this machine is measured, and the epochs and the
+        schedule follow from it. observers: are told of every step; None shows a bar. on_step,
+        on_epoch: are called with a dict, see `Calls`. bar: shows how far a download is.
     settings: fields of `tapetum.Settings`, such as epochs, lr, batch_size, seed.
 
     Raises:
@@ -75,6 +83,8 @@ def train(
     """
     if model not in MODELS:
         raise UsageError(f"unknown model {model!r}", hint="one of " + ", ".join(MODELS))
+    refuse_two_lengths(minutes, settings)
+    refuse_used(Path(out))
     task = TASKS[task_of(model)]
     runtime = choose_runtime(device, precision, training=True)
     place = None if val is None else str(val)
@@ -110,7 +120,12 @@ def train(
     for line in [*pictures.words(), *describe(record, job.model)]:
         say(line)
     start_from(record, job.model, bar, say)
+    if minutes is not None:
+        record, job = in_minutes(record, job, minutes, say)
     record.write(Path(out))
+    if on_step or on_epoch:
+        shown = [ConsoleObserver(metric=job.metric)] if observers is None else observers
+        observers = [*shown, Calls(on_step, on_epoch)]
     _run(job, observers, say=say)
     return Path(out)
 
@@ -140,6 +155,36 @@ def resume(
         start_from(record, job.model, bar, say)
     _run(job, observers, start, say)
     return folder
+
+
+def refuse_two_lengths(minutes: float | None, settings: Mapping[str, Any]) -> None:
+    """Raise UsageError for minutes that cannot be, or beside another length of the training."""
+    if minutes is None:
+        return
+    if not 0 < minutes < math.inf:
+        raise UsageError(f"--minutes must be above 0, got {minutes}")
+    for name in ("epochs", "max_steps"):
+        if settings.get(name) is not None:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"--minutes and {option} both say how long", hint="give one of them")
+
+
+def in_minutes(record: RunRecord, job: Job, minutes: float, say: Say) -> tuple[RunRecord, Job]:
+    """The run and its job with as many steps as take about `minutes` here.
+
+    Raises:
+        UsageError: a model that is fitted in one go.
+    """
+    if not isinstance(job.model, Learns):
+        raise UsageError(f"--minutes: {record.model} is fitted in one go")
+    say("measuring the pace of this machine")
+    seconds = seconds_per_step(job)
+    settings = fitted(record.settings, minutes, seconds, len(job.dataset))
+    say(
+        f"{1000 * seconds:.0f} ms a step: {settings.max_steps} steps, {settings.epochs} epochs, "
+        f"in about {minutes:g} minutes"
+    )
+    return replace(record, settings=settings), replace(job, settings=settings)
 
 
 def start_from(record: RunRecord, model: nn.Module, bar: Bar, say: Say) -> None:

@@ -29,6 +29,10 @@ class Limits:
     """Largest header of a safetensors file."""
     tensors: int = 10_000
     """Most tensors in a safetensors file."""
+    archive_files: int = 2_000_000
+    """Most files in an archive."""
+    archive_bytes: int = 64 * 2**30
+    """Most bytes that an archive unpacks to."""
     download_bytes: int = 8 * 2**30
     """Largest file from the network."""
 

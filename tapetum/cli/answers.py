@@ -13,8 +13,10 @@ from tapetum.cli.options import (
     File,
     Flag,
     Folder,
+    Names,
     Number,
     Precision,
+    Real,
     Run,
     Text,
     Weights,
@@ -98,7 +100,11 @@ def predict(
     /,
     *,
     out: Folder = None,
+    save: Names = ("images",),
     threshold: Annotated[float, arg(metavar="T")] = 0.5,
+    classes: Names = (),
+    max_detections: Number = None,
+    nms_iou: Real = None,
     weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
@@ -112,6 +118,7 @@ def predict(
       tapetum predict retinanet_resnet50_fpn photo.jpg
       tapetum predict runs/first photos/*.jpg --out pictures --threshold 0.3
       tapetum predict runs/first photos/ --json > answers.json
+      tapetum predict runs/first photos/ --out labels --save coco csv
 
     A picture that cannot be read is named in one line; the others are answered, and the exit code
     is 1.
@@ -119,8 +126,13 @@ def predict(
     Args:
         run: a run folder, or the name of a published network (tapetum models lists them)
         images: picture files or folders of them
-        out: write the pictures with the answers drawn in
+        out: the folder for what --save names
+        save: any of images (with the answers drawn in), coco, yolo, voc (labels, to go on with in
+            CVAT or Label Studio), csv, crops (each found thing as a picture)
         threshold: leave out objects that score below
+        classes: names of the only classes that count (default: all)
+        max_detections: most objects of a picture, the best ones (default: as many as it finds)
+        nms_iou: overlap from which the weaker of two boxes of a class goes (default: the model's)
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
@@ -139,7 +151,19 @@ def predict(
         bar=download_bar,
         say=say,
     )
-    answers = api.predict_files(loaded, images, threshold=threshold, out=out, progress=progress)
+    if out is None and save != ("images",):
+        raise UsageError("--save needs a folder to write to", hint="--out DIR")
+    answers = api.predict_files(
+        loaded,
+        images,
+        threshold=threshold,
+        classes=classes,
+        max_detections=max_detections,
+        nms_iou=nms_iou,
+        out=out,
+        save=save,
+        progress=progress,
+    )
     if json:
         print_json(answers)
     else:

@@ -38,6 +38,7 @@ def train(
     format: Format = "auto",
     epochs: Number = None,
     max_steps: Number = None,
+    minutes: Real = None,
     image_size: Number = None,
     batch_size: Number = None,
     accumulate: Number = None,
@@ -80,6 +81,7 @@ def train(
         format: what DATA is written in; recognised by itself
         epochs: passes over the pictures (default: 40; 20 for classes, 60 for maps)
         max_steps: stop after this many steps
+        minutes: in place of epochs, about how long to train on this machine
         image_size: short side in pixels that the model sees (default: 320 for boxes, 160 for
             classes of photographs, small pictures as they are)
         batch_size: pictures a step (default: 4; 64 for classes, 16 for localization, 8 for maps)
@@ -130,6 +132,7 @@ def train(
             device=device,
             precision=precision,
             say=say,
+            minutes=minutes,
             epochs=epochs,
             max_steps=max_steps,
             batch_size=batch_size,

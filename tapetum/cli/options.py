@@ -18,10 +18,22 @@ File = Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")]
 Text = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")]
 Number = Annotated[int | None, arg(metavar="N", help_behavior_hint="")]
 Real = Annotated[float | None, arg(metavar="X", help_behavior_hint="")]
+Names = Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="")]
 Weights = Annotated[str, arg(metavar="W")]
 Flag = Annotated[bool, arg(help_behavior_hint="")]
 Format = Literal[
-    "auto", "coco", "voc", "yolo", "folders", "idx", "cifar", "maps", "instances", "described"
+    "auto",
+    "coco",
+    "voc",
+    "yolo",
+    "cvat",
+    "labelme",
+    "folders",
+    "idx",
+    "cifar",
+    "maps",
+    "instances",
+    "described",
 ]
 TaskName = Literal[
     "classification", "localization", "segmentation", "detection", "instances", "keypoints"

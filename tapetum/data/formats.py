@@ -13,7 +13,20 @@ from PIL import Image
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.files import atomic_write, read_bytes, safe_path
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.data import cifar, coco, description, folders, idx, instances, maps, voc, yolo
+from tapetum.data import (
+    cifar,
+    coco,
+    cvat,
+    description,
+    folders,
+    idx,
+    instances,
+    labelme,
+    maps,
+    voc,
+    yolo,
+)
+from tapetum.data.archive import is_archive, unpacked
 from tapetum.data.dataset import NEEDS
 from tapetum.data.frame import settle
 from tapetum.data.picture import Annotations, Picture
@@ -60,6 +73,20 @@ FORMATS = {
     ),
     "voc": Format(voc.recognise, voc.read, voc.write, voc.LOOKED_FOR),
     "yolo": Format(yolo.recognise, yolo.read, yolo.write, yolo.LOOKED_FOR),
+    "cvat": Format(
+        cvat.recognise,
+        cvat.read,
+        None,
+        cvat.LOOKED_FOR,
+        ("labels", "box", "boxes", "masks", "semantic"),
+    ),
+    "labelme": Format(
+        labelme.recognise,
+        labelme.read,
+        None,
+        labelme.LOOKED_FOR,
+        ("labels", "box", "boxes", "masks", "semantic"),
+    ),
     "maps": Format(maps.recognise, maps.read, None, maps.LOOKED_FOR, ("semantic",)),
     "instances": Format(
         instances.recognise, instances.read, instances.write, instances.LOOKED_FOR, NEEDS
@@ -97,14 +124,12 @@ class Converted:
 
 
 def recognise(path: str | Path, need: str = "boxes") -> str:
-    """The name of the format of a folder or file.
+    """The name of the format of a folder or file, or of what a .zip holds.
 
     Raises:
         UsageError: nothing there. AnnotationError: no known format, or more than one.
     """
-    path = Path(path)
-    if not path.exists():
-        raise UsageError("no such file or folder", file=path)
+    path = _opened(Path(path), DEFAULT_LIMITS)
     for rank in sorted({format.rank for format in FORMATS.values()}):
         ranked = {name: format for name, format in FORMATS.items() if format.rank == rank}
         found = [name for name, format in ranked.items() if format.recognise(path)]
@@ -135,16 +160,26 @@ def read_annotations(
         AnnotationError: not recognised, or a file that cannot be read at all. What is wrong with
             single entries is in `findings` instead, and left out.
     """
+    place = _opened(Path(path), limits)
     if format == AUTO:
-        format = recognise(path, need)
+        format = recognise(place, need)
     if format not in FORMATS:
         hint = "one of " + ", ".join((AUTO, *FORMATS))
         raise UsageError(f"unknown format {format!r}", hint=hint)
-    if not Path(path).exists():
-        raise UsageError("no such file or folder", file=path)
     chosen = FORMATS[format]
     read = chosen.keypoints if need == "keypoints" and chosen.keypoints else chosen.read
-    return read(Path(path), limits)
+    return read(place, limits)
+
+
+def _opened(path: Path, limits: Limits) -> Path:
+    """The path itself, or the folder to which a .zip was unpacked.
+
+    Raises:
+        UsageError: nothing there.
+    """
+    if not path.exists():
+        raise UsageError("no such file or folder", file=path)
+    return unpacked(path, limits) if is_archive(path) else path
 
 
 def convert(

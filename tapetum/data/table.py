@@ -93,6 +93,10 @@ class Table:
         self._flags.append(crowd + 2 * difficult + 4 * outlined)
         self._ids.append(id)
 
+    def labels_in_use(self) -> set[int]:
+        """The labels that some thing has."""
+        return set(self._label)
+
     def pictures(self, log: Log, labels: np.ndarray | None = None) -> list[Picture]:
         """Every picture with its usable things, in the order added; the rest goes to `log`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,10 +47,8 @@ class Source:
         if self.entry is not None:
             path = fetch_published(self.entry, bar, say)
         elif "://" in self.where:
-            name = Path(urlsplit(self.where).path).name
-            folder = cache_folder() / "weights"
-            digest = digest_of_name(name)
-            path = download(self.where, folder / name, sha256=digest, bar=bar, say=say)
+            own, digest = _file_of(self.where)
+            path = download(self.where, own, sha256=digest, bar=bar, say=say)
         elif Path(self.where).is_dir():
             folder, complaints = find_checkpoint(Path(self.where))
             for complaint in complaints:
@@ -155,6 +154,18 @@ def fetch_published(entry: Published, bar: Bar = unseen_bar, say: Say = silent) 
                 raise DownloadError(why, file=path, hint="delete it; it will be fetched again")
             return path
     return download(entry.url, own, sha256=entry.sha256, bar=bar, say=say)
+
+
+def _file_of(url: str) -> tuple[Path, str]:
+    """Where the file of an address is kept, and the digest that its name states. Without one, the
+    address itself tells files of the same name apart."""
+    name = Path(urlsplit(url).path).name
+    if not name:
+        raise UsageError("the address names no file", file=url, where="--weights")
+    digest = digest_of_name(name)
+    if not digest:
+        name = f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
+    return cache_folder() / "weights" / name, digest
 
 
 def _by_file(path: Path) -> Published | None:

@@ -15,7 +15,6 @@ from typing import Any
 from tapetum import api
 from tapetum.base.files import atomic_write
 from tapetum.base.progress import Say, silent
-from tapetum.recipes.pace import steps_for
 
 DESCRIPTION = """format: maps
 root: {root}
@@ -48,19 +47,19 @@ def camvid(data: str | Path, out: str | Path, minutes: float = MINUTES, say: Say
     described = Path(f"{out}.tapetum.yaml")
     with atomic_write(described, "w") as file:
         file.write(DESCRIPTION.format(root=Path(data).resolve()))
-    arguments = {
-        "model": "unet",
-        "data": described,
-        "weights": "none",
-        "backbone": "resnet34",
-        "image_size": 256,
-        "arguments": ARGUMENTS,
-        "epochs": 10_000,
-        "validate": False,
+    run = api.train(
+        "unet",
+        described,
+        out=out,
+        weights="none",
+        backbone="resnet34",
+        image_size=256,
+        arguments=ARGUMENTS,
+        validate=False,
+        minutes=minutes,
+        say=say,
         **SETTINGS,
-    }
-    steps = steps_for(minutes, arguments, say)
-    run = api.train(out=out, max_steps=steps, say=say, **arguments)
+    )
     return api.report(run, split="test", say=say)
 
 

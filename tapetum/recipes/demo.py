@@ -13,7 +13,6 @@ from tapetum.base.errors import UsageError
 from tapetum.base.files import read_json
 from tapetum.base.progress import Say, silent
 from tapetum.data.files import SCENES
-from tapetum.recipes.pace import steps_for
 
 
 @dataclass(frozen=True)
@@ -131,19 +130,19 @@ def run_demo(
         raise UsageError(f"unknown task {task!r}", hint="one of " + ", ".join(DEMOS))
     demo = DEMOS[task]
     seconds = demo.seconds if seconds is None else seconds
-    arguments = {
-        "model": demo.model,
-        "data": data,
-        "weights": "none",
-        "image_size": demo.image_size,
-        "arguments": dict(demo.arguments),
-        "augment": demo.augment,
-        "epochs": 10_000,
-        "validate": False,
+    run = api.train(
+        demo.model,
+        data,
+        out=out,
+        weights="none",
+        image_size=demo.image_size,
+        arguments=dict(demo.arguments),
+        augment=demo.augment,
+        validate=False,
+        minutes=seconds / 60,
+        say=say,
         **demo.settings,
-    }
-    steps = steps_for(seconds / 60, arguments, say)
-    run = api.train(out=out, max_steps=steps, say=say, **arguments)
+    )
     page = api.report(run, say=say)
     numbers = read_json(run / NUMBERS)
     words = ", ".join(f"{name} {numbers[name]:.3f}" for name in demo.numbers)

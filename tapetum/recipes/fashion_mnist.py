@@ -15,9 +15,9 @@ from typing import Any
 from tapetum import api
 from tapetum.base.progress import Say, silent
 
-EPOCHS = 7
+EPOCHS = 10
 ARGUMENTS = {
-    "widths": [64, 128, 256],  # clothes in grey need less than CIFAR-10
+    "widths": [48, 128, 256],  # clothes in grey need less than CIFAR-10
     "image_mean": [0.286] * 3,
     "image_std": [0.353] * 3,
 }
@@ -44,7 +44,7 @@ def fashion_mnist(
         weights="none",
         image_size=28,
         arguments=ARGUMENTS,
-        augment="small",
+        augment="growing",
         epochs=epochs,
         validate=False,
         say=say,

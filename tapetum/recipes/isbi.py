@@ -16,7 +16,6 @@ from typing import Any
 from tapetum import api
 from tapetum.base.files import atomic_write
 from tapetum.base.progress import Say, silent
-from tapetum.recipes.pace import steps_for
 
 DESCRIPTION = """format: maps
 root: {root}
@@ -28,7 +27,12 @@ splits:
 """
 
 MINUTES = 10.0
-ARGUMENTS: dict[str, Any] = {"finest": 1, "dice_weight": 1.0}
+ARGUMENTS: dict[str, Any] = {
+    "width": 32,
+    "decoder_channels": [128, 96, 64, 32],
+    "finest": 2,
+    "dice_weight": 1.0,
+}
 SETTINGS: dict[str, Any] = {
     "batch_size": 4,
     "lr": 2e-3,
@@ -48,20 +52,20 @@ def isbi(data: str | Path, out: str | Path, minutes: float = MINUTES, say: Say =
     described = Path(f"{out}.tapetum.yaml")
     with atomic_write(described, "w") as file:
         file.write(DESCRIPTION.format(root=Path(data).resolve()))
-    arguments = {
-        "model": "unet",
-        "data": described,
-        "weights": "none",
-        "backbone": "resnet18",
-        "image_size": 256,
-        "arguments": ARGUMENTS,
-        "augment": "elastic",
-        "epochs": 10_000,
-        "validate": False,
+    run = api.train(
+        "unet",
+        described,
+        out=out,
+        weights="none",
+        backbone="resnet18",
+        image_size=256,
+        arguments=ARGUMENTS,
+        augment="elastic",
+        validate=False,
+        minutes=minutes,
+        say=say,
         **SETTINGS,
-    }
-    steps = steps_for(minutes, arguments, say)
-    run = api.train(out=out, max_steps=steps, say=say, **arguments)
+    )
     return api.report(run, split="test", say=say)
 
 

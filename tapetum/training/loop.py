@@ -76,7 +76,7 @@ def fit(job: Job, observers: Sequence[Observer] = (), resume: Path | None = None
         TrainingError: a loss or gradient is not finite, with the names of the step's pictures.
         Stopped: a signal came.
     """
-    state = _start(job)
+    state = begin_training(job)
     log_bytes = state.restore(resume) if resume else _begin(job, state)
     history = History(job.folder, keep_bytes=log_bytes)
     try:
@@ -143,7 +143,8 @@ def clip_gradient(model: nn.Module, limit: float) -> float:
     return float(nn.utils.clip_grad_norm_(with_gradient, bound))
 
 
-def _start(job: Job) -> TrainingState:
+def begin_training(job: Job) -> TrainingState:
+    """The moving parts of a training before its first step."""
     model = job.model.to(job.runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     frozen = freeze(model, job.settings.freeze)
     decay = job.settings.ema_decay
@@ -178,7 +179,7 @@ def _run(
     if job.validate and not state.evaluated and _due(state.step, between, total):
         # The run was stopped while it evaluated: do now what the uninterrupted run did then.
         _evaluate_and_save(job, state, history, observers, flag)
-    for row in _steps(job, state, plan, total):
+    for row in run_steps(job, state, plan, total):
         history.add(**row)
         for observer in observers:
             observer.on_step(row)
@@ -193,7 +194,7 @@ def _run(
             flag.check()
 
 
-def _steps(job: Job, state: TrainingState, plan: Plan, total: int) -> Iterator[dict[str, Any]]:
+def run_steps(job: Job, state: TrainingState, plan: Plan, total: int) -> Iterator[dict[str, Any]]:
     """Do the remaining steps one by one; each yields the row that is logged of it."""
     settings = job.settings
     batches = training_batches(

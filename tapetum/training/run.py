@@ -71,10 +71,15 @@ class RunRecord:
         Raises:
             UsageError: a run is there already; nothing is overwritten.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            hint = "choose another --out, or go on with tapetum train --resume"
-            raise UsageError("exists already and is not empty", file=folder, hint=hint)
+        refuse_used(folder)
         write_json(folder / FILE, asdict(self))
+
+
+def refuse_used(folder: Path) -> None:
+    """Raise UsageError if there is something at the place of a new run."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        hint = "choose another --out, or go on with tapetum train --resume"
+        raise UsageError("exists already and is not empty", file=folder, hint=hint)
 
 
 def read_run(folder: Path) -> RunRecord:

@@ -180,6 +180,17 @@ def test_an_address_is_weights(tiny, host, tmp_path) -> None:
     assert path == tmp_path / "cache" / "weights" / entry.file
 
 
+def test_addresses_without_a_digest_are_kept_apart(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("TAPETUM_CACHE", str(tmp_path))
+    urls = ("http://a/model.pth", "http://b/model.pth", "http://a/model-0123456789ab.pth")
+    places = [sources._file_of(url) for url in urls]
+    assert len({path for path, _ in places}) == 3
+    assert all(path.name.endswith("model.pth") for path, _ in places[:2])
+    assert places[2] == (tmp_path / "weights" / "model-0123456789ab.pth", "0123456789ab")
+    with pytest.raises(UsageError, match="the address names no file"):
+        sources._file_of("http://a/")
+
+
 def test_weights_for_other_classes_do_not_make_a_network(tiny, tmp_path) -> None:
     entry, _ = tiny
     other = MODELS["resnet10"](backbone_width=8, classes=3).state_dict()

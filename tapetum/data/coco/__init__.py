@@ -14,6 +14,7 @@ other folders directly in the dataset's and in `images/`, by name.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,7 @@ _KINDS = r"^(instances|annotations|person_keypoints)_"
 _JSON = (".json",)
 _MARKS = (b'"images"', b'"annotations"', b'"categories"')
 _PEEK = 2**20
+_PREFIXED = re.compile(r"[0-9a-f]{8}-(.+)")
 
 
 def recognise(path: Path) -> bool:
@@ -84,10 +86,11 @@ def _read(files: list[Path], path: Path, limits: Limits) -> Annotations:
     contents = []
     for split, file in splits.items():
         folders = _picture_folders(finder, file, split)
-        contents.append(read_entries(file, partial(finder.find, folders=folders), log, limits))
+        contents.append(read_entries(file, partial(_find, finder, folders), log, limits))
     for place, why in finder.refused.items():
         log.note("name-hostile", place or ".", "link", f"not opened: {why}")
     classes = _classes(contents, log)
+    _leave_out_root(classes, contents, log)
     scheme, posed = _keypoints(contents, classes)
     pictures = {
         split: content.table.pictures(log, _relabel(content, classes))
@@ -104,6 +107,18 @@ def _read(files: list[Path], path: Path, limits: Limits) -> Annotations:
         skeleton=scheme.skeleton,
         keypoint_labels=posed,
     )
+
+
+def _find(finder: Finder, folders: list[str], name: str) -> Path | None:
+    """The picture called `name`, or, without the eight digits that Label Studio puts before the
+    names of files that it was given, the file that it was given."""
+    folder, file = posixpath.split(name.replace("\\", "/"))
+    found = finder.find(name, folders)
+    if found is None and (prefixed := _PREFIXED.fullmatch(file)):
+        return finder.find(posixpath.join(folder, prefixed[1]), folders) or finder.find(
+            prefixed[1], folders
+        )
+    return found
 
 
 def _root(path: Path) -> Path:
@@ -143,7 +158,9 @@ def _is_truth(file: Path) -> bool:
         # The keys of a large file may all stand at its end, after a long list.
         stream.seek(max(0, stream.tell() - _PEEK))
         tail = stream.read()
-    return file.name.startswith("instances_") or any(m in head or m in tail for m in _MARKS)
+    found = sum(mark in head or mark in tail for mark in _MARKS)
+    # Label Studio's notes.json lists categories, and nothing else that COCO has.
+    return file.name.startswith("instances_") or found >= 2
 
 
 def _split_names(files: list[Path], root: Path) -> list[str]:
@@ -184,10 +201,26 @@ def _classes(contents: list[CocoFile], log: Log) -> dict[str, Identifier]:
     return classes
 
 
+def _leave_out_root(classes: dict[str, Identifier], contents: list[CocoFile], log: Log) -> None:
+    """Drop a class that all others name as their supercategory, and that no object has: Roboflow
+    adds the name of the project as one."""
+    groups = {
+        name: group
+        for content in contents
+        for (_, name), group in zip(content.classes, content.groups, strict=True)
+    }
+    used = {c.classes[place][1] for c in contents for place in c.table.labels_in_use()}
+    for root in [name for name in classes if name not in used]:
+        if len(groups) > 1 and all(g == root for name, g in groups.items() if name != root):
+            message = f"{root!r} has no objects and is the supercategory of all others"
+            log.note("class-root", contents[0].path, f"category {classes.pop(root)}", message)
+
+
 def _relabel(content: CocoFile, classes: dict[str, Identifier]) -> np.ndarray:
     """(C,) int64: place in the file's own list of classes -> place in the dataset's."""
     places = {name: place for place, name in enumerate(classes)}
-    return np.array([places[name] for _, name in content.classes], dtype=np.int64)
+    # A class that was left out has no objects: its number does not matter.
+    return np.array([places.get(name, 0) for _, name in content.classes], dtype=np.int64)
 
 
 def _keypoints(

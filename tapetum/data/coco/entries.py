@@ -28,13 +28,15 @@ Identifier = int | str
 
 @dataclass
 class CocoFile:
-    """A file while it is read. classes: (id, name) as listed; table: its pictures and things,
-    labelled by place in `classes`. scheme: the keypoints that the classes `posed` have."""
+    """A file while it is read. classes: (id, name) as listed; groups: the supercategory of each
+    class, or ""; table: its pictures and things, labelled by place in `classes`. scheme: the
+    keypoints that the classes `posed` have."""
 
     path: Path
     log: Log
     table: Table
     classes: list[tuple[Identifier, str]] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
     scheme: Scheme = NO_KEYPOINTS
     posed: list[int] = field(default_factory=list)
 
@@ -98,6 +100,8 @@ def _read_classes(file: CocoFile, entries: list[Any]) -> dict[Identifier, int]:
                 file.note("class-name-variant", f"category {id}", message)
             labels[id] = len(file.classes)
             file.classes.append((id, name))
+            group = entry.get("supercategory")
+            file.groups.append(group if isinstance(group, str) else "")
             _read_scheme(file, entry, id)
     _note_gaps(file)
     return labels
@@ -189,7 +193,7 @@ def _read_things(
     labels: dict[Identifier, int],
 ) -> None:
     seen: set[Identifier] = set()
-    unnamed = silent = 0
+    unnamed = silent = marked = 0
     for position, entry in enumerate(entries):
         if not isinstance(entry, dict):
             file.note("annotation-malformed", f"annotations[{position}]", "not an object {...}")
@@ -202,11 +206,25 @@ def _read_things(
         elif id is not None:
             seen.add(id)
         silent += "area" not in entry
+        if _marked_by_cvat(entry):
+            marked += 1
+            entry = {**entry, "iscrowd": 0}
         _read_thing(file, entry, f"#{position}" if id is None else id, where, pictures, labels)
+    if marked:
+        message = f"{marked:,} masks are marked iscrowd, as CVAT marks every mask"
+        file.note("crowd-by-tool", "annotations", message)
     if unnamed:
         file.note("id-missing", "annotations", f"{unnamed:,} annotations have no id")
     if silent:
         file.note("area-missing", "annotations", f"{silent:,} annotations state no area")
+
+
+def _marked_by_cvat(entry: dict[str, Any]) -> bool:
+    """Is it a mask of an ordinary object? CVAT writes brushed masks as run lengths, and all of
+    those as crowds; its entries are known by the attribute `occluded`."""
+    attributes = entry.get("attributes")
+    by_cvat = isinstance(attributes, dict) and "occluded" in attributes
+    return by_cvat and entry.get("iscrowd") == 1 and isinstance(entry.get("segmentation"), dict)
 
 
 def _read_thing(

@@ -29,6 +29,8 @@ __all__ = ["read", "recognise", "write"]
 LOOKED_FOR = "Annotations/*.xml"
 _XML = (".xml",)
 _LISTS = "ImageSets/Main"
+OTHERS_FILE = "annotations.xml"
+"""Of CVAT's own format, which keeps all pictures in one file."""
 
 
 def recognise(path: Path) -> bool:
@@ -68,7 +70,7 @@ def _groups(finder: Finder) -> dict[str, list[str]]:
         split, files = split_name(folder), finder.files(folder, _XML)
         if split and files:
             groups[split] = [f"{folder}/{name}" for name in files]
-    alone = finder.files("", _XML, deep=False)
+    alone = [name for name in finder.files("", _XML, deep=False) if name != OTHERS_FILE]
     return groups or ({ALL: alone} if alone else {})
 
 

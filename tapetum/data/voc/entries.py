@@ -13,7 +13,7 @@ from tapetum.data.findings import Log
 from tapetum.data.image import SUFFIXES
 from tapetum.data.picture import Picture
 from tapetum.data.table import Head, Table
-from tapetum.data.voc.xmltree import Node, read_xml
+from tapetum.data.xmltree import Node, read_xml
 
 FOLDER = "Annotations"
 _PICTURES = ("JPEGImages", "images", "Images")

@@ -8,7 +8,8 @@ folder is taken. Without named splits, pictures are looked for in `images/train`
 
 The labels of `images/train/a.jpg` are `labels/train/a.txt` (the last `images` in the name becomes
 `labels`), else `a.txt` beside the picture or in a folder `labels` there. Without data.yaml, class
-names come from `classes.txt` in the folder or in its folder of labels.
+names come from `classes.txt` in the folder or in its folder of labels. CVAT's older form, with
+`obj.data`, `obj.names` and a list file for each split, is read as well.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tapetum.data.image import SUFFIXES
 from tapetum.data.picture import Annotations
 from tapetum.data.splits import ALL, in_order, split_name
 from tapetum.data.yaml_file import YAML_SUFFIXES, has_format
-from tapetum.data.yolo.config import Config, find_yaml, read_config
+from tapetum.data.yolo.config import OBJ_DATA, Config, find_config, find_yaml, read_config
 from tapetum.data.yolo.labels import Labels
 from tapetum.data.yolo.places import pictures_named, places_named
 from tapetum.data.yolo.write import write
@@ -42,7 +43,7 @@ def recognise(path: Path) -> bool:
     if not path.is_dir():
         return False
     finder = Finder(path)
-    if find_yaml(finder) is not None:
+    if find_yaml(finder) is not None or finder.look(OBJ_DATA, [""]) is not None:
         return True
     if finder.look("classes.txt", [""]) and finder.files("", SUFFIXES, deep=False):
         return True
@@ -58,7 +59,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     """
     root = path if path.is_dir() else path.parent
     finder, log = Finder(root), Log(root)
-    config = read_config(find_yaml(finder) if path.is_dir() else path, finder, log, limits)
+    config = read_config(find_config(finder) if path.is_dir() else path, finder, log, limits)
     groups = _groups(config, finder, log, limits)
     if not any(groups.values()):
         raise AnnotationError("no YOLO pictures", file=path, hint=f"needs {LOOKED_FOR}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from tapetum.base.files import read_text
 from tapetum.base.limits import Limits
 from tapetum.data.finder import Finder
 from tapetum.data.findings import Log
+from tapetum.data.splits import split_name
 from tapetum.data.yaml_file import YAML_BYTES, YAML_SUFFIXES, has_format, load_yaml
 
+OBJ_DATA, _OBJ_NAMES = "obj.data", "obj.names"
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 
 
@@ -37,13 +40,23 @@ def find_yaml(finder: Finder) -> Path | None:
     return next((file for file in files if _names_classes(file)), None)
 
 
-def read_config(yaml_file: Path | None, finder: Finder, log: Log, limits: Limits) -> Config:
-    """Classes and splits from the YAML file, classes else from classes.txt.
+def find_config(finder: Finder) -> Path | None:
+    """The dataset's YAML file, else its obj.data."""
+    return find_yaml(finder) or finder.look(OBJ_DATA, [""])
+
+
+def read_config(file: Path | None, finder: Finder, log: Log, limits: Limits) -> Config:
+    """Classes and splits from the YAML file or obj.data, classes else from classes.txt.
 
     Raises:
-        AnnotationError: the YAML file cannot be read.
+        AnnotationError: the file cannot be read.
     """
-    config = Config() if yaml_file is None else _from_yaml(yaml_file, log, limits)
+    if file is None:
+        config = Config()
+    elif file.name == OBJ_DATA:
+        config = _from_obj_data(file, finder, limits)
+    else:
+        config = _from_yaml(file, log, limits)
     if config.names is None:
         place = finder.look("classes.txt", ["", "labels", "train/labels", "train"])
         if place is not None:
@@ -56,6 +69,23 @@ def read_config(yaml_file: Path | None, finder: Finder, log: Log, limits: Limits
 def _names_classes(file: Path) -> bool:
     with file.open("rb") as stream:
         return b"names" in stream.read(YAML_BYTES) and not has_format(file)
+
+
+def _from_obj_data(file: Path, finder: Finder, limits: Limits) -> Config:
+    """CVAT's older form: `key = value` lines that name list files, and obj.names beside it. The
+    folder `data/` of the names is where it was meant to be put, not where it is."""
+    lines = (line.partition("=") for line in read_text(file, limits).splitlines())
+    said = {key.strip().lower(): value.strip() for key, _, value in lines}
+    config = Config(file=file)
+    for key, value in said.items():
+        split = split_name(key)
+        if split and value:
+            config.splits[split] = [posixpath.basename(value.replace("\\", "/"))]
+    place = finder.look(_OBJ_NAMES, [""])
+    if place is not None:
+        names = [line.strip() for line in read_text(place, limits).splitlines()]
+        config.names = {number: name for number, name in enumerate(names) if name}
+    return config
 
 
 def _from_yaml(file: Path, log: Log, limits: Limits) -> Config:

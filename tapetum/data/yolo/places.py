@@ -12,6 +12,9 @@ from tapetum.data.findings import Log
 from tapetum.data.image import SUFFIXES
 from tapetum.data.yolo.config import Config
 
+_MEANT = "data/"
+"""Where the files of CVAT's lists were to be put; they lie beside the list."""
+
 
 def places_named(config: Config, split: str, finder: Finder, log: Log) -> list[str]:
     """The places of a split, relative to the root, as far as they are there."""
@@ -64,7 +67,7 @@ def _place(config: Config, text: str, finder: Finder) -> str | None:
 def _listed(text: str, folder: str, finder: Finder) -> str | None:
     """The picture that a line of a list means, relative to the root."""
     for start in dict.fromkeys(("", folder)):
-        for ending in _endings(text):
+        for ending in (*_endings(text), *_endings(text.removeprefix(_MEANT))):
             name = posixpath.join(start, ending)
             if finder.look(name, [""]) is not None:
                 return name

@@ -15,15 +15,16 @@ from tapetum.base.files import read_bytes
 from tapetum.base.limits import Limits
 
 _DEPTH = 32
-_NODES = 1_000_000
+_NODES = 5_000_000
 
 
 @dataclass
 class Node:
-    """One element: its tag, its own text, its children, the line that it starts on."""
+    """One element: its tag, the line it starts on, its attributes, its own text, its children."""
 
     tag: str
     line: int
+    attributes: dict[str, str] = field(default_factory=dict)
     text: str = ""
     children: list[Node] = field(default_factory=list)
 
@@ -84,11 +85,11 @@ class _Builder:
         where = f"line {self.parser.CurrentLineNumber}"
         raise AnnotationError(why, file=self.path, where=where)
 
-    def _start(self, tag: str, _attributes: dict[str, str]) -> None:
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self.count += 1
         if len(self.open) > _DEPTH or self.count > _NODES:
             self._fail(f"more than {_DEPTH} levels or {_NODES:,} elements")
-        node = Node(tag, self.parser.CurrentLineNumber)
+        node = Node(tag, self.parser.CurrentLineNumber, attributes)
         self.open[-1].children.append(node)
         self.open.append(node)
 

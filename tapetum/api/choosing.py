@@ -1,0 +1,72 @@
+"""Which of the objects that a model finds somebody wants to hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from tapetum.api.loaded import Loaded
+from tapetum.api.saving import finds_objects
+from tapetum.base.errors import UsageError
+from tapetum.structures import Prediction
+
+
+@dataclass(frozen=True)
+class Choice:
+    """labels: the classes that count, None for all. most: objects of a picture, None for all."""
+
+    threshold: float
+    labels: tuple[int, ...] | None = None
+    most: int | None = None
+
+    @classmethod
+    def of(
+        cls, loaded: Loaded, threshold: float, classes: Sequence[str], most: int | None
+    ) -> Choice:
+        """The choice in the terms of a model.
+
+        Raises:
+            UsageError: a class that it does not know, a number under 1, or a task without objects.
+        """
+        if (classes or most is not None) and not finds_objects(loaded):
+            where = "--classes" if classes else "--max-detections"
+            raise UsageError(f"{loaded.task.name} finds no objects to choose from", where=where)
+        if most is not None and most < 1:
+            raise UsageError(f"--max-detections must be above 0, got {most}")
+        known = {name: label for label, name in enumerate(loaded.classes)}
+        for name in classes:
+            if name not in known:
+                hint = ", ".join(loaded.classes[:20])
+                raise UsageError(f"unknown class {name!r}", where="--classes", hint=hint)
+        return cls(threshold, tuple(known[name] for name in classes) or None, most)
+
+    def kept(self, prediction: Prediction) -> Prediction:
+        """The prediction with the objects that count, in the order they had."""
+        objects = prediction.objects
+        if objects is None or (self.labels is None and self.most is None):
+            return prediction
+        if self.labels is not None:
+            objects = objects[torch.isin(objects.labels, torch.tensor(self.labels))]
+        if self.most is not None and objects.scores is not None and len(objects) > self.most:
+            best = torch.sort(objects.scores, descending=True, stable=True).indices[: self.most]
+            objects = objects[best.sort().values]
+        return replace(prediction, objects=objects)
+
+
+def set_nms(loaded: Loaded, iou: float | None) -> None:
+    """Tell a model from which overlap the weaker of two boxes of a class goes; None: as it is.
+
+    Raises:
+        UsageError: not an overlap, or the model does not decide by that.
+    """
+    if iou is None:
+        return
+    if not 0 <= iou <= 1:
+        raise UsageError(f"--nms-iou must lie in [0, 1], got {iou}")
+    deciding = [module for module in loaded.model.modules() if hasattr(module, "nms_threshold")]
+    if not deciding:
+        raise UsageError(f"{loaded.card.model} has no overlaps to decide by", where="--nms-iou")
+    for module in deciding:
+        module.nms_threshold = iou  # type: ignore[assignment]

@@ -1,0 +1,164 @@
+"""What a loaded model found in a picture, as people want to hold it: listed, shown, passed on."""
+
+from __future__ import annotations
+
+import html
+import io
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from tapetum.base.errors import UsageError
+from tapetum.data.coco import category_ids
+from tapetum.models.checkpoint import Card
+from tapetum.structures import Prediction
+from tapetum.tasks import Task
+
+SURE = 0.5
+"""The score from which objects are listed and drawn, unless told otherwise."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Found(Prediction):
+    """A prediction that knows its picture and the names of its classes.
+
+    picture: (3, H, W). Iterating and printing go over the answers that count: objects with a score
+    of SURE or more, classes, or shares of classes in the pixels. All others are in `objects`,
+    `class_scores` and `semantic`, as in any prediction.
+    """
+
+    picture: Tensor | None = None
+    card: Card | None = None
+    task: Task | None = None
+
+    @classmethod
+    def of(cls, prediction: Prediction, picture: Tensor, card: Card, task: Task) -> Found:
+        """The same prediction, with what is needed to show it."""
+        values = {f.name: getattr(prediction, f.name) for f in fields(Prediction)}
+        return cls(**values, picture=picture, card=card, task=task)
+
+    def answer(self, threshold: float = SURE) -> dict[str, Any]:
+        """JSON values, as in `api.predict_files`."""
+        assert self.task is not None
+        assert self.card is not None
+        return self.task.answer(self, self.card, threshold)
+
+    def rows(self, threshold: float = SURE) -> list[dict[str, Any]]:
+        """{"class", "score", ...} for each answer: an object with its box and what else is known of
+        it, a class with its probability, or a class with its share of the pixels."""
+        answer = self.answer(threshold)
+        if "objects" in answer:
+            return answer["objects"]
+        scores = answer.get("scores") or answer["pixels"]
+        return [{"class": name, "score": score} for name, score in scores.items()]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.rows())
+
+    def __len__(self) -> int:
+        return len(self.rows())
+
+    def __bool__(self) -> bool:
+        return True  # a picture in which nothing was found is an answer, too
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        if not rows:
+            return "nothing found"
+        width = max(len(row["class"]) for row in rows)
+        return "\n".join(f"{row['class']:{width}}  {row['score']:.3f}{_place(row)}" for row in rows)
+
+    def __repr__(self) -> str:
+        assert self.task is not None
+        return f"<{self.task.name}: {self.task.words(self.answer())}>"
+
+    def draw(self, threshold: float = SURE) -> Image.Image:
+        """The picture with the answers drawn in."""
+        assert self.task is not None
+        assert self.picture is not None
+        assert self.card is not None
+        return self.task.draw(self.picture.cpu(), self, self.card, threshold)[""]
+
+    def to_coco(self, image_id: int = 1, threshold: float = 0.0) -> list[dict[str, Any]]:
+        """COCO results of the objects: category_id, bbox, score, and segmentation or keypoints.
+
+        Raises:
+            UsageError: the task finds no objects.
+        """
+        assert self.card is not None
+        ids = category_ids(self.card.class_ids or None, len(self.card.classes))
+        return [_result(row, ids, image_id) for row in self._objects(threshold)]
+
+    def to_supervision(self, threshold: float = SURE) -> Any:
+        """The objects as `supervision.Detections`; that package must be installed.
+
+        Raises:
+            UsageError: the task finds no objects, or the package is not there.
+        """
+        self._objects(threshold)
+        try:
+            import supervision  # type: ignore[import-not-found]
+        except ImportError as error:
+            hint = "pip install supervision"
+            raise UsageError("supervision is not installed", hint=hint) from error
+        objects = self.objects
+        assert objects is not None
+        assert objects.scores is not None
+        objects = objects[objects.scores >= threshold].to("cpu")
+        assert objects.scores is not None
+        return supervision.Detections(
+            xyxy=objects.boxes.numpy(),
+            mask=None if objects.masks is None else objects.masks.numpy(),
+            confidence=objects.scores.numpy(),
+            class_id=objects.labels.numpy(),
+        )
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        buffer = io.BytesIO()
+        self.draw().save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        picture = b64encode(self._repr_png_()).decode()
+        rows = "".join(
+            f"<tr><td>{html.escape(row['class'])}</td><td>{row['score']:.3f}</td></tr>"
+            for row in self.rows()
+        )
+        return (
+            f'<img alt="{html.escape(repr(self))}" src="data:image/png;base64,{picture}">'
+            f"<table>{rows}</table>"
+        )
+
+    def _objects(self, threshold: float) -> list[dict[str, Any]]:
+        answer = self.answer(threshold)
+        if "objects" not in answer:
+            assert self.task is not None
+            raise UsageError(f"{self.task.name} finds no objects")
+        return answer["objects"]
+
+
+def _place(row: dict[str, Any]) -> str:
+    """Where an object is, behind its name."""
+    if "box" not in row:
+        return ""
+    return "  " + " ".join(f"{value:7.1f}" for value in row["box"])
+
+
+def _result(row: dict[str, Any], ids: list[int], image_id: int) -> dict[str, Any]:
+    x1, y1, x2, y2 = row["box"]
+    result = {
+        "image_id": image_id,
+        "category_id": ids[row["label"]],
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "score": row["score"],
+    }
+    if "mask" in row:
+        result["segmentation"] = row["mask"]
+    if "keypoints" in row:
+        result["keypoints"] = [value for point in row["keypoints"] for value in point]
+    return result

@@ -1,0 +1,159 @@
+"""Answers as files that other programs read: labels to go on with, a table, cut-out pictures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tapetum.api.loaded import Loaded
+from tapetum.base.errors import UsageError
+from tapetum.base.files import atomic_write, safe_path
+from tapetum.data import coco, voc, yolo
+from tapetum.data.image import read_image
+from tapetum.data.picture import Annotations, Picture, bare_picture
+from tapetum.render import to_image
+
+IMAGES = "images"
+SAVES = (IMAGES, "coco", "yolo", "voc", "csv", "crops")
+"""What `predict` can write: pictures with the answers drawn in, labels in three formats, all
+answers as one table, each found thing as a picture."""
+_TABLE = "predictions.csv"
+
+
+def check_saves(kinds: Iterable[str], loaded: Loaded) -> None:
+    """Raise UsageError for an unknown kind, or one that the task has no answers for."""
+    for kind in kinds:
+        if kind not in SAVES:
+            raise UsageError(f"unknown kind {kind!r}", where="--save", hint=", ".join(SAVES))
+        if kind not in (IMAGES, "csv") and not finds_objects(loaded):
+            why = f"{loaded.task.name} finds no boxes to write as {kind}"
+            raise UsageError(why, where="--save", hint=f"{IMAGES} or csv")
+
+
+def finds_objects(loaded: Loaded) -> bool:
+    """Are its answers objects with boxes?"""
+    return loaded.task.name not in ("classification", "segmentation")
+
+
+def save_answers(
+    answers: Mapping[str, Any], loaded: Loaded, kinds: Sequence[str], out: Path
+) -> list[Path]:
+    """Write the answers of `predict_files` below `out`, each kind but the drawings; returns where.
+
+    Labels come without pictures, as CVAT and Label Studio take them: coco/annotations/
+    instances_default.json, yolo/labels/train/*.txt with data.yaml, voc/Annotations/*.xml. A picture
+    that could not be read is in none of them.
+    """
+    written = []
+    for kind in kinds:
+        if kind in _LABELS:
+            split, write = _LABELS[kind]
+            write(_annotations(answers, loaded, split), out / kind, _no_copy)
+            written.append(out / kind)
+        elif kind == "csv":
+            written.append(_save_table(answers, out / _TABLE))
+        elif kind == "crops":
+            written.append(_save_crops(answers, out / kind))
+    return written
+
+
+def _annotations(answers: Mapping[str, Any], loaded: Loaded, split: str) -> Annotations:
+    """The answers as if somebody had drawn them."""
+    pictures = tuple(_picture(n, answer) for n, answer in enumerate(answers["images"], start=1))
+    card = loaded.card
+    ids = card.class_ids or tuple(range(1, len(card.classes) + 1))
+    posed = tuple(range(len(card.classes))) if card.keypoint_names else ()
+    return Annotations(
+        "tapetum",
+        Path(),
+        tuple(card.classes),
+        tuple(ids),
+        {split: pictures},
+        (),
+        keypoint_names=card.keypoint_names,
+        skeleton=card.skeleton,
+        keypoint_labels=posed,
+    )
+
+
+def _picture(number: int, answer: Mapping[str, Any]) -> Picture:
+    """The record of one picture; its things are numbered over all pictures by COCO's writer."""
+    file, things = Path(answer["file"]), answer["objects"]
+    height, width = answer["size"]
+    empty = bare_picture(file.name, file, number, (height, width))
+    if not things:
+        return empty
+    corners = np.array([thing["box"] for thing in things], dtype=np.float64)  # (N, 4)
+    sides = corners[:, 2:] - corners[:, :2]
+    segments = tuple(thing.get("mask") for thing in things)
+    count = len(things)
+    return Picture(
+        name=file.name,
+        path=file,
+        id=number,
+        size=(height, width),
+        xywh=np.concatenate((corners[:, :2], sides), axis=1),
+        labels=np.array([thing["label"] for thing in things], dtype=np.int64),
+        crowd=np.zeros(count, dtype=bool),
+        difficult=np.zeros(count, dtype=bool),
+        area=sides.prod(axis=1),
+        ids=tuple(range(1, count + 1)),
+        segments=segments if any(s is not None for s in segments) else (),
+        keypoints=_keypoints(things),
+    )
+
+
+def _keypoints(things: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
+    """(N, K, 3) x, y and 2 for "seen": a model says nothing about what is hidden."""
+    if "keypoints" not in things[0]:
+        return None
+    points = np.array([thing["keypoints"] for thing in things], dtype=np.float64)
+    points[..., 2] = 2
+    return points
+
+
+def _no_copy(_: Picture, __: str) -> None:
+    """Labels alone are written; their pictures stay where they are."""
+
+
+_LABELS = {
+    "coco": ("default", coco.write),
+    "yolo": ("train", yolo.write),
+    "voc": ("default", voc.write),
+}
+"""The name of the split, as CVAT expects it, and what writes it."""
+
+
+def _save_table(answers: Mapping[str, Any], path: Path) -> Path:
+    """One line for each answer: file, class, score or share, and the corners of a box."""
+    with atomic_write(path, "w") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("file", "class", "score", "x1", "y1", "x2", "y2"))
+        for answer in answers["images"]:
+            for thing in answer.get("objects", ()):
+                corners = (round(value, 2) for value in thing["box"])
+                table.writerow((answer["file"], thing["class"], f"{thing['score']:.4f}", *corners))
+            for name, value in (answer.get("scores") or answer.get("pixels") or {}).items():
+                table.writerow((answer["file"], name, f"{value:.4f}", "", "", "", ""))
+    return path
+
+
+def _save_crops(answers: Mapping[str, Any], folder: Path) -> Path:
+    """CLASS/NAME-NUMBER.jpg for each found thing, the strongest of a picture first."""
+    for answer in answers["images"]:
+        pixels = read_image(answer["file"]).pixels if answer["objects"] else None
+        for number, thing in enumerate(answer["objects"], start=1):
+            assert pixels is not None
+            x1, y1, x2, y2 = (round(value) for value in thing["box"])
+            crop = pixels[:, max(0, y1) : max(y2, y1 + 1), max(0, x1) : max(x2, x1 + 1)]
+            if not crop.numel():
+                continue
+            name = thing["class"].replace("/", "-").replace("\\", "-")
+            place = safe_path(folder, f"{name}/{Path(answer['file']).stem}-{number}.jpg")
+            with atomic_write(place) as file:
+                to_image(crop).save(file, "JPEG", quality=92)
+    return folder

@@ -1,0 +1,263 @@
+"""LabelMe: a JSON file of shapes beside each picture.
+
+The form is that of https://github.com/wkentaro/labelme: `shapes` with `label`, `points` and
+`shape_type`, and `imagePath`, relative to the JSON file. Polygons, rectangles, circles and masks
+become objects with outlines; shapes of one label and one `group_id` are one object; points, lines
+and strips are no objects and are counted. The copy of the picture inside the file (`imageData`) is
+not read. Folders named train, val or test are splits; else all is one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import math
+import posixpath
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tapetum.base.errors import AnnotationError, FileAccessError
+from tapetum.base.files import read_json
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.finder import Finder
+from tapetum.data.findings import Log
+from tapetum.data.image import SUFFIXES
+from tapetum.data.picture import Annotations, Picture, Segment
+from tapetum.data.splits import ALL, in_order, split_name
+from tapetum.data.table import Head, Table
+from tapetum.ops.masks import rle_encode
+
+__all__ = ["read", "recognise"]
+
+LOOKED_FOR = "LabelMe's .json beside each picture"
+_JSON = (".json",)
+_MARK = b'"shapes"'
+_PEEK = 4096
+_LOOKED_AT = 20
+"""Files of a folder whose beginning is read to recognise it."""
+_CIRCLE_POINTS = 36
+_NO_OBJECTS = ("point", "points", "line", "linestrip")
+
+
+def recognise(path: Path) -> bool:
+    """Is this a file of LabelMe, or a folder with some?"""
+    if path.is_file():
+        return path.suffix.lower() in _JSON and is_labelme(path)
+    finder = Finder(path)
+    names = finder.files("", _JSON)[:_LOOKED_AT] if path.is_dir() else []
+    return any(is_labelme(path / name) for name in names)
+
+
+def is_labelme(file: Path) -> bool:
+    """Is it one of LabelMe's, by its beginning?"""
+    with file.open("rb") as stream:
+        return _MARK in stream.read(_PEEK)
+
+
+def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
+    """All shapes below a folder, or of one file. A bad file or shape is a finding.
+
+    Raises:
+        AnnotationError: no file of LabelMe is there.
+    """
+    root = path if path.is_dir() else path.parent
+    reading = _Reading(root, limits)
+    names = reading.finder.files("", _JSON) if path.is_dir() else [path.name]
+    for name in names:
+        if is_labelme(root / name):
+            reading.file(name)
+    if not reading.splits:
+        raise AnnotationError("no annotations", file=path, hint=f"needs {LOOKED_FOR}")
+    return reading.annotations()
+
+
+class _Reading:
+    """Files read one by one into a table."""
+
+    def __init__(self, root: Path, limits: Limits) -> None:
+        self.root, self.limits = root, limits
+        self.finder, self.log = Finder(root), Log(root)
+        self.table = Table(limits.annotations)
+        self.classes: dict[str, int] = {}
+        self.splits: list[str] = []
+        self.others: Counter[str] = Counter()
+
+    def file(self, name: str) -> None:
+        """The JSON file `name`, relative to the dataset's folder."""
+        path = self.root / name
+        try:
+            content = read_json(path, self.limits)
+            image = self._image(name, content)
+        except (AnnotationError, FileAccessError) as error:
+            self.log.note("file-unreadable", path, error.where or "file", error.why)
+            return
+        if image is None:
+            message = f"no picture called {Path(name).stem} was found"
+            self.log.note("picture-missing", path, "imagePath", message)
+        shown = image.relative_to(self.root).as_posix() if image else Path(name).stem
+        size = _size(content)
+        number = self.table.add_picture(Head(shown, image, Path(name).stem, size, path))
+        parts = [split for part in Path(name).parts[:-1] if (split := split_name(part))]
+        self.splits.append(parts[0] if parts else ALL)
+        for where, label, xywh, segment in self._objects(content["shapes"], path, size):
+            place = self.classes.setdefault(label, len(self.classes))
+            self.table.add(number, xywh, place, where, segment=segment)
+
+    def annotations(self) -> Annotations:
+        """All that was read, classes in alphabetical order."""
+        if self.others:
+            words = ", ".join(f"{count} {kind}" for kind, count in sorted(self.others.items()))
+            self.log.note("shape-no-object", ".", "shapes", f"{words}: no objects, left out")
+        names = sorted(self.classes)
+        order = np.array([names.index(name) for name in self.classes], dtype=np.int64)
+        splits: dict[str, list[Picture]] = {}
+        pictures = self.table.pictures(self.log, order)
+        for split, picture in zip(self.splits, pictures, strict=True):
+            splits.setdefault(split, []).append(picture)
+        for place, why in self.finder.refused.items():
+            self.log.note("name-hostile", place or ".", "link", f"not opened: {why}")
+        ids, findings = tuple(range(1, len(names) + 1)), tuple(self.log.findings)
+        return Annotations("labelme", self.root, tuple(names), ids, in_order(splits), findings)
+
+    def _image(self, name: str, content: Any) -> Path | None:
+        """The picture beside the file with its name, else the one that it states.
+
+        Raises:
+            AnnotationError: not of LabelMe's form. FileAccessError: the name leads out.
+        """
+        if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+            raise AnnotationError("no list of shapes", file=self.root / name)
+        folder, file = posixpath.split(name)
+        for suffix in (*SUFFIXES, *(suffix.upper() for suffix in SUFFIXES)):
+            if found := self.finder.find(Path(file).stem + suffix, [folder]):
+                return found
+        stated = content.get("imagePath")
+        if not isinstance(stated, str) or not stated:
+            return None
+        plain = stated.replace("\\", "/")
+        inside = posixpath.normpath(posixpath.join(folder, plain))
+        return self.finder.find(inside, [""]) or self.finder.find(
+            posixpath.basename(plain), [folder, "images", f"{folder}/images", ""]
+        )
+
+    def _objects(
+        self, shapes: list[Any], path: Path, size: tuple[int, int] | None
+    ) -> list[tuple[str, str, list[float], Segment]]:
+        """(id, label, left top width height, outline) of each object."""
+        single: list[tuple[str, str, list[float], Segment]] = []
+        groups: dict[tuple[str, Any], list[np.ndarray]] = {}
+        for index, shape in enumerate(shapes):
+            where = f"shapes[{index}]"
+            try:
+                label, group, outline = _shape(shape, size)
+            except (ValueError, KeyError, TypeError) as error:
+                message = f"a shape that cannot be read: {error}"
+                self.log.note("annotation-malformed", path, where, message)
+                continue
+            if outline is None:
+                self.others[str(shape.get("shape_type"))] += 1
+            elif group is not None and isinstance(outline, np.ndarray):
+                groups.setdefault((label, group), []).append(outline)
+            else:
+                single.append((where, label, *_extent(outline)))
+        for (label, group), polygons in groups.items():
+            single.append((f"group {group}", label, *_union(polygons)))
+        return single
+
+
+Outline = np.ndarray | tuple[list[float], Segment] | None
+"""A polygon (K, 2), a box or mask with its extent, or nothing for shapes that are no objects."""
+
+
+def _shape(shape: Any, size: tuple[int, int] | None) -> tuple[str, Any, Outline]:
+    """Label, group and outline of a shape.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is not of LabelMe's form.
+    """
+    if not isinstance(shape, dict):
+        raise ValueError("not an object {...}")
+    label, kind = shape.get("label"), shape.get("shape_type") or "polygon"
+    if not isinstance(label, str) or not label.strip():
+        raise ValueError("it has no label")
+    group = shape.get("group_id")
+    group = group if isinstance(group, int | str) else None
+    if kind in _NO_OBJECTS:
+        return label, group, None
+    points = np.array(shape["points"], dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError("points are not pairs of x and y")
+    return label, group, _outline(kind, points, shape, size)
+
+
+def _outline(
+    kind: str, points: np.ndarray, shape: dict[str, Any], size: tuple[int, int] | None
+) -> Outline:
+    if kind == "polygon":
+        if len(points) < 3:
+            raise ValueError("a polygon of fewer than three points")
+        return points
+    if len(points) != 2:
+        raise ValueError(f"a {kind} has two points")
+    first, last = points.min(0), points.max(0)
+    if kind == "rectangle":
+        return [*first.tolist(), *(last - first).tolist()], None
+    if kind == "circle":
+        middle, rim = points
+        radius = math.hypot(*(rim - middle))
+        turns = np.linspace(0, 2 * math.pi, _CIRCLE_POINTS, endpoint=False)
+        return middle + radius * np.stack((np.cos(turns), np.sin(turns)), 1)
+    if kind == "mask":
+        return _mask(first, shape, size)
+    raise ValueError(f"unknown shape_type {kind!r}")
+
+
+def _mask(
+    corner: np.ndarray, shape: dict[str, Any], size: tuple[int, int] | None
+) -> tuple[list[float], Segment]:
+    """A PNG of the mask inside its own box, as text."""
+    if size is None:
+        raise ValueError("the file states no size")
+    if size[0] * size[1] > DEFAULT_LIMITS.image_pixels:
+        raise ValueError("the picture is too large for a mask")
+    try:
+        data = base64.b64decode(shape["mask"], validate=True)
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            if image.width > size[1] or image.height > size[0]:
+                raise ValueError("the mask is larger than the picture")
+            inner = np.asarray(image.convert("L")) > 0
+    except (binascii.Error, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError("the mask is not a PNG") from error
+    left, top = (max(0, round(value)) for value in corner.tolist())
+    whole = np.zeros(size, dtype=bool)
+    part = whole[top : top + inner.shape[0], left : left + inner.shape[1]]
+    part[:] = inner[: part.shape[0], : part.shape[1]]
+    rows, columns = np.flatnonzero(whole.any(1)), np.flatnonzero(whole.any(0))
+    if not len(rows):
+        raise ValueError("the mask is empty")
+    x, y = float(columns[0]), float(rows[0])
+    box = [x, y, float(columns[-1]) + 1 - x, float(rows[-1]) + 1 - y]
+    return box, rle_encode(whole)
+
+
+def _extent(outline: np.ndarray | tuple[list[float], Segment]) -> tuple[list[float], Segment]:
+    return outline if isinstance(outline, tuple) else _union([outline])
+
+
+def _union(polygons: list[np.ndarray]) -> tuple[list[float], Segment]:
+    """The box around polygons (K, 2), and themselves."""
+    points = np.concatenate(polygons)
+    first, last = points.min(0), points.max(0)
+    return [*first.tolist(), *(last - first).tolist()], [p.reshape(-1) for p in polygons]
+
+
+def _size(content: dict[str, Any]) -> tuple[int, int] | None:
+    height, width = content.get("imageHeight"), content.get("imageWidth")
+    if type(height) is not int or type(width) is not int:
+        return None
+    return (height, width) if min(height, width) > 0 and max(height, width) < 2**31 else None
