@@ -101,7 +101,7 @@ class Found(Prediction):
         """
         self._objects(threshold)
         try:
-            import supervision  # type: ignore[import-not-found]
+            import supervision
         except ImportError as error:
             hint = "pip install supervision"
             raise UsageError("supervision is not installed", hint=hint) from error

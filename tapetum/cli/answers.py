@@ -141,6 +141,8 @@ def predict(
     """
     from tapetum import api
 
+    if out is None and save != ("images",):
+        raise UsageError("--save needs a folder to write to", hint="--out DIR")
     prepare_process()
     loaded = api.load(
         run,
@@ -151,8 +153,6 @@ def predict(
         bar=download_bar,
         say=say,
     )
-    if out is None and save != ("images",):
-        raise UsageError("--save needs a folder to write to", hint="--out DIR")
     answers = api.predict_files(
         loaded,
         images,

@@ -18,12 +18,12 @@ from tapetum.base.progress import Say, silent
 EPOCHS = 8
 SETTINGS: dict[str, Any] = {
     "optimizer": "muon-norms",
-    "batch_size": 1000,
-    "lr": 0.2,
-    "weight_decay": 1.0,
+    "batch_size": 2000,
+    "lr": 0.24,
+    "weight_decay": 4.0,
     "clip_norm": 0.0,
     "ema_decay": 0.0,
-    "warmup_steps": 20,
+    "warmup_steps": 5,
     "seed": 0,
 }
 
@@ -36,7 +36,7 @@ def cifar10(data: str | Path, out: str | Path, epochs: int = EPOCHS, say: Say = 
         out=out,
         weights="none",
         image_size=32,
-        augment="small",
+        augment="growing",
         epochs=epochs,
         validate=False,
         say=say,

@@ -4,7 +4,8 @@ Command: python -m tapetum.recipes.isbi DATA RUN [MINUTES]
 
 DATA has image/NN.png and label/NN.png with 0 for membrane and 255 for the inside of cells. Learnt
 from slices 00 to 19, measured on 25 to 29.
-Not measured yet.
+Got Dice 0.800 for membrane, 0.952 for cell, pixel accuracy 0.923 in 9.7 minutes (2026-11-20, two
+cores of an AMD EPYC at 2.6 GHz, 1,871 steps in bf16, seed 0, n = 1).
 """
 
 from __future__ import annotations

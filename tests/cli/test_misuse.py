@@ -16,6 +16,9 @@ WRONG = {
     "unknown augmentation": ("train", "retinanet", "scenes", "--augment", "mosaic"),
     "unknown device": ("train", "retinanet", "scenes", "--device", "tpu"),
     "unknown argument": ("train", "retinanet", "scenes", "--set", "layers=3"),
+    "two lengths": ("train", "retinanet", "scenes", "--minutes", "1", "--epochs", "2"),
+    "no such weights": ("train", "retinanet", "scenes", "--weights", "nowhere.pth"),
+    "nowhere to save": ("predict", "nowhere", "x.jpg", "--save", "coco"),
     "no pair": ("train", "retinanet", "scenes", "--set", "layers"),
     "fp16 on a processor": (
         *("train", "retinanet", "scenes", "--device", "cpu", "--precision", "fp16"),
