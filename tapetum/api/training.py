@@ -181,8 +181,7 @@ def in_minutes(record: RunRecord, job: Job, minutes: float, say: Say) -> tuple[R
     seconds = seconds_per_step(job)
     settings = fitted(record.settings, minutes, seconds, len(job.dataset))
     say(
-        f"{1000 * seconds:.0f} ms a step: {settings.max_steps} steps, {settings.epochs} epochs, "
-        f"in about {minutes:g} minutes"
+        f"{1000 * seconds:.0f} ms a step: {settings.max_steps} steps in about {minutes:.3g} minutes"
     )
     return replace(record, settings=settings), replace(job, settings=settings)
 
