@@ -8,7 +8,7 @@ from typing import Any
 
 import PIL.Image
 
-from tapetum.api.choosing import Choice, set_nms
+from tapetum.api.choosing import Choice, nms_at
 from tapetum.api.loaded import Loaded, number_of
 from tapetum.api.saving import IMAGES, check_saves, save_answers
 from tapetum.base.errors import ImageError, TapetumError, UsageError
@@ -52,10 +52,9 @@ def predict_files(
     """
     if not 0 <= threshold <= 1:
         raise UsageError(f"--threshold must lie in [0, 1], got {threshold}")
-    check_saves(save if out is not None else (), loaded)
-    choice = Choice.of(loaded, threshold, classes, max_detections)
-    set_nms(loaded, nms_iou)
-    files = list(list_pictures(images))
+    choice = Choice.of(loaded, classes, max_detections)
+    files = list(dict.fromkeys(list_pictures(images)))
+    check_saves(save if out is not None else (), loaded, files)
     answers: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     names = _output_names(files)
@@ -65,7 +64,8 @@ def predict_files(
         except TapetumError as error:
             failed.append({"file": str(files[index]), "error": str(error)})
             continue
-        found = choice.kept(loaded.predict(picture))
+        with nms_at(loaded, nms_iou):
+            found = choice.kept(loaded.predict(picture))
         head = {"file": str(files[index]), "size": list(picture.shape[-2:])}
         answers.append(head | loaded.task.answer(found, loaded.card, threshold))
         if out is not None and IMAGES in save:
@@ -81,7 +81,8 @@ def predict_files(
         "failed": failed,
     }
     if out is not None:
-        save_answers(whole, loaded, save, Path(out))
+        own = dict(zip(map(str, files), names, strict=True))
+        save_answers(whole, loaded, save, Path(out), own)
     return whole
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,14 +18,11 @@ from tapetum.structures import Prediction
 class Choice:
     """labels: the classes that count, None for all. most: objects of a picture, None for all."""
 
-    threshold: float
     labels: tuple[int, ...] | None = None
     most: int | None = None
 
     @classmethod
-    def of(
-        cls, loaded: Loaded, threshold: float, classes: Sequence[str], most: int | None
-    ) -> Choice:
+    def of(cls, loaded: Loaded, classes: Sequence[str], most: int | None) -> Choice:
         """The choice in the terms of a model.
 
         Raises:
@@ -40,7 +38,7 @@ class Choice:
             if name not in known:
                 hint = ", ".join(loaded.classes[:20])
                 raise UsageError(f"unknown class {name!r}", where="--classes", hint=hint)
-        return cls(threshold, tuple(known[name] for name in classes) or None, most)
+        return cls(tuple(known[name] for name in classes) or None, most)
 
     def kept(self, prediction: Prediction) -> Prediction:
         """The prediction with the objects that count, in the order they had."""
@@ -55,18 +53,27 @@ class Choice:
         return replace(prediction, objects=objects)
 
 
-def set_nms(loaded: Loaded, iou: float | None) -> None:
-    """Tell a model from which overlap the weaker of two boxes of a class goes; None: as it is.
+@contextmanager
+def nms_at(loaded: Loaded, iou: float | None) -> Iterator[None]:
+    """Inside, the weaker of two boxes of a class goes from this overlap on; None: the model's own.
+    Afterwards the model is as it was.
 
     Raises:
         UsageError: not an overlap, or the model does not decide by that.
     """
     if iou is None:
+        yield
         return
     if not 0 <= iou <= 1:
         raise UsageError(f"--nms-iou must lie in [0, 1], got {iou}")
     deciding = [module for module in loaded.model.modules() if hasattr(module, "nms_threshold")]
     if not deciding:
         raise UsageError(f"{loaded.card.model} has no overlaps to decide by", where="--nms-iou")
-    for module in deciding:
-        module.nms_threshold = iou  # type: ignore[assignment]
+    own = [module.nms_threshold for module in deciding]
+    try:
+        for module in deciding:
+            module.nms_threshold = iou  # type: ignore[assignment]
+        yield
+    finally:
+        for module, value in zip(deciding, own, strict=True):
+            module.nms_threshold = value

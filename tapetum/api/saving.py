@@ -22,16 +22,29 @@ SAVES = (IMAGES, "coco", "yolo", "voc", "csv", "crops")
 """What `predict` can write: pictures with the answers drawn in, labels in three formats, all
 answers as one table, each found thing as a picture."""
 _TABLE = "predictions.csv"
+_BY_STEM = ("yolo", "voc")
+"""Kinds that keep a file of labels under the name of its picture, without folder and suffix."""
 
 
-def check_saves(kinds: Iterable[str], loaded: Loaded) -> None:
-    """Raise UsageError for an unknown kind, or one that the task has no answers for."""
+def check_saves(kinds: Iterable[str], loaded: Loaded, files: Sequence[Path]) -> None:
+    """Raise UsageError for an unknown kind, one that the task has no answers for, or one that could
+    not tell two of the pictures apart."""
     for kind in kinds:
         if kind not in SAVES:
             raise UsageError(f"unknown kind {kind!r}", where="--save", hint=", ".join(SAVES))
         if kind not in (IMAGES, "csv") and not finds_objects(loaded):
             why = f"{loaded.task.name} finds no boxes to write as {kind}"
             raise UsageError(why, where="--save", hint=f"{IMAGES} or csv")
+        if kind in _BY_STEM:
+            _refuse_same(kind, files)
+
+
+def _refuse_same(kind: str, files: Sequence[Path]) -> None:
+    owners: dict[str, Path] = {}
+    for file in files:
+        if (first := owners.setdefault(file.stem.casefold(), file)) != file:
+            why = f"{first} and {file} would share one file of labels"
+            raise UsageError(why, where=f"--save {kind}", hint="coco holds both")
 
 
 def finds_objects(loaded: Loaded) -> bool:
@@ -40,9 +53,14 @@ def finds_objects(loaded: Loaded) -> bool:
 
 
 def save_answers(
-    answers: Mapping[str, Any], loaded: Loaded, kinds: Sequence[str], out: Path
+    answers: Mapping[str, Any],
+    loaded: Loaded,
+    kinds: Sequence[str],
+    out: Path,
+    names: Mapping[str, str],
 ) -> list[Path]:
     """Write the answers of `predict_files` below `out`, each kind but the drawings; returns where.
+    names: for each file one of its own, for its crops.
 
     Labels come without pictures, as CVAT and Label Studio take them: coco/annotations/
     instances_default.json, yolo/labels/train/*.txt with data.yaml, voc/Annotations/*.xml. A picture
@@ -57,7 +75,7 @@ def save_answers(
         elif kind == "csv":
             written.append(_save_table(answers, out / _TABLE))
         elif kind == "crops":
-            written.append(_save_crops(answers, out / kind))
+            written.append(_save_crops(answers, out / kind, names))
     return written
 
 
@@ -142,9 +160,10 @@ def _save_table(answers: Mapping[str, Any], path: Path) -> Path:
     return path
 
 
-def _save_crops(answers: Mapping[str, Any], folder: Path) -> Path:
+def _save_crops(answers: Mapping[str, Any], folder: Path, names: Mapping[str, str]) -> Path:
     """CLASS/NAME-NUMBER.jpg for each found thing, the strongest of a picture first."""
     for answer in answers["images"]:
+        stem = Path(names[answer["file"]]).stem
         pixels = read_image(answer["file"]).pixels if answer["objects"] else None
         for number, thing in enumerate(answer["objects"], start=1):
             assert pixels is not None
@@ -153,7 +172,7 @@ def _save_crops(answers: Mapping[str, Any], folder: Path) -> Path:
             if not crop.numel():
                 continue
             name = thing["class"].replace("/", "-").replace("\\", "-")
-            place = safe_path(folder, f"{name}/{Path(answer['file']).stem}-{number}.jpg")
+            place = safe_path(folder, f"{name}/{stem}-{number}.jpg")
             with atomic_write(place) as file:
                 to_image(crop).save(file, "JPEG", quality=92)
     return folder

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from tapetum import api
-from tapetum.api.choosing import set_nms
+from tapetum.api.choosing import nms_at
 from tapetum.api.loaded import Loaded
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime
@@ -196,5 +196,19 @@ def test_overlaps_of_a_real_detector() -> None:
     )
     runtime = Runtime(torch.device("cpu"), "fp32")
     own = Loaded(model, Card("mask_rcnn", {}, ("a", "b")), Path(), runtime)
-    set_nms(own, 0.25)
-    assert model.detector.nms_threshold == 0.25
+    before = model.detector.nms_threshold
+    with nms_at(own, 0.25):
+        assert model.detector.nms_threshold == 0.25
+    assert model.detector.nms_threshold == before != 0.25
+
+
+def test_pictures_of_one_name_lose_nothing(detector: Fixed, tmp_path: Path) -> None:
+    files = [tmp_path / folder / "a.png" for folder in ("one", "two")]
+    for file in files:
+        file.parent.mkdir()
+        Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).save(file)
+    api.predict_files(detector, files, out=tmp_path / "out", save=["crops", "coco", "images"])
+    assert len(list((tmp_path / "out" / "crops").rglob("*.jpg"))) == 2 * len(BOXES)
+    for kind in ("yolo", "voc"):
+        with pytest.raises(UsageError, match="would share one file of labels"):
+            api.predict_files(detector, files, out=tmp_path / "out", save=[kind])
