@@ -94,11 +94,11 @@ def train(
     own = accepted(model, follows) | (arguments or {})
     source = source_of(weights, model, own)
     if source is not None and task.name in FEW_A_BATCH:
-        own = accepted(model, {"norm": "frozen"}) | own
+        own = accepted(model, {"norm": source.norm()}) | own
     record = RunRecord(
         model=model,
         arguments=own,
-        weights=NONE if source is None else _source(source.where),
+        weights=NONE if source is None else source.lasting(),
         image_size=size,
         classes=pictures.training.classes,
         class_ids=tuple(getattr(pictures.training, "class_ids", ())),

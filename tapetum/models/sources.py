@@ -17,7 +17,7 @@ from tapetum.base.errors import CheckpointError, DownloadError, UsageError
 from tapetum.base.files import sha256
 from tapetum.base.progress import Say, silent
 from tapetum.models import MODELS, accepted
-from tapetum.models.checkpoint import WEIGHTS, Card, find_checkpoint, read_tensors
+from tapetum.models.checkpoint import WEIGHTS, Card, find_checkpoint, read_card, read_tensors
 from tapetum.models.published import BODIES, PUBLISHED, Published, published
 from tapetum.models.weights import Transfer, read_weights, transfer
 
@@ -37,6 +37,20 @@ class Source:
 
     where: str
     entry: Published | None = None
+
+    def lasting(self) -> str:
+        """What means the same weights from any folder: paths become absolute, names stay names."""
+        here = self.entry is None and Path(self.where).exists()
+        return str(Path(self.where).resolve()) if here else self.where
+
+    def norm(self) -> str:
+        """The norm that keeps what the weights know of statistics: "group", which has none, where
+        the run that they come from has it, else "frozen"."""
+        if self.entry is None and Path(self.where).is_dir():
+            folder, _ = find_checkpoint(Path(self.where))
+            if read_card(folder).arguments.get("norm") == "group":
+                return "group"
+        return "frozen"
 
     def fetch(self, bar: Bar = unseen_bar, say: Say = silent) -> tuple[dict[str, Tensor], Path]:
         """The tensors and the file they come from.

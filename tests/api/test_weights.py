@@ -81,6 +81,14 @@ def test_a_chosen_norm_stays(tmp_path: Path, file: Path) -> None:
     assert read_run(run).arguments["norm"] == "batch"
 
 
+def test_norms_without_statistics_stay(tmp_path: Path) -> None:
+    """Frozen norms would take their scales for those of statistics that nobody ever had."""
+    arguments = {**NARROW, **HEADS, "norm": "group"}
+    first = train("retinanet", tmp_path / "first", "none", [], arguments=arguments)
+    second = train("retinanet", tmp_path / "second", str(first), [])
+    assert read_run(second).arguments["norm"] == "group"
+
+
 @pytest.mark.parametrize("weights", ["none", "auto"])
 def test_scratch_is_said_aloud(tmp_path: Path, weights: str) -> None:
     said: list[str] = []

@@ -197,3 +197,16 @@ def test_weights_for_other_classes_do_not_make_a_network(tiny, tmp_path) -> None
     torch.save(other, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match="with other classes"):
         build_network(entry, str(tmp_path / "other.pth"))
+
+
+def test_what_a_run_remembers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that happens to be called like a published network changes nothing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "resnet18").mkdir()
+    (tmp_path / "mine.pth").write_bytes(b"")
+    lasting = [
+        source.lasting()
+        for name in ("resnet18", "mine.pth")
+        if (source := source_of(name, "resnet18", {}))
+    ]
+    assert lasting == ["resnet18", str(tmp_path / "mine.pth")]
