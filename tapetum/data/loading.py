@@ -17,11 +17,12 @@ from torch.utils.data import DataLoader
 from tapetum.base.errors import TapetumError
 from tapetum.base.runtime import generator
 from tapetum.data.dataset import Dataset
-from tapetum.data.transforms.compose import Stages
+from tapetum.data.transforms.change import Moment, Transform
 from tapetum.structures import Sample
 
 Augment = Callable[[Sample, torch.Generator], Sample]
-"""How a sample is varied. `Stages` vary with the epoch, too."""
+"""How a sample is varied. A `Transform` may vary with the epoch, too: it is asked what it does `at`
+each moment."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,8 @@ class _Augmented:
             # A DataLoader turns a worker's exception into text; as a value it arrives whole.
             return error
         augment = self.augment
-        if isinstance(augment, Stages):
-            augment = augment.at(epoch / self.epochs)
+        if isinstance(augment, Transform):
+            augment = augment.at(Moment(epoch, self.epochs, index, self.seed))
         return augment(sample, generator(self.seed, "augment", epoch, index))
 
 

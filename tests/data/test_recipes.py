@@ -15,6 +15,7 @@ from tapetum.data.loading import Plan, training_batches
 from tapetum.data.transforms import (
     CLASSIFICATION_RECIPES,
     SEGMENTATION_RECIPES,
+    AlternatingFlip,
     ElasticDeformation,
     Framing,
     HorizontalFlip,
@@ -231,6 +232,30 @@ def test_windows_grow_with_the_training():
     assert [batch[0].size[0] for batch in batches] == [24] * 6 + [28] * 6 + [32] * 4
     resumed = list(training_batches(dataset, plan, stages, first=5, last=16))
     assert torch.equal(resumed[0][1].image, batches[5][1].image)
+
+
+def test_alternating_flips_show_both_sides_in_turn():
+    """Half of the pictures begin mirrored; each is the other way round in the next epoch."""
+    dataset = [picture((8, 12), seed) for seed in range(40)]
+    plan = Plan(count=40, batch_size=40, seed=0)
+    batches = list(training_batches(dataset, plan, AlternatingFlip(), first=0, last=4))
+    turned = []  # by epoch: the names of the pictures that were seen mirrored
+    for number, samples in enumerate(batches):
+        order = [index for _, index in plan.epoch(number)[0]]
+        pairs = list(zip(order, samples, strict=True))
+        mirrored = {
+            i for i, sample in pairs if torch.equal(sample.image, dataset[i].image.flip(-1))
+        }
+        plain = {i for i, sample in pairs if torch.equal(sample.image, dataset[i].image)}
+        assert mirrored | plain == set(range(40))
+        turned.append(mirrored)
+    assert turned[0] == turned[2] == set(range(40)) - turned[1]
+    assert turned[1] == turned[3]
+    assert 10 < len(turned[0]) < 30
+    assert {AlternatingFlip().draw((8, 12), generator(i)).flip_x for i in range(20)} == {
+        True,
+        False,
+    }
 
 
 @pytest.mark.parametrize("shares", [(), (0.5,), (0.7, 0.3, 1.0)])

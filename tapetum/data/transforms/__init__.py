@@ -8,11 +8,12 @@ one. Normalising is not done here; that belongs to a model's `prepare`.
 
 from __future__ import annotations
 
-from tapetum.data.transforms.change import Change, Transform
+from tapetum.data.transforms.change import Change, Moment, Transform
 from tapetum.data.transforms.compose import Compose, InTurn, Stages
 from tapetum.data.transforms.crops import RandomResizedCrop, ZoomedCrop
 from tapetum.data.transforms.elastic import ElasticDeformation, Warp
 from tapetum.data.transforms.geometric import (
+    AlternatingFlip,
     HorizontalFlip,
     Pad,
     RandomCrop,
@@ -39,6 +40,7 @@ __all__ = [
     "CLASSIFICATION_RECIPES",
     "RECIPES",
     "SEGMENTATION_RECIPES",
+    "AlternatingFlip",
     "Change",
     "ColourJitter",
     "Compose",
@@ -46,6 +48,7 @@ __all__ = [
     "Framing",
     "HorizontalFlip",
     "InTurn",
+    "Moment",
     "Pad",
     "RandomCrop",
     "RandomResizedCrop",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -31,8 +32,28 @@ class Change(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Moment:
+    """When in a training a picture is seen. epoch: of `epochs`, from 0. index: of the picture.
+    seed: of the training."""
+
+    epoch: int
+    epochs: int
+    index: int
+    seed: int
+
+    @property
+    def done(self) -> float:
+        """The share of the training, in [0, 1), that lies behind."""
+        return self.epoch / self.epochs
+
+
 class Transform:
     """A way to change samples at random; its subclasses only say how to draw."""
+
+    def at(self, moment: Moment) -> Transform:
+        """What it does to one picture in one epoch, for those that do not do the same always."""
+        return self
 
     def draw(self, size: Size, generator: torch.Generator) -> Change:
         """Decide what is to happen to a picture of `size` (height, width)."""

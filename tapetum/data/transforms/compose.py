@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tapetum.data.transforms.change import Change, Size, Transform
+from tapetum.data.transforms.change import Change, Moment, Size, Transform
 from tapetum.structures import Sample
 
 
@@ -40,6 +40,9 @@ class Compose(Transform):
 
     transforms: tuple[Transform, ...]
 
+    def at(self, moment: Moment) -> Compose:
+        return Compose(tuple(transform.at(moment) for transform in self.transforms))
+
     def draw(self, size: Size, generator: torch.Generator) -> InTurn:
         changes = []
         for transform in self.transforms:
@@ -49,8 +52,8 @@ class Compose(Transform):
 
 
 @dataclass(frozen=True)
-class Stages:
-    """Different transforms as a training goes on.
+class Stages(Transform):
+    """Different transforms as a training goes on; outside of one, the last of them.
 
     stages: pairs of a share of the training, rising up to 1, and the transform until then.
     """
@@ -62,10 +65,9 @@ class Stages:
         if not shares or shares != sorted(shares) or shares[-1] != 1:
             raise ValueError(f"stages: expected shares that rise to 1, got {shares}")
 
-    def at(self, done: float) -> Transform:
-        """The transform when the share `done` of the training, in [0, 1), lies behind."""
-        return next(transform for share, transform in self.stages if done < share)
+    def at(self, moment: Moment) -> Transform:
+        own = next(transform for share, transform in self.stages if moment.done < share)
+        return own.at(moment)
 
-    def __call__(self, sample: Sample, generator: torch.Generator) -> Sample:
-        """As the last stage does it."""
-        return self.stages[-1][1](sample, generator)
+    def draw(self, size: Size, generator: torch.Generator) -> Change:
+        return self.stages[-1][1].draw(size, generator)

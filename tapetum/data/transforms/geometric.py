@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
+from tapetum.base.runtime import derive_seed
 from tapetum.data.transforms.change import (
+    Moment,
     Size,
     Transform,
     expect_range,
@@ -30,6 +32,23 @@ class HorizontalFlip(Transform):
 
     def draw(self, size: Size, generator: torch.Generator) -> Turn:
         return Turn(flip_x=uniform(0, 1, generator) < self.probability, pairs=self.pairs)
+
+
+@dataclass(frozen=True)
+class AlternatingFlip(Transform):
+    """Left becomes right in every other epoch, for half of the pictures in the even ones: each
+    picture is seen as often one way as the other, which a coin for each epoch only nears (Jordan
+    2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", section 3.6)."""
+
+    pairs: Pairs = ()
+
+    def at(self, moment: Moment) -> HorizontalFlip:
+        turned = derive_seed(moment.seed, "side", moment.index) % 2 != moment.epoch % 2
+        return HorizontalFlip(float(turned), self.pairs)
+
+    def draw(self, size: Size, generator: torch.Generator) -> Turn:
+        """Outside of a training it is a coin."""
+        return HorizontalFlip(0.5, self.pairs).draw(size, generator)
 
 
 @dataclass(frozen=True)

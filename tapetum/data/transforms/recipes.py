@@ -8,6 +8,7 @@ from tapetum.data.transforms.compose import Compose, Stages
 from tapetum.data.transforms.crops import RandomResizedCrop, ZoomedCrop
 from tapetum.data.transforms.elastic import ElasticDeformation
 from tapetum.data.transforms.geometric import (
+    AlternatingFlip,
     HorizontalFlip,
     RandomCrop,
     Resize,
@@ -63,22 +64,22 @@ def classification_transforms(size: int, recipe: str = "default") -> Compose | S
     show their thing), mirrored half of the time, colours varied. "small", for pictures of up to 64
     pixels: mirrored, and shifted by up to an eighth, 2 to 4 pixels, the border mirrored (He et al.
     2016, section 4.2, who pad with zeros). "small-no-flip": shifted only, where left and right
-    matter. "growing": mirrored, and a window at a random place, of 3/4 of the side for three
-    eighths of the training, of 7/8 for three more, and then as "small"; cheaper steps for models
-    that take windows as they come (airbench). "digits": shifted by up to 2 pixels. "flip": mirrored
-    only. "none": nothing random.
+    matter. "growing": mirrored in every other epoch, and a window at a random place, of 3/4 of the
+    side for three eighths of the training, of 7/8 for three more, and then the whole, shifted;
+    cheaper steps for models that take windows as they come (airbench). "digits": shifted by up to 2
+    pixels. "flip": mirrored only. "none": nothing random.
 
     Raises:
         UsageError: an unknown recipe.
     """
     _expect(recipe, CLASSIFICATION_RECIPES)
-    square, flip = Resize((size, size)), HorizontalFlip()
+    square, flip, other = Resize((size, size)), HorizontalFlip(), AlternatingFlip()
     if recipe == "default":
         return Compose((RandomResizedCrop((size, size)), flip, ColourJitter()))
     far = 2 if recipe == "digits" else max(2, min(4, size // 8))
     steps: dict[str, tuple[Transform, ...]] = {
         "small": (flip, square, _shift(far)),
-        "growing": (flip, square, _shift(2)),
+        "growing": (other, square, _shift(2)),
         "small-no-flip": (square, _shift(far)),
         "digits": (square, _shift(far)),
         "flip": (flip, square),
@@ -88,7 +89,7 @@ def classification_transforms(size: int, recipe: str = "default") -> Compose | S
     if recipe != "growing":
         return whole
     first, then = (RandomCrop((side, side)) for side in (size * 3 // 4, size * 7 // 8))
-    windows = (Compose((flip, square, window)) for window in (first, then))
+    windows = (Compose((other, square, window)) for window in (first, then))
     return Stages(tuple(zip((3 / 8, 3 / 4, 1), (*windows, whole), strict=True)))
 
 
