@@ -101,7 +101,7 @@ class FileDataset:
         """For each class, pictures with it where labels are needed, else objects of it (none are
         counted of what is known by pixels alone)."""
         if self.need == "labels":
-            labels = [np.array(_labels(picture), dtype=np.int64) for picture in self._pictures]
+            labels = [np.array(picture.shown, dtype=np.int64) for picture in self._pictures]
         else:
             labels = [picture.labels for picture in self._pictures]
         counts = np.bincount(np.concatenate(labels) + self._shift, minlength=len(self.classes))
@@ -117,7 +117,7 @@ class FileDataset:
 
     def _target(self, picture: Picture, size: ImageSize) -> Target:
         if self.need == "labels":
-            return Target(labels=torch.tensor(_labels(picture), dtype=torch.int64))
+            return Target(labels=torch.tensor(picture.shown, dtype=torch.int64))
         if self.need == "semantic" and picture.semantic is not None and self._code is not None:
             return Target(semantic=read_semantic(picture, self._code, size, self._limits))
         picture = settle_in(picture, size)
@@ -165,13 +165,6 @@ def open_dataset(
         return open_scenes(data, split, need)
     annotations = read_annotations(data, format, limits, need=need)
     return FileDataset(annotations, split, need=need, hold_out=hold_out, limits=limits)
-
-
-def _labels(picture: Picture) -> list[int]:
-    """Classes of a whole picture: as its format states them, else those of its things."""
-    if picture.picture_labels is not None:
-        return list(picture.picture_labels)
-    return np.unique(picture.labels[~picture.crowd]).tolist()
 
 
 def _size_of(image: ImageFile) -> ImageSize:

@@ -75,6 +75,14 @@ class Picture:
         return len(self.ids)
 
     @property
+    def shown(self) -> list[int]:
+        """Labels of the whole picture: as its format states them, else those of its things, crowds
+        aside."""
+        if self.picture_labels is not None:
+            return list(self.picture_labels)
+        return np.unique(self.labels[~self.crowd]).tolist()
+
+    @property
     def there(self) -> bool:
         """Are there pixels to decode?"""
         return self.path is not None or self.pixels is not None
@@ -142,6 +150,7 @@ class Annotations:
     keypoint_names, skeleton: of the keypoints of a thing, and pairs of them that a line joins,
     counted from 0. keypoint_labels: the classes whose things have these keypoints.
     maps: what the values in class maps mean, where pictures have some.
+    split_words: how a split was made, by its name, where it is not the dataset's own.
     """
 
     format: str
@@ -154,6 +163,7 @@ class Annotations:
     skeleton: tuple[tuple[int, int], ...] = ()
     keypoint_labels: tuple[int, ...] = ()
     maps: MapCode | None = None
+    split_words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def palette(self) -> np.ndarray | None:

@@ -1,21 +1,19 @@
 """Which pictures are for training, which for validation, which for testing.
 
-A dataset's own splits win. Where it has none for validation, one picture in ten of those for
-training is held out: the ten percent whose names hash lowest, so that the choice depends on
-nothing but the names and the seed.
+A dataset's own splits win. Where it has none for validation, some of those for training are held
+out: one in ten, unless somebody wishes otherwise (`tapetum.data.hold_out`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import derive_seed
+from tapetum.data.hold_out import HoldOut, held_out
 from tapetum.data.picture import Annotations, Picture
 
-HELD_OUT = 0.1
 ALL = "all"
 
 _WORDS = {
@@ -52,9 +50,7 @@ def in_order(
     return {name: tuple(splits[name]) for name in names}
 
 
-def choose_split(
-    annotations: Annotations, wanted: str, seed: int = 0, *, hold_out: bool = True
-) -> Split:
+def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True) -> Split:
     """The pictures of a split: "train", "val", "test", "all", or a name of the dataset's own.
 
     hold_out: where the dataset has none for validation, keep some of "train" for it; without, all
@@ -68,12 +64,13 @@ def choose_split(
     if wanted == ALL:
         return Split(ALL, everything(annotations), "all pictures")
     if name in own and not (name == "train" and "val" not in own):
-        return Split(name, own[name], "the dataset's own split")
-    source = _to_divide(annotations)
+        words = annotations.split_words.get(name, "the dataset's own split")
+        return Split(name, own[name], words)
+    source = to_divide(annotations)
     if name == "train" and source is not None and not hold_out:
         return Split(name, own[source], "all of them, since none are held out")
     if name in ("train", "val") and source is not None:
-        return _divided(name, source, own[source], seed)
+        return choose_split(with_held_out(annotations), name)
     raise UsageError(
         f"the dataset has no split {wanted!r}",
         file=annotations.root,
@@ -84,7 +81,7 @@ def choose_split(
 def available(annotations: Annotations) -> list[str]:
     """The names that `choose_split` takes for this dataset."""
     names = list(annotations.splits)
-    if _to_divide(annotations) is not None:
+    if to_divide(annotations) is not None:
         names += [name for name in ("train", "val") if name not in names]
     return [name for name in names if name != ALL] + [ALL]
 
@@ -98,7 +95,7 @@ def everything(annotations: Annotations) -> tuple[Picture, ...]:
     return tuple(seen.values())
 
 
-def _to_divide(annotations: Annotations) -> str | None:
+def to_divide(annotations: Annotations) -> str | None:
     """The split to hold pictures out of, where the dataset has none for validation."""
     own = annotations.splits
     if "val" in own:
@@ -106,16 +103,36 @@ def _to_divide(annotations: Annotations) -> str | None:
     return next((name for name in ("train", "trainval", ALL) if name in own), None)
 
 
-def _divided(name: str, source: str, pictures: Sequence[Picture], seed: int) -> Split:
-    if len(pictures) < 2:
-        why = f"split {source!r} has {len(pictures)} pictures, too few to hold any out"
-        raise UsageError(why, hint="name validation data of its own")
-    order = sorted(pictures, key=lambda picture: derive_seed(seed, "held out", picture.name))
-    count = max(1, round(HELD_OUT * len(pictures)))
-    held = {id(picture) for picture in order[:count]}
-    kept = tuple(p for p in pictures if (id(p) in held) == (name == "val"))
-    words = (
-        f"{count} of the {len(pictures)} pictures in {source!r} held out for validation, "
-        f"because the dataset has no split for it"
-    )
-    return Split(name, kept, words)
+def with_held_out(
+    annotations: Annotations,
+    wish: HoldOut = HoldOut(),  # noqa: B008, it is frozen
+    alike: Iterable[Sequence[int]] = (),
+) -> Annotations:
+    """The dataset with a split for validation, held out of its pictures for training; one for
+    testing, too, where that is wished for.
+
+    alike: groups of places in the split `to_divide` that must come to one side.
+
+    Raises:
+        UsageError: it has one already, or too few pictures.
+    """
+    source = to_divide(annotations)
+    if source is None:
+        raise UsageError("it has a split for validation already", file=annotations.root)
+    pictures = annotations.splits[source]
+    if "test" in annotations.splits and wish.test:
+        raise UsageError("it has a split for testing already", file=annotations.root)
+    made = held_out(pictures, annotations.classes, wish, alike)
+    held = " and ".join(f"{len(made[name])} for {name}" for name in list(made)[1:])
+    words = f"of the {len(pictures)} pictures in {source!r}, {held} are held out"
+    return with_splits(annotations, made, words)
+
+
+def with_splits(
+    annotations: Annotations, made: Mapping[str, Iterable[Picture]], words: str
+) -> Annotations:
+    """The dataset with these splits in the place of the one that they were made of."""
+    source = to_divide(annotations)
+    kept = {name: own for name, own in annotations.splits.items() if name not in (source, ALL)}
+    splits = in_order(kept | {name: tuple(pictures) for name, pictures in made.items()})
+    return replace(annotations, splits=splits, split_words=dict.fromkeys(made, words))

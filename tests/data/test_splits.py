@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from tapetum.base.errors import UsageError
+from tapetum.data.hold_out import HoldOut
 from tapetum.data.picture import Annotations, Picture
-from tapetum.data.splits import available, choose_split, everything, split_name
+from tapetum.data.splits import (
+    available,
+    choose_split,
+    everything,
+    split_name,
+    with_held_out,
+)
 
 
 def dataset(**sizes: int) -> Annotations:
@@ -84,7 +91,7 @@ def test_one_in_ten_is_held_out(source, count, held):
         p.name for p in own.splits[source]
     }
     assert len(train.pictures) + held == count
-    assert f"{held} of the {count} pictures in '{source}' held out" in val.words
+    assert val.words == f"of the {count} pictures in '{source}', {held} for val are held out"
     assert val.words == train.words
 
 
@@ -93,9 +100,31 @@ def test_what_is_held_out_depends_on_names_and_seed_only():
     backwards = Annotations("voc", Path("x"), (), (), {"train": own.splits["train"][::-1]})
     chosen = {p.name for p in choose_split(own, "val").pictures}
     assert {p.name for p in choose_split(backwards, "val").pictures} == chosen
-    assert {p.name for p in choose_split(own, "val", seed=1).pictures} != chosen
+    other = with_held_out(own, HoldOut(seed=1))
+    assert {p.name for p in other.splits["val"]} != chosen
     # Written down once: another version of Python or of this package must choose the same.
-    assert sorted(chosen) == ["train0", "train10", "train17", "train5", "train7"]
+    assert sorted(chosen) == ["train22", "train28", "train30", "train39", "train46"]
+
+
+def test_testing_is_held_out_where_it_is_wished_for():
+    own = with_held_out(dataset(all=40), HoldOut(val=0.25, test=0.5))
+    assert {name: len(pictures) for name, pictures in own.splits.items()} == {
+        "train": 10,
+        "val": 10,
+        "test": 20,
+    }
+    assert len(everything(own)) == 40
+    assert choose_split(own, "test").words.endswith("10 for val and 20 for test are held out")
+    with pytest.raises(UsageError, match="a split for validation already"):
+        with_held_out(dataset(train=5, val=5))
+    with pytest.raises(UsageError, match="a split for testing already"):
+        with_held_out(dataset(train=5, test=5), HoldOut(test=0.1))
+
+
+def test_a_split_of_its_own_stays_beside_those_made():
+    own = with_held_out(dataset(train=20, test=3))
+    assert list(own.splits) == ["train", "val", "test"]
+    assert choose_split(own, "test").words == "the dataset's own split"
 
 
 def test_a_test_split_is_never_made_up():
