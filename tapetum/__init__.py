@@ -28,6 +28,7 @@ _PLACES = {
     "convert": "tapetum.api",
     "evaluate": "tapetum.api",
     "evaluate_files": "tapetum.api",
+    "export": "tapetum.api",
     "load": "tapetum.api",
     "report": "tapetum.api",
     "resume": "tapetum.api",

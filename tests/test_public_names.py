@@ -32,5 +32,5 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_a_verb_stays_a_verb_whatever_was_imported():
     """A room of the same name would take its place as soon as it is imported."""
     importlib.import_module("tapetum.api")
-    for name in ("check", "convert", "evaluate", "load", "report", "resume", "train"):
+    for name in ("check", "convert", "evaluate", "export", "load", "report", "resume", "train"):
         assert callable(getattr(tapetum, name)), name

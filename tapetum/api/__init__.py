@@ -3,6 +3,7 @@
 from tapetum.api.about import builtin_datasets, environment_facts, models
 from tapetum.api.answers import explain_file, predict_files
 from tapetum.api.datasets import check, convert
+from tapetum.api.exporting import export
 from tapetum.api.found import Found
 from tapetum.api.loaded import Loaded, load
 from tapetum.api.measuring import evaluate, evaluate_files
@@ -19,6 +20,7 @@ __all__ = [
     "evaluate",
     "evaluate_files",
     "explain_file",
+    "export",
     "load",
     "models",
     "predict_files",

@@ -8,12 +8,14 @@ from typing import Any
 
 import PIL.Image
 
+from tapetum.api.aims import STRONGEST, aim
 from tapetum.api.choosing import Choice, nms_at
-from tapetum.api.loaded import Loaded, number_of
+from tapetum.api.loaded import Loaded
 from tapetum.api.saving import IMAGES, check_saves, save_answers
-from tapetum.base.errors import ImageError, TapetumError, UsageError
+from tapetum.api.thresholds import Thresholds
+from tapetum.base.errors import ImageError, TapetumError
 from tapetum.base.files import atomic_write, safe_path
-from tapetum.base.progress import Progress, unseen
+from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.image import SUFFIXES, read_image
 from tapetum.render.overlay import overlay_heat
 
@@ -24,23 +26,27 @@ def predict_files(
     loaded: Loaded,
     images: Iterable[str | Path],
     *,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     classes: Sequence[str] = (),
     max_detections: int | None = None,
     nms_iou: float | None = None,
     out: str | Path | None = None,
     save: Sequence[str] = (IMAGES,),
     progress: Progress = unseen,
+    say: Say = silent,
 ) -> dict[str, Any]:
     """What a model finds in picture files, as JSON values (schema tapetum.predictions/1).
 
     images: files and folders (their pictures, by name). threshold: lowest score of an object that
-    counts. classes: the only ones that count, all unless some are named. max_detections: the most
-    objects of a picture, the best ones. nms_iou: the overlap from which the weaker of two boxes of
-    a class goes, where the model decides by that. out: a folder for what `save` names, see `SAVES`.
+    counts; by default that of each class which the run's report has chosen, 0.5 where there is none
+    (`tapetum.api.thresholds`). classes: the only ones that count, all unless some are named.
+    max_detections: the most objects of a picture, the best ones. nms_iou: the overlap from which
+    the weaker of two boxes of a class goes, where the model decides by that. out: a folder for what
+    `save` names, see `SAVES`. say: is told where thresholds are from that nobody asked for.
 
-    Returns {"schema", "task", "model", "classes", "threshold", "images": [{"file", "size":
-    [height, width], ...}], "failed": [{"file", "error"}]}. An entry of "images" holds, by task,
+    Returns {"schema", "task", "model", "classes", "threshold": number or {class: number}, "images":
+    [{"file", "size": [height, width], ...}], "failed": [{"file", "error"}]}. An entry of "images"
+    holds, by task,
 
     - classification: "labels": [class], "scores": {class: probability}
     - localization, detection, instances, keypoints: "objects": [{"class", "label", "score",
@@ -50,11 +56,12 @@ def predict_files(
     Boxes are pixels of the upright picture. A picture that cannot be read is in "failed"; the
     others are answered.
     """
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"--threshold must lie in [0, 1], got {threshold}")
+    thresholds = Thresholds.of(loaded, threshold)
     choice = Choice.of(loaded, classes, max_detections)
     files = list(dict.fromkeys(list_pictures(images)))
     check_saves(save if out is not None else (), loaded, files)
+    if thresholds.words:
+        say(thresholds.words)
     answers: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     names = _output_names(files)
@@ -65,18 +72,18 @@ def predict_files(
             failed.append({"file": str(files[index]), "error": str(error)})
             continue
         with nms_at(loaded, nms_iou):
-            found = choice.kept(loaded.predict(picture))
+            found = choice.kept(thresholds.kept(loaded.predict(picture)))
         head = {"file": str(files[index]), "size": list(picture.shape[-2:])}
-        answers.append(head | loaded.task.answer(found, loaded.card, threshold))
+        answers.append(head | loaded.task.answer(found, loaded.card, 0.0))
         if out is not None and IMAGES in save:
-            drawn = loaded.task.draw(picture, found, loaded.card, threshold)
+            drawn = loaded.task.draw(picture, found, loaded.card, 0.0)
             save_drawings(drawn, Path(out), names[index])
     whole = {
         "schema": SCHEMA,
         "task": loaded.task.name,
         "model": loaded.card.model,
         "classes": list(loaded.classes),
-        "threshold": threshold,
+        "threshold": thresholds.said,
         "images": answers,
         "failed": failed,
     }
@@ -91,14 +98,19 @@ def explain_file(
     image: str | Path,
     out: str | Path,
     *,
-    object: int = 0,
+    target: str = STRONGEST,
     method: str = "grad-cam",
     layer: str | None = None,
+    say: Say = silent,
 ) -> Path:
-    """Draw why a model gave answer number `object` (0 is the strongest) for a picture file."""
+    """Draw why a model gave one of its answers for a picture file.
+
+    target: which one, in the words of `tapetum.api.aims`: "0" (the strongest), "dog", "box:2",
+        "mask:2", "keypoint:2:nose", "pixel:120,45".
+    """
     picture = read_image(image).pixels
-    things = loaded.task.things(loaded.predict(picture), loaded.card)
-    thing = things[number_of(object, len(things))]
+    thing = aim(target, loaded.predict(picture), loaded)
+    say(f"{thing.words}: {method}")
     heat = loaded.explain(picture, thing.target, method=method, layer=layer)
     drawn = overlay_heat(picture, heat, objects=thing.target.objects, classes=loaded.classes)
     out = Path(out)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Progress, unseen
-from tapetum.data.check import check_dataset
-from tapetum.data.formats import Converted
+from tapetum.data.check import check_annotations
+from tapetum.data.formats import Converted, read_annotations
 from tapetum.data.formats import convert as convert_dataset
 from tapetum.data.picture import Finding
+from tapetum.reporting.faults import write_faults
 from tapetum.tasks import TASKS
 
 
@@ -18,13 +19,19 @@ def check(
     *,
     format: str = "auto",
     task: str = "detection",
+    html: str | Path | None = None,
     progress: Progress = unseen,
 ) -> list[Finding]:
     """Everything that is wrong with a dataset, most severe first; nothing is changed.
 
-    task: what it is to be used for, where it holds several kinds of truth.
+    task: what it is to be used for, where it holds several kinds of truth. html: a file to write a
+    page to that shows each kind of fault in pictures, and what to do about it.
     """
-    return check_dataset(data, format, progress=progress, need=_need(task))
+    annotations = read_annotations(data, format, need=_need(task))
+    findings = check_annotations(annotations, progress=progress)
+    if html is not None:
+        write_faults(html, annotations, findings)
+    return findings
 
 
 def convert(

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.api.found import Found
+from tapetum.api.own import function_of_run
 from tapetum.base.download import Bar, unseen_bar
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import Runtime, choose_runtime
 from tapetum.data.image import read_image
 from tapetum.explain import explain
-from tapetum.models import MODELS, task_of
+from tapetum.models import task_of
 from tapetum.models.checkpoint import Card, find_checkpoint, load_model
 from tapetum.models.predict import predict
 from tapetum.models.sources import AUTO, build_network, network
@@ -103,6 +104,7 @@ def load(
 
     run: a folder, else a name: of torchvision ("retinanet_resnet50_fpn") or ours ("retinanet").
     weights: of a network by name: "auto" (those published for it), or a name, file, address or run.
+    A run of one's own model runs the Python file that it names; see docs/own_model.md.
     checkpoint: "best" (highest metric) or "last". precision: "auto" is fp32 here. bar: shows how
     far a download is.
 
@@ -121,7 +123,7 @@ def load(
     folder, complaints = find_checkpoint(Path(run), checkpoint)
     for complaint in complaints:
         say(complaint)
-    model, card = load_model(folder, MODELS)
+    model, card = load_model(folder, lambda card: function_of_run(card, folder, say))
     return _ready(model, card, folder, runtime)
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from tapetum.api.loaded import Loaded, load
+from tapetum.api.parts import read_parts, with_parts
+from tapetum.api.pictures import Reading, annotations_of, in_files
+from tapetum.base.download import Bar, unseen_bar
 from tapetum.base.errors import AnnotationError, TapetumError, UsageError
 from tapetum.base.files import read_json, write_json
 from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.dataset import Dataset
-from tapetum.data.files import open_dataset
+from tapetum.data.files import FileDataset, open_dataset
+from tapetum.data.renamed import Renamed
+from tapetum.data.sequence import Samples, is_own_data, open_own_to_measure, open_samples
+from tapetum.data.splits import available
 from tapetum.evaluation.coco import detections_from_coco, truth_from_coco
 from tapetum.evaluation.detection import evaluate_detections
+from tapetum.models.sources import AUTO
 from tapetum.tasks import Measured, Watch
 from tapetum.tasks.detection import CAPS, Detection, caps
 from tapetum.training.run import read_run
@@ -19,25 +26,38 @@ from tapetum.training.run import read_run
 
 def evaluate(
     run: str | Path,
-    data: str | Path | None = None,
+    data: str | Path | Samples | None = None,
     *,
     split: str | None = None,
+    weights: str = AUTO,
     checkpoint: str = "best",
     device: str = "auto",
     precision: str = "auto",
     max_dets: int | None = None,
     save: str | Path | None = None,
+    bar: Bar = unseen_bar,
     progress: Progress = unseen,
     say: Say = silent,
 ) -> Measured:
-    """Measure a run on a split of its own data, or on other data with the same classes.
+    """Measure a run on a split of its own data, or on other data; or a published network on data.
 
+    data: its classes must be among the model's, by name. weights, bar: as for `load`.
     split: by default "test" where the dataset has one, else "val". precision: "auto" is fp32.
     max_dets: most detections a picture that count, by default COCO's number.
     save: a file for the predictions; those of detectors are COCO results, and evaluating them
         gives the same numbers.
     """
-    loaded = load(run, checkpoint=checkpoint, device=device, precision=precision, say=say)
+    loaded = load(
+        run,
+        weights=weights,
+        checkpoint=checkpoint,
+        device=device,
+        precision=precision,
+        bar=bar,
+        say=say,
+    )
+    if data is None and not Path(run).exists():
+        raise UsageError(f"{run} is a network: on which data?", hint="tapetum evaluate NAME DATA")
     dataset = evaluation_dataset(Path(run), data, split, loaded.task.need, say)
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
     measured = measure_loaded(loaded, dataset, max_dets=max_dets, progress=progress)
@@ -52,12 +72,11 @@ def measure_loaded(
     """The same for a model at hand.
 
     Raises:
-        UsageError: the dataset's classes are not the model's, or `max_dets` for another task than
-            those with detections.
+        UsageError: a class of the dataset is not among the model's, or `max_dets` for another task
+            than those with detections.
     """
     if dataset.classes != loaded.classes:
-        theirs, ours = ", ".join(dataset.classes[:6]), ", ".join(loaded.classes[:6])
-        raise UsageError(f"its classes are {theirs}; the model knows {ours}", file=dataset.name)
+        dataset = Renamed(dataset, loaded.classes)
     if max_dets is not None and not isinstance(loaded.task, Detection):
         raise UsageError(f"--max-dets: {loaded.task.name} has no detections to count")
     return loaded.task.measure(
@@ -101,26 +120,35 @@ def evaluate_files(
 
 
 def evaluation_dataset(
-    run: Path, data: str | Path | None, split: str | None, need: str, say: Say = silent
+    run: Path, data: str | Path | Samples | None, split: str | None, need: str, say: Say = silent
 ) -> Dataset:
     """The pictures that a run is measured on: those asked for, else its own test or val split.
 
     need: what they must carry, one of `tapetum.data.dataset.NEEDS`. say: is told if the model may
     have learnt from them.
     """
-    if data is not None:
+    if isinstance(data, str | Path):
         return open_dataset(data, split or "all", need=need)
+    if data is not None:
+        names = getattr(data, "classes", None) or read_run(run).classes
+        return open_samples(data, split or "all", names, need=need)
     record = read_run(run)
     if split is None and record.val is not None:
         return open_dataset(record.val, "all", need=need)
-    if split is not None:
-        return open_dataset(record.data, split, record.data_format, need=need)
-    try:
-        return open_dataset(record.data, "test", record.data_format, need=need)
-    except UsageError:
-        if not record.validate:
+    if is_own_data(record.data) and split is None:
+        return open_own_to_measure(record.data, need=need)
+    if not in_files(record.data):
+        return open_dataset(record.data, split or "test", need=need)
+    annotations, _ = annotations_of(Reading.of(record), need)
+    if (names := read_parts(run)) is not None:
+        annotations, changes = with_parts(annotations, names)
+        for words in changes:
+            say(words)
+    if split is None:
+        split = "test" if "test" in available(annotations) else "val"
+        if split == "val" and not record.validate:
             say("nothing was held out of this training: it may have seen these pictures")
-        return open_dataset(record.data, "val", record.data_format, need=need)
+    return FileDataset(annotations, split, need=need)
 
 
 def _named(error: TapetumError, file: str | Path) -> AnnotationError:

@@ -2,35 +2,89 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from tapetum.api.parts import Names, with_parts, write_parts
 from tapetum.base.errors import UsageError
+from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.dataset import Dataset
-from tapetum.data.files import FileDataset, open_dataset
+from tapetum.data.files import SCENES, FileDataset, open_dataset
+from tapetum.data.formats import read_annotations
+from tapetum.data.hold_out import HoldOut
+from tapetum.data.likeness import TINY, alike, fingerprints_of, likeness_needed
+from tapetum.data.needs import narrowed
+from tapetum.data.picture import Annotations, Picture
+from tapetum.data.sequence import IN_PYTHON, Samples, is_own_data, open_samples
+from tapetum.data.splits import to_divide, with_held_out
+from tapetum.training.run import RunRecord
+
+MOST_CLASSES = 12
+"""Classes that are counted aloud."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Where pictures are, and how they are to be read: a part of a run's record.
+
+    unlabelled: "negative": pictures without labels show nothing; "skip": they are left out.
+    """
+
+    data: str
+    val: str | None = None
+    format: str = "auto"
+    unlabelled: str = "negative"
+    validate: bool = True
+
+    @staticmethod
+    def of(record: RunRecord) -> Reading:
+        """As for a run."""
+        return Reading(
+            record.data, record.val, record.data_format, record.unlabelled, record.validate
+        )
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a training learns from and what it is measured on, if at all."""
+    """What a training learns from and what it is measured on, if at all. words: how the files were
+    read, for people. annotations: of files."""
 
     training: Dataset
     held: Dataset | None
+    words: tuple[str, ...] = ()
+    annotations: Annotations | None = None
 
     @staticmethod
-    def open(data: str, val: str | None, format: str, need: str, validate: bool) -> Pictures:
-        """need: what they must carry, one of `tapetum.data.dataset.NEEDS`. validate: is the model
-        measured on the way? Otherwise nothing is held out."""
-        training = open_dataset(data, "train", format, need=need, hold_out=validate)
-        if not validate:
-            return Pictures(training, None)
-        if val is None:
-            held = open_dataset(data, "val", format, need=need)
+    def open(
+        reading: Reading,
+        need: str,
+        wish: HoldOut | None = None,
+        names: Names | None = None,
+        progress: Progress = unseen,
+        say: Say = silent,
+    ) -> Pictures:
+        """need: what they must carry, one of `tapetum.data.dataset.NEEDS`. wish: what to hold out,
+        if something was said of it. names: the splits of the run, where it made some.
+
+        Raises:
+            UsageError: a wish that the data cannot fulfil, or validation data of other classes.
+        """
+        if in_files(reading.data):
+            pictures = _of_files(reading, need, wish, names, progress, say)
         else:
-            held = open_dataset(val, "all", need=need)
-        if held.classes != training.classes:
-            raise UsageError("its classes differ from those of the training data", file=val)
-        return Pictures(training, held)
+            if wish is not None:
+                why = "--split-ratio and --group-by are for pictures in files"
+                raise UsageError(why, file=reading.data)
+            pictures = _built_in(reading, need)
+        if reading.validate and reading.val is not None:
+            pictures = replace(pictures, held=open_dataset(reading.val, "all", need=need))
+        if pictures.held is not None and pictures.held.classes != pictures.training.classes:
+            why = "its classes differ from those of the training data"
+            raise UsageError(why, file=reading.val)
+        return pictures
 
     def counts(self) -> dict[str, Any]:
         """Pictures and, of datasets in files, objects of each class, by split."""
@@ -38,22 +92,172 @@ class Pictures:
         counted = {n: d.class_counts() for n, d in both.items() if isinstance(d, FileDataset)}
         return {"pictures": {n: len(d) for n, d in both.items()}, "objects": counted}
 
+    def keep(self, folder: Path) -> None:
+        """Note in the run folder which pictures were held out, if that was not the dataset's own
+        choice."""
+        if self.annotations is not None:
+            write_parts(folder, self.annotations)
+
+    def describe(self) -> list[str]:
+        """Splits, classes, what is left out and why, for people, before minutes are spent."""
+        lines = [*self.words, *self._splits()]
+        classes = self.training.classes
+        lines.append(f"{len(classes)} classes: {', '.join(self._counted()[:MOST_CLASSES])}")
+        if len(classes) > MOST_CLASSES:
+            lines[-1] += f" and {len(classes) - MOST_CLASSES} more"
+        return lines + self._findings()
+
     def _parts(self) -> dict[str, Dataset]:
         parts = {"train": self.training}
         return parts if self.held is None else parts | {"val": self.held}
 
-    def words(self) -> list[str]:
-        """How the splits were chosen, what is left out, and what the reader found, for people."""
-        lines = []
-        for dataset in self._parts().values():
-            if isinstance(dataset, FileDataset):
-                lines.append(f"{dataset.name}: {len(dataset)} pictures, {dataset.words}")
-                if dataset.left_out:
-                    lines.append(f"{dataset.name}: {dataset.left_out} pictures are missing")
+    def _splits(self) -> list[str]:
+        counts = ", ".join(f"{name} {len(own):,}" for name, own in self._parts().items())
+        lines = [f"pictures: {counts}"]
         if isinstance(self.training, FileDataset):
-            serious = [f for f in self.training.findings if f.severity != "info"]
-            if serious:
-                lines.append(
-                    f"{len(serious)} findings in the annotations; tapetum check lists them"
-                )
+            lines[0] += f"; {self.training.words}"
+        for dataset in self._parts().values():
+            if isinstance(dataset, FileDataset) and dataset.left_out:
+                lines.append(f"{dataset.name}: {dataset.left_out} pictures are missing")
         return lines
+
+    def _counted(self) -> list[str]:
+        """The classes, those with the most training objects first, where these are known."""
+        classes = self.training.classes
+        if not isinstance(self.training, FileDataset):
+            return list(classes)
+        counts = self.training.class_counts()
+        if not any(counts):
+            return list(classes)
+        order = sorted(range(len(classes)), key=lambda label: -counts[label])
+        return [f"{classes[label]} {counts[label]:,}" for label in order]
+
+    def _findings(self) -> list[str]:
+        if self.annotations is None:
+            return []
+        lines = []
+        for severity, words in (("error", "left out"), ("warning", "doubtful")):
+            found = [f.code for f in self.annotations.findings if f.severity == severity]
+            if found:
+                counted = (f"{code} {count:,}" for code, count in Counter(found).most_common())
+                lines.append(f"{words}: {', '.join(counted)}; tapetum check shows each")
+        return lines
+
+
+def in_files(data: str) -> bool:
+    """Are its pictures in files, rather than drawn, or from somebody's own code?"""
+    return data.partition(":")[0] != SCENES and data != IN_PYTHON and not is_own_data(data)
+
+
+@dataclass(frozen=True)
+class InPython:
+    """Samples that somebody holds in Python, in place of words that say where pictures are."""
+
+    data: Samples
+    val: Samples | None
+    classes: Sequence[str] | None
+
+    @staticmethod
+    def of(data: Any, val: Any, classes: Sequence[str] | None) -> InPython | None:
+        """None where `data` is words.
+
+        Raises:
+            UsageError: one of the two is words and the other is not, or classes for files.
+        """
+        words = [value is None or isinstance(value, str | Path) for value in (data, val)]
+        if words[0] and words[1]:
+            if classes is not None:
+                raise UsageError("classes are for samples in Python; files name their own")
+            return None
+        if words[0] or (words[1] and val is not None):
+            raise UsageError("data and val: expected samples for both, or files for both")
+        return InPython(data, val, classes)
+
+    def open(self, need: str, validate: bool) -> Pictures:
+        """As `Pictures.open`.
+
+        Raises:
+            UsageError: no samples or classes, too few to hold any out, or others in `val`.
+        """
+        holding = validate and self.val is None
+        classes = self.classes
+        training = open_samples(self.data, "train", classes, need=need, hold_out=holding)
+        if not validate:
+            return Pictures(training, None)
+        if self.val is None:
+            return Pictures(training, open_samples(self.data, "val", classes, need=need))
+        classes = classes or getattr(self.val, "classes", None) or training.classes
+        held = open_samples(self.val, "all", classes, need=need, name="val")
+        if held.classes != training.classes:
+            raise UsageError("its classes differ from those of the training data", file="val")
+        return Pictures(training, held)
+
+
+def annotations_of(reading: Reading, need: str) -> tuple[Annotations, list[str]]:
+    """Everything that the files say for a need, and how pictures without labels are taken."""
+    annotations = narrowed(read_annotations(reading.data, reading.format, need=need), need)
+    everything = {id(p): p for own in annotations.splits.values() for p in own}
+    bare = {number for number, picture in everything.items() if unlabelled(picture, need)}
+    words = [f"{reading.data}: {annotations.format}, {len(everything):,} pictures"]
+    if not bare:
+        return annotations, words
+    words.append(f"{len(bare):,} of them have no labels and ")
+    if reading.unlabelled == "negative":
+        words[-1] += "count as pictures of nothing (--unlabelled skip leaves them out)"
+        return annotations, words
+    words[-1] += "are left out, as --unlabelled skip asks"
+    splits = {
+        name: tuple(p for p in own if id(p) not in bare) for name, own in annotations.splits.items()
+    }
+    return replace(annotations, splits=splits), words
+
+
+def unlabelled(picture: Picture, need: str) -> bool:
+    """Is nothing said of what the picture shows?"""
+    if need == "semantic":
+        return picture.semantic is None and not len(picture)
+    return not picture.shown if need == "labels" else not len(picture)
+
+
+def _of_files(
+    reading: Reading,
+    need: str,
+    wish: HoldOut | None,
+    names: Names | None,
+    progress: Progress,
+    say: Say,
+) -> Pictures:
+    annotations, words = annotations_of(reading, need)
+    holding = reading.validate and reading.val is None
+    if wish is not None and (not holding or to_divide(annotations) is None):
+        why = "it has a split for validation" if holding else "nothing is held out of it"
+        raise UsageError(f"{why}: --split-ratio and --group-by have no use", file=reading.data)
+    if holding and to_divide(annotations) is not None:
+        if names is None:
+            alike = near_duplicates(annotations, progress, say)
+            annotations = with_held_out(annotations, wish or HoldOut(), alike)
+        else:
+            annotations, changes = with_parts(annotations, names)
+            words += changes
+    training = FileDataset(annotations, "train", need=need, hold_out=holding)
+    held = FileDataset(annotations, "val", need=need) if holding else None
+    return Pictures(training, held, tuple(words), annotations)
+
+
+def _built_in(reading: Reading, need: str) -> Pictures:
+    holding = reading.validate and reading.val is None
+    training = open_dataset(reading.data, "train", need=need, hold_out=holding)
+    return Pictures(training, open_dataset(reading.data, "val", need=need) if holding else None)
+
+
+def near_duplicates(annotations: Annotations, progress: Progress, say: Say) -> list[list[int]]:
+    """Groups of places, in the split that is to be divided, whose pictures look nearly the same."""
+    source = to_divide(annotations)
+    assert source is not None
+    pictures = annotations.splits[source]
+    say(f"looking for near-duplicates among {len(pictures):,} pictures")
+    marks = fingerprints_of(pictures, progress=progress)
+    groups = alike(marks, likeness_needed([picture.size or (TINY, TINY) for picture in pictures]))
+    if groups:
+        say(f"{sum(map(len, groups)):,} pictures in {len(groups):,} groups look nearly the same")
+    return groups

@@ -9,14 +9,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tapetum.api.loaded import load
+from tapetum.api.loaded import Loaded, load
 from tapetum.api.measuring import evaluation_dataset, measure_loaded
+from tapetum.api.thresholds import chosen_thresholds, write_thresholds
 from tapetum.base.files import write_json
 from tapetum.base.progress import Progress, Say, silent, unseen
+from tapetum.data.dataset import Dataset
+from tapetum.data.files import FileDataset
+from tapetum.data.sequence import IN_PYTHON, Samples
 from tapetum.reporting import write_report
 from tapetum.reporting.gather import gather
 from tapetum.reporting.run import Run
 from tapetum.structures import Target
+from tapetum.tasks.detection import DetectionMeasured
 from tapetum.training.history import read_history
 from tapetum.training.run import read_run
 
@@ -25,6 +30,7 @@ FILE, NUMBERS = "report.html", "evaluation.json"
 
 def report(
     run: str | Path,
+    data: Samples | None = None,
     *,
     split: str | None = None,
     device: str = "auto",
@@ -33,16 +39,30 @@ def report(
 ) -> Path:
     """Measure a run and write RUN/report.html, whose path is returned, and RUN/evaluation.json.
 
+    data: the samples to show, of a run on samples in Python.
     split: the pictures to show; by default "test" where the data has one, else "val".
+
+    Of a detector also RUN/thresholds.json, which `predict` goes by: for each class the score of the
+    best F1. They are chosen on what the run was validated on, whatever is shown, because pictures
+    that have chosen the thresholds would flatter them; on the pictures shown only where nothing was
+    held out.
     """
     folder = Path(run)
     record, history = read_run(folder), read_history(folder)
     loaded = load(folder, device=device, say=say)
-    dataset = evaluation_dataset(folder, None, split, loaded.task.need, say)
+    dataset = evaluation_dataset(folder, data, split, loaded.task.need, say)
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
     started = time.perf_counter()
     measured = measure_loaded(loaded, dataset, progress=progress)
     per_picture = (time.perf_counter() - started) / max(1, len(dataset))
+
+    thresholds, chosen_on = None, ""
+    if isinstance(measured, DetectionMeasured):
+        chosen_on, judged = _judged_to_choose(
+            loaded, folder, split, dataset, measured, progress, say
+        )
+        thresholds = chosen_thresholds(judged)
+        write_thresholds(folder, loaded, thresholds, chosen_on)
 
     def explain(picture: Tensor, target: Target) -> Tensor:
         return loaded.explain(picture, target)
@@ -58,9 +78,44 @@ def report(
         explain=explain if explainable(loaded.model) else None,
         checkpoint=f"{loaded.folder.name} (the best)",
         resources=_resources(history) | {"a picture": f"{1000 * per_picture:.0f} ms"},
+        folder=folder,
+        thresholds=thresholds,
+        chosen_on=chosen_on,
     )
     write_report(folder / FILE, gather(loaded.task.name, shown, measured))
     return folder / FILE
+
+
+def _judged_to_choose(
+    loaded: Loaded,
+    folder: Path,
+    split: str | None,
+    shown: Dataset,
+    measured: DetectionMeasured,
+    progress: Progress,
+    say: Say,
+) -> tuple[str, DetectionMeasured]:
+    """What thresholds are chosen on, and the model's answers there: the pictures that the run was
+    validated on, else those that are shown and measured already."""
+    record = read_run(folder)
+    if not record.validate or record.data == IN_PYTHON:
+        return _split_name(shown, split or "test"), measured
+    # Pictures in a place of their own are all for validation, which is what no split means there.
+    own = "val" if record.val is None else None
+    held = evaluation_dataset(folder, None, own, loaded.task.need)
+    name = _split_name(held, "val")
+    if name == _split_name(shown, split or "test"):
+        return name, measured
+    say(f"choosing thresholds: {name}, {len(held)} pictures")
+    judged = measure_loaded(loaded, held, progress=progress)
+    assert isinstance(judged, DetectionMeasured)  # it is the same task
+    return name, judged
+
+
+def _split_name(dataset: Dataset, split: str) -> str:
+    """Data and split, as in "photos/val"; what is drawn rather than read has no split in its
+    name."""
+    return dataset.name if isinstance(dataset, FileDataset) else f"{dataset.name}/{split}"
 
 
 def explainable(model: nn.Module) -> bool:

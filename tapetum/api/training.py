@@ -2,78 +2,98 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
-from tapetum.api.pictures import Pictures
+from tapetum.api.jobs import make_job, start_from
+from tapetum.api.own import check_own, own_facts
+from tapetum.api.parts import read_parts
+from tapetum.api.pictures import InPython, Pictures, Reading
+from tapetum.api.planning import (
+    chosen_arguments,
+    chosen_settings,
+    chosen_size,
+    describe,
+    in_minutes,
+    with_norm,
+)
+from tapetum.api.sheet import draw_data
+from tapetum.api.wishes import Wishes, absolute, kept, wishes
 from tapetum.base.download import Bar, unseen_bar
-from tapetum.base.errors import DownloadError, UsageError
-from tapetum.base.progress import Say, silent
-from tapetum.base.runtime import Runtime, choose_runtime, derive_seed
-from tapetum.models import MODELS, accepted, task_of
+from tapetum.base.errors import UsageError
+from tapetum.base.progress import Progress, Say, silent, unseen
+from tapetum.base.runtime import Runtime, choose_runtime, recorded_runtime
+from tapetum.data.sequence import IN_PYTHON, Samples
+from tapetum.models import lasting_name, task_of
 from tapetum.models.checkpoint import FOLDER, find_checkpoint
-from tapetum.models.sources import AUTO, NONE, source_of
+from tapetum.models.sources import NONE, source_of
 from tapetum.structures import Learns
-from tapetum.tasks import TASKS, Task, Watch
+from tapetum.tasks import TASKS
 from tapetum.training.calls import Call, Calls
 from tapetum.training.console import ConsoleObserver
 from tapetum.training.fitting import fit_once
-from tapetum.training.loop import Job, Observer, fit
-from tapetum.training.pace import fitted, seconds_per_step
+from tapetum.training.loop import Job, Observer, evaluation_steps, fit
 from tapetum.training.run import RunRecord, command_line, environment, read_run, refuse_used
-from tapetum.training.settings import Settings
-from tapetum.training.signals import StopFlag
-
-BACKBONE = "resnet18"
-FEW_A_BATCH = ("detection", "instances", "keypoints")
-"""Tasks whose batches are too small for statistics: they keep those that came with weights."""
-SMALLEST = 8
-"""Pixels: no model sees less."""
+from tapetum.training.tensorboard import TensorBoardObserver
 
 
 def train(
-    model: str,
-    data: str | Path,
+    model: str | None = None,
+    data: str | Path | Samples | None = None,
     *,
-    out: str | Path,
-    val: str | Path | None = None,
-    format: str = "auto",
+    out: str | Path | None = None,
+    like: str | Path | None = None,
+    val: str | Path | Samples | None = None,
+    classes: Sequence[str] | None = None,
+    format: str | None = None,
+    split_ratio: str | None = None,
+    group_by: str | None = None,
+    unlabelled: str | None = None,
     image_size: int | None = None,
     backbone: str | None = None,
-    weights: str = AUTO,
+    weights: str | None = None,
     arguments: dict[str, Any] | None = None,
-    augment: str = "default",
-    device: str = "auto",
-    precision: str = "auto",
-    validate: bool = True,
+    augment: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    validate: bool | None = None,
     minutes: float | None = None,
+    tensorboard: bool = False,
     observers: Sequence[Observer] | None = None,
     on_step: Call | None = None,
     on_epoch: Call | None = None,
     bar: Bar = unseen_bar,
+    progress: Progress = unseen,
     say: Say = silent,
     **settings: Any,
 ) -> Path:
-    """Train `model` on `data`; the run folder `out` holds its checkpoints and numbers afterwards.
+    """Train `model` on `data`; the run folder `out`, which is returned, holds its checkpoints and
+    numbers afterwards.
 
-    data: a folder or file of annotations, or the name of a built-in dataset ("scenes").
+    model: a name in `tapetum.models()`, or "FILE.py:FUNCTION" (docs/own_model.md).
+    data: a folder or file of annotations, the name of a built-in dataset ("scenes"),
+        "FILE.py:FUNCTION", or samples: anything with a length that gives a `tapetum.Sample` by
+        index. classes: of samples, their names by label, where the samples have no `classes`.
+    out: by default runs/MODEL-DATA, with a number behind it where that is taken.
+    like: a run whose wishes are repeated; what is said here wins.
     val: other data to measure on; by default the data's own validation split, else a held-out
-        tenth. image_size: pixels of the short side that the model sees; by default what suits the
-        task and the pictures.
+        tenth. split_ratio: what to hold out, as in "0.2" or "80/10/10"; by class, near-duplicates
+        on one side. group_by: pictures that belong together, by a regular expression for their
+        names or by FILE.csv:COLUMN. unlabelled: pictures without labels are "negative" or "skip".
+    image_size: pixels of the short side that the model sees; by default what suits the task and
+        the pictures.
     weights: to start from: "auto" (published for the model, else for its backbone, else none),
         "none", the name of a published network, a file, an address, or a run. Detectors that start
         from weights keep the statistics of their norms, unless `arguments` says otherwise.
     arguments: more arguments of the model's function. augment: a name among the task's `recipes`.
-    validate: measure now and then; else no pictures are held out and the last weights are the best.
+    validate: measure now and then (default); else no pictures are held out and the last weights
+        are the best.
     minutes: about how long to train; the pace of this machine is measured, and the epochs and the
-        schedule follow from it. observers: are told of every step; None shows a bar. on_step,
-        on_epoch: are called with a dict, see `Calls`. bar: shows how far a download is.
+        schedule follow from it.
+    tensorboard: write RUN/tensorboard, too. observers: are told of every step; None shows a bar.
+        on_step, on_epoch: are called with a dict, see `Calls`. bar, progress: show how far
+        downloads and other long work are.
     settings: fields of `tapetum.Settings`, such as epochs, lr, batch_size, seed.
 
     Raises:
@@ -81,68 +101,73 @@ def train(
         DownloadError: weights cannot be had; the line says where from and where to.
         TrainingError: a loss or gradient is not finite. Stopped: a signal came; it has saved.
     """
-    if model not in MODELS:
-        raise UsageError(f"unknown model {model!r}", hint="one of " + ", ".join(MODELS))
-    refuse_two_lengths(minutes, settings)
-    refuse_used(Path(out))
-    task = TASKS[task_of(model)]
-    runtime = choose_runtime(device, precision, training=True)
-    place = None if val is None else str(val)
-    pictures = Pictures.open(str(data), place, format, task.need, validate)
-    size = chosen_size(task, model, pictures, image_size)
-    follows = chosen_backbone(model, backbone) | task.arguments(pictures.training, size)
-    own = accepted(model, follows) | (arguments or {})
-    source = source_of(weights, model, own)
-    if source is not None and task.name in FEW_A_BATCH:
-        own = accepted(model, {"norm": source.norm()}) | own
-    record = RunRecord(
-        model=model,
-        arguments=own,
-        weights=NONE if source is None else source.lasting(),
-        image_size=size,
-        classes=pictures.training.classes,
-        class_ids=tuple(getattr(pictures.training, "class_ids", ())),
-        keypoint_names=pictures.training.keypoint_names,
-        skeleton=pictures.training.skeleton,
-        data=_source(data),
-        data_format=format,
-        val=None if val is None else _source(val),
-        augment=augment,
-        validate=validate,
-        settings=parse_settings(settings, task),
-        device=str(runtime.device),
-        precision=runtime.precision,
-        counts=pictures.counts(),
-        command=command_line(),
-        environment=environment(),
+    own = InPython.of(data, val, classes)
+    wish = wishes(
+        like,
+        {
+            "model": model,
+            "data": IN_PYTHON if own else None if data is None else str(data),
+            "val": None if own or val is None else str(val),
+            "format": format,
+            "split_ratio": split_ratio,
+            "group_by": group_by,
+            "unlabelled": unlabelled,
+            "image_size": image_size,
+            "backbone": backbone,
+            "weights": weights,
+            "arguments": arguments,
+            "augment": augment,
+            "device": device,
+            "precision": precision,
+            "validate": validate,
+            "minutes": minutes,
+            "settings": settings,
+        },
     )
-    job = make_job(record, pictures, Path(out), runtime)
-    for line in [*pictures.words(), *describe(record, job.model)]:
+    folder = Path(out) if out is not None else default_folder(wish.model, wish.data)
+    refuse_used(folder)
+    runtime = choose_runtime(wish.device, wish.precision, training=True)
+    record, pictures = plan(wish, runtime, progress, say, own)
+    job = make_job(record, pictures, folder, runtime)
+    for line in [*pictures.describe(), *describe(record, job.model)]:
         say(line)
     start_from(record, job.model, bar, say)
-    if minutes is not None:
-        record, job = in_minutes(record, job, minutes, say)
-    record.write(Path(out))
-    if on_step or on_epoch:
-        shown = [ConsoleObserver(metric=job.metric)] if observers is None else observers
-        observers = [*shown, Calls(on_step, on_epoch)]
-    _run(job, observers, say=say)
-    return Path(out)
+    if wish.minutes is not None:
+        record, job = in_minutes(record, job, wish.minutes, say)
+    watching = _watching(job, observers, tensorboard, on_step, on_epoch)
+    record.write(folder)
+    pictures.keep(folder)
+    say(f"what it sees: {draw_data(job)}")
+    _run(job, watching, say=say)
+    return folder
 
 
 def resume(
     run: str | Path,
+    data: Samples | None = None,
     *,
+    val: Samples | None = None,
+    tensorboard: bool = False,
     observers: Sequence[Observer] | None = None,
     bar: Bar = unseen_bar,
     say: Say = silent,
 ) -> Path:
-    """Go on with a training that was stopped, to the same bits as if it had not been."""
+    """Go on with a training that was stopped, to the same bits as if it had not been.
+
+    data, val: the samples, of a run on samples in Python.
+    """
     folder = Path(run)
     record = read_run(folder)
-    runtime = choose_runtime(record.device, record.precision, training=True)
+    runtime, changes = recorded_runtime(record.device, record.precision)
+    if changes:
+        say(changes)
+    check_own(record.model, record.environment, folder, say)
     need = TASKS[task_of(record.model)].need
-    pictures = Pictures.open(record.data, record.val, record.data_format, need, record.validate)
+    own = None if data is None else InPython.of(data, val, record.classes)
+    if own is None:
+        pictures = Pictures.open(Reading.of(record), need, names=read_parts(folder), say=say)
+    else:
+        pictures = own.open(need, record.validate)
     if pictures.training.classes != record.classes:
         raise UsageError("its classes are not those of the run any more", file=record.data)
     start = None
@@ -153,171 +178,90 @@ def resume(
     job = make_job(record, pictures, folder, runtime)
     if start is None:
         start_from(record, job.model, bar, say)
-    _run(job, observers, start, say)
+    _run(job, _watching(job, observers, tensorboard), start, say)
     return folder
 
 
-def refuse_two_lengths(minutes: float | None, settings: Mapping[str, Any]) -> None:
-    """Raise UsageError for minutes that cannot be, or beside another length of the training."""
-    if minutes is None:
-        return
-    if not 0 < minutes < math.inf:
-        raise UsageError(f"--minutes must be above 0, got {minutes}")
-    for name in ("epochs", "max_steps"):
-        if settings.get(name) is not None:
-            option = "--" + name.replace("_", "-")
-            raise UsageError(f"--minutes and {option} both say how long", hint="give one of them")
-
-
-def in_minutes(record: RunRecord, job: Job, minutes: float, say: Say) -> tuple[RunRecord, Job]:
-    """The run and its job with as many steps as take about `minutes` here.
-
-    Raises:
-        UsageError: a model that is fitted in one go.
-    """
-    if not isinstance(job.model, Learns):
-        raise UsageError(f"--minutes: {record.model} is fitted in one go")
-    say("measuring the pace of this machine")
-    seconds = seconds_per_step(job)
-    settings = fitted(record.settings, minutes, seconds, len(job.dataset))
-    say(
-        f"{1000 * seconds:.0f} ms a step: {settings.max_steps} steps in about {minutes:.3g} minutes"
+def plan(
+    wish: Wishes,
+    runtime: Runtime,
+    progress: Progress = unseen,
+    say: Say = silent,
+    own: InPython | None = None,
+) -> tuple[RunRecord, Pictures]:
+    """All that a run will be, and its pictures; nothing is written yet. own: samples in place of
+    the data that the wish names."""
+    name = lasting_name(wish.model)
+    task = TASKS[task_of(name)]
+    reading = Reading(wish.data, wish.val, wish.format, wish.unlabelled, wish.validate)
+    if own is None:
+        pictures = Pictures.open(reading, task.need, wish.hold_out, progress=progress, say=say)
+    elif wish.hold_out is None:
+        pictures = own.open(task.need, wish.validate)
+    else:
+        raise UsageError("--split-ratio and --group-by are for pictures in files, not samples")
+    training = pictures.training
+    size = chosen_size(task, name, training, wish.image_size)
+    arguments = chosen_arguments(wish, task, training, size)
+    source = source_of(wish.weights, name, arguments)
+    record = RunRecord(
+        model=name,
+        arguments=with_norm(wish, task, arguments, source),
+        weights=NONE if source is None else source.lasting(),
+        image_size=size,
+        classes=training.classes,
+        class_ids=tuple(getattr(training, "class_ids", ())),
+        keypoint_names=training.keypoint_names,
+        skeleton=training.skeleton,
+        data=absolute(wish.data),
+        data_format=wish.format,
+        val=None if wish.val is None else absolute(wish.val),
+        unlabelled=wish.unlabelled,
+        augment=wish.augment,
+        validate=wish.validate,
+        settings=chosen_settings(wish, task),
+        device=str(runtime.device),
+        precision=runtime.precision,
+        counts=pictures.counts(),
+        command=command_line(),
+        environment=environment() | own_facts(name),
+        wishes=kept(wish),
     )
-    return replace(record, settings=settings), replace(job, settings=settings)
+    return record, pictures
 
 
-def start_from(record: RunRecord, model: nn.Module, bar: Bar, say: Say) -> None:
-    """Bring in the weights that the run starts from, if any, and say so.
-
-    Raises:
-        DownloadError: they cannot be had.
-    """
-    source = source_of(record.weights, record.model, record.arguments)
-    if source is None:
-        if isinstance(model, Learns):
-            say("it starts from scratch")
-        return
-    try:
-        source.into(model, bar, say)
-    except DownloadError as error:
-        hint = f"{error.hint}; --weights none starts from scratch"
-        raise DownloadError(error.why, file=error.file, hint=hint) from error
+def default_folder(model: str, data: str) -> Path:
+    """runs/MODEL-DATA, or with the first free number behind it."""
+    name = f"{Path(model.partition(':')[0]).stem}-{Path(data.partition(':')[0]).stem or 'data'}"
+    numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in range(1, 10_000))
+    return next(path for path in numbered if not path.exists())
 
 
-def make_job(record: RunRecord, pictures: Pictures, folder: Path, runtime: Runtime) -> Job:
-    """Everything that `fit` needs, from the record of a run alone."""
-    task = TASKS[task_of(record.model)]
-
-    def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
-        assert pictures.held is not None  # a training that validates holds pictures out
-        ids, watch = record.class_ids, Watch(check=flag.check)
-        return task.measure(model, pictures.held, runtime, class_ids=ids, watch=watch).stats
-
-    return Job(
-        model=build_model(record),
-        dataset=pictures.training,
-        augment=task.transforms(pictures.training, record.image_size, record.augment),
-        settings=record.settings,
-        runtime=runtime,
-        folder=folder,
-        card=record.card(),
-        validate=validate if record.validate else None,
-        metric=metric_of(task, pictures),
-    )
-
-
-def metric_of(task: Task, pictures: Pictures) -> str:
-    """The number that chooses the best checkpoint: several labels a picture are ranked by mAP."""
-    if task.name == "classification" and pictures.training.multilabel:
-        return "mAP"
-    return task.metric
-
-
-def build_model(record: RunRecord) -> nn.Module:
-    """The model of a run with its start weights, a function of the seed alone.
+def _watching(
+    job: Job,
+    observers: Sequence[Observer] | None,
+    tensorboard: bool,
+    on_step: Call | None = None,
+    on_epoch: Call | None = None,
+) -> list[Observer]:
+    """Who watches: a bar, unless others are named, TensorBoard, and the functions to be called.
 
     Raises:
-        UsageError: an argument that the model does not have or cannot take.
+        UsageError: TensorBoard is not installed.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(record.settings.seed, "weights"))
-        try:
-            return MODELS[record.model](**record.arguments)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"{record.model}: {error}", hint="tapetum models") from error
-
-
-def chosen_backbone(model: str, asked: str | None) -> dict[str, Any]:
-    """The argument for the backbone, by the name that the model has for it; none for other models.
-
-    Raises:
-        UsageError: one was asked for and the model has none to choose.
-    """
-    name = asked or BACKBONE
-    arguments = accepted(model, {"backbone": name, "encoder": name})
-    if asked is not None and not arguments:
-        raise UsageError(f"--backbone: {model} has none to choose", hint="tapetum models")
-    return arguments
-
-
-def chosen_size(task: Task, model: str, pictures: Pictures, asked: int | None) -> int:
-    """The size asked for, else that of the task for these pictures; never above the model's own.
-
-    Raises:
-        UsageError: too small for anything.
-    """
-    if asked is not None:
-        if asked < SMALLEST:
-            raise UsageError(f"--image-size must be at least {SMALLEST}, got {asked}")
-        return asked
-    own = accepted(model, {}, defaults=True)
-    most = own.get("image_size") or own.get("min_size")
-    size = task.image_size(pictures.training)
-    return size if most is None else min(size, most)
-
-
-def parse_settings(values: dict[str, Any], task: Task) -> Settings:
-    """Settings from keywords; None means the default, of the task where it has one.
-
-    Raises:
-        UsageError: a name that is no setting, or a value that cannot be.
-    """
-    known = [field.name for field in fields(Settings)]
-    unknown = [name for name in values if name not in known]
-    if unknown:
-        raise UsageError(f"unknown setting {unknown[0]!r}", hint="one of " + ", ".join(known))
-    given = {name: value for name, value in values.items() if value is not None}
-    return Settings(**{**task.settings, **given})
-
-
-def describe(record: RunRecord, model: nn.Module) -> list[str]:
-    """What will be trained, in a few lines."""
-    parameters = sum(p.numel() for p in model.parameters()) / 1e6
-    names = ", ".join(record.classes[:8]) + (", ..." if len(record.classes) > 8 else "")
-    body = record.arguments.get("backbone") or record.arguments.get("encoder")
-    network = f"{record.model}, {body}" if body else record.model
-    settings = record.settings
-    return [
-        f"{len(record.classes)} classes: {names}",
-        f"{network}, {parameters:.2f} million parameters, pictures of {record.image_size} pixels",
-        f"{record.device} {record.precision}, {settings.optimizer}, lr {settings.lr:g}",
-    ]
+    shown: list[Observer] = list(observers or ())
+    if observers is None:
+        shown.append(ConsoleObserver(metric=job.metric, evaluations=evaluation_steps(job)))
+    if tensorboard:
+        shown.append(TensorBoardObserver(job.folder))
+    return [*shown, Calls(on_step, on_epoch)] if on_step or on_epoch else shown
 
 
 def _run(
-    job: Job,
-    observers: Sequence[Observer] | None,
-    start: Path | None = None,
-    say: Say = silent,
+    job: Job, observers: Sequence[Observer], start: Path | None = None, say: Say = silent
 ) -> None:
     """Descend, or fit in one go what is fitted."""
-    if not isinstance(job.model, Learns):
-        if start is None:
-            fit_once(job, say)
-        return
-    fit(job, [ConsoleObserver(metric=job.metric)] if observers is None else observers, start)
-
-
-def _source(data: str | Path) -> str:
-    """A path as an absolute one, so that the run finds it from anywhere; names stay names."""
-    return str(Path(data).resolve()) if Path(data).exists() else str(data)
+    if isinstance(job.model, Learns):
+        fit(job, observers, start)
+    elif start is None:
+        fit_once(job, say)

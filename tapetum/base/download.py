@@ -38,15 +38,6 @@ def unseen_bar(pieces: Iterable[int], _: int | None, __: int) -> Iterable[int]:
     return pieces
 
 
-def cache_folder() -> Path:
-    """Where files from the network are kept: TAPETUM_CACHE, else XDG_CACHE_HOME/tapetum, else
-    ~/.cache/tapetum."""
-    if chosen := os.environ.get("TAPETUM_CACHE"):
-        return Path(chosen)
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "tapetum"
-
-
 def download(
     url: str,
     path: str | Path,

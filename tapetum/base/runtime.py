@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import hashlib
 import os
 import platform
@@ -16,6 +17,7 @@ from tapetum.base.errors import UsageError
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ def choose_runtime(
 ) -> Runtime:
     """Resolve what the user said ("auto" included) to a device and precision that exist here.
 
-    "auto" precision means bf16 for training where the processor computes in it, else fp32;
-    prediction and evaluation stay in fp32 unless told otherwise.
+    "auto" precision means for training: bf16 where the processor computes in it, fp16 on CUDA GPUs
+    that do not (before compute capability 8), else fp32. Prediction and evaluation stay in fp32
+    unless told otherwise.
 
     Raises:
         UsageError: an unknown name, or a device that this machine does not have.
@@ -49,14 +52,35 @@ def choose_runtime(
     where = choose_device(device)
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision {precision!r}", hint="one of " + ", ".join(PRECISIONS))
-    if precision == "fp16" and training:
-        # Small gradients vanish in fp16 unless the loss is scaled, which the loop does not do.
-        raise UsageError("fp16 is for prediction only", hint="train in bf16 or fp32")
     if precision == "fp16" and where.type == "cpu":
         raise UsageError("fp16 needs a GPU", hint="use bf16 or fp32 on a processor")
+    if precision == "fp16" and training and where.type != "cuda":
+        raise UsageError("training in fp16 needs a CUDA GPU", hint="train in fp32")
     if precision == "auto":
-        precision = "bf16" if training and has_bf16(where) else "fp32"
+        precision = training_precision(where) if training else "fp32"
     return Runtime(where, precision)
+
+
+def training_precision(device: torch.device) -> str:
+    """What "auto" precision is in training on `device`."""
+    if has_bf16(device):
+        return "bf16"
+    return "fp16" if device.type == "cuda" else "fp32"
+
+
+def recorded_runtime(device: str, precision: str) -> tuple[Runtime, str | None]:
+    """Where a run that was trained on `device` in `precision` goes on, and in words what changes.
+
+    That is the same place where this machine has it (no words then), else what "auto" chooses; fp32
+    stays fp32.
+    """
+    try:
+        return choose_runtime(device, precision, training=True), None
+    except UsageError:
+        kept = "fp32" if precision == "fp32" else "auto"
+        runtime = choose_runtime("auto", kept, training=True)
+    words = f"the run was trained on {device} {precision}, which is not here"
+    return runtime, f"{words}: it goes on with {runtime}, whose rounding is another"
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -140,6 +164,26 @@ def undisturbed(module: torch.nn.Module) -> Iterator[None]:
         for part, training in modes:
             part.training = training
         torch.random.set_rng_state(state)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Does `error` say that there was no memory, of whatever device?
+
+    Linux often kills a process instead, which no program can catch.
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
+
+
+def release_memory() -> None:
+    """Give back what nobody holds any more, so that the next attempt finds it."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def tune_allocator() -> str:

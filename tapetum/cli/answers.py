@@ -38,6 +38,7 @@ def evaluate(
     kind: Annotated[Literal["bbox", "segm", "keypoints"] | None, arg(help_behavior_hint="")] = None,
     max_dets: Number = None,
     split: Text = None,
+    weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
     precision: Precision = "auto",
@@ -49,16 +50,18 @@ def evaluate(
     For example:
       tapetum evaluate runs/first
       tapetum evaluate runs/first photos/ --split test --save detections.json
+      tapetum evaluate retinanet_resnet50_fpn coco/ --split val
       tapetum evaluate --truth instances_val.json --predictions detections.json --json
 
     Args:
-        run: a run folder
-        data: other data than the run's own
+        run: a run folder, or the name of a published network
+        data: other data than the run's own; its classes must be among the model's, by name
         truth: COCO ground truth, with --predictions, in place of a run
         predictions: COCO results, as a list of detections
         kind: what the two files are compared by (default: bbox); a run knows its own
         max_dets: most detections a picture that count (default: 100; 20 for keypoints)
         split: train, val, test or all (default: test where there is one, else val)
+        weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto is fp32 here
@@ -81,11 +84,13 @@ def evaluate(
             run,
             data,
             split=split,
+            weights=weights,
             checkpoint=checkpoint,
             device=device,
             precision=precision,
             max_dets=max_dets,
             save=save,
+            bar=download_bar,
             progress=progress,
             say=say,
         )
@@ -101,7 +106,7 @@ def predict(
     *,
     out: Folder = None,
     save: Names = ("images",),
-    threshold: Annotated[float, arg(metavar="T")] = 0.5,
+    threshold: Annotated[float | None, arg(metavar="T", help_behavior_hint="")] = None,
     classes: Names = (),
     max_detections: Number = None,
     nms_iou: Real = None,
@@ -129,7 +134,8 @@ def predict(
         out: the folder for what --save names
         save: any of images (with the answers drawn in), coco, yolo, voc (labels, to go on with in
             CVAT or Label Studio), csv, crops (each found thing as a picture)
-        threshold: leave out objects that score below
+        threshold: leave out objects that score below (default: for each class what the run's
+            report found best, in RUN/thresholds.json; else 0.5)
         classes: names of the only classes that count (default: all)
         max_detections: most objects of a picture, the best ones (default: as many as it finds)
         nms_iou: overlap from which the weaker of two boxes of a class goes (default: the model's)
@@ -163,6 +169,7 @@ def predict(
         out=out,
         save=save,
         progress=progress,
+        say=say,
     )
     if json:
         print_json(answers)
@@ -179,7 +186,7 @@ def explain(
     image: Annotated[Positional[Path], arg(metavar="IMAGE")],
     /,
     *,
-    object: Annotated[int, arg(metavar="N")] = 0,
+    target: Annotated[str, arg(metavar="WHAT")] = "0",
     method: str = "grad-cam",
     layer: Text = None,
     out: Annotated[Path, arg(metavar="FILE")] = Path("explanation.png"),
@@ -190,13 +197,15 @@ def explain(
     """Why a run gave one of its answers: a heat map over the picture.
 
     For example:
-      tapetum explain runs/first photo.jpg --object 2 --method saliency --out why.png
-      tapetum explain resnet50 photo.jpg
+      tapetum explain runs/first photo.jpg --target box:2 --method saliency --out why.png
+      tapetum explain resnet50 photo.jpg --target "tiger cat"
+      tapetum explain runs/streets photo.jpg --target pixel:120,45
 
     Args:
         run: a run folder, or the name of a published network
         image: a picture file
-        object: which answer (object, class, or the pixels of a class); 0 is the strongest
+        target: which answer: 0 (the strongest), 1, ...; a class, or class:7 where it is called like
+            a number; box:N, mask:N or keypoint:N of thing N, keypoint:N:NAME, pixel:X,Y
         method: grad-cam, saliency, ...; a wrong name lists them all
         layer: where Grad-CAM looks; a wrong name lists them all
         out: the picture to write
@@ -210,7 +219,7 @@ def explain(
     loaded = api.load(
         run, weights=weights, checkpoint=checkpoint, device=device, bar=download_bar, say=say
     )
-    print(api.explain_file(loaded, image, out, object=object, method=method, layer=layer))
+    print(api.explain_file(loaded, image, out, target=target, method=method, layer=layer, say=say))
     return 0
 
 
@@ -221,7 +230,8 @@ def report(
     split: Text = None,
     device: Annotated[str, arg(metavar="D")] = "auto",
 ) -> int:
-    """Write RUN/report.html anew: curves, numbers, best and worst pictures, heat maps.
+    """Write RUN/report.html anew: numbers, curves, kinds of error with what they cost, best and
+    worst pictures, heat maps, what to do next; of detectors RUN/thresholds.json, too.
 
     Args:
         run: a run folder

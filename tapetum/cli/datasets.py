@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from tapetum.cli.options import Data, Flag, Format, TaskName, print_json, progress, say
+from tapetum.cli.options import Data, File, Flag, Format, TaskName, print_json, progress, say
 
 
 def check(
@@ -16,6 +16,7 @@ def check(
     *,
     task: TaskName = "detection",
     format: Format = "auto",
+    html: File = None,
     strict: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -24,18 +25,20 @@ def check(
     For example:
       tapetum check photos/
       tapetum check photos/ --strict --json
+      tapetum check photos/ --html faults.html
       tapetum check VOC2007/ --task segmentation
 
     Args:
         data: folder or file with annotations
         task: what it is to be used for, where it holds several kinds of truth
         format: what it is written in; recognised by itself
+        html: write a page that shows each kind of fault in pictures, and what to do
         strict: exit with 3 if there is an error or a warning
         json: print JSON
     """
     from tapetum import api
 
-    findings = api.check(data, format=format, task=task, progress=progress)
+    findings = api.check(data, format=format, task=task, html=html, progress=progress)
     if json:
         print_json([vars(finding) for finding in findings])
     else:
@@ -46,6 +49,8 @@ def check(
             )
     serious = sum(finding.severity != "info" for finding in findings)
     say(f"{len(findings)} findings, {serious} of them errors or warnings")
+    if html is not None:
+        say(f"page: {html}")
     return 3 if strict and serious else 0
 
 

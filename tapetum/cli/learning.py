@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
 from tapetum.base.errors import UsageError
 from tapetum.cli.options import (
+    Flag,
     Folder,
     Format,
     Number,
     Precision,
     Real,
     Text,
-    Weights,
     download_bar,
     prepare_process,
+    progress,
     say,
 )
 
@@ -34,8 +35,12 @@ def train(
     *,
     out: Folder = None,
     resume: Folder = None,
+    from_: Annotated[Path | None, arg(name="from", metavar="RUN", help_behavior_hint="")] = None,
     val: Annotated[str | None, arg(metavar="DATA", help_behavior_hint="")] = None,
-    format: Format = "auto",
+    format: Annotated[Format | None, arg(help_behavior_hint="")] = None,
+    split_ratio: Annotated[str | None, arg(metavar="R", help_behavior_hint="")] = None,
+    group_by: Annotated[str | None, arg(metavar="REGEX|FILE:COLUMN", help_behavior_hint="")] = None,
+    unlabelled: Annotated[Literal["negative", "skip"] | None, arg(help_behavior_hint="")] = None,
     epochs: Number = None,
     max_steps: Number = None,
     minutes: Real = None,
@@ -52,13 +57,14 @@ def train(
     layer_decay: Real = None,
     seed: Number = None,
     backbone: Text = None,
-    weights: Weights = "auto",
-    augment: Annotated[str, arg(metavar="NAME")] = "default",
-    device: Annotated[str, arg(metavar="D")] = "auto",
-    precision: Precision = "auto",
+    weights: Text = None,
+    augment: Text = None,
+    device: Annotated[str | None, arg(metavar="D", help_behavior_hint="")] = None,
+    precision: Annotated[Precision | None, arg(help_behavior_hint="")] = None,
     workers: Number = None,
     evaluate_every: Number = None,
     save_seconds: Real = None,
+    tensorboard: Flag = False,
     set_: Pairs = (),
 ) -> int:
     """Train MODEL on DATA; checkpoints, numbers and a report go to the run folder.
@@ -67,28 +73,37 @@ def train(
       tapetum train retinanet scenes --out runs/first --epochs 3
       tapetum train faster_rcnn photos/ --val more_photos/ --out runs/photos
       tapetum train resnet18 folder_of_classes/ --epochs 30
-      tapetum train retinanet photos/ --weights none
+      tapetum train retinanet photos/ --split-ratio 80/10/10 --group-by "^(.+?)_"
+      tapetum train --from runs/photos --epochs 80 --out runs/longer
       tapetum train --resume runs/photos
 
     Ctrl-C and SIGTERM save and leave; --resume goes on to the same bits.
 
     Args:
-        model: name of the model (tapetum models lists them)
-        data: folder or file with annotations, in any format of `tapetum check`, or "scenes"
+        model: name of the model (tapetum models lists them), or FILE.py:FUNCTION of your own
+        data: folder or file with annotations, in any format of `tapetum check`, "scenes", or
+            FILE.py:FUNCTION of your own
         out: the run folder to make (default: runs/MODEL-DATA)
         resume: the run folder to go on with; needs nothing else
+        from_: a run whose words are repeated; what is said here wins
         val: pictures to measure on (default: the data's own validation split, else a tenth)
-        format: what DATA is written in; recognised by itself
+        format: what DATA is written in (default: recognised by itself)
+        split_ratio: what to hold out where DATA has no split for validation, as in 0.2 or 80/10/10;
+            by class, near-duplicates on one side
+        group_by: pictures that belong together, by what matches in their names, or a column of
+            FILE.csv
+        unlabelled: pictures without labels are pictures of nothing, or are left out (default:
+            negative)
         epochs: passes over the pictures (default: 40; 20 for classes, 60 for maps)
         max_steps: stop after this many steps
         minutes: in place of epochs, about how long to train on this machine
         image_size: short side in pixels that the model sees (default: 320 for boxes, 160 for
             classes of photographs, small pictures as they are)
         batch_size: pictures a step (default: 4; 64 for classes, 16 for localization, 8 for maps)
-        accumulate: split a step into parts to save memory (default: 1)
+        accumulate: split a step into parts to save memory (default: 1; doubles by itself where
+            memory does not suffice)
         lr: peak learning rate (default: 0.0003)
-        optimizer: adamw, adam, sgd, rmsprop, adadelta, muon or muon-norms (default:
-            adamw)
+        optimizer: adamw (default), adam, sgd, rmsprop, adadelta, muon or muon-norms
         weight_decay: decay of the weights (default: 0.05)
         warmup_steps: steps of linear warm-up (default: 100)
         clip_norm: largest norm of the gradient, 0 for none (default: 1)
@@ -97,14 +112,15 @@ def train(
         layer_decay: rate of each stage of the backbone as a share of the next one's (default: 1)
         seed: start weights, order and augmentation follow from it (default: 0)
         backbone: resnet10, 18 (default), 34, 50, 101 or 152, where the model has one to choose
-        weights: to start from: auto (published for the model, else for its backbone), none, the
-            name of a published network, a file, an address, or a run
+        weights: to start from: auto (default: published for the model, else for its backbone),
+            none, the name of a published network, a file, an address, or a run
         augment: how pictures are varied: default, flip, none, ...; a wrong name lists the task's
-        device: auto, cpu, cuda, cuda:1 or mps
-        precision: auto takes bf16 where the processor has it
+        device: auto (default), cpu, cuda, cuda:1 or mps
+        precision: auto (default) takes bf16 where the hardware has it, fp16 on older CUDA GPUs
         workers: processes that read pictures (default: 0)
         evaluate_every: epochs between evaluations (default: about eight in all)
         save_seconds: save at least this often (default: 120)
+        tensorboard: write RUN/tensorboard, too (pip install 'tapetum[tensorboard]')
         set_: more arguments of the model, as in fpn_channels=128
     """
     from tapetum import api
@@ -113,16 +129,22 @@ def train(
     if resume is not None:
         if model is not None or data is not None:
             raise UsageError("--resume RUN stands alone: the run knows its model and data")
-        folder = api.resume(resume, bar=download_bar, say=say)
+        folder = api.resume(resume, tensorboard=tensorboard, bar=download_bar, say=say)
     else:
-        if model is None or data is None:
-            raise UsageError("train needs MODEL and DATA, or --resume RUN", hint="--help")
+        if from_ is None and (model is None or data is None):
+            raise UsageError(
+                "train needs MODEL and DATA, --from RUN or --resume RUN", hint="--help"
+            )
         folder = api.train(
             model,
             data,
-            out=out or default_folder(model, data),
+            out=out,
+            like=from_,
             val=val,
             format=format,
+            split_ratio=split_ratio,
+            group_by=group_by,
+            unlabelled=unlabelled,
             image_size=image_size,
             backbone=backbone,
             weights=weights,
@@ -131,8 +153,10 @@ def train(
             augment=augment,
             device=device,
             precision=precision,
+            progress=progress,
             say=say,
             minutes=minutes,
+            tensorboard=tensorboard,
             epochs=epochs,
             max_steps=max_steps,
             batch_size=batch_size,
@@ -153,13 +177,6 @@ def train(
     say(f"report: {api.report(folder, say=say)}")
     print(folder)
     return 0
-
-
-def default_folder(model: str, data: str) -> Path:
-    """runs/MODEL-DATA, or with the first free number behind it."""
-    name = f"{model}-{Path(data).stem or 'data'}"
-    numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in range(1, 10_000))
-    return next(path for path in numbered if not path.exists())
 
 
 def parse_pairs(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import tyro
 
 from tapetum.base.errors import TapetumError, printable
-from tapetum.cli import about, answers, datasets, learning
+from tapetum.base.places import cache_folder
+from tapetum.cli import about, answers, datasets, exporting, learning
 
 DESCRIPTION = """Computer vision from lectures to practice: train, measure, predict, explain.
 
@@ -31,6 +32,8 @@ TAPETUM_DEBUG=1 (or --debug) shows the traceback of an error.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and exit with its code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # Its cache of fonts belongs to ours: a command writes nowhere else.
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
     debug = "--debug" in words or bool(os.environ.get("TAPETUM_DEBUG"))
     words = [word for word in words if word != "--debug"]
     if words == ["--version"]:
@@ -54,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _application() -> tyro.extras.SubcommandApp:
     application = tyro.extras.SubcommandApp()
-    for module in (learning, answers, datasets, about):
+    for module in (learning, answers, datasets, exporting, about):
         for command in module.COMMANDS:
             application.command(command, name=command.__name__.rstrip("_"))
     return application

@@ -11,10 +11,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from tapetum.base.download import cache_folder
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.files import safe_path, sha256
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.base.places import cache_folder
 
 SUFFIX = ".zip"
 _PIECE = 1 << 20

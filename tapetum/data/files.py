@@ -17,6 +17,7 @@ from tapetum.data.needs import BACKGROUND, narrowed, states_one_label
 from tapetum.data.picture import Annotations, Picture
 from tapetum.data.segments import segments_to_masks
 from tapetum.data.semantic import MOST_CLASSES, paint_semantic, read_semantic
+from tapetum.data.sequence import IN_PYTHON, is_own_data, open_own
 from tapetum.data.splits import choose_split
 from tapetum.structures import Sample, Target
 
@@ -149,7 +150,8 @@ def open_dataset(
     limits: Limits = DEFAULT_LIMITS,
 ) -> Dataset:
     """A dataset by its path, or "scenes", which is built in (write "./scenes" for a folder), also
-    with a challenge, as in "scenes:clutter" (`tapetum.data.scenes.open_scenes`).
+    with a challenge, as in "scenes:clutter" (`tapetum.data.scenes.open_scenes`), or a function in a
+    Python file, "FILE.py:FUNCTION" (`tapetum.data.sequence.open_own`).
 
     split: "train", "val", "test", "all", or one of the dataset's own (`tapetum.data.splits`).
     need: what its samples must carry, one of `tapetum.data.dataset.NEEDS`.
@@ -163,6 +165,11 @@ def open_dataset(
         from tapetum.data.scenes import open_scenes
 
         return open_scenes(data, split, need)
+    if is_own_data(data):
+        return open_own(str(data), split, need=need, hold_out=hold_out)
+    if data == IN_PYTHON:
+        hint = "tapetum.evaluate(run, samples), resume(run, samples), report(run, samples)"
+        raise UsageError("samples in Python are not kept with a run: give them again", hint=hint)
     annotations = read_annotations(data, format, limits, need=need)
     return FileDataset(annotations, split, need=need, hold_out=hold_out, limits=limits)
 

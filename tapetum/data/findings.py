@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +51,9 @@ _WARNINGS = {
     "class-names-missing": "no list of class names; numbers are used",
     "class-id-differs": "a class has different ids in two files of the dataset",
     "picture-duplicate": "the same picture twice in one split",
+    "picture-near-duplicate": "nearly the same picture twice in one split",
     "split-leak": "the same pixels in two splits",
+    "split-near-leak": "nearly the same picture in two splits",
     "split-overlap": "the same picture file in two splits",
     "label-without-picture": "a label file or map without a picture",
     "class-empty": "a folder of a class without a picture",
@@ -89,12 +93,33 @@ class Log:
     root: Path
     findings: list[Finding] = field(default_factory=list)
 
-    def note(self, code: str, file: Path | str, where: str, message: str) -> None:
-        """Add one finding; its severity is the code's. All text becomes printable."""
-        severity = CODES[code][0]
+    def note(
+        self,
+        code: str,
+        file: Path | str,
+        where: str,
+        message: str,
+        *,
+        picture: str | None = None,
+        box: Sequence[float] = (),
+        twin: str | None = None,
+    ) -> None:
+        """Add one finding; its severity is the code's. All text becomes printable; a box (x y
+        width height) that is not finite is not kept."""
         name = self.name(file) if isinstance(file, Path) else file
-        text = (printable(part) for part in (name, where, message))
-        self.findings.append(Finding(code, severity, *text))
+        known = len(box) == 4 and math.isfinite(sum(box))
+        self.findings.append(
+            Finding(
+                code,
+                CODES[code][0],
+                printable(name),
+                printable(where),
+                printable(message),
+                picture=None if picture is None else printable(picture),
+                box=(box[0], box[1], box[2], box[3]) if known else None,
+                twin=None if twin is None else printable(twin),
+            )
+        )
 
     def name(self, file: Path) -> str:
         """The name of a file as findings give it."""

@@ -103,7 +103,11 @@ class _Facts(NamedTuple):
 
 
 def read_image(
-    source: Source, limits: Limits = DEFAULT_LIMITS, *, name: str | None = None
+    source: Source,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    name: str | None = None,
+    at_least: int | None = None,
 ) -> ImageFile:
     """Decode a picture to 8-bit RGB, upright; of an animation the first frame.
 
@@ -114,6 +118,9 @@ def read_image(
     Nothing is written or printed, and no setting of Pillow is changed; its own bound
     (178,956,970 pixels, as it ships) holds beside `limits`.
     name: what to call `source` in messages, where it is not a path.
+    at_least: a length in pixels that suffices for the shorter side: a JPEG may be decoded at 1/2,
+    1/4 or 1/8 of its size, by leaving out frequencies, which is faster. `raw_size` stays that of
+    the file, `size` is that of the pixels; sides are rounded up.
 
     Raises:
         ImageError: not a file, not one of the formats, over a limit, cut short or damaged.
@@ -121,7 +128,7 @@ def read_image(
     if isinstance(source, Image.Image | np.ndarray):
         return _from_pixels(source, limits, name or "image")
     file = name or (str(source) if isinstance(source, str | Path) else "image")
-    rgb, facts = _decode(source, limits, file, to_rgb)
+    rgb, facts = _decode(source, limits, file, to_rgb, at_least)
     return ImageFile(_to_tensor(rgb), file, *facts)
 
 
@@ -144,6 +151,7 @@ def _decode(
     limits: Limits,
     file: str,
     convert: Callable[[Image.Image], np.ndarray],
+    at_least: int | None = None,
 ) -> tuple[np.ndarray, _Facts]:
     """What `convert` makes of the loaded image, upright, and what else was learnt."""
     with _refusing(file), captured() as notes:
@@ -152,6 +160,8 @@ def _decode(
         with captured(native=kind == "TIFF") as loud:
             image = _open(stream, kind, file, limits)
             mode, raw_size = image.mode, _raw_size(image)
+            if at_least is not None and kind == "JPEG":
+                image.draft(None, (at_least, at_least))
             image.load()
             notes += loud
         left = UPRIGHT if _already_turned(image, kind) else orientation

@@ -73,7 +73,7 @@ def _sound(boxes: Boxes, place: Callable[[int], Place], log: Log) -> np.ndarray:
         ("box-zero-size", empty, "has no size"),
     ):
         for row in np.flatnonzero(flagged).tolist():
-            _note(log, code, place(row), f"box {_text(boxes.xywh[row])} {words}")
+            _note(log, code, place(row), f"box {_text(boxes.xywh[row])} {words}", boxes.xywh[row])
     return finite & ~negative & ~empty
 
 
@@ -97,7 +97,7 @@ def _inside(
     ):
         for row in np.flatnonzero(flagged).tolist():
             message = f"box {_text(boxes.xywh[row])} {words} {_size(width[row], height[row])}"
-            _note(log, code, place(row), message)
+            _note(log, code, place(row), message, boxes.xywh[row])
     return ~outside & ~vanishing
 
 
@@ -107,7 +107,7 @@ def _note_tiny(
     for row in np.flatnonzero(keep & (clipped < 1).any(1)).tolist():
         width, height = clipped[row]
         message = f"box {_text(boxes.xywh[row])} is {width:g} x {height:g} pixels in its picture"
-        _note(log, "box-tiny", place(row), message)
+        _note(log, "box-tiny", place(row), message, boxes.xywh[row])
 
 
 def _note_duplicates(
@@ -123,9 +123,9 @@ def _note_duplicates(
     for number, repeated in enumerate(same, start=1):
         first = first if repeated else number
         if repeated:
-            where = place(rows[first]).where
-            message = f"the same box {_text(boxes.xywh[rows[number]])} and class as at {where}"
-            _note(log, "box-duplicate", place(rows[number]), message)
+            where, xywh = place(rows[first]).where, boxes.xywh[rows[number]]
+            message = f"the same box {_text(xywh)} and class as at {where}"
+            _note(log, "box-duplicate", place(rows[number]), message, xywh)
 
 
 def _areas(boxes: Boxes, keep: np.ndarray, place: Callable[[int], Place], log: Log) -> np.ndarray:
@@ -139,17 +139,20 @@ def _areas(boxes: Boxes, keep: np.ndarray, place: Callable[[int], Place], log: L
     small = given & ~absurd & ~boxes.outlined & (stated < own - slack)
     for row in np.flatnonzero(absurd).tolist():
         message = f"area {stated[row]:g} of a box {_text(boxes.xywh[row])} of {own[row]:g}"
-        _note(log, "area-mismatch", place(row), message)
+        _note(log, "area-mismatch", place(row), message, boxes.xywh[row])
     if small.any():  # one finding: a file whose outlines were taken out has it everywhere
         row = int(np.argmax(small))
         message = f"area {stated[row]:g} of a box of {own[row]:g} without an outline"
-        _note(log, "area-mismatch", place(row), f"{message}, {small.sum():,} like this")
+        message = f"{message}, {small.sum():,} like this"
+        _note(log, "area-mismatch", place(row), message, boxes.xywh[row])
     unusable = ~np.isfinite(stated) | (stated < 0)
     return np.where(unusable, own, stated)
 
 
-def _note(log: Log, code: str, place: Place, message: str) -> None:
-    log.note(code, place.file, place.where, f"{message} (picture {place.picture})")
+def _note(log: Log, code: str, place: Place, message: str, xywh: np.ndarray) -> None:
+    words = f"{message} (picture {place.picture})"
+    box = xywh.tolist()
+    log.note(code, place.file, place.where, words, picture=place.picture, box=box)
 
 
 def _text(xywh: np.ndarray) -> str:

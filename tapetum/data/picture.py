@@ -132,6 +132,8 @@ class Finding:
 
     code: stable and short, as in "box-outside"; severity: "error" (cannot be used), "warning"
     (used, but probably wrong) or "info"; where: line, id or class inside `file`.
+    picture: name of the picture that it is about, where that is not `file` itself. box: x y width
+    height of the thing, as the file has it. twin: the other of two pictures, by its file or name.
     """
 
     code: str
@@ -139,6 +141,9 @@ class Finding:
     file: str
     where: str
     message: str
+    picture: str | None = None
+    box: tuple[float, float, float, float] | None = None
+    twin: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

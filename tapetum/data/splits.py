@@ -124,7 +124,7 @@ def with_held_out(
         raise UsageError("it has a split for testing already", file=annotations.root)
     made = held_out(pictures, annotations.classes, wish, alike)
     held = " and ".join(f"{len(made[name])} for {name}" for name in list(made)[1:])
-    words = f"of the {len(pictures)} pictures in {source!r}, {held} are held out"
+    words = f"{held} held out of the {len(pictures)} pictures in {source!r}"
     return with_splits(annotations, made, words)
 
 

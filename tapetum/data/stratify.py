@@ -17,8 +17,9 @@ def stratify(
     which decides what the shares leave open.
 
     Iterative stratification (Sechidis et al. 2011, "On the Stratification of Multi-Label Data",
-    algorithm 1): the rarest class is dealt out first, each group to the part that lacks it most;
-    here large groups go before small ones. No part stays empty.
+    algorithm 1): the rarest class is dealt out first, each group to the part that lacks it most.
+    Here lacking is relative to a part's share, so that of two pictures of a class one comes to a
+    small part while there is room; large groups go before small ones; no part stays empty.
 
     Raises:
         ValueError: fewer groups than parts.
@@ -45,22 +46,30 @@ class _Dealing:
     """What each part still lacks, and what it was given."""
 
     def __init__(self, having: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> None:
-        self.having, self.sizes = having, sizes
+        self.having, self.sizes, self.shares = having, sizes, shares
         self.lacks = shares * sizes.sum()  # (K,)
         self.lacks_of = shares[:, None] * having.sum(0)  # (K, C)
+        self.spare = np.maximum(0.5, 0.1 * self.lacks)
         self.part = np.full(len(sizes), -1, dtype=np.int64)
 
     def give(self, group: int, label: int | None = None) -> None:
-        """Deal one group to the part that lacks its class most, or pictures, where none is meant
-        or several parts lack it equally."""
-        wanting = np.arange(len(self.lacks))
-        if label is not None:
-            most = self.lacks_of[:, label].max()
-            wanting = np.flatnonzero(self.lacks_of[:, label] >= most - 1e-9)
-        part = wanting[self.lacks[wanting].argmax()]
+        """Deal one group to the part with room that lacks most of its share in the class, else of
+        pictures; where several do, to the largest."""
+        room = np.flatnonzero(self.lacks + self.spare >= self.sizes[group])
+        if not len(room):
+            room = np.array([self.lacks.argmax()])
+        lacks = self.lacks if label is None else self.lacks_of[:, label]
+        urgent = _largest(room, lacks / self.shares)
+        urgent = _largest(urgent, self.lacks / self.shares) if label is not None else urgent
+        part = urgent[self.shares[urgent].argmax()]
         self.part[group] = part
         self.lacks[part] -= self.sizes[group]
         self.lacks_of[part] -= self.having[group]
+
+
+def _largest(among: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Those of `among` whose value is the largest, but for rounding."""
+    return among[values[among] >= values[among].max() - 1e-9]
 
 
 def _fill_empty(part: np.ndarray, sizes: np.ndarray, parts: int, ranked: np.ndarray) -> None:

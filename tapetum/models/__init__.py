@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from tapetum.base.errors import UsageError
+from tapetum.base.own import own_function
 from tapetum.models.classification.airbench import airbench
 from tapetum.models.classification.knn import knn
 from tapetum.models.classification.linear import linear
@@ -25,6 +27,7 @@ from tapetum.models.detection.retinanet import retinanet
 from tapetum.models.instances.keypoint_rcnn import keypoint_rcnn
 from tapetum.models.instances.mask_rcnn import mask_rcnn
 from tapetum.models.localization.localizer import localizer
+from tapetum.models.own import declared_task, is_own, own_model
 from tapetum.models.segmentation.unet import unet
 
 Functions = dict[str, Callable[..., nn.Module]]
@@ -55,13 +58,42 @@ MODELS: Functions = {name: f for models in BY_TASK.values() for name, f in model
 __all__ = ["BY_TASK", "MODELS", "accepted", "task_of"]
 
 
+def lasting_name(model: str) -> str:
+    """What means the model from any folder: a name in MODELS, or "FILE.py:FUNCTION" with the
+    absolute path of the file.
+
+    Raises:
+        UsageError: it means none.
+    """
+    own = own_function(model)
+    if own is None and model not in MODELS:
+        hint = "one of " + ", ".join(MODELS) + ", or FILE.py:FUNCTION"
+        raise UsageError(f"unknown model {model!r}", hint=hint)
+    return model if own is None else str(own)
+
+
+def model_function(model: str) -> Callable[..., nn.Module]:
+    """The function of a name in MODELS, or that which "FILE.py:FUNCTION" names.
+
+    Raises:
+        UsageError: there is none, or the file is no file of a model.
+    """
+    return own_model(model) if is_own(model) else MODELS[lasting_name(model)]
+
+
 def task_of(model: str) -> str:
-    """The task of a name in MODELS."""
-    return next(task for task, models in BY_TASK.items() if model in models)
+    """The task of a name in MODELS, or the one that a function in a file declares.
+
+    Raises:
+        UsageError: as for `model_function`.
+    """
+    named = (task for task, models in BY_TASK.items() if model in models)
+    return next(named, None) or str(declared_task(model_function(model)))
 
 
 def accepted(model: str, values: Mapping[str, Any], *, defaults: bool = False) -> dict[str, Any]:
     """Of `values` those that the model has an argument for; `defaults`: over its own defaults."""
-    parameters = inspect.signature(MODELS[model]).parameters
-    own = {p.name: p.default for p in parameters.values()} if defaults else {}
-    return own | {name: value for name, value in values.items() if name in parameters}
+    parameters = inspect.signature(model_function(model)).parameters
+    own = {p.name: p.default for p in parameters.values() if p.default is not p.empty}
+    given = {name: value for name, value in values.items() if name in parameters}
+    return own | given if defaults else given

@@ -31,7 +31,8 @@ _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
 class Card:
     """What is needed, beside the weights, to build a model again and to read its answers.
 
-    model: its name in MODELS; arguments: what that function was called with, JSON values.
+    model: its name in MODELS, or the absolute "FILE.py:FUNCTION" of one's own. arguments: what that
+    function was called with, JSON values.
     classes: class names, index = label; class_ids: the dataset's own ids for writing back.
     keypoint_names, skeleton: of an object's keypoints, and the pairs of them that a line joins.
     """
@@ -72,19 +73,20 @@ def text_writer(text: str) -> Writer:
 
 
 def load_model(
-    folder: Path, models: Mapping[str, Callable[..., nn.Module]]
+    folder: Path, find: Callable[[Card], Callable[..., nn.Module]]
 ) -> tuple[nn.Module, Card]:
     """Build the model that the bundle `folder` describes and fill in its weights.
+
+    find: the function of the model that a card names.
 
     Raises:
         CheckpointError: damaged, of an unknown model, or with weights that do not fit.
     """
     verify_bundle(folder)
     card = read_card(folder)
-    if card.model not in models:
-        raise CheckpointError(f"unknown model {card.model!r}", file=folder / CARD)
+    function = find(card)
     try:
-        model = models[card.model](**card.arguments)
+        model = function(**card.arguments)
     except (TypeError, ValueError) as error:
         why = f"{card.model} refuses these arguments: {error}"
         raise CheckpointError(why, file=folder / CARD) from error

@@ -8,7 +8,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from tapetum.base.runtime import Runtime, undisturbed
+from tapetum.base.runtime import Runtime, is_out_of_memory, release_memory, undisturbed
 from tapetum.structures import Batch, Model, Objects, Prediction
 
 MOST_WAITING = 4
@@ -51,11 +51,26 @@ def predict(
             largest = max(waiting.values(), key=len)
             held = sum(map(len, waiting.values()))
             if len(largest) == batch_size or held == MOST_WAITING * batch_size:
-                found.update(_answer(model, largest, runtime))
+                found.update(_answer_in_parts(model, largest, runtime))
                 largest.clear()
         for group in waiting.values():
-            found.update(_answer(model, group, runtime))
+            found.update(_answer_in_parts(model, group, runtime))
     return [found[index] for index in range(len(found))]
+
+
+def _answer_in_parts(
+    model: Model, group: Sequence[tuple[int, Batch]], runtime: Runtime
+) -> dict[int, Prediction]:
+    """`_answer`, by halves where there is no memory for the whole."""
+    try:
+        return _answer(model, group, runtime)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or len(group) == 1:
+            raise
+    release_memory()
+    half = len(group) // 2
+    first = _answer_in_parts(model, group[:half], runtime)
+    return first | _answer_in_parts(model, group[half:], runtime)
 
 
 def _answer(

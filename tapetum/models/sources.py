@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor, nn
 
-from tapetum.base.download import Bar, cache_folder, digest_of_name, download, unseen_bar
+from tapetum.base.download import Bar, digest_of_name, download, unseen_bar
 from tapetum.base.errors import CheckpointError, DownloadError, UsageError
 from tapetum.base.files import sha256
+from tapetum.base.places import cache_folder
 from tapetum.base.progress import Say, silent
-from tapetum.models import MODELS, accepted
+from tapetum.models import accepted, model_function
 from tapetum.models.checkpoint import WEIGHTS, Card, find_checkpoint, read_card, read_tensors
+from tapetum.models.own import is_own
 from tapetum.models.published import BODIES, PUBLISHED, Published, published
 from tapetum.models.weights import Transfer, read_weights, transfer
 
@@ -129,7 +131,7 @@ def build_network(
     if source is None:
         raise UsageError("a network without weights says nothing", where="--weights none")
     card = entry.card()
-    model = MODELS[card.model](**card.arguments)
+    model = model_function(card.model)(**card.arguments)
     result, path = source.into(model, bar)
     if result.missing or result.left_out:
         why = "its weights are not of the whole network, or of one with other classes"
@@ -140,7 +142,10 @@ def build_network(
 
 
 def automatic(model: str, arguments: Mapping[str, Any]) -> Published | None:
-    """What is published for this model, else for the ResNet in it; None if neither fits."""
+    """What is published for this model, else for the ResNet in it; None if neither fits, and for
+    one's own model, of which nobody here knows what it would make of them."""
+    if is_own(model):
+        return None
     given = accepted(model, {}, defaults=True) | dict(arguments)
     for entry in PUBLISHED:
         if entry.model == model and entry == published(entry.name.partition(".")[0]):

@@ -5,9 +5,13 @@ from tapetum.reporting.contents import (
     Crop,
     Curve,
     Explanation,
+    Mistakes,
+    Moment,
     Panel,
     ReportContents,
     Sheet,
+    Suggestion,
+    Table,
 )
 from tapetum.reporting.page import make_page, write_report
 
@@ -16,9 +20,13 @@ __all__ = [
     "Crop",
     "Curve",
     "Explanation",
+    "Mistakes",
+    "Moment",
     "Panel",
     "ReportContents",
     "Sheet",
+    "Suggestion",
+    "Table",
     "make_page",
     "write_report",
 ]

@@ -17,7 +17,16 @@ from tapetum.render import (
     to_image,
 )
 from tapetum.render.overlay import overlay_heat
-from tapetum.reporting.contents import ClassRow, Crop, Explanation, Panel, ReportContents, Sheet
+from tapetum.reporting.contents import (
+    ClassRow,
+    Crop,
+    Explanation,
+    Mistakes,
+    Panel,
+    ReportContents,
+    Sheet,
+)
+from tapetum.reporting.next import classification_steps, next_steps
 from tapetum.reporting.run import CROPS, MAPS, SHEETS, Run, frame
 from tapetum.structures import Target
 from tapetum.tasks.classification import ClassificationMeasured
@@ -27,18 +36,20 @@ def classification_report(run: Run, measured: ClassificationMeasured) -> ReportC
     """Everything that the report of a classifier shows; `measured` is on `run.dataset`."""
     belief = belief_in_truth(measured)  # (N,)
     order = np.argsort(belief, kind="stable")
-    several = isinstance(measured.result, MultilabelResult)
+    metric = "mAP" if isinstance(measured.result, MultilabelResult) else "top1"
+    surest = [_mistake(run, measured, int(i)) for i in _mistakes(measured)[:CROPS]]
     return frame(
         run,
         measured.stats,
-        "mAP" if several else "top1",
+        metric,
         verdicts=verdicts(measured),
         class_rows=class_rows(measured),
         panels=_panels(run, measured),
         best=[_sheet(run, measured, int(i)) for i in order[::-1][:SHEETS]],
         worst=[_sheet(run, measured, int(i)) for i in order[:SHEETS]],
-        false_alarms=[_mistake(run, measured, int(i)) for i in _mistakes(measured)[:CROPS]],
+        errors=[Mistakes("the surest mistakes", examples=surest)] if surest else [],
         explanations=_explanations(run, measured, order[::-1]),
+        next_steps=next_steps(run, metric, classification_steps(run, measured)),
     )
 
 

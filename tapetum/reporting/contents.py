@@ -37,12 +37,61 @@ class Crop:
 
 
 @dataclass(frozen=True, eq=False)
+class Mistakes:
+    """A kind of error: how often it happens, what it costs, what to do, and a few examples.
+
+    count: among what the report shows; everywhere: among all answers, however weak. cost: what the
+    metric would gain without it. All three are None where a kind is shown by examples alone.
+    meaning: of the name.
+    """
+
+    name: str
+    count: int | None = None
+    everywhere: int | None = None
+    cost: float | None = None
+    meaning: str = ""
+    advice: str = ""
+    examples: Sequence[Crop] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of text and numbers under a title. heads: of the columns; the first one names a row."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str | float | None]]
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What a model said of a few pictures at one moment of its training; all moments show the same.
+
+    title: when, as in "step 219 of 876". lines: what there is to say of it.
+    """
+
+    title: str
+    sheets: Sequence[Sheet]
+    lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Suggestion:
+    """What to do next, and the command that does it, if there is one."""
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class Explanation:
     """A detection and its heat map.
 
     image: the picture with the thing's box. heat: the map over the picture. method: as in
     "grad-cam at p3". inside: share of the heat inside the thing, 0 to 1; area: the thing's share
-    of the picture, which is what chance would give. place: what it is inside of.
+    of the picture, which is what chance would give. place: what it is inside of. verdict: is the
+    answer right? In a word or two; "" where that is not known.
     """
 
     image: Image.Image
@@ -54,6 +103,7 @@ class Explanation:
     inside: float | None = None
     area: float | None = None
     place: str = "box"
+    verdict: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +145,15 @@ class ReportContents:
     parameters: count of the model's weights.
     classes: names. splits: split -> number of pictures.
     class_counts: split -> things per class, in the order of `classes`.
+    progress: what the model said of the same pictures while it learnt, the first moment first.
     history: rows of metrics.jsonl: steps (event "step") and evaluations (event "evaluation").
     metric: the number that chose the checkpoint. stats: final numbers by name, in their order.
     stats_note: how they were measured. class_rows: the same for each class.
     curves: precision over recall for each class, and curves_note: at which IoU.
-    panels: other charts and pictures of the task, such as a confusion matrix.
+    panels: other charts and pictures of the task, such as a confusion matrix. tables: likewise.
+    errors: kinds of error, the most costly first where that is known; errors_note: how they are
+    told apart. relabel: pictures whose labels deserve a second look.
+    next_steps: what the run suggests, the most promising first.
     """
 
     title: str
@@ -113,6 +167,7 @@ class ReportContents:
     classes: Sequence[str] = ()
     splits: Mapping[str, int] = field(default_factory=dict)
     class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    progress: Sequence[Moment] = ()
     history: Sequence[Mapping[str, Any]] = ()
     metric: str = "AP"
     stats: Mapping[str, float | None] = field(default_factory=dict)
@@ -121,9 +176,12 @@ class ReportContents:
     curves: Sequence[Curve] = ()
     curves_note: str = ""
     panels: Sequence[Panel] = ()
+    tables: Sequence[Table] = ()
     best: Sequence[Sheet] = ()
     worst: Sequence[Sheet] = ()
-    misses: Sequence[Crop] = ()
-    false_alarms: Sequence[Crop] = ()
+    errors: Sequence[Mistakes] = ()
+    errors_note: str = ""
+    relabel: Table | None = None
     explanations: Sequence[Explanation] = ()
     notes: Sequence[str] = ()
+    next_steps: Sequence[Suggestion] = ()

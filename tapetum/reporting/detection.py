@@ -3,87 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from PIL import Image
-from torch import Tensor
 
 from tapetum.evaluation import ClassRow as ClassNumbers
 from tapetum.evaluation import per_class, precision_recall_curve
+from tapetum.evaluation.errors import ERRORS
 from tapetum.explain import heat_inside
 from tapetum.render import draw_things
 from tapetum.render.overlay import overlay_heat
-from tapetum.reporting.contents import ClassRow, Crop, Curve, Explanation, ReportContents, Sheet
-from tapetum.reporting.examples import (
-    PictureOutcome,
-    best_and_worst,
-    class_thresholds,
-    false_alarms,
-    misses,
-    picture_outcomes,
-    why_false,
-    why_missed,
-)
-from tapetum.reporting.run import CROPS, MAPS, SHEETS, Run, frame
-from tapetum.structures import Objects, Target
+from tapetum.reporting.contents import ClassRow, Curve, Explanation, Panel, ReportContents, Sheet
+from tapetum.reporting.crops import pose
+from tapetum.reporting.detection_tables import confusion, doubtful_labels, thresholds_table
+from tapetum.reporting.examples import PictureOutcome, best_and_worst, picture_outcomes
+from tapetum.reporting.inspected import OVERLAPS, Inspected
+from tapetum.reporting.mistakes import COSTLY, MEANINGS, NOTE, kinds_of_mistakes
+from tapetum.reporting.next import LOOSE, detection_steps, next_steps
+from tapetum.reporting.run import MAPS, SHEETS, Run, frame
+from tapetum.structures import Target
 from tapetum.tasks.detection import DetectionMeasured
 
 KINDS = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
-OVERLAPS = {"bbox": "IoU", "segm": "IoU", "keypoints": "OKS"}
+WRONG_MAPS = 4
+"""Most heat maps of wrong answers, beside `MAPS` of right ones."""
 
 
 def detection_report(run: Run, measured: DetectionMeasured) -> ReportContents:
     """Everything that the report of a detector shows; `measured` is on `run.dataset`."""
-    outcomes = picture_outcomes(measured)
+    assert run.thresholds is not None  # the caller has chosen them
+    view = Inspected(measured, np.array(run.thresholds))
+    outcomes = picture_outcomes(measured, view.thresholds)
     best, worst = best_and_worst(outcomes, SHEETS)
     sheets = {o.index: _sheet(o, run) for o in [*best, *worst]}
     what, overlap = KINDS[measured.kind], OVERLAPS[measured.kind]
+    shown = confusion(view)
+    thresholds = thresholds_table(view, run.chosen_on)
     return frame(
         run,
         measured.stats,
         "AP",
-        verdicts=verdicts(measured, outcomes),
+        verdicts=verdicts(view, outcomes),
         stats_note=f"COCO's definition, of {what}; overlaps are {overlap}; "
         "areas in pixels of the original pictures.",
         class_rows=_class_rows(measured),
         curves=_curves(measured),
         curves_note=f"{overlap} 0.5",
+        panels=[shown] if isinstance(shown, Panel) else [],
+        tables=[thresholds] if isinstance(shown, Panel) else [shown, thresholds],
         best=[sheets[o.index] for o in best],
         worst=[sheets[o.index] for o in worst],
-        misses=[_missed(o, row, run) for o, row in misses(outcomes, CROPS)],
-        false_alarms=[_alarm(o, row, run) for o, row in false_alarms(outcomes, CROPS)],
+        errors=kinds_of_mistakes(run, view),
+        errors_note=NOTE,
+        relabel=doubtful_labels(view),
         explanations=_explanations(outcomes, run),
         notes=(
-            "Pictures show the detections above each class's threshold of the best F1, given in "
-            "the table of classes. Truth is dashed, predictions are solid.",
+            "Pictures show the detections above the threshold of their class, given in the table "
+            "of thresholds. Truth is dashed, predictions are solid.",
         ),
+        next_steps=next_steps(run, "AP", detection_steps(run, view)),
     )
 
 
-def verdicts(measured: DetectionMeasured, outcomes: Sequence[PictureOutcome]) -> list[str]:
+def verdicts(view: Inspected, outcomes: Sequence[PictureOutcome]) -> list[str]:
     """What the run says, in sentences, the most important first."""
-    stats = measured.result.stats
+    stats = view.measured.result.stats
     sentences = []
     found = sum(int(o.seen.sum()) for o in outcomes)
     total = sum(len(o.seen) for o in outcomes)
     alarms = sum(int((~o.right).sum()) for o in outcomes)
     if total:
         sentences.append(
-            f"AP {stats['AP']:.3f}, AP50 {stats['AP50']:.3f}: at the best thresholds {found} of "
+            f"AP {stats['AP']:.3f}, AP50 {stats['AP50']:.3f}: above the thresholds {found} of "
             f"{total} things are found, with {alarms} false alarms on {len(outcomes)} pictures."
         )
-    rows = [row for row in per_class(measured.result) if row.truths]
+    rows = [row for row in per_class(view.measured.result) if row.truths]
     low, high = min(rows, key=_by_ap, default=None), max(rows, key=_by_ap, default=None)
     if low and high and high.ap - low.ap > 0.02:
         sentences.append(
             f"The easiest class is {high.name} (AP {high.ap:.3f}), the hardest {low.name} "
             f"(AP {low.ap:.3f}, {low.truths} true things here)."
         )
-    if stats["AP50"] - stats["AP75"] > 0.35:
+    costs = view.errors.costs
+    worst = max(ERRORS, key=lambda name: costs[name])
+    if costs[worst] >= COSTLY:
+        meaning = MEANINGS[worst].format(overlap=OVERLAPS[view.measured.kind])
         sentences.append(
-            f"Things are found but their boxes are loose: AP50 is {stats['AP50']:.2f}, AP75 only "
-            f"{stats['AP75']:.2f}. Longer training or larger pictures (--image-size) help."
+            f"Of the kinds of error {worst} costs most ({meaning}): without it AP50 would be "
+            f"{view.errors.ap + costs[worst]:.3f}."
+        )
+    if stats["AP50"] - stats["AP75"] > LOOSE:
+        sentences.append(
+            f"Things are found but their {KINDS[view.measured.kind]} are loose: AP50 is "
+            f"{stats['AP50']:.2f}, AP75 only {stats['AP75']:.2f}."
         )
     return sentences
 
@@ -93,8 +104,6 @@ def _by_ap(row: ClassNumbers) -> float:
 
 
 def _class_rows(measured: DetectionMeasured) -> list[ClassRow]:
-    rows = per_class(measured.result)
-    thresholds = class_thresholds(measured)
     return [
         ClassRow(
             row.name,
@@ -104,10 +113,9 @@ def _class_rows(measured: DetectionMeasured) -> list[ClassRow]:
                 "AP75": row.ap75,
                 "AR": row.ar,
                 "true things": row.truths,
-                "threshold": float(threshold),
             },
         )
-        for row, threshold in zip(rows, thresholds, strict=True)
+        for row in per_class(measured.result)
     ]
 
 
@@ -123,73 +131,30 @@ def _curves(measured: DetectionMeasured) -> list[Curve]:
 
 def _sheet(outcome: PictureOutcome, run: Run) -> Sheet:
     picture = run.dataset[outcome.index].image
-    drawn = draw_things(picture, outcome.found, run.dataset.classes, outcome.truth, **_pose(run))
+    drawn = draw_things(
+        picture, outcome.found, run.dataset.classes, outcome.truth, **pose(run.dataset)
+    )
     return Sheet(drawn, outcome.name, outcome.caption())
 
 
-def _missed(outcome: PictureOutcome, row: int, run: Run) -> Crop:
-    thing = outcome.truth[[row]]
-    name = run.dataset.classes[int(thing.labels[0])]
-    image = _crop(run.dataset[outcome.index].image, thing, run, truth=True)
-    reason = why_missed(outcome, row, run.dataset.classes)
-    return Crop(image, outcome.name, name, None, reason)
-
-
-def _alarm(outcome: PictureOutcome, row: int, run: Run) -> Crop:
-    thing = outcome.found[[row]]
-    assert thing.scores is not None
-    name, score = run.dataset.classes[int(thing.labels[0])], float(thing.scores[0])
-    image = _crop(run.dataset[outcome.index].image, thing, run, truth=False)
-    reason = why_false(outcome, row, run.dataset.classes)
-    return Crop(image, outcome.name, name, score, reason)
-
-
-def _crop(picture: Tensor, thing: Objects, run: Run, *, truth: bool) -> Image.Image:
-    """The surroundings of a thing, twice its size and at least 64 pixels, with its box."""
-    height, width = picture.shape[-2:]
-    x1, y1, x2, y2 = thing.boxes[0].tolist()
-    reach = max(x2 - x1, y2 - y1, 32.0)
-    left, top = int(max(0, (x1 + x2) / 2 - reach)), int(max(0, (y1 + y2) / 2 - reach))
-    right = int(min(width, (x1 + x2) / 2 + reach)) + 1
-    bottom = int(min(height, (y1 + y2) / 2 + reach)) + 1
-    moved = _within(thing, (left, top, right, bottom))
-    part, classes = picture[:, top:bottom, left:right], run.dataset.classes
-    if truth:
-        nothing = Objects.empty(scored=True)
-        return draw_things(part, nothing, classes, moved, **_pose(run), legend=False, labels=False)
-    return draw_things(part, moved, classes, **_pose(run), labels=False)
-
-
-def _pose(run: Run) -> dict[str, Any]:
-    """How keypoints are drawn."""
-    return {"skeleton": run.dataset.skeleton, "keypoint_names": run.dataset.keypoint_names}
-
-
-def _within(things: Objects, window: tuple[int, int, int, int]) -> Objects:
-    """Things in the frame of a window left, top, right, bottom of their picture."""
-    left, top, right, bottom = window
-    masks, points = things.masks, things.keypoints
-    return things.with_(
-        boxes=things.boxes - things.boxes.new_tensor([left, top, left, top]),
-        masks=None if masks is None else masks[:, top:bottom, left:right],
-        keypoints=None if points is None else points - points.new_tensor([left, top, 0]),
-    )
-
-
 def _explanations(outcomes: Sequence[PictureOutcome], run: Run) -> list[Explanation]:
-    """The most confident right detections, one of each class first, with their heat maps."""
+    """The most confident right detections, then wrong ones, with their heat maps; of each class one
+    before a second."""
     if run.explain is None:
         return []
-    chosen = _confident(outcomes)[:MAPS]
-    return [_explanation(outcome, row, run) for outcome, row in chosen]
+    right = _confident(outcomes, right=True)[:MAPS]
+    wrong = _confident(outcomes, right=False)[:WRONG_MAPS]
+    return [_explanation(outcome, row, run) for outcome, row in [*right, *wrong]]
 
 
-def _confident(outcomes: Sequence[PictureOutcome]) -> list[tuple[PictureOutcome, int]]:
+def _confident(
+    outcomes: Sequence[PictureOutcome], *, right: bool
+) -> list[tuple[PictureOutcome, int]]:
     seen: dict[int, int] = {}
     ranked = []
     for outcome in outcomes:
         assert outcome.found.scores is not None
-        for row in np.flatnonzero(outcome.right).tolist():
+        for row in np.flatnonzero(outcome.right == right).tolist():
             ranked.append((float(outcome.found.scores[row]), outcome, row))
     ranked.sort(key=lambda item: -item[0])
     turns = []
@@ -209,7 +174,7 @@ def _explanation(outcome: PictureOutcome, row: int, run: Run) -> Explanation:
     assert thing.scores is not None
     sides = thing.boxes[0, 2:] - thing.boxes[0, :2]
     return Explanation(
-        image=draw_things(picture, thing, classes, **_pose(run)),
+        image=draw_things(picture, thing, classes, **pose(run.dataset)),
         heat=overlay_heat(picture, heat, objects=thing, classes=classes),
         name=outcome.name,
         label=classes[int(thing.labels[0])],
@@ -217,4 +182,5 @@ def _explanation(outcome: PictureOutcome, row: int, run: Run) -> Explanation:
         method="grad-cam",
         inside=heat_inside(heat, thing.boxes[0]),
         area=float(sides.prod()) / heat.numel(),
+        verdict="right" if outcome.right[row] else "wrong",
     )

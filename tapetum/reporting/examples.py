@@ -1,4 +1,4 @@
-"""Which pictures and details of an evaluation are worth showing, and what is to be said of them."""
+"""Which pictures of an evaluation are worth showing, with what was found and what is true there."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import torch
 
 from tapetum.data.segments import segments_to_masks
 from tapetum.evaluation import Outcomes, best_thresholds, matches_at
-from tapetum.ops.boxes import box_iou
 from tapetum.ops.masks import rle_decode
 from tapetum.structures import Objects
 from tapetum.tasks.detection import DetectionMeasured
-
-DUPLICATE_IOU, NEAR_IOU = 0.5, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +43,11 @@ class PictureOutcome:
         return f"{int(self.seen.sum())} of {len(self.seen)} found, {alarms}"
 
 
-def picture_outcomes(measured: DetectionMeasured) -> list[PictureOutcome]:
-    """Every picture of an evaluation, detections cut at each class's threshold of the best F1."""
+def picture_outcomes(measured: DetectionMeasured, thresholds: np.ndarray) -> list[PictureOutcome]:
+    """Every picture of an evaluation, detections cut at the threshold of their class, (K,)."""
     truth, detections = measured.truth, measured.detections
     outcomes = matches_at(truth, detections, kind=measured.kind)
-    confident = detections.score >= class_thresholds(measured)[detections.category]
+    confident = detections.score >= thresholds[detections.category]
     seen = _seen(outcomes, confident)
     places = {image_id: place for place, image_id in enumerate(truth.image_ids)}
     rows = []
@@ -62,8 +59,8 @@ def picture_outcomes(measured: DetectionMeasured) -> list[PictureOutcome]:
             PictureOutcome(
                 index=index,
                 name=measured.pictures[index].name,
-                found=_found(measured, shown),
-                truth=_true(measured, index, true),
+                found=found_objects(measured, shown),
+                truth=true_objects(measured, index, true),
                 right=outcomes.true_positive[shown],
                 seen=seen[true],
             )
@@ -87,73 +84,13 @@ def best_and_worst(
     return order[:half], [outcome for outcome in worst if outcome.f1 < 1]
 
 
-def misses(outcomes: Sequence[PictureOutcome], count: int) -> list[tuple[PictureOutcome, int]]:
-    """True things that were not found, large ones first, one of each picture before a second."""
-    missed = [
-        (rank, -float(area), outcome, int(row))
-        for outcome in outcomes
-        for rank, (row, area) in enumerate(_by_area(outcome))
-    ]
-    return [(outcome, row) for _, _, outcome, row in sorted(missed, key=lambda m: m[:2])[:count]]
-
-
-def false_alarms(
-    outcomes: Sequence[PictureOutcome], count: int
-) -> list[tuple[PictureOutcome, int]]:
-    """Wrong detections, the most confident first."""
-    wrong = []
-    for outcome in outcomes:
-        assert outcome.found.scores is not None
-        for row in np.flatnonzero(~outcome.right):
-            wrong.append((-float(outcome.found.scores[row]), outcome, int(row)))
-    return [(outcome, row) for _, outcome, row in sorted(wrong, key=lambda w: w[0])[:count]]
-
-
-def why_missed(outcome: PictureOutcome, row: int, classes: Sequence[str]) -> str:
-    """What was found, if anything, where a thing was missed."""
-    if len(outcome.found) == 0:
-        return "nothing was found in this picture"
-    overlaps = box_iou(outcome.truth.boxes[[row]], outcome.found.boxes)[0]
-    best = int(overlaps.argmax())
-    if float(overlaps[best]) < NEAR_IOU:
-        return "nothing was found here"
-    label = int(outcome.found.labels[best])
-    if label != int(outcome.truth.labels[row]):
-        return f"taken for {classes[label]} (IoU {float(overlaps[best]):.2f})"
-    return f"the nearest box overlaps it by IoU {float(overlaps[best]):.2f}"
-
-
-def why_false(outcome: PictureOutcome, row: int, classes: Sequence[str]) -> str:
-    """What is true where a detection is wrong."""
-    if len(outcome.truth) == 0:
-        return "there is nothing in this picture"
-    overlaps = box_iou(outcome.found.boxes[[row]], outcome.truth.boxes)[0]
-    best, label = int(overlaps.argmax()), int(outcome.found.labels[row])
-    true, overlap = int(outcome.truth.labels[best]), float(overlaps[best])
-    if overlap < NEAR_IOU:
-        return "there is nothing here"
-    if true != label:
-        return f"it is {classes[true]} (IoU {overlap:.2f})"
-    if overlap >= DUPLICATE_IOU:
-        return "found a second time"
-    return f"the box overlaps the truth by IoU {overlap:.2f} only"
-
-
 def _seen(outcomes: Outcomes, confident: np.ndarray) -> np.ndarray:
     """Truths matched by a confident detection; a match never depends on lower scores."""
     match = outcomes.matched_detection
     return (match >= 0) & confident[match] if len(confident) else np.zeros(len(match), dtype=bool)
 
 
-def _by_area(outcome: PictureOutcome) -> list[tuple[int, float]]:
-    sides = outcome.truth.boxes[:, 2:] - outcome.truth.boxes[:, :2]
-    areas = sides.prod(dim=1).tolist()
-    return sorted(
-        ((int(row), areas[row]) for row in np.flatnonzero(~outcome.seen)), key=lambda r: -r[1]
-    )
-
-
-def _found(measured: DetectionMeasured, rows: np.ndarray) -> Objects:
+def found_objects(measured: DetectionMeasured, rows: np.ndarray) -> Objects:
     """The detections `rows` with all that COCO's results hold of them."""
     detections = measured.detections
     things = _objects(detections.xywh, detections.category, rows)
@@ -170,7 +107,7 @@ def _found(measured: DetectionMeasured, rows: np.ndarray) -> Objects:
     )
 
 
-def _true(measured: DetectionMeasured, index: int, rows: np.ndarray) -> Objects:
+def true_objects(measured: DetectionMeasured, index: int, rows: np.ndarray) -> Objects:
     """The truths `rows`, all of them on picture `index`, with its masks or keypoints."""
     truth, record = measured.truth, measured.pictures[index]
     things = _objects(truth.xywh, truth.category, rows)

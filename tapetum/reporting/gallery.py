@@ -1,4 +1,4 @@
-"""Sections of pictures: the best, the worst, the errors, the explanations."""
+"""Sections of pictures: the best, the worst, the explanations; details as cards."""
 
 from __future__ import annotations
 
@@ -22,15 +22,6 @@ def pictures(contents: ReportContents) -> Html:
     return join([tag("p", _ENLARGE, class_="dim screen"), shown]) if shown else EMPTY
 
 
-def errors(contents: ReportContents) -> Html:
-    """What was missed, and what was found that is not there."""
-    groups = [
-        ("missed", "Missed", contents.misses),
-        ("false", "False alarms", contents.false_alarms),
-    ]
-    return join(_crops(*group) for group in groups if group[2])
-
-
 def explanations(contents: ReportContents) -> Html:
     """Detections beside the pixels that speak for them."""
     if not contents.explanations:
@@ -42,15 +33,16 @@ def explanations(contents: ReportContents) -> Html:
 
 def _sheets(key: str, title: str, sheets: Sequence[Sheet]) -> Html:
     cards = [
-        _card(f"{key}-{i}", [(sheet.image, _alt(title, sheet.name))], sheet.name, [sheet.caption])
+        card(f"{key}-{i}", [(sheet.image, _alt(title, sheet.name))], sheet.name, [sheet.caption])
         for i, sheet in enumerate(sheets, 1)
     ]
     return join([tag("h3", title), tag("div", cards, class_="cards")])
 
 
-def _crops(key: str, title: str, crops: Sequence[Crop]) -> Html:
+def crop_cards(key: str, title: str, crops: Sequence[Crop]) -> Html:
+    """Details under a title; `key` begins the ids of their cards."""
     cards = [
-        _card(
+        card(
             f"{key}-{i}",
             [(crop.image, _alt(title, crop.label, crop.name))],
             crop.name,
@@ -67,8 +59,13 @@ def _explanation(key: str, item: Explanation) -> Html:
         (item.image, _alt("Picture with box", item.label, item.name)),
         (item.heat, _alt("Heat map", item.label, item.name)),
     ]
-    lines = [_belief(item.label, item.score), item.method, _inside(item)]
-    return _card(key, images, item.name, lines, largest=480)
+    lines = [_named(item), item.method, _inside(item)]
+    return card(key, images, item.name, lines, largest=480)
+
+
+def _named(item: Explanation) -> str:
+    text = _belief(item.label, item.score)
+    return f"{text}, {item.verdict}" if item.verdict else text
 
 
 def _inside(item: Explanation) -> str:
@@ -78,21 +75,22 @@ def _inside(item: Explanation) -> str:
     return text if item.area is None else f"{text}, which covers {percent(item.area)}"
 
 
-def _card(
+def card(
     key: str,
     images: Sequence[tuple[Image.Image, str]],
     name: str,
     lines: Sequence[str],
     *,
     largest: int = 720,
+    back: str = "pictures",
 ) -> Html:
-    """A figure that grows to the full width when it is selected."""
+    """A figure that grows to the full width when it is selected; from there a link leads back."""
     shown = [image_tag(image, alt, largest=largest) for image, alt in images]
     caption = tag(
         "figcaption",
         tag("span", name, class_="file"),
         [tag("span", line) for line in lines if line],
-        tag("a", "smaller", href="#pictures", class_="smaller"),
+        tag("a", "smaller", href=f"#{back}", class_="smaller"),
     )
     picture = tag("a", shown, href=f"#{key}", class_="picture", aria_label=f"Enlarge {name}")
     return tag("figure", picture, caption, id=key, class_="card")

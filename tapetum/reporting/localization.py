@@ -9,6 +9,7 @@ from tapetum.explain import heat_inside
 from tapetum.render import draw_things
 from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Explanation, ReportContents, Sheet
+from tapetum.reporting.next import localization_steps, next_steps
 from tapetum.reporting.run import MAPS, SHEETS, Run, frame
 from tapetum.structures import Target
 from tapetum.tasks.localization import LocalizationMeasured
@@ -32,19 +33,17 @@ def localization_report(run: Run, measured: LocalizationMeasured) -> ReportConte
         if run.explain is None
         else [_explanation(run, measured, i) for i in shown[:MAPS]],
         notes=("Truth is dashed, predictions are solid.",),
+        next_steps=next_steps(run, "both_right", localization_steps(run, measured)),
     )
 
 
 def verdicts(measured: LocalizationMeasured) -> list[str]:
     """What the numbers say, in sentences."""
     stats = measured.stats
-    sentences = [
+    return [
         f"Class and box are both right in {stats['both_right']:.1%} of the cases; the class alone "
         f"in {stats['class_accuracy']:.1%}, with a mean IoU of {stats['mean_iou']:.2f}."
     ]
-    if stats["class_accuracy"] - stats["both_right"] > 0.15:
-        sentences.append("Boxes are what is wrong most: train longer, or weigh the box loss more.")
-    return sentences
 
 
 def _sheet(run: Run, measured: LocalizationMeasured, index: int) -> Sheet:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tapetum.base.files import atomic_write
-from tapetum.reporting import gallery, learning, record, results
+from tapetum.reporting import gallery, learning, progress, record, results, wrong
 from tapetum.reporting.contents import ReportContents
 from tapetum.reporting.html import EMPTY, Html, json_island, tag
 from tapetum.reporting.style import CSS
@@ -18,16 +18,18 @@ Section = tuple[str, str, Callable[[ReportContents], Html]]
 
 SECTIONS: tuple[Section, ...] = (
     ("verdicts", "What it says", results.verdicts),
+    ("progress", "While it learnt", progress.progress),
     ("numbers", "Numbers", results.final_numbers),
     ("classes", "Classes", results.classes),
     ("pictures", "Pictures", gallery.pictures),
-    ("errors", "Errors", gallery.errors),
+    ("errors", "What goes wrong", wrong.errors),
     ("explanations", "Why it thinks so", gallery.explanations),
     ("learning", "Learning", learning.learning),
     ("data", "Data", record.data),
     ("settings", "Settings", record.settings),
     ("machine", "Machine", record.machine),
     ("notes", "Notes", record.notes),
+    ("next", "Next", record.next_steps),
 )
 """Id, title and function of each section, in the order of the page; empty ones are left out."""
 
@@ -96,5 +98,10 @@ def _data(contents: ReportContents) -> dict[str, Any]:
         "parameters": contents.parameters,
         "stats": dict(contents.stats),
         "classes": {row.name: dict(row.values) for row in contents.class_rows},
+        "errors": {
+            kind.name: {"count": kind.everywhere, "cost": kind.cost}
+            for kind in contents.errors
+            if kind.everywhere is not None
+        },
         "evaluations": evaluations,
     }

@@ -1,8 +1,8 @@
-"""Sections that make the run repeatable: data, settings, machine, notes."""
+"""Sections that make the run repeatable: data, settings, machine, notes, what to do next."""
 
 from __future__ import annotations
 
-from tapetum.reporting.contents import ReportContents
+from tapetum.reporting.contents import ReportContents, Suggestion
 from tapetum.reporting.html import EMPTY, Html, join, tag
 from tapetum.reporting.tables import number_table, pair_table
 
@@ -36,6 +36,18 @@ def notes(contents: ReportContents) -> Html:
     if not contents.notes:
         return EMPTY
     return tag("ul", [tag("li", note) for note in contents.notes])
+
+
+def next_steps(contents: ReportContents) -> Html:
+    """What the run suggests, with the commands."""
+    if not contents.next_steps:
+        return EMPTY
+    return tag("ol", [_suggestion(step) for step in contents.next_steps], class_="steps")
+
+
+def _suggestion(step: Suggestion) -> Html:
+    command = tag("pre", tag("code", step.command)) if step.command else EMPTY
+    return tag("li", step.text, command)
 
 
 def _pictures(contents: ReportContents) -> Html:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tapetum.render.charts import class_bars, precision_recall_curves
-from tapetum.reporting.contents import Panel, ReportContents
+from tapetum.reporting.contents import Panel, ReportContents, Table
 from tapetum.reporting.html import EMPTY, Html, join, tag
 from tapetum.reporting.pictures import image_tag
-from tapetum.reporting.tables import DASH, compact, number, number_table
+from tapetum.reporting.tables import DASH, bar, compact, mixed_table, number, number_table
 
 MEANINGS = {
     "AP": "average precision, mean over overlaps of 0.50 to 0.95",
@@ -79,7 +79,7 @@ def final_numbers(contents: ReportContents) -> Html:
             "tr",
             tag("th", name, scope="row"),
             tag("td", number(value), class_="n"),
-            tag("td", _bar(value), class_="bar"),
+            tag("td", bar(value), class_="bar"),
             tag("td", MEANINGS.get(name, ""), class_="dim"),
         )
         for name, value in contents.stats.items()
@@ -93,6 +93,7 @@ def classes(contents: ReportContents) -> Html:
     """Numbers of each class, and precision over recall."""
     parts = [_class_chart(contents), _class_table(contents), _curves(contents)]
     parts += [_panel(panel) for panel in contents.panels]
+    parts += [_table(table) for table in contents.tables]
     return join(part for part in parts if part)
 
 
@@ -100,6 +101,10 @@ def _panel(panel: Panel) -> Html:
     figure = panel.figure
     shown = Html(figure) if isinstance(figure, str) else image_tag(figure, panel.title)
     return join([tag("h3", panel.title), _note(panel.note), tag("div", shown, class_="chart")])
+
+
+def _table(table: Table) -> Html:
+    return join([tag("h3", table.title), _note(table.note), mixed_table(table)])
 
 
 def _class_chart(contents: ReportContents) -> Html:
@@ -153,15 +158,6 @@ def _tile(name: str, value: str) -> Html:
         class_="tile",
         title=MEANINGS.get(name),
     )
-
-
-def _bar(value: float | None) -> Html:
-    """A bar of `value`'s length; nothing for undefined numbers and counts."""
-    if number(value) == DASH or value is None or not 0 <= value <= 1:
-        return EMPTY
-    empty = tag("rect", width="100%", height=8, rx=2, class_="track")
-    filled = tag("rect", width=f"{100 * value:.1f}%", height=8, rx=2, class_="filled")
-    return tag("svg", empty, filled, width=120, height=8, aria_hidden="true")
 
 
 def _undefined(missing: bool) -> str:

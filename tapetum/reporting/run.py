@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
 from tapetum.data.dataset import Dataset
 from tapetum.reporting.contents import ReportContents
+from tapetum.reporting.progress import kept_progress
 from tapetum.structures import Prediction, Target
 from tapetum.training.run import RunRecord
 
@@ -26,6 +26,8 @@ class Run:
     predict: a picture (3, H, W) to an answer. explain: a picture and what is to be explained to a
     heat map (H, W) in [0, 1], or None where the model's score cannot be differentiated.
     checkpoint: in words, as in "step 400, the best". resources: what it cost.
+    folder: of the run, as its user writes it. thresholds: for each class the score from which an
+    object counts, and chosen_on, the pictures that say so; None where a task has no use for them.
     """
 
     record: RunRecord
@@ -36,16 +38,17 @@ class Run:
     explain: Callable[[Tensor, Target], Tensor] | None
     checkpoint: str
     resources: Mapping[str, Any]
+    folder: Path
+    thresholds: Sequence[float] | None = None
+    chosen_on: str = ""
 
 
 def frame(run: Run, stats: Mapping[str, float], metric: str, **parts: Any) -> ReportContents:
     """The report of a run; `parts` are the fields of ReportContents that its task fills."""
     record = run.record
-    verdicts = [*parts.pop("verdicts"), *learning_verdicts(run.history, metric)]
     return ReportContents(
         title=f"{record.model} on {Path(record.data).name}",
         subtitle=f"{run.dataset.name}: {len(run.dataset)} pictures, with {run.checkpoint}",
-        verdicts=verdicts,
         command=record.command,
         settings=_settings(record),
         environment=record.environment,
@@ -54,36 +57,12 @@ def frame(run: Run, stats: Mapping[str, float], metric: str, **parts: Any) -> Re
         classes=record.classes,
         splits=record.counts.get("pictures", {}),
         class_counts=record.counts.get("objects", {}),
+        progress=kept_progress(run.folder),
         history=run.history,
         metric=metric,
         stats=stats,
         **parts,
     )
-
-
-def learning_verdicts(history: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
-    """What the log says of the training, in sentences."""
-    steps = [row for row in history if row.get("event") == "step"]
-    points = [row[metric] for row in history if row.get("event") == "evaluation" and metric in row]
-    sentences = []
-    if len(points) >= 3 and points[-1] - points[-2] > 0.01:
-        sentences.append(
-            f"{metric} was still rising at the end (from {points[-2]:.3f} to {points[-1]:.3f}): "
-            f"more --epochs would help."
-        )
-    if len(points) >= 3 and max(points) - points[-1] > 0.02:
-        sentences.append(
-            f"{metric} fell from {max(points):.3f} to {points[-1]:.3f}: the model learnt the "
-            f"training pictures by heart. The best checkpoint is kept; more pictures or stronger "
-            f"--augment."
-        )
-    waits = [row["data_wait"] / row["seconds"] for row in steps if row.get("seconds")]
-    if waits and float(np.mean(waits)) > 0.3:
-        sentences.append(
-            f"{100 * float(np.mean(waits)):.0f} % of the time went into waiting for pictures: "
-            f"use --workers."
-        )
-    return sentences
 
 
 def _settings(record: RunRecord) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from tapetum.evaluation import SegmentationResult
 from tapetum.render import confusion_matrix, draw_semantic, draw_semantic_errors, side_by_side
 from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Explanation, Panel, ReportContents, Sheet
+from tapetum.reporting.next import next_steps, segmentation_steps
 from tapetum.reporting.run import MAPS, SHEETS, Run, frame
 from tapetum.structures import Target
 from tapetum.tasks.segmentation import IGNORE, SegmentationMeasured
@@ -35,6 +36,7 @@ def segmentation_report(run: Run, measured: SegmentationMeasured) -> ReportConte
         worst=[_sheet(run, measured, int(i)) for i in worst],
         explanations=_explanations(run, [int(i) for i in best]),
         notes=("Each picture: what was predicted, what is true, and the wrong pixels.",),
+        next_steps=next_steps(run, "mIoU", segmentation_steps(run, measured)),
     )
 
 

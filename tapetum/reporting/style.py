@@ -39,6 +39,8 @@ section { margin-top: 2.6rem; }
 .verdicts li { padding: .55rem .9rem; margin: .5rem 0; background: var(--panel);
   border-left: 3px solid var(--accent); border-radius: 0 .4rem .4rem 0;
   overflow-wrap: anywhere; }
+.steps { padding-left: 1.4rem; } .steps li { margin: .5rem 0; padding-left: .3rem; }
+.steps pre { margin: .4rem 0 .9rem; }
 .scroll { overflow-x: auto; margin: .6rem 0 1rem; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
@@ -49,6 +51,8 @@ th { font-weight: 500; min-width: 6.5rem; } td.dim { min-width: 13rem; }
 thead th { color: var(--dim); font-size: .85rem; }
 th.n, td.n { text-align: right; min-width: 0; white-space: nowrap; padding-left: .9rem; }
 td.bar { vertical-align: middle; padding-left: .4rem; }
+.kinds th[scope=row] { min-width: 13rem; }
+.kinds td.bar { vertical-align: top; padding-top: .45rem; }
 .pairs th { color: var(--dim); font-weight: 400; white-space: nowrap; }
 .track { fill: var(--soft); } .filled { fill: var(--accent); }
 .chart { margin: .4rem 0 1.2rem; overflow-x: auto; }
@@ -63,6 +67,7 @@ code, .file { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu San
 .cards { display: grid; gap: 1rem; grid-auto-flow: dense;
   grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); }
 .cards.small { grid-template-columns: repeat(auto-fill, minmax(min(10rem, 100%), 1fr)); }
+.cards.four { grid-template-columns: repeat(4, minmax(0, 1fr)); gap: .6rem; }
 .cards.wide { grid-template-columns: repeat(auto-fill, minmax(min(28rem, 100%), 1fr)); }
 .card { margin: 0; background: var(--panel); border-radius: .6rem; overflow: hidden;
   display: flex; flex-direction: column; }
@@ -86,6 +91,7 @@ footer { margin-top: 3rem; color: var(--dim); font-size: .85rem; }
   nav ol { display: flex; gap: .2rem; border: 0; white-space: nowrap; }
   nav a { padding: .2rem .6rem; border: 0; }
   html { scroll-padding-top: 3.5rem; } }
+@media (max-width: 45rem) { .cards.four { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media (max-width: 30rem) { td.bar { display: none; } }
 @media print {
   :root { --page: #ffffff; --panel: #ffffff; --line: #c8ccd2; --ink: #000000; --dim: #444444; }

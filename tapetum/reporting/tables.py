@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tapetum.reporting.contents import Table
 from tapetum.reporting.html import EMPTY, Html, tag
 
 DASH = "–"
@@ -74,6 +75,29 @@ def number_table(
     return tag("div", table, class_="scroll")
 
 
+def mixed_table(table: Table) -> Html:
+    """A table in which text stands at the left of its cell and numbers at the right."""
+    body = [
+        tag("tr", [_cell(value, first=i == 0) for i, value in enumerate(row)]) for row in table.rows
+    ]
+    numeric = {i for row in table.rows for i, value in enumerate(row) if not isinstance(value, str)}
+    heads = [
+        tag("th", name, scope="col", class_="n" if i in numeric else None)
+        for i, name in enumerate(table.heads)
+    ]
+    inside = tag("table", tag("thead", tag("tr", heads)), tag("tbody", body))
+    return tag("div", inside, class_="scroll")
+
+
+def bar(value: float | None, most: float = 1.0) -> Html:
+    """A bar of `value`'s share of `most`; nothing for undefined numbers and counts."""
+    if number(value) == DASH or value is None or not 0 <= value <= most or most <= 0:
+        return EMPTY
+    empty = tag("rect", width="100%", height=8, rx=2, class_="track")
+    filled = tag("rect", width=f"{100 * value / most:.1f}%", height=8, rx=2, class_="filled")
+    return tag("svg", empty, filled, width=120, height=8, aria_hidden="true")
+
+
 def pair_table(pairs: Mapping[str, Any], *, caption: str = "") -> Html:
     """Names and values in two columns; what has no value is left out."""
     rows = [
@@ -85,6 +109,12 @@ def pair_table(pairs: Mapping[str, Any], *, caption: str = "") -> Html:
         return EMPTY
     title = tag("caption", caption) if caption else EMPTY
     return tag("div", tag("table", title, tag("tbody", rows), class_="pairs"), class_="scroll")
+
+
+def _cell(value: str | float | None, *, first: bool) -> Html:
+    if isinstance(value, str):
+        return tag("th", value, scope="row") if first else tag("td", value)
+    return tag("td", number(value), class_="n")
 
 
 def _head(name: str) -> Html:

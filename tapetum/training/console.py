@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,18 +17,31 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tapetum.training.forecast import Forecast
+
 _SECONDS_BETWEEN_LINES = 20.0
 
 
 class ConsoleObserver:
-    """Shows steps, time left, the share of time spent waiting for data, losses and the metric."""
+    """Shows steps, time left, the share of time spent waiting for data, losses and the metric.
 
-    def __init__(self, console: Console | None = None, metric: str = "AP") -> None:
+    evaluations: the steps after which the model is evaluated, see `loop.evaluation_steps`; the
+    forecast of the end counts them in. None: it says that it does not.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        metric: str = "AP",
+        evaluations: Sequence[int] | None = None,
+    ) -> None:
         self.console = console or Console(stderr=True)
         self.metric = metric
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._total = 0
+        self._evaluations = evaluations
+        self._forecast: Forecast | None = None
         self._loss = _Smooth()
         self._wait = _Smooth()
         self._pace = _Smooth()
@@ -36,6 +50,7 @@ class ConsoleObserver:
 
     def on_start(self, total_steps: int, first_step: int) -> None:
         self._total = total_steps
+        self._forecast = Forecast(total_steps, self._evaluations)
         if not self.console.is_terminal:
             return
         self._progress = Progress(
@@ -64,21 +79,41 @@ class ConsoleObserver:
             self._last_line = time.monotonic()
             left = self._pace.value * (self._total - row["step"]) / 60
             step = f"step {row['step']}/{self._total}"
-            self.console.print(f"{step}  {words}  {left:.1f} min left", highlight=False)
+            self._say(f"{step}  {words}  {left:.1f} min left")
+        self._remark(row)
+        if self._forecast:
+            self._say(self._forecast.step(row))
 
     def on_evaluation(self, row: dict[str, Any]) -> None:
         value = row.get(self.metric)
-        if value is None:
-            return
-        self._best = f"{self.metric} {value:.3f}"
-        second = f"  AP50 {row['AP50']:.3f}" if "AP50" in row else ""
-        line = f"step {row['step']}: {self._best}{second} ({row['evaluation_seconds']:.0f} s)"
-        self.console.print(line, highlight=False)
+        if value is not None:
+            self._best = f"{self.metric} {value:.3f}"
+            second = f"  AP50 {row['AP50']:.3f}" if "AP50" in row else ""
+            seconds = row["evaluation_seconds"]
+            self._say(f"step {row['step']}: {self._best}{second} ({seconds:.0f} s)")
+        if self._forecast:
+            self._say(self._forecast.evaluated(row))
 
     def on_end(self) -> None:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+    def _remark(self, row: dict[str, Any]) -> None:
+        """What was out of the ordinary in a step."""
+        if row.get("skipped"):
+            self._say(f"step {row['step']}: the gradient overflowed fp16, the step is skipped")
+        if split := row.get("out_of_memory"):
+            parts = f"{split['parts']} parts of {split['pictures']} pictures"
+            if split["pictures"] == 1:
+                parts = f"{split['parts']} parts of one picture"
+            words = f"out of memory at step {row['step']}: each step is now computed in {parts}"
+            self._say(words)
+
+    def _say(self, line: str | None) -> None:
+        if line is not None:
+            # A log is read by the line: where there is no terminal, none is broken in two.
+            self.console.print(line, highlight=False, soft_wrap=not self.console.is_terminal)
 
 
 class _Smooth:

@@ -1,4 +1,4 @@
-"""The loop. One step is a function; `fit` reads as load, step, log, evaluate, save."""
+"""The loop: `fit` reads as load, step, log, evaluate, save. The step itself is in `step`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tapetum.base.errors import TrainingError
 from tapetum.base.runtime import Runtime, deterministic, generator
@@ -21,21 +21,15 @@ from tapetum.structures import Begins, Sample
 from tapetum.training.ema import MovingAverage
 from tapetum.training.history import History
 from tapetum.training.optim import learning_rate, make_optimizer, set_learning_rate
+from tapetum.training.parts import in_parts_that_fit, out_of_memory_ends, split
+from tapetum.training.scaling import make_scale
 from tapetum.training.settings import Settings
 from tapetum.training.signals import StopFlag, Stopped, stop_flag
 from tapetum.training.stages import freeze
 from tapetum.training.state import TrainingState
+from tapetum.training.step import Step, train_step
 
 Validate = Callable[[nn.Module, StopFlag], dict[str, float]]
-
-
-class Step(NamedTuple):
-    """What one step did: weighted losses by name, their sum, and the norm of the gradient
-    before clipping."""
-
-    losses: dict[str, float]
-    total: float
-    gradient_norm: float
 
 
 class Observer(Protocol):
@@ -73,14 +67,16 @@ def fit(job: Job, observers: Sequence[Observer] = (), resume: Path | None = None
     hand and raise Stopped.
 
     Raises:
-        TrainingError: a loss or gradient is not finite, with the names of the step's pictures.
+        TrainingError: a loss or gradient is not finite, with the names of the step's pictures; or
+            memory does not suffice for a single picture.
         Stopped: a signal came.
     """
-    state = begin_training(job)
+    with out_of_memory_ends("out of memory for the model"):
+        state = begin_training(job)
     log_bytes = state.restore(resume) if resume else _begin(job, state)
     history = History(job.folder, keep_bytes=log_bytes)
     try:
-        with stop_flag() as flag, deterministic():
+        with stop_flag() as flag, deterministic(), out_of_memory_ends("out of memory"):
             _run(job, state, history, observers, flag)
     finally:
         history.close()
@@ -89,67 +85,20 @@ def fit(job: Job, observers: Sequence[Observer] = (), resume: Path | None = None
     return state
 
 
-def train_step(
-    model: nn.Module,
-    samples: Sequence[Sample],
-    optimizer: torch.optim.Optimizer,
-    runtime: Runtime,
-    random: torch.Generator,
-    *,
-    clip_norm: float = 0.0,
-    accumulate: int = 1,
-    frozen: Sequence[nn.Module] = (),
-) -> Step:
-    """One descent on `samples`: prepare, forward, losses, backward, clip, step.
-
-    The generator decides every random choice inside the step. Nothing is changed in the weights
-    if a loss or the gradient is not finite. frozen: modules that stay in evaluation mode.
-    """
-    model.train()
-    for module in frozen:
-        module.eval()
-    optimizer.zero_grad(set_to_none=True)
-    sums: dict[str, float] = {}
-    for part in _parts(samples, accumulate):
-        share = len(part) / len(samples)
-        losses = compute_losses(model, part, runtime, random)
-        total = torch.stack([loss.float() for loss in losses.values()]).sum()
-        for name, loss in losses.items():
-            sums[name] = sums.get(name, 0.0) + float(loss.detach()) * share
-        _refuse_non_finite(sums, part)
-        (total * share).backward()
-    norm = clip_gradient(model, clip_norm)
-    _refuse_non_finite({"gradient": norm}, samples)
-    optimizer.step()
-    return Step(sums, sum(sums.values()), norm)
-
-
-def compute_losses(
-    model: nn.Module, samples: Sequence[Sample], runtime: Runtime, random: torch.Generator
-) -> dict[str, Tensor]:
-    """The weighted losses of `model` on `samples`."""
-    pictures = [sample.image.to(runtime.device) for sample in samples]
-    targets = [sample.target.to(runtime.device) for sample in samples]
-    batch = model.prepare(pictures, targets)  # type: ignore[operator]
-    with runtime.autocast():
-        raw = model(batch.pixels, batch.sizes, batch.truth, random)
-        return model.losses(raw, batch.truth)  # type: ignore[operator]
-
-
-def clip_gradient(model: nn.Module, limit: float) -> float:
-    """Scale the gradient down to norm `limit` (0: leave it); returns the norm it had."""
-    with_gradient = [p for p in model.parameters() if p.grad is not None]
-    bound = limit if limit > 0 else float("inf")
-    return float(nn.utils.clip_grad_norm_(with_gradient, bound))
-
-
 def begin_training(job: Job) -> TrainingState:
     """The moving parts of a training before its first step."""
     model = job.model.to(job.runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     frozen = freeze(model, job.settings.freeze)
     decay = job.settings.ema_decay
     average = MovingAverage(model, decay) if decay else None
-    return TrainingState(model, make_optimizer(model, job.settings), average, frozen=frozen)
+    return TrainingState(
+        model,
+        make_optimizer(model, job.settings),
+        average,
+        frozen=frozen,
+        accumulate=job.settings.accumulate,
+        scale=make_scale(job.runtime),
+    )
 
 
 def _begin(job: Job, state: TrainingState) -> int:
@@ -170,13 +119,11 @@ def _run(
     flag: StopFlag,
 ) -> None:
     settings = job.settings
-    plan = Plan(len(job.dataset), settings.batch_size, settings.seed)
-    total = settings.total_steps(plan.steps_per_epoch)
-    between = settings.epochs_between_evaluations(plan.steps_per_epoch) * plan.steps_per_epoch
+    plan, total, due = _plan(job), total_steps(job), evaluation_steps(job)
     for observer in observers:
         observer.on_start(total, state.step)
     saved = time.monotonic()
-    if job.validate and not state.evaluated and _due(state.step, between, total):
+    if state.step in due and not state.evaluated:
         # The run was stopped while it evaluated: do now what the uninterrupted run did then.
         _evaluate_and_save(job, state, history, observers, flag)
     for row in run_steps(job, state, plan, total):
@@ -184,7 +131,7 @@ def _run(
         for observer in observers:
             observer.on_step(row)
         at_end = state.step == total
-        if job.validate and _due(state.step, between, total):
+        if state.step in due:
             _evaluate_and_save(job, state, history, observers, flag)
             saved = time.monotonic()
         elif at_end or flag.signal_number or time.monotonic() - saved >= settings.save_seconds:
@@ -195,7 +142,12 @@ def _run(
 
 
 def run_steps(job: Job, state: TrainingState, plan: Plan, total: int) -> Iterator[dict[str, Any]]:
-    """Do the remaining steps one by one; each yields the row that is logged of it."""
+    """Do the remaining steps one by one; each yields the row that is logged of it.
+
+    A row with "skipped" is of a gradient that overflowed fp16: its norm is None, and no weight has
+    moved. "out_of_memory" says in how many parts of how many pictures this step and all that follow
+    are computed.
+    """
     settings = job.settings
     batches = training_batches(
         job.dataset, plan, job.augment, state.step, total, workers=settings.workers
@@ -203,35 +155,52 @@ def run_steps(job: Job, state: TrainingState, plan: Plan, total: int) -> Iterato
     started = time.perf_counter()
     for samples in batches:
         waited = time.perf_counter() - started
-        rate = learning_rate(state.step, total, settings)
+        rate, before = learning_rate(state.step, total, settings), state.accumulate
         set_learning_rate(state.optimizer, rate)
-        step = train_step(
-            state.model,
-            samples,
-            state.optimizer,
-            job.runtime,
-            generator(settings.seed, "step", state.step),
-            clip_norm=settings.clip_norm,
-            accumulate=settings.accumulate,
-            frozen=state.frozen,
-        )
-        if state.average:
+        step = _step(job, state, samples)
+        if state.average and not step.skipped:
             state.average.update(state.model)
         state.step += 1
         state.evaluated = False
-        seconds = time.perf_counter() - started
-        yield {
+        row = {
             "event": "step",
             "step": state.step,
             "epoch": round(state.step / plan.steps_per_epoch, 4),
             "loss": step.total,
             "losses": step.losses,
             "lr": rate,
-            "gradient_norm": step.gradient_norm,
-            "seconds": round(seconds, 4),
+            "gradient_norm": None if step.skipped else step.gradient_norm,
+            "seconds": round(time.perf_counter() - started, 4),
             "data_wait": round(waited, 4),
         }
+        if step.skipped:
+            row["skipped"] = True
+        if state.accumulate != before:
+            parts = split(samples, state.accumulate)
+            row["out_of_memory"] = {"parts": len(parts), "pictures": len(parts[0])}
+        yield row
         started = time.perf_counter()
+
+
+def _step(job: Job, state: TrainingState, samples: Sequence[Sample]) -> Step:
+    """The next step, in as many parts as memory asks for, now and from now on."""
+    settings = job.settings
+
+    def attempt(accumulate: int) -> Step:
+        return train_step(
+            state.model,
+            samples,
+            state.optimizer,
+            job.runtime,
+            generator(settings.seed, "step", state.step),
+            clip_norm=settings.clip_norm,
+            accumulate=accumulate,
+            frozen=state.frozen,
+            scale=state.scale,
+        )
+
+    step, state.accumulate = in_parts_that_fit(attempt, state.accumulate, len(samples), state.model)
+    return step
 
 
 def _evaluate_and_save(
@@ -246,9 +215,9 @@ def _evaluate_and_save(
     started = time.perf_counter()
     applied = state.average.applied(state.model) if state.average else nullcontext()
     try:
-        with applied:
+        with applied, out_of_memory_ends(f"out of memory in the evaluation of step {state.step}"):
             numbers = job.validate(state.model, flag)
-    except Stopped:
+    except (Stopped, TrainingError):
         state.save(job.folder, job.card, None, history.position())
         raise
     row = {"event": "evaluation", "step": state.step, **numbers}
@@ -260,22 +229,20 @@ def _evaluate_and_save(
         observer.on_evaluation(row)
 
 
-def _due(step: int, between: int, total: int) -> bool:
-    """Is this a step after which the model is evaluated?"""
-    return step > 0 and (step == total or step % between == 0)
+def total_steps(job: Job) -> int:
+    """Steps of the whole training."""
+    return job.settings.total_steps(_plan(job).steps_per_epoch)
 
 
-def _parts(samples: Sequence[Sample], count: int) -> list[Sequence[Sample]]:
-    size = -(-len(samples) // count)
-    return [samples[start : start + size] for start in range(0, len(samples), size)]
+def evaluation_steps(job: Job) -> list[int]:
+    """The steps after which the model is evaluated: every few epochs, and the last; none if the
+    job does not validate."""
+    if job.validate is None:
+        return []
+    each, total = _plan(job).steps_per_epoch, total_steps(job)
+    between = job.settings.epochs_between_evaluations(each) * each
+    return [*range(between, total, between), total]
 
 
-def _refuse_non_finite(values: dict[str, float], samples: Sequence[Sample]) -> None:
-    for name, value in values.items():
-        if not abs(value) < float("inf"):
-            names = ", ".join(sample.name for sample in samples)
-            raise TrainingError(
-                f"the {name} is {value}",
-                where=f"pictures {names}",
-                hint="a lower --lr, or --precision fp32; tapetum check shows odd annotations",
-            )
+def _plan(job: Job) -> Plan:
+    return Plan(len(job.dataset), job.settings.batch_size, job.settings.seed)

@@ -28,7 +28,8 @@ class RunRecord:
     image_size: pixels of the short side in training.
     data: path (absolute) or built-in name; val: a separate place for validation pictures, or None.
     augment: name of the augmentation. validate: is the model measured on the way?
-    precision, device: as resolved, not as asked. weights: what it started from.
+    precision, device: as resolved, not as asked. weights: what it started from. unlabelled: are
+    pictures without labels "negative", or to "skip"? wishes: what was asked, to ask it again.
     """
 
     model: str
@@ -50,6 +51,8 @@ class RunRecord:
     keypoint_names: tuple[str, ...] = ()
     skeleton: tuple[tuple[int, int], ...] = ()
     weights: str = "none"
+    unlabelled: str = "negative"
+    wishes: dict[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def card(self) -> Card:
@@ -119,7 +122,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         **{name: importlib.metadata.version(name) for name in packages},
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": _processor(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -136,6 +139,6 @@ def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
+        return platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return f"{len(names)} x {names[0]}" if names else platform.machine()

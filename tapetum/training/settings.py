@@ -24,7 +24,8 @@ class Settings:
     batch_size: int = 4
     """Pictures a step."""
     accumulate: int = 1
-    """Split a step into this many parts, to save memory; the gradients are summed."""
+    """Split a step into this many parts, to save memory; the gradients are summed. It doubles by
+    itself where memory does not suffice. Batch norms see the statistics of a part."""
     lr: float = 3e-4
     """Peak learning rate, after warm-up and before the cosine."""
     optimizer: str = "adamw"

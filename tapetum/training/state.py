@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tapetum.models.checkpoint import (
     text_writer,
 )
 from tapetum.training.ema import MovingAverage
+from tapetum.training.scaling import LossScale
 
 STATE, PROGRESS = "state.safetensors", "state.json"
 
@@ -34,7 +35,8 @@ class TrainingState:
     """The moving parts of a training.
 
     step: how many steps are done; evaluated: whether the weights of this step were measured.
-    frozen: modules that do not learn.
+    frozen: modules that do not learn. accumulate: parts that a step is computed in: those of the
+    settings, or more where memory did not suffice. scale: of the loss, in fp16.
     """
 
     model: nn.Module
@@ -43,6 +45,8 @@ class TrainingState:
     step: int = 0
     evaluated: bool = False
     frozen: Sequence[nn.Module] = ()
+    accumulate: int = 1
+    scale: LossScale | None = None
 
     def published(self) -> dict[str, Tensor]:
         """The weights that are evaluated and kept: the moving average where there is one."""
@@ -56,6 +60,8 @@ class TrainingState:
             "evaluated": self.evaluated,
             "log_bytes": log_bytes,
             "ema_updates": self.average.updates if self.average else 0,
+            "accumulate": self.accumulate,
+            "loss_scale": asdict(self.scale) if self.scale else None,
             "groups": self._groups(),
             "scalars": self._optimizer_values(tensors=False),
         }
@@ -90,6 +96,10 @@ class TrainingState:
             group.update(saved)
         self._restore_optimizer(_under("optimizer.", tensors), progress["scalars"])
         self.step, self.evaluated = progress["step"], progress["evaluated"]
+        # Older checkpoints have neither, and one of another precision has no scale.
+        self.accumulate = progress.get("accumulate", self.accumulate)
+        if self.scale and progress.get("loss_scale"):
+            self.scale = LossScale(**progress["loss_scale"])
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"weights.{name}": v for name, v in self.model.state_dict().items()}

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tapetum.base import download as module
-from tapetum.base.download import cache_folder, digest_of_name, download
+from tapetum.base.download import digest_of_name, download
 from tapetum.base.errors import DownloadError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS
+from tapetum.base.places import cache_folder
 
 BYTES = bytes(range(256)) * 12_000  # 3 MB: three pieces
 DIGEST = hashlib.sha256(BYTES).hexdigest()

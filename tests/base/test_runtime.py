@@ -6,11 +6,14 @@ from torch import nn
 
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import (
+    Runtime,
     choose_runtime,
     derive_seed,
     deterministic,
     generator,
     has_bf16,
+    is_out_of_memory,
+    recorded_runtime,
     undisturbed,
 )
 
@@ -30,9 +33,64 @@ def test_what_cannot_be_is_a_usage_error(device, precision):
         choose_runtime(device, precision)
 
 
-def test_fp16_is_refused_for_training():
-    with pytest.raises(UsageError, match="prediction only"):
+def pretend_gpu(monkeypatch, capability):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"), [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp16")]
+)
+def test_auto_precision_of_training_on_gpus(monkeypatch, capability, expected):
+    pretend_gpu(monkeypatch, capability)
+    runtime = choose_runtime(training=True)
+    assert (runtime.device.type, runtime.precision) == ("cuda", expected)
+    assert choose_runtime("cuda", "fp16", training=True).precision == "fp16"
+    assert choose_runtime().precision == "fp32"
+
+
+def test_training_in_fp16_is_for_cuda(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_runtime("mps", "fp16").precision == "fp16"
+    assert choose_runtime("mps", training=True).precision == "fp32"
+    with pytest.raises(UsageError, match="needs a CUDA GPU"):
+        choose_runtime("mps", "fp16", training=True)
+    with pytest.raises(UsageError, match="needs a GPU"):
         choose_runtime("cpu", "fp16", training=True)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "fp32"])
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_run_of_a_server_goes_on_here_and_says_so(precision):
+    runtime, words = recorded_runtime("cuda", precision)
+    kept = "fp32" if precision == "fp32" else "auto"
+    assert runtime == choose_runtime("auto", kept, training=True)
+    assert f"trained on cuda {precision}, which is not here: it goes on with {runtime}" in words
+
+
+def test_a_run_goes_on_where_it_was(monkeypatch):
+    assert recorded_runtime("cpu", "bf16") == (Runtime(torch.device("cpu"), "bf16"), None)
+    pretend_gpu(monkeypatch, (7, 5))
+    assert recorded_runtime("cuda", "fp16") == (Runtime(torch.device("cuda"), "fp16"), None)
+    assert recorded_runtime("cuda:1", "fp16")[0] == Runtime(torch.device("cuda"), "fp16")
+
+
+def test_running_out_of_memory_is_recognised():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**15)
+    assert is_out_of_memory(caught.value)
+    for text in (
+        "CUDA out of memory. Tried to",
+        "MPS backend out of memory",
+        "[..] not enough memory:",
+    ):
+        assert is_out_of_memory(RuntimeError(text))
+    assert is_out_of_memory(RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"))
+    assert is_out_of_memory(torch.OutOfMemoryError("whatever it says"))
+    assert is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(RuntimeError("The size of tensor a (3) must match"))
+    assert not is_out_of_memory(ValueError("out of memory"))
 
 
 def test_autocast_computes_in_the_stated_precision():

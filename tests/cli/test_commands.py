@@ -28,6 +28,7 @@ def photos(tmp_path):
 def test_train_leaves_a_whole_run(run):
     assert {p.name for p in run.iterdir()} == {
         *("run.json", "metrics.jsonl", "checkpoints", "report.html", "evaluation.json"),
+        *("thresholds.json", "data.jpg"),
     }
     record = json.loads((run / "run.json").read_text())
     assert record["settings"]["max_steps"] == 3
@@ -90,10 +91,10 @@ def test_explain_writes_a_picture_and_refuses_what_is_not_there(run, photos, tmp
     if result.returncode == 0:
         assert Image.open(out).size[0] >= 60
     else:
-        assert "no object 0" in result.stderr
-    result = tapetum("explain", run, photos / "a.jpg", "--object", 9999)
+        assert "the model found nothing here" in result.stderr
+    result = tapetum("explain", run, photos / "a.jpg", "--target", 9999)
     assert result.returncode == 2
-    assert "no object 9999" in result.stderr
+    assert "no object 9999" in result.stderr or "found nothing here" in result.stderr
 
 
 def test_report_is_written_again(run):

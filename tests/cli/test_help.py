@@ -11,7 +11,7 @@ from tests.cli.tools import tapetum
 
 COMMANDS = (
     *("train", "evaluate", "predict", "explain", "report", "check", "convert"),
-    *("models", "data", "env", "demo"),
+    *("export", "models", "data", "env", "demo"),
 )
 
 

@@ -374,6 +374,40 @@ def test_twins_within_and_across_splits(yolo_folder, make):
     assert {f.code for f in serious(check_dataset(root))} == {"picture-duplicate"}
 
 
+def test_near_twins_within_and_across_splits(yolo_folder, make):
+    """The same picture compressed, smaller or brighter, under other names; exact ones are told as
+    such only."""
+    root = yolo_folder()
+    blocks = Image.fromarray(make.noise(6, 8, 3)).resize((240, 180), Image.Resampling.BICUBIC)
+    folder = root / "images"
+    blocks.save(folder / "train" / "c.png")
+    blocks.save(folder / "train" / "d.jpg", quality=60)
+    blocks.save(folder / "train" / "e.bmp")
+    blocks.resize((120, 90)).save(folder / "val" / "f.png")
+    brighter = blocks.point([min(255, level + 8) for level in range(256)] * 3)
+    brighter.save(folder / "val" / "g.png")
+    found = [(f.code, f.file, f.where, f.twin) for f in serious(check_dataset(root))]
+    assert set(found) == {
+        ("picture-duplicate", "images/train/e.bmp", "train", "images/train/c.png"),
+        ("picture-near-duplicate", "images/train/d.jpg", "train", "images/train/c.png"),
+        ("picture-near-duplicate", "images/val/g.png", "val", "images/val/f.png"),
+        ("split-near-leak", "images/val/f.png", "val", "images/train/c.png"),
+        ("split-near-leak", "images/val/g.png", "val", "images/train/c.png"),
+    }
+    assert len(found) == 5
+    assert [f.code for f in check_dataset(root, deep=False) if f.twin] == []
+
+
+def test_findings_say_where_to_look(coco_folder, yolo_folder):
+    """The box as the file has it, and the picture's name, for whoever wants to draw them."""
+    (found,) = of_code(
+        check_dataset(coco_folder(thing(bbox=[55, 30, 10, 5]))), "box-partly-outside"
+    )
+    assert (found.picture, found.box, found.twin) == ("a.png", (55, 30, 10, 5), None)
+    (found,) = of_code(check_dataset(yolo_folder("0 0.5 nan 0.2 0.2\n")), "box-not-finite")
+    assert (found.picture, found.box) == ("a.png", None)
+
+
 def test_splits_that_share_files(coco_folder):
     root = coco_folder()
     content = json.loads((root / IN_FILE).read_text())

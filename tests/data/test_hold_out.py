@@ -130,3 +130,12 @@ def test_groups_by_column(tmp_path):
     table.write_text("a,b\n1,2\n", "utf-8")
     with pytest.raises(UsageError, match="no column with the names of the pictures"):
         grouped(own, f"{table}:b")
+
+
+def test_many_rare_classes_leave_the_shares_as_they_are():
+    """Ten classes of three pictures: a tenth is three pictures, not none; two of two classes."""
+    parts = held_out(pictures([(label,) for label in range(10)] * 3), "abcdefghij", HoldOut())
+    assert len(parts["val"]) == 3
+    assert {label for p in parts["train"] for label in p.shown} == set(range(10))
+    twins = held_out(pictures([(0,)] * 98 + [(1,)] * 2), "ab", HoldOut())
+    assert all(any(1 in p.shown for p in part) for part in twins.values())

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tapetum.reporting import ClassRow, Crop, Curve, Explanation, ReportContents, Sheet
+from tapetum.reporting import (
+    ClassRow,
+    Crop,
+    Curve,
+    Explanation,
+    Mistakes,
+    Moment,
+    ReportContents,
+    Sheet,
+    Suggestion,
+    Table,
+)
 
 
 def make_contents(name: str = "name", count: int = 2, charts: bool = True) -> ReportContents:
@@ -27,6 +38,7 @@ def make_contents(name: str = "name", count: int = 2, charts: bool = True) -> Re
         classes=[name, name + "2"],
         splits={name: 3},
         class_counts={name: [4, 5]},
+        progress=[Moment(name, [Sheet(image, name, name)] * count, [name])],
         history=make_history(name) if charts else (),
         stats={"AP": 0.5, "APsmall": -1.0, name: 0.25},
         stats_note=name,
@@ -35,10 +47,16 @@ def make_contents(name: str = "name", count: int = 2, charts: bool = True) -> Re
         curves_note=name,
         best=[Sheet(image, name, name)] * count,
         worst=[Sheet(image, name, name)] * count,
-        misses=[Crop(image, name, name, None, name)] * count,
-        false_alarms=[Crop(image, name, name, 0.75, name)] * count,
+        tables=[Table(name, (name, "F1"), [(name, 0.5), (name, None)], name)],
+        errors=[
+            Mistakes(name, 1, 2, 0.25, name, name, [Crop(image, name, name, None, name)] * count),
+            Mistakes(name, examples=[Crop(image, name, name, 0.75, name)] * count),
+        ],
+        errors_note=name,
+        relabel=Table(name, (name, name), [(name, name)], name),
         explanations=[Explanation(image, image, name, name, 0.5, name, 0.71, 0.12)] * count,
         notes=[name],
+        next_steps=[Suggestion(name, name), Suggestion(name)],
     )
 
 

@@ -200,7 +200,7 @@ def test_ids_are_unique_and_links_lead_to_one(harmless):
 
 def test_pictures_have_a_text_and_a_size(harmless):
     pictures = [a for name, a in harmless.page_tags if name == "img"]
-    assert len(pictures) == 2 * (4 + 2)
+    assert len(pictures) == 2 * (5 + 2)
     for attributes in pictures:
         assert attributes["alt"]
         assert (attributes["width"], attributes["height"]) == ("40", "30")

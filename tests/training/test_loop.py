@@ -14,38 +14,15 @@ from tapetum.training.loop import fit
 from tapetum.training.optim import learning_rate
 from tapetum.training.settings import OPTIMIZERS, Settings
 from tapetum.training.signals import Stopped
-from tests.training.toy import Pictures, Toy, accuracy, make_job
-
-TIMES = ("seconds", "data_wait", "evaluation_seconds")
-
-
-def history(folder):
-    rows = read_history(folder)
-    return [{k: v for k, v in row.items() if k not in TIMES} for row in rows]
-
-
-def same_state(first, second):
-    a, b = (
-        read_tensors(find_checkpoint(f, "last")[0] / "state.safetensors") for f in (first, second)
-    )
-    assert a.keys() == b.keys()
-    different = [name for name in a if not torch.equal(a[name], b[name])]
-    assert different == []
-
-
-class StopAt:
-    """An observer that sends this process a signal after some step, like a person would."""
-
-    def __init__(self, step, number=signal.SIGTERM):
-        self.step, self.number = step, number
-
-    def on_start(self, total_steps, first_step): ...
-    def on_end(self): ...
-    def on_evaluation(self, row): ...
-
-    def on_step(self, row):
-        if row["step"] == self.step:
-            os.kill(os.getpid(), self.number)
+from tests.training.toy import (
+    Pictures,
+    StopAt,
+    Toy,
+    accuracy,
+    history,
+    make_job,
+    same_state,
+)
 
 
 def test_it_learns_and_keeps_the_best(tmp_path):
@@ -235,7 +212,7 @@ def test_the_average_is_the_mean_of_constant_weights_and_lags_behind_moving_ones
 
 def test_accumulating_gives_the_same_gradient(tmp_path):
     from tapetum.base.runtime import Runtime, generator
-    from tapetum.training.loop import train_step
+    from tapetum.training.step import train_step
 
     gradients = []
     for parts in (1, 2):

@@ -37,7 +37,7 @@ def test_steps_and_epochs_fit_the_minutes(minutes: float, seconds: float, steps:
 
 def test_a_training_of_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
-    monkeypatch.setattr("tapetum.api.training.seconds_per_step", lambda job: 3.0)
+    monkeypatch.setattr("tapetum.api.planning.seconds_per_step", lambda job: 3.0)
     said: list[str] = []
     run = api.train(
         "resnet10",

@@ -9,10 +9,10 @@ from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime, generator
 from tapetum.models import MODELS
 from tapetum.structures import Objects, Sample, Target
-from tapetum.training.loop import train_step
 from tapetum.training.optim import make_optimizer, set_learning_rate
 from tapetum.training.settings import Settings
 from tapetum.training.stages import freeze, rate_shares, stages_of
+from tapetum.training.step import train_step
 
 VIT = {"classes": 3, "image_size": 16, "patch": 8, "width": 16, "depth": 3, "heads": 2, "mlp": 16}
 SMALL = {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 8, "classes": 3}

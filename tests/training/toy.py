@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import NamedTuple
 
 import torch
@@ -10,10 +12,13 @@ from torch.nn import functional as F
 
 from tapetum.base.errors import ImageError
 from tapetum.base.runtime import Runtime, generator
-from tapetum.models.checkpoint import Card
+from tapetum.models.checkpoint import Card, find_checkpoint, read_tensors
 from tapetum.structures import Batch, Sample, Target
+from tapetum.training.history import read_history
 from tapetum.training.loop import Job
 from tapetum.training.settings import Settings
+
+TIMES = ("seconds", "data_wait", "evaluation_seconds")
 
 
 class Raw(NamedTuple):
@@ -66,7 +71,7 @@ def noise(sample: Sample, random: torch.Generator) -> Sample:
     return Sample(sample.image + flip, sample.target, sample.name)
 
 
-def make_job(folder, model=None, dataset=None, validate=None, **settings) -> Job:
+def make_job(folder, model=None, dataset=None, validate=None, precision="fp32", **settings) -> Job:
     torch.manual_seed(0)
     defaults = {"epochs": 7, "batch_size": 4, "save_seconds": 1e9, "lr": 0.01}
     return Job(
@@ -74,7 +79,7 @@ def make_job(folder, model=None, dataset=None, validate=None, **settings) -> Job
         dataset=dataset or Pictures(),
         augment=noise,
         settings=Settings(**(defaults | settings)),
-        runtime=Runtime(torch.device("cpu")),
+        runtime=Runtime(torch.device("cpu"), precision),
         folder=folder,
         card=Card("toy", {}, ("left", "right")),
         validate=validate,
@@ -90,3 +95,32 @@ def accuracy(model, flag) -> dict[str, float]:
         batch = model.prepare([data[i].image for i in range(len(data))])
         found = model(batch.pixels, batch.sizes).logits.argmax(1)
     return {"accuracy": float((found == torch.arange(len(data)) % 2).float().mean())}
+
+
+def history(folder):
+    rows = read_history(folder)
+    return [{k: v for k, v in row.items() if k not in TIMES} for row in rows]
+
+
+def same_state(first, second):
+    a, b = (
+        read_tensors(find_checkpoint(f, "last")[0] / "state.safetensors") for f in (first, second)
+    )
+    assert a.keys() == b.keys()
+    different = [name for name in a if not torch.equal(a[name], b[name])]
+    assert different == []
+
+
+class StopAt:
+    """An observer that sends this process a signal after some step, like a person would."""
+
+    def __init__(self, step, number=signal.SIGTERM):
+        self.step, self.number = step, number
+
+    def on_start(self, total_steps, first_step): ...
+    def on_end(self): ...
+    def on_evaluation(self, row): ...
+
+    def on_step(self, row):
+        if row["step"] == self.step:
+            os.kill(os.getpid(), self.number)

@@ -1,0 +1,64 @@
+"""Write a model for programs without PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from tapetum.api.loaded import load
+from tapetum.base.download import Bar, unseen_bar
+from tapetum.base.errors import UsageError
+from tapetum.base.progress import Say, silent
+from tapetum.exporting import SIZES, check_request, export_onnx
+from tapetum.models.sources import AUTO
+
+FORMATS = ("onnx",)
+
+
+def export(
+    run: str | Path,
+    *,
+    to: str = "onnx",
+    out: str | Path | None = None,
+    checkpoint: str = "best",
+    weights: str = AUTO,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+    bar: Bar = unseen_bar,
+    say: Say = silent,
+) -> Path:
+    """Write a run, or a published network, as a new folder with graphs and a client in NumPy.
+
+    out: RUN/onnx unless told otherwise; of a network by name, or a checkpoint, NAME-onnx here.
+    sizes: (height, width) of made pictures, two or more, for which the folder is compared with the
+    model; it is kept only if it says the same. checkpoint, weights, bar: see `load`.
+
+    Raises:
+        UsageError: an unknown format, a folder that exists, a model that is no graph, or ONNX is
+            not installed. TapetumError: it would not say the same.
+    """
+    if to not in FORMATS:
+        raise UsageError(f"unknown format {to!r}", where="--to", hint=", ".join(FORMATS))
+    folder = Path(out) if out is not None else _place(Path(run))
+    check_request(folder, sizes)
+    loaded = load(
+        run,
+        weights=weights,
+        checkpoint=checkpoint,
+        device="cpu",
+        precision="fp32",
+        bar=bar,
+        say=say,
+    )
+    model = loaded.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    parity = export_onnx(model, loaded.card, folder, loaded.predict, sizes)
+    say(str(parity))
+    return folder
+
+
+def _place(run: Path) -> Path:
+    """Where the folder goes unless somebody says so."""
+    if run.is_dir() and not (run / "manifest.json").is_file():
+        return run / "onnx"
+    return Path(f"{run.name}-onnx")

@@ -1,0 +1,82 @@
+"""From the record of a run to its model and its job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tapetum.api.pictures import Pictures
+from tapetum.base.download import Bar
+from tapetum.base.errors import DownloadError, UsageError
+from tapetum.base.progress import Say
+from tapetum.base.runtime import Runtime, derive_seed
+from tapetum.models import model_function, task_of
+from tapetum.models.sources import source_of
+from tapetum.structures import Learns
+from tapetum.tasks import TASKS, Task, Watch
+from tapetum.training.loop import Job
+from tapetum.training.run import RunRecord
+from tapetum.training.signals import StopFlag
+
+
+def make_job(record: RunRecord, pictures: Pictures, folder: Path, runtime: Runtime) -> Job:
+    """Everything that `fit` needs, from the record of a run alone."""
+    task = TASKS[task_of(record.model)]
+
+    def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
+        assert pictures.held is not None  # a training that validates holds pictures out
+        ids, watch = record.class_ids, Watch(check=flag.check)
+        return task.measure(model, pictures.held, runtime, class_ids=ids, watch=watch).stats
+
+    return Job(
+        model=build_model(record),
+        dataset=pictures.training,
+        augment=task.transforms(pictures.training, record.image_size, record.augment),
+        settings=record.settings,
+        runtime=runtime,
+        folder=folder,
+        card=record.card(),
+        validate=validate if record.validate else None,
+        metric=metric_of(task, pictures),
+    )
+
+
+def metric_of(task: Task, pictures: Pictures) -> str:
+    """The number that chooses the best checkpoint: several labels a picture are ranked by mAP."""
+    if task.name == "classification" and pictures.training.multilabel:
+        return "mAP"
+    return task.metric
+
+
+def build_model(record: RunRecord) -> nn.Module:
+    """The model of a run with its start weights, a function of the seed alone.
+
+    Raises:
+        UsageError: an argument that the model does not have or cannot take.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(record.settings.seed, "weights"))
+        try:
+            return model_function(record.model)(**record.arguments)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{record.model}: {error}", hint="tapetum models") from error
+
+
+def start_from(record: RunRecord, model: nn.Module, bar: Bar, say: Say) -> None:
+    """Bring in the weights that the run starts from, if any, and say so.
+
+    Raises:
+        DownloadError: they cannot be had.
+    """
+    source = source_of(record.weights, record.model, record.arguments)
+    if source is None:
+        if isinstance(model, Learns):
+            say("it starts from scratch")
+        return
+    try:
+        source.into(model, bar, say)
+    except DownloadError as error:
+        hint = f"{error.hint}; --weights none starts from scratch"
+        raise DownloadError(error.why, file=error.file, hint=hint) from error

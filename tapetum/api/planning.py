@@ -1,0 +1,113 @@
+"""From what somebody wishes to a whole plan: sizes, arguments, settings, and how long."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from tapetum.api.wishes import Wishes
+from tapetum.base.errors import UsageError
+from tapetum.base.progress import Say
+from tapetum.data.dataset import Dataset
+from tapetum.models import accepted
+from tapetum.models.own import is_own
+from tapetum.models.sources import Source
+from tapetum.structures import Learns
+from tapetum.tasks import Task
+from tapetum.training.loop import Job
+from tapetum.training.pace import fitted, seconds_per_step
+from tapetum.training.run import RunRecord
+from tapetum.training.settings import Settings
+
+BACKBONE = "resnet18"
+FEW_A_BATCH = ("detection", "instances", "keypoints")
+"""Tasks whose batches are too small for statistics: they keep those that came with weights."""
+SMALLEST = 8
+"""Pixels: no model sees less."""
+
+
+def chosen_arguments(wishes: Wishes, task: Task, dataset: Dataset, size: int) -> dict[str, Any]:
+    """The model's arguments: what follows from the data, then what was said."""
+    follows = chosen_backbone(wishes.model, wishes.backbone) | task.arguments(dataset, size)
+    return accepted(wishes.model, follows) | wishes.arguments
+
+
+def with_norm(
+    wishes: Wishes, task: Task, arguments: dict[str, Any], source: Source | None
+) -> dict[str, Any]:
+    """The arguments with the kind of norm that suits the weights to start from, where nothing was
+    said of it."""
+    if source is None or task.name not in FEW_A_BATCH or "norm" in wishes.arguments:
+        return arguments
+    return arguments | accepted(wishes.model, {"norm": source.norm()})
+
+
+def chosen_backbone(model: str, asked: str | None) -> dict[str, Any]:
+    """The argument for the backbone, by the name that the model has for it; none for other models.
+
+    Raises:
+        UsageError: one was asked for and the model has none to choose.
+    """
+    if asked is None and is_own(model):
+        return {}  # its own default is what its author meant
+    name = asked or BACKBONE
+    arguments = accepted(model, {"backbone": name, "encoder": name})
+    if asked is not None and not arguments:
+        raise UsageError(f"--backbone: {model} has none to choose", hint="tapetum models")
+    return arguments
+
+
+def chosen_size(task: Task, model: str, dataset: Dataset, asked: int | None) -> int:
+    """The size asked for, else that of the task for these pictures; never above the model's own.
+
+    Raises:
+        UsageError: too small for anything.
+    """
+    if asked is not None:
+        if asked < SMALLEST:
+            raise UsageError(f"--image-size must be at least {SMALLEST}, got {asked}")
+        return asked
+    own = accepted(model, {}, defaults=True)
+    most = own.get("image_size") or own.get("min_size")
+    size = task.image_size(dataset)
+    return size if most is None else min(size, most)
+
+
+def chosen_settings(wishes: Wishes, task: Task) -> Settings:
+    """What was said, else the default of the task, where it has one, else of all.
+
+    Raises:
+        UsageError: a value that cannot be.
+    """
+    return Settings(**{**task.settings, **wishes.settings})
+
+
+def describe(record: RunRecord, model: nn.Module) -> list[str]:
+    """What will be trained, in two lines."""
+    parameters = sum(p.numel() for p in model.parameters()) / 1e6
+    body = record.arguments.get("backbone") or record.arguments.get("encoder")
+    network = f"{record.model}, {body}" if body else record.model
+    settings = record.settings
+    return [
+        f"{network}, {parameters:.2f} million parameters, pictures of {record.image_size} pixels",
+        f"{record.device} {record.precision}, {settings.optimizer}, lr {settings.lr:g}",
+    ]
+
+
+def in_minutes(record: RunRecord, job: Job, minutes: float, say: Say) -> tuple[RunRecord, Job]:
+    """The run and its job with as many steps as take about `minutes` here.
+
+    Raises:
+        UsageError: a model that is fitted in one go.
+    """
+    if not isinstance(job.model, Learns):
+        raise UsageError(f"--minutes: {record.model} is fitted in one go")
+    say("measuring the pace of this machine")
+    seconds = seconds_per_step(job)
+    settings = fitted(record.settings, minutes, seconds, len(job.dataset))
+    say(
+        f"{1000 * seconds:.0f} ms a step: {settings.max_steps} steps in about {minutes:.3g} minutes"
+    )
+    return replace(record, settings=settings), replace(job, settings=settings)

@@ -1,0 +1,173 @@
+"""Where a cache keeps its bytes: memory that worker processes share, or one file per entry."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import multiprocessing
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from tapetum.base.errors import FileAccessError
+from tapetum.base.files import read_bytes
+
+KEPT_FREE = 2 * 2**30
+"""Bytes of a disk that a cache never takes."""
+
+MOST_BYTES = 2**31
+"""Of one entry."""
+
+_PREFIX, _SUFFIX = ".writing-", ".sample"
+_STALE = 24 * 3600
+_GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+class Store(Protocol):
+    """Entries by index. What was put may be gone when it is asked for."""
+
+    def get(self, index: int) -> bytearray | None: ...
+    def put(self, index: int, data: bytes) -> None: ...
+
+
+class MemoryStore:
+    """Up to `room` bytes of entries 0 ... count - 1, in memory that is taken as it is needed.
+
+    Processes that are forked later see and fill the same memory. One that was not forked, and got
+    it sent instead, has an empty store that keeps nothing.
+    """
+
+    def __init__(self, count: int, room: int) -> None:
+        self._bytes = memoryview(mmap.mmap(-1, max(1, room)))
+        # Row 0: where the next entry begins. Rows 1 + index: begin and length, 0 for none.
+        table = mmap.mmap(-1, 16 * (count + 1))
+        self._table = np.frombuffer(table, dtype=np.int64).reshape(count + 1, 2)
+        self._lock = multiprocessing.Lock()
+        self._room = room
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_room": 0}
+
+    def get(self, index: int) -> bytearray | None:
+        if not self._room:
+            return None
+        with self._lock:
+            begin, length = self._table[1 + index].tolist()
+        return bytearray(self._bytes[begin : begin + length]) if length else None
+
+    def put(self, index: int, data: bytes) -> None:
+        if not self._room:
+            return
+        with self._lock:
+            begin = int(self._table[0, 0])
+            if self._table[1 + index, 1] or begin + len(data) > self._room:
+                return
+            self._bytes[begin : begin + len(data)] = data
+            self._table[1 + index] = begin, len(data)
+            self._table[0, 0] = begin + len(data)
+
+
+class DiskStore:
+    """Entries as files in `folder`, called by `key(index)`, which says everything they depend on.
+
+    A file appears whole under its name, so that several processes and several trainings may read
+    and write at once. Writing ends silently when less than `KEPT_FREE` bytes would be left.
+    """
+
+    def __init__(self, folder: Path, key: Callable[[int], str]) -> None:
+        self._folder, self._key = folder, key
+        self._keys: dict[int, str] = {}
+
+    def path(self, index: int) -> Path:
+        """The file of an entry, whether it is there or not."""
+        if index not in self._keys:
+            self._keys[index] = self._key(index)
+        key = self._keys[index]
+        return self._folder / key[:2] / f"{key[2:]}{_SUFFIX}"
+
+    def get(self, index: int) -> bytearray | None:
+        try:
+            return bytearray(read_bytes(self.path(index), MOST_BYTES))
+        except FileAccessError:
+            return None
+
+    def put(self, index: int, data: bytes) -> None:
+        path = self.path(index)
+        if free_disk(self._folder) < len(data):
+            return
+        # No fsync: what a power cut leaves half written has a wrong checksum, and is made again.
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=_PREFIX, dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                Path(temporary).replace(path)
+            except OSError:
+                Path(temporary).unlink(missing_ok=True)
+
+
+def open_folder(folder: Path) -> None:
+    """Make the folder of a disk store; remove what processes left that were killed long ago.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    for stale in folder.glob(f"*/{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - stale.stat().st_mtime > _STALE:
+                stale.unlink()
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes that a cache may still take on the disk of `folder`."""
+    try:
+        return max(0, shutil.disk_usage(folder).free - KEPT_FREE)
+    except OSError:
+        return 0
+
+
+def free_memory() -> int:
+    """Bytes of memory that are not in use, of the machine or of its container; 0 if unknown."""
+    free = [_field("/proc/meminfo", "MemAvailable:") or _half_of_all()]
+    for limit, used in _GROUPS:
+        most, now = _number(limit), _number(used)
+        if most is not None and now is not None:
+            free.append(max(0, most - now))
+    return min(free)
+
+
+def _half_of_all() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, OSError, ValueError):
+        return 0
+
+
+def _field(file: str, name: str) -> int:
+    try:
+        lines = Path(file).read_text("ascii").splitlines()
+    except (OSError, ValueError):
+        return 0
+    found = [line.split()[1] for line in lines if line.startswith(name)]
+    return int(found[0]) * 1024 if found else 0
+
+
+def _number(file: str) -> int | None:
+    try:
+        text = Path(file).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,235 @@
+"""What goes wrong with detections, and how much AP each kind of error costs.
+
+    errors = error_kinds(truth, detections)
+    errors.costs["place"]  # AP50 that would be gained if every box sat where it should
+
+The kinds and what mends them are those of Bolya et al., TIDE: A General Toolbox for Identifying
+Object Detection Errors, ECCV 2020, sections 3.1 to 3.3. Where two kinds fit, the order is that of
+the authors' code: place, class, duplicate, background, both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tapetum.evaluation.accumulate import accumulate, count_truths
+from tapetum.evaluation.detection import mean_defined
+from tapetum.evaluation.kinds import rules_of, similarity_of
+from tapetum.evaluation.matching import Matches, effective
+from tapetum.evaluation.outcomes import Outcomes, matches_at
+from tapetum.evaluation.pairing import candidate_pairs, rank_detections
+from tapetum.evaluation.records import COCO_AREAS, Detections, Rules, Truth
+
+ERRORS = ("class", "place", "both", "duplicate", "background", "missed")
+"""Right place and wrong class; right class and loose place; both wrong; the same thing again;
+nothing there; and truths that nothing came near to."""
+FALSE_POSITIVES, FALSE_NEGATIVES = "false positives", "false negatives"
+CLASS, PLACE, BOTH, DUPLICATE, BACKGROUND, _ = range(len(ERRORS))
+NEAR = 0.1
+"""The overlap below which a detection has nothing to do with a truth."""
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorKinds:
+    """Each of N detections and G truths with what is wrong with it, and what that costs.
+
+    kind: (N,) int8, an index into ERRORS for each false positive, -1 for all other detections.
+    target: (N,) int64, the truth that a false positive is about: of its own class (place,
+        duplicate) or of another one (class, both); -1 else. overlap: (N,) float64 with it, or 0.
+    match: (N,) int64, the truth that a true positive found, or -1.
+    missed: (G,) bool, neither found nor the target of an error of class or place.
+    counted: (G,) bool, neither a crowd region nor ignored.
+    ap: at the IoU that was asked for. costs: for each of ERRORS, FALSE_POSITIVES and
+        FALSE_NEGATIVES the AP that is gained when this alone is mended; -1 without any truth.
+    """
+
+    kind: np.ndarray
+    target: np.ndarray
+    overlap: np.ndarray
+    match: np.ndarray
+    missed: np.ndarray
+    counted: np.ndarray
+    ap: float
+    costs: dict[str, float]
+
+    def missed_among(self, shown: np.ndarray) -> np.ndarray:
+        """(G,) bool: the missed truths if there were only the detections `shown` (N,) bool, which
+        are those above a threshold for each class."""
+        near = (self.kind == CLASS) | (self.kind == PLACE)
+        seen = np.concatenate((self.match[shown & (self.match >= 0)], self.target[shown & near]))
+        missed = self.counted.copy()
+        missed[seen] = False
+        return missed
+
+    def counts(self, shown: np.ndarray | None = None) -> dict[str, int]:
+        """How many of each of ERRORS there are, of all detections or of those `shown`."""
+        shown = np.ones(len(self.kind), dtype=bool) if shown is None else shown
+        kinds = np.bincount(self.kind[shown & (self.kind >= 0)], minlength=len(ERRORS))
+        number = dict(zip(ERRORS, kinds.tolist(), strict=True))
+        return number | {"missed": int(self.missed_among(shown).sum())}
+
+
+def error_kinds(
+    truth: Truth,
+    detections: Detections,
+    kind: str = "bbox",
+    *,
+    iou: float = 0.5,
+    near: float = NEAR,
+    max_dets: int | None = None,
+) -> ErrorKinds:
+    """Sort all false positives and misses by what is wrong with them (TIDE, sections 3.1, 3.2).
+
+    kind: "bbox", "segm" or "keypoints", for which both were read; overlaps of keypoints are OKS.
+    iou: from which a detection may match (the paper's t_f). near: below which it lies on background
+    (t_b). max_dets: how many detections of a picture and class count, by default COCO's number.
+
+    Where this differs from the authors' code: matching is COCO's, so that `ap` is AP50 to the last
+    bit; detections that COCO ignores (on crowds) are no errors; and a class of which a mended
+    count of truths leaves none has AP 1, where the code has 0 and so makes misses look free.
+    """
+    outcomes = matches_at(truth, detections, iou, kind=kind)
+    shown = _under_cap(detections, max_dets or rules_of(kind).max_dets[-1])
+    match = np.where(outcomes.true_positive & shown, outcomes.matched_truth, -1)
+    wrong = outcomes.false_alarm & shown
+    own, other = _nearest(truth, detections, outcomes, wrong, kind, near)
+    number, target, overlap = _sorted_out(wrong, own, other, effective(np.array([iou]))[0])
+    counted = outcomes.found | outcomes.missed
+    plain = ErrorKinds(
+        number, target, overlap, match, np.zeros_like(counted), counted, ap=-1.0, costs={}
+    )
+    plain = replace(plain, missed=plain.missed_among(shown))
+    return _with_costs(plain, truth, detections, iou)
+
+
+def _under_cap(detections: Detections, cap: int) -> np.ndarray:
+    """(N,) bool: the best `cap` of each picture and class."""
+    ranking = rank_detections(detections)
+    shown = np.zeros(len(detections), dtype=bool)
+    shown[ranking.index] = ranking.rank < cap
+    return shown
+
+
+Nearest = tuple[np.ndarray, np.ndarray]
+"""(N,) int64, the truth that each detection overlaps most, or -1; (N,) float64 how much, or 0."""
+
+
+def _nearest(
+    truth: Truth,
+    detections: Detections,
+    outcomes: Outcomes,
+    wrong: np.ndarray,
+    kind: str,
+    near: float,
+) -> tuple[Nearest, Nearest]:
+    """For each false positive the nearest truth of its own class, and of any other class."""
+    # One class for all: then the engine pairs everything that lies on one picture.
+    together = replace(truth, category=np.zeros_like(truth.category))
+    mixed = replace(detections, category=np.zeros_like(detections.category))
+    ranking = rank_detections(mixed)
+    ranking = ranking.only(wrong[ranking.index])
+    similarity = similarity_of(kind, together, mixed, least=near)
+    pairs = candidate_pairs(together, mixed, ranking, similarity, near)
+    who = ranking.index[pairs.position]
+    counted = (outcomes.found | outcomes.missed)[pairs.truth]
+    same = truth.category[pairs.truth] == detections.category[who]
+    own, other = (
+        _most_similar(who[rows], pairs.truth[rows], pairs.similarity[rows], len(detections))
+        for rows in (counted & same, counted & ~same)
+    )
+    return own, other
+
+
+def _most_similar(
+    who: np.ndarray, truth: np.ndarray, similarity: np.ndarray, count: int
+) -> Nearest:
+    order = np.lexsort((-truth, similarity))  # written last, the best stays; of equals the first
+    nearest, overlap = np.full(count, -1, dtype=np.int64), np.zeros(count)
+    nearest[who[order]], overlap[who[order]] = truth[order], similarity[order]
+    return nearest, overlap
+
+
+def _sorted_out(
+    wrong: np.ndarray, own: Nearest, other: Nearest, least: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """kind, target and overlap (N,) of the false positives `wrong`."""
+    loose = (own[0] >= 0) & (own[1] < least)
+    renamed = other[1] >= least
+    again = own[1] >= least
+    nothing = (own[0] < 0) & (other[0] < 0)
+    kinds = [PLACE, CLASS, DUPLICATE, BACKGROUND]
+    kind = np.select([loose, renamed, again, nothing], kinds, BOTH).astype(np.int8)
+    kind[~wrong] = -1
+    of_own = (kind == PLACE) | (kind == DUPLICATE)
+    target = np.where(of_own, own[0], other[0])
+    overlap = np.where(of_own, own[1], other[1])
+    return kind, np.where(wrong, target, -1), np.where(wrong, overlap, 0.0)
+
+
+def _with_costs(errors: ErrorKinds, truth: Truth, detections: Detections, iou: float) -> ErrorKinds:
+    """The same with AP, and with what AP becomes when one kind after the other is mended."""
+    # The reference cannot find an annotation with the id 0; here all of them can be found.
+    truth = replace(truth, ids=tuple(range(1, len(truth) + 1)), ignored=~errors.counted)
+    kept = (errors.match >= 0) | (errors.kind >= 0)
+    mended = _mended(errors, detections.score)
+    found = np.zeros(len(truth), dtype=bool)
+    found[errors.match[errors.match >= 0]] = True
+
+    def ap(keep: np.ndarray, match: np.ndarray, missing: np.ndarray | None = None) -> float:
+        return _average_precision(truth, detections, kept & keep, match, iou, missing)
+
+    now = ap(kept, errors.match)
+    after = {}
+    for number, name in enumerate(ERRORS[:-1]):
+        mine = errors.kind == number
+        put_right = mine & mended
+        match = np.where(put_right, errors.target, errors.match)
+        after[name] = ap(~mine | put_right, match)
+    after["missed"] = ap(kept, errors.match, errors.missed)
+    after[FALSE_POSITIVES] = ap(errors.kind < 0, errors.match)
+    after[FALSE_NEGATIVES] = ap(kept, errors.match, ~found)
+    costs = {name: -1.0 if now < 0 else value - now for name, value in after.items()}
+    return replace(errors, ap=now, costs=costs)
+
+
+def _mended(errors: ErrorKinds, score: np.ndarray) -> np.ndarray:
+    """(N,) bool: the errors of class and place that become true positives, the best-scored one of
+    each truth that nobody found; the others would be duplicates and go (section 3.2)."""
+    near = np.flatnonzero((errors.kind == CLASS) | (errors.kind == PLACE))
+    near = near[~np.isin(errors.target[near], errors.match)]
+    order = near[np.argsort(-score[near], kind="stable")]
+    _, first = np.unique(errors.target[order], return_index=True)
+    mended = np.zeros(len(score), dtype=bool)
+    mended[order[first]] = True
+    return mended
+
+
+def _average_precision(
+    truth: Truth,
+    detections: Detections,
+    keep: np.ndarray,
+    match: np.ndarray,
+    iou: float,
+    missing: np.ndarray | None,
+) -> float:
+    """AP at one IoU of the detections `keep` (N,) bool, matched as `match` (N,) says and of the
+    class of what they match; truths that are `missing` (G,) bool do not count."""
+    category = np.where(match >= 0, np.append(truth.category, 0)[match], detections.category)
+    detections = replace(detections, category=category)
+    ranking = rank_detections(detections)
+    ranking = ranking.only(keep[ranking.index])
+    given = match[ranking.index]
+    position = np.flatnonzero(given >= 0)
+    truths = given[position].astype(np.int32)[:, None, None]  # (S, 1, 1)
+    matches = Matches(position, truths, np.ones(truths.shape, dtype=bool))
+    rules = Rules(
+        np.array([iou]), np.linspace(0.0, 1.0, 101), COCO_AREAS[:1], (len(detections) + 1,)
+    )
+    before = count_truths(truth, truth.ignored[:, None])[:, 0]  # (K,)
+    if missing is not None:
+        truth = replace(truth, ignored=truth.ignored | missing)
+    precision = accumulate(truth, detections, ranking, matches, rules)[0][..., 0, -1]  # (1, R, K)
+    precision[:, :, (precision[0, 0] < 0) & (before > 0)] = 1.0
+    return mean_defined(precision)

@@ -1,0 +1,61 @@
+"""`client.py`: the parts that a model's answers need, put into one file that stands alone."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from importlib.resources import files
+
+_PARTS = {
+    "labels": ("boxes", "labels"),
+    "slots": ("boxes", "slots"),
+    "dense": ("boxes", "dense"),
+    "maps": ("maps",),
+    "stages": ("boxes", "regions", "stages"),
+    "masks": ("boxes", "regions", "masks"),
+    "keypoints": ("boxes", "regions", "keypoints"),
+}
+"""What answers of each kind are made with, in an order in which it can be read."""
+_OWN = "tapetum.exporting.client"
+_HEAD = '''"""Answers of the model in this folder, without PyTorch and without tapetum.
+
+    python client.py photo.jpg
+
+    from client import Client
+    found = Client("FOLDER").predict("photo.jpg")
+
+Needs numpy, pillow and onnxruntime. Written by `tapetum export` from parts of tapetum (Apache-2.0).
+"""
+'''
+
+
+def assemble_client(kind: str) -> str:
+    """The text of the client for answers of a kind in model.json's "decode"."""
+    imports: dict[str, set[str]] = {}
+    bodies = []
+    for part in ("pictures", "running", *_PARTS[kind], "main"):
+        bodies.append(_body(part, imports))
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for name, parts in sorted(imports.items(), key=lambda pair: (bool(pair[1]), pair[0])):
+        line = f"from {name} import {', '.join(sorted(parts))}" if parts else f"import {name}"
+        lines[name.split(".")[0] in sys.stdlib_module_names].append(line)
+    future = "from __future__ import annotations"
+    head = "\n".join((_HEAD, future, "", *lines[True], "", *lines[False]))
+    return "\n\n\n".join((head, *bodies)) + "\n"
+
+
+def _body(part: str, imports: dict[str, set[str]]) -> str:
+    """The text of a part below its imports. Those from outside go into `imports`: the names taken
+    from each module, none for a module that is imported as such."""
+    text = (files(_OWN) / f"{part}.py").read_text("utf-8")
+    start = 0
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Import):
+            imports.update({ast.unparse(alias): set() for alias in node.names})
+            start = node.end_lineno or 0
+        elif isinstance(node, ast.ImportFrom):
+            module = str(node.module)
+            if module != "__future__" and not module.startswith(_OWN):
+                imports.setdefault(module, set()).update(ast.unparse(a) for a in node.names)
+            start = node.end_lineno or 0
+    return "\n".join(text.splitlines()[start:]).strip()

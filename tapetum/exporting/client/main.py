@@ -1,0 +1,71 @@
+"""The client itself. Whatever the model, `answer` and `describe` are those of its one part; those
+of `labels` stand for them here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tapetum.exporting.client.labels import answer, describe
+from tapetum.exporting.client.pictures import Array, prepare, read_picture
+
+
+class Client:
+    """The model in a folder that `tapetum export` wrote."""
+
+    def __init__(
+        self, folder: str | Path, providers: Sequence[str] = ("CPUExecutionProvider",)
+    ) -> None:
+        """providers: what ONNX Runtime computes on, best first."""
+        import onnxruntime
+
+        self.folder = Path(folder)
+        self.about = json.loads((self.folder / "model.json").read_text("utf-8"))
+        self.sessions = {
+            name: onnxruntime.InferenceSession(
+                str(self.folder / f"{name}.onnx"), providers=list(providers)
+            )
+            for name in self.about["graphs"]
+        }
+
+    def predict(self, source: Any) -> dict[str, Array]:
+        """What the model finds in a picture: a path, a Pillow image, or an array (H, W, 3) uint8
+        RGB. Boxes are x1 y1 x2 y2 in pixels of the picture as it is shown, upright."""
+        picture = read_picture(source)
+        return answer(self.about["decode"], self.run, prepare(picture, self.about["prepare"]))
+
+    def describe(self, found: dict[str, Array], threshold: float = 0.5) -> dict[str, Any]:
+        """The same as JSON values; objects that score below the threshold are left out."""
+        return describe(found, self.about, threshold)
+
+    def run(self, graph: str, values: Array) -> list[Array]:
+        """The outputs of a graph."""
+        session = self.sessions[graph]
+        outputs: list[Array] = session.run(None, {session.get_inputs()[0].name: values})
+        return outputs
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Answers to pictures as lines of JSON.")
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE")
+    parser.add_argument("--threshold", type=float, default=0.5, help="lowest score of an object")
+    words = parser.parse_args()
+    client, failed = Client(Path(__file__).parent), 0
+    for name in words.pictures:
+        try:
+            picture = read_picture(name)
+        except (OSError, ValueError) as error:
+            failed = 1
+            print(f"{name}: cannot be read: {error}", file=sys.stderr)
+            continue
+        row = {"file": name, "size": list(picture.shape[:2])}
+        print(json.dumps(row | client.describe(client.predict(picture), words.threshold)))
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""The raw heads of each model as modules that ONNX can hold: tensors in, tensors out.
+
+What depends on the values of a picture (which boxes are good, which overlap) stays outside: the
+graphs are the same arithmetic for every picture, and the client decides. A detector with two
+stages is two graphs, and a third for its branch, as features of boxes are cut out in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from tapetum.base.errors import UsageError
+from tapetum.layers.regions import RegionPool
+from tapetum.models.classification.airbench import LEAST, Airbench
+from tapetum.models.classification.classifier import Classifier
+from tapetum.models.classification.resnet import ResNetClassifier
+from tapetum.models.classification.vit import ViTClassifier
+from tapetum.models.detection.faster_rcnn import FasterRCNN
+from tapetum.models.detection.retinanet import RetinaNet
+from tapetum.models.instances.branch import BranchedRCNN
+from tapetum.models.localization.localizer import Localizer
+from tapetum.models.segmentation.unet import UNet
+from tapetum.structures import Batch
+
+Function = Callable[[Tensor], tuple[Tensor, ...]]
+MAPS = ("p2", "p3", "p4", "p5")
+_SMALLEST = 64
+"""Pixels of the smallest picture that a ResNet's graph is made for: its last map is not a point."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One file: `function` of one tensor, with names for it and its outputs.
+
+    feed: what goes into it for a prepared batch. whole: the model, whose weights it needs.
+    dynamic: the axes of the input that may have any size, with name, factor and least value:
+    ("height", 32, 2) is a whole multiple of 32, 64 at least.
+    """
+
+    name: str
+    whole: nn.Module
+    function: Function
+    input: str
+    outputs: tuple[str, ...]
+    feed: Callable[[Batch], Tensor]
+    dynamic: dict[int, tuple[str, int, int]] = field(default_factory=dict)
+
+    @property
+    def free_size(self) -> bool:
+        """May pictures be of any height and width?"""
+        return 2 in self.dynamic
+
+    def axes(self, example: Tensor) -> list[Any]:
+        """The shape of the input in words: numbers, and names of what is free."""
+        names: list[Any] = list(example.shape)
+        for axis, (name, factor, _) in self.dynamic.items():
+            names[axis] = name if factor == 1 else f"{factor} * {name}"
+        return names
+
+
+class Heads(nn.Module):
+    """A graph as a module."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.whole = graph.whole
+        self.function = graph.function
+
+    def forward(self, values: Tensor) -> tuple[Tensor, ...]:
+        return self.function(values)
+
+
+def graphs_of(model: nn.Module) -> list[Graph]:
+    """The graphs of a model in evaluation mode; the first one takes pictures.
+
+    Raises:
+        UsageError: of this model there are none.
+    """
+    if isinstance(model, FasterRCNN):
+        return _stages(model, model)
+    if isinstance(model, BranchedRCNN):
+        return [*_stages(model, model.detector), _branch(model)]
+    if isinstance(model, RetinaNet):
+        return [_retinanet(model)]
+    if isinstance(model, UNet):
+        return [_unet(model)]
+    if isinstance(model, Localizer | Classifier):
+        return [_squares(model)]
+    hint = "every built-in model but knn, which is no network, can be exported"
+    raise UsageError(f"the heads of {type(model).__name__} are not known", hint=hint)
+
+
+def _pictures(batch: Batch) -> Tensor:
+    return batch.pixels
+
+
+def _free(multiple: int, least: int) -> dict[int, tuple[str, int, int]]:
+    return {2: ("height", multiple, least), 3: ("width", multiple, least)}
+
+
+def _squares(model: Localizer | Classifier) -> Graph:
+    """Classifiers and localizers. Those that look at every place alike take any size."""
+    dynamic = {0: ("batch", 1, 1)}
+    if isinstance(model, ViTClassifier):
+        dynamic = {}  # its code fixes the number of pictures
+    elif isinstance(model, ResNetClassifier):
+        dynamic |= _free(1, _SMALLEST)
+    elif isinstance(model, Airbench):
+        dynamic |= _free(1, 2 * LEAST)
+    outputs = ("logits", "boxes") if isinstance(model, Localizer) else ("logits",)
+
+    def heads(pixels: Tensor) -> tuple[Tensor, ...]:
+        return tuple(model(pixels, torch.empty(0)))
+
+    return Graph("model", model, heads, "pixels", outputs, _pictures, dynamic)
+
+
+def _unet(model: UNet) -> Graph:
+    def heads(pixels: Tensor) -> tuple[Tensor, ...]:
+        # With truth, in one piece however large; the client cuts the tiles.
+        return tuple(model(pixels, torch.empty(0), ()))
+
+    dynamic = {0: ("batch", 1, 1), **_free(model.preparation.multiple, 2)}
+    return Graph("model", model, heads, "pixels", ("logits",), _pictures, dynamic)
+
+
+def _retinanet(model: RetinaNet) -> Graph:
+    def heads(pixels: Tensor) -> tuple[Tensor, ...]:
+        maps = list(model.pyramid(model.backbone(pixels)).values())
+        return model.class_tower(maps), model.box_tower(maps)
+
+    dynamic = _free(model.preparation.multiple, 2)
+    return Graph("model", model, heads, "pixels", ("logits", "deltas"), _pictures, dynamic)
+
+
+def _stages(whole: nn.Module, model: FasterRCNN) -> list[Graph]:
+    def first(pixels: Tensor) -> tuple[Tensor, ...]:
+        maps = model.maps(pixels)
+        return (*model.proposal_head(maps), *maps[:-1])
+
+    def feed(batch: Batch) -> Tensor:
+        return _pooled(model, model.region_pool, batch)
+
+    outputs = ("objectness", "deltas", *MAPS)
+    dynamic = _free(model.preparation.multiple, 2)
+    second = {0: ("regions", 1, 1)}
+    return [
+        Graph("model", whole, first, "pixels", outputs, _pictures, dynamic),
+        Graph("regions", whole, model.region_head, "pooled", ("logits", "deltas"), feed, second),
+    ]
+
+
+def _branch(model: BranchedRCNN) -> Graph:
+    def feed(batch: Batch) -> Tensor:
+        return _pooled(model.detector, model.pool, batch)
+
+    def head(pooled: Tensor) -> tuple[Tensor, ...]:
+        return (model.head(pooled),)
+
+    dynamic = {0: ("regions", 1, 1)}
+    return Graph("branch", model, head, "pooled", ("logits",), feed, dynamic)
+
+
+def _pooled(model: FasterRCNN, pool: RegionPool, batch: Batch) -> Tensor:
+    """Features of the proposals, as `pool` cuts them out."""
+    maps = model.maps(batch.pixels)
+    raw = model.detect(maps, batch.pixels, batch.sizes, None, None)
+    return cast(Tensor, pool(maps[:-1], raw.regions, raw.picture))

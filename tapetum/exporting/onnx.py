@@ -1,0 +1,159 @@
+"""A model as a folder that needs no PyTorch: graphs, a description, a client, and the proof.
+
+Everything is written beside the folder, compared with the model, and renamed: the folder appears
+whole and proven, or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tapetum.base.errors import FileAccessError, TapetumError, UsageError
+from tapetum.base.files import sync_folder, write_json
+from tapetum.exporting.assemble import assemble_client
+from tapetum.exporting.graphs import Graph, Heads, graphs_of
+from tapetum.exporting.parity import Parity, Predict, check_folder, made_pictures
+from tapetum.exporting.rules import describe_model
+from tapetum.models.checkpoint import Card
+from tapetum.structures import Batch
+
+SIZES = ((320, 320), (352, 480))
+"""Heights and widths of the pictures that are compared, unless told otherwise."""
+LEAST = 16
+"""Pixels of the smallest side of a picture that is compared."""
+MODULES = ("onnx", "onnxscript", "onnxruntime")
+
+
+def export_onnx(
+    model: nn.Module,
+    card: Card,
+    out: Path,
+    predict: Predict,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+) -> Parity:
+    """Write model.onnx, model.json and client.py to the new folder `out`; how far they are off.
+
+    model: on the processor, in evaluation mode. predict: its answer to a picture, which the
+    client's is compared with. out, sizes: as `check_request` wants them.
+
+    Raises:
+        UsageError: the model is no graph.
+        TapetumError: PyTorch cannot write it, or it says something else than the model.
+    """
+    graphs, about = graphs_of(model), describe_model(model, card)
+    with _appearing(out) as folder, torch.no_grad():
+        example = _example(model, sizes)
+        about["graphs"] = {graph.name: _write(graph, example, folder) for graph in graphs}
+        (folder / "client.py").write_text(assemble_client(about["decode"]["kind"]), "utf-8")
+        write_json(folder / "model.json", about)
+        parity = check_folder(folder, model, graphs, predict, sizes)
+        about["parity"] = {**vars(parity), "sizes": [list(size) for size in sizes]}
+        about["made_with"] = {name: version(name) for name in ("tapetum", "torch", *MODULES)}
+        write_json(folder / "model.json", about)
+    return parity
+
+
+def check_request(out: Path, sizes: Sequence[tuple[int, int]]) -> None:
+    """Raise UsageError if `out` exists, if there are not two different sizes, or if what is needed
+    to write and run graphs is not installed."""
+    if out.exists():
+        raise UsageError("exists already and is left as it is", file=out, hint="--out DIR")
+    if len(set(sizes)) < 2 or min(map(min, sizes)) < LEAST:
+        why = f"two different sizes are compared, of {LEAST} pixels or more"
+        raise UsageError(why, where="--sizes", hint="as in 320x320,352x480")
+    for name in MODULES:
+        try:
+            with _quiet():
+                importlib.import_module(name)
+        except ImportError as error:
+            hint = "pip install 'tapetum[onnx]'"
+            raise UsageError(f"{name} is not installed", hint=hint) from error
+
+
+def _example(model: Any, sizes: Sequence[tuple[int, int]]) -> Batch:
+    batch: Batch = model.prepare([next(made_pictures(model, sizes))])
+    return batch
+
+
+def _write(graph: Graph, batch: Batch, folder: Path) -> dict[str, Any]:
+    """Write a graph; what goes in and out of it."""
+    example = graph.feed(batch).contiguous()
+    if 0 in graph.dynamic:
+        # A size of 1 would be taken for a constant.
+        example = torch.cat((example, example))
+    dims = {}
+    for axis, (name, factor, least) in graph.dynamic.items():
+        dim = torch.export.Dim(name, min=least)
+        dims[axis] = dim if factor == 1 else factor * dim
+    try:
+        with _quiet():
+            program = torch.export.export(
+                Heads(graph).eval(), (example,), dynamic_shapes=(dims,), strict=False
+            )
+            made = torch.onnx.export(
+                program,
+                dynamo=True,
+                verbose=False,
+                input_names=[graph.input],
+                output_names=list(graph.outputs),
+            )
+            assert made is not None
+            made.save(str(folder / f"{graph.name}.onnx"))
+    except TapetumError:
+        raise
+    except Exception as error:  # the exporter raises whatever it meets
+        why = f"PyTorch cannot write {graph.name}.onnx: {_first_line(error)}"
+        raise TapetumError(why, hint="--debug shows where") from error
+    shape = graph.axes(example)
+    return {"input": graph.input, "shape": shape, "outputs": list(graph.outputs)}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the exporter says of itself."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+@contextlib.contextmanager
+def _appearing(out: Path) -> Iterator[Path]:
+    """A folder to write to that becomes `out` at the end, and is gone where anything fails."""
+    ground = out.absolute().parent
+    while not ground.exists():
+        ground = ground.parent
+    temporary: Path | None = None
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=".tapetum-", dir=ground))
+        folder = temporary / "folder"
+        folder.mkdir()
+        yield folder
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(out)
+        sync_folder(out.parent)
+    except OSError as error:
+        raise FileAccessError(f"cannot write: {error.strerror or error}", file=out) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__

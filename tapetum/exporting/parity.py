@@ -1,0 +1,219 @@
+"""Proof that an exported folder says what the model says: part of every export.
+
+Two comparisons over made pictures of two sizes, a composed scene, and for networks that work in
+tiles a strip longer than a tile: the graphs' outputs with the modules', and the client's answers
+with the model's own. Detectors are compared at a score threshold of 0, so that there are answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tapetum.base.errors import TapetumError
+from tapetum.base.runtime import generator
+from tapetum.data.scenes import Scenes
+from tapetum.exporting.graphs import Graph
+from tapetum.models.segmentation.unet import UNet
+from tapetum.structures import Objects, Prediction
+
+RAW = 1e-4
+"""Most that outputs may differ by, as a share of their largest value."""
+SCORE = 1e-3
+BOX = 0.05
+"""Pixels, of a corner of a box or a keypoint."""
+PIXELS = 1e-3
+"""Share of the pixels of a picture, for maps; of the pixels of the thing, ten times that, for
+masks."""
+POINTS = 0.02
+"""Share of the keypoints that may jump to another, equal place of their map."""
+BEST = 20
+"""Objects of each picture that are compared, the best ones."""
+
+Array = np.ndarray
+Predict = Callable[[Tensor], Prediction]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Largest differences found. raw: of outputs, relative. score, box: of answers. pixels: share
+    of the pixels of a map or mask. points: share of keypoints elsewhere. lost: answers without a
+    counterpart. count: answers compared."""
+
+    raw: float = 0.0
+    score: float = 0.0
+    box: float = 0.0
+    pixels: float = 0.0
+    points: float = 0.0
+    lost: int = 0
+    count: int = 0
+
+    def holds(self) -> bool:
+        """Are all differences within the tolerances? One that is not a number is not."""
+        small = self.raw <= RAW and self.score <= SCORE and self.box <= BOX
+        return small and self.pixels <= PIXELS and self.points <= POINTS and not self.lost
+
+    def __or__(self, other: Parity) -> Parity:
+        """The worse of both; counts add up."""
+        mine, theirs = vars(self), vars(other)
+        worst = {name: float(np.maximum(mine[name], theirs[name])) for name in list(mine)[:5]}
+        return Parity(**worst, lost=self.lost + other.lost, count=self.count + other.count)
+
+    def __str__(self) -> str:
+        parts = [f"score {self.score:.1e}", f"box {self.box:.1e} px", f"pixels {self.pixels:.1e}"]
+        parts += [f"{self.points:.1%} of keypoints elsewhere"] if self.points else []
+        answers = ", ".join((*parts, f"{self.lost} of {self.count} lost"))
+        return f"raw heads differ by {self.raw:.1e} of their scale, answers by {answers}"
+
+
+def check_folder(
+    folder: Path,
+    model: nn.Module,
+    graphs: Sequence[Graph],
+    predict: Predict,
+    sizes: Sequence[tuple[int, int]],
+) -> Parity:
+    """How far the files in `folder` are from the model; predict: its answer to a picture.
+
+    Raises:
+        TapetumError: further than the tolerances.
+    """
+    client = load_client(folder / "client.py").Client(folder)
+    total = Parity()
+    with _lowered(model, client.about["decode"]), torch.inference_mode():
+        for picture in made_pictures(model, sizes):
+            for graph in graphs:
+                total |= Parity(raw=_raw_difference(client, graph, model, picture))
+            found = client.predict(picture.permute(1, 2, 0).numpy())
+            total |= compare_answers(predict(picture), found, client.about["decode"])
+    if not total.holds():
+        raise TapetumError(f"the exported model does not say what the model says: {total}")
+    return total
+
+
+def load_client(path: Path) -> ModuleType:
+    """A client's file as a module, under no name that others could see."""
+    spec = importlib.util.spec_from_file_location("tapetum_exported_client", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def made_pictures(model: nn.Module, sizes: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
+    """Pictures (3, H, W) uint8: coloured blocks with noise in each of the sizes, and a scene."""
+    if isinstance(model, UNet) and model.tile is not None:
+        sizes = [*sizes, (model.preparation.multiple, model.tile + model.preparation.multiple)]
+    for height, width in sizes:
+        chance = generator(0, "export", height, width)
+        blocks = torch.rand(3, -(-height // 16), -(-width // 16), generator=chance)
+        large = blocks.repeat_interleave(16, 1).repeat_interleave(16, 2)[:, :height, :width]
+        noise = torch.rand(3, height, width, generator=chance)
+        yield (255 * (0.85 * large + 0.15 * noise)).round().to(torch.uint8)
+    yield Scenes("test", need="boxes")[0].image
+
+
+def _raw_difference(client: Any, graph: Graph, model: Any, picture: Tensor) -> float:
+    """Of all outputs of a graph, for what `prepare` makes of a picture; also for two pictures at a
+    time and for the picture in its own size, where the graph takes them."""
+    values = graph.feed(model.prepare([picture])).contiguous()
+    inputs = [values]
+    if graph.dynamic.get(0, ("",))[0] == "batch":
+        inputs.append(torch.cat((values, values.flip(-1))))
+        if graph.free_size and min(picture.shape[1:]) >= graph.dynamic[2][2] * graph.dynamic[2][1]:
+            cut = graph.dynamic[2][1]
+            height, width = (side // cut * cut for side in picture.shape[1:])
+            inputs.append(picture[None, :, :height, :width].float() / 128 - 1)
+    worst = 0.0
+    for each in inputs:
+        outputs = client.run(graph.name, each.numpy())
+        for expected, got in zip(graph.function(each), outputs, strict=True):
+            worst = float(np.maximum(worst, _relative(expected.numpy(), got)))
+    return worst
+
+
+def _relative(expected: Array, got: Array) -> float:
+    if expected.shape != got.shape:
+        return float("inf")
+    largest = np.abs(expected).max(initial=0)
+    return float(np.abs(expected - got).max(initial=0) / max(largest, 1e-12))
+
+
+def compare_answers(expected: Prediction, found: dict[str, Array], rule: dict[str, Any]) -> Parity:
+    """How far a client's answer is from the model's."""
+    if expected.semantic is not None:
+        return Parity(pixels=float((expected.semantic.numpy() != found["map"]).mean()), count=1)
+    if expected.objects is not None:
+        return _compare_objects(_arrays(expected.objects), found, rule.get("max_detections"))
+    assert expected.class_scores is not None
+    score = float(np.abs(expected.class_scores.numpy() - found["scores"]).max())
+    return Parity(score=score, count=1)
+
+
+def _compare_objects(a: dict[str, Array], b: dict[str, Array], most: int | None) -> Parity:
+    """Each of the best objects of either side beside the nearest of its class on the other."""
+    total, count = Parity(), 0
+    for one, other in ((a, b), (b, a)):
+        # A full list was cut: what scores like its last may be missing without fault.
+        full = len(other["scores"]) == most
+        least = other["scores"][-1] + SCORE if full else -np.inf
+        for i in np.flatnonzero(one["scores"] > least)[:BEST]:
+            total |= _beside(one, other, int(i))
+            count += 1
+    moved = total.points / max(count, 1)
+    return Parity(0.0, total.score, total.box, total.pixels, moved, total.lost, count)
+
+
+def _beside(one: dict[str, Array], other: dict[str, Array], i: int) -> Parity:
+    same = np.flatnonzero(
+        (other["labels"] == one["labels"][i])
+        & (np.abs(other["scores"] - one["scores"][i]) <= SCORE)
+    )
+    if not len(same):
+        return Parity(lost=1)
+    gaps = np.abs(other["boxes"][same] - one["boxes"][i]).max(axis=1)
+    j = same[gaps.argmin()]
+    if not gaps.min() <= BOX:
+        return Parity(lost=1)
+    score = float(abs(other["scores"][j] - one["scores"][i]))
+    pixels = 0.0
+    if "masks" in one:
+        wrong = (one["masks"][i] != other["masks"][j]).sum()
+        pixels = float(wrong / max(int(one["masks"][i].sum()), 100) / 10)
+    points = 0.0
+    if "keypoints" in one:
+        apart = np.abs(one["keypoints"][i] - other["keypoints"][j])[:, :2].max(axis=1)
+        points = float((apart > BOX).mean())
+    return Parity(score=score, box=float(gaps.min()), pixels=pixels, points=points)
+
+
+def _arrays(objects: Objects) -> dict[str, Array]:
+    values = {"boxes": objects.boxes, "labels": objects.labels, "scores": objects.scores}
+    values |= {"masks": objects.masks, "keypoints": objects.keypoints}
+    return {name: value.numpy() for name, value in values.items() if value is not None}
+
+
+@contextlib.contextmanager
+def _lowered(model: nn.Module, rule: dict[str, Any]) -> Iterator[None]:
+    """With a score threshold of 0 on both sides, where there is one."""
+    owner: Any = getattr(model, "detector", model)
+    before = getattr(owner, "score_threshold", None)
+    if before is None:
+        yield
+        return
+    kept = rule["score_threshold"]
+    owner.score_threshold = rule["score_threshold"] = 0.0
+    try:
+        yield
+    finally:
+        owner.score_threshold, rule["score_threshold"] = before, kept

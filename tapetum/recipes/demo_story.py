@@ -1,0 +1,197 @@
+"""What a model says of the same few test pictures while it learns, and misses in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from tapetum import api
+from tapetum.api.jobs import build_model
+from tapetum.api.loaded import Loaded
+from tapetum.base.files import atomic_write
+from tapetum.base.runtime import choose_runtime
+from tapetum.data.dataset import Dataset
+from tapetum.data.files import open_dataset
+from tapetum.data.picture import Picture
+from tapetum.evaluation.kinds import similarity_of
+from tapetum.models.checkpoint import FOLDER
+from tapetum.render import contact_sheet
+from tapetum.render.palette import DARK, WHITE
+from tapetum.render.text import line_height, load_font
+from tapetum.reporting.contents import Moment, Sheet
+from tapetum.reporting.examples import picture_outcomes
+from tapetum.reporting.inspected import OVERLAPS, Inspected
+from tapetum.reporting.progress import keep_progress
+from tapetum.structures import Sample
+from tapetum.tasks.detection import DetectionMeasured
+from tapetum.training.run import read_run
+
+SCENES = (4, 14, 21, 30)
+"""The test scenes that are shown: few and many things, large and small ones."""
+SHARES = (0.25, 0.5)
+"""When they are shown, as shares of the training, between its beginning and its end."""
+THRESHOLD = 0.35
+"""The score from which an answer is shown; below it, a thing counts as missed."""
+FILE = "progress.jpg"
+SAVES = 20
+"""Checkpoints that a training should write in all, so that one is near each moment."""
+FITS, NEAR = 0.5, 0.1
+"""The overlaps from which an answer fits a thing, and has to do with it."""
+_CELL = 400
+
+
+class Few:
+    """Some pictures of a dataset, as a dataset."""
+
+    def __init__(self, whole: Dataset, indices: Sequence[int]) -> None:
+        self._whole, self._indices = whole, tuple(indices)
+        self.name, self.classes, self.multilabel = whole.name, whole.classes, whole.multilabel
+        self.keypoint_names, self.skeleton = whole.keypoint_names, whole.skeleton
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._whole[self._indices[index]]
+
+    def picture(self, index: int) -> Picture:
+        return self._whole.picture(self._indices[index])
+
+
+class Story:
+    """Moments of a training: `on_step` goes along with it, `finish` comes after it.
+
+    A training tells nobody of its weights, so the checkpoints are looked at that it leaves: for
+    each of SHARES the first one from then on. It should save often, about SAVES times.
+    """
+
+    def __init__(self, run: str | Path, data: str) -> None:
+        self.run, self._data = Path(run), data
+        self.moments: list[Moment] = []
+        self.measured: DetectionMeasured | None = None
+        self._total = 0
+
+    def on_step(self, row: dict[str, Any]) -> None:
+        """Draw the start, and each checkpoint that is due."""
+        # Models are built with random weights; a training must not notice that somebody watches.
+        with torch.random.fork_rng(devices=[]):
+            if not self.moments:
+                self._start()
+            due = SHARES[len(self.moments) - 1 :]
+            if due and row["step"] >= due[0] * self._total:
+                step = self._newest()
+                if step >= due[0] * self._total:
+                    loaded = api.load(self.run, checkpoint="last")
+                    self._draw(loaded, f"after step {step:,} of {self._total:,}")
+
+    def finish(self) -> tuple[list[str], list[str]]:
+        """Draw the end; write RUN/progress.jpg and what the report shows.
+
+        Returns a line for each scene, and one for each thing that was missed.
+        """
+        self._draw(api.load(self.run), f"the end, after step {self._total:,}")
+        last = self.moments[-1]
+        missed = [] if self.measured is None else misses(self.measured)
+        self.moments[-1] = Moment(last.title, last.sheets, missed)
+        keep_progress(self.run, self.moments)
+        with atomic_write(self.run / FILE) as file:
+            sheet(self.moments).save(file, "JPEG", quality=88)
+        return [f"{one.name}: {one.caption}" for one in last.sheets], missed
+
+    def _start(self) -> None:
+        record = read_run(self.run)
+        assert record.settings.max_steps is not None  # it trains for so many minutes
+        self._total = record.settings.max_steps
+        runtime = choose_runtime("auto", "auto")
+        model = build_model(record).to(runtime.device).eval()
+        self._draw(Loaded(model, record.card(), self.run, runtime), "untrained")
+
+    def _newest(self) -> int:
+        """The step of the newest checkpoint; 0 where there is none yet."""
+        steps = (folder.name.partition("-")[2] for folder in (self.run / FOLDER).glob("step-*"))
+        return max(map(int, steps), default=0)
+
+    def _draw(self, loaded: Loaded, title: str) -> None:
+        task = loaded.task
+        few = Few(open_dataset(self._data, "test", need=task.need), SCENES)
+        samples = [few[index] for index in range(len(few))]
+        answers = loaded.predict_pictures([sample.image for sample in samples])
+        captions = [task.words(answer.answer(THRESHOLD)) for answer in answers]
+        measured = task.measure(loaded.model, few, loaded.runtime)
+        if isinstance(measured, DetectionMeasured):
+            self.measured = measured
+            captions = [o.caption() for o in picture_outcomes(measured, _thresholds(measured))]
+        rows = zip(samples, answers, captions, strict=True)
+        sheets = [Sheet(answer.draw(THRESHOLD), s.name, words) for s, answer, words in rows]
+        self.moments.append(Moment(title, sheets))
+
+
+def sheet(moments: Sequence[Moment]) -> Image.Image:
+    """A row of pictures for each moment, under its title."""
+    rows = [
+        contact_sheet(
+            [one.image for one in moment.sheets],
+            len(moment.sheets),
+            [one.caption for one in moment.sheets],
+            cell=_CELL,
+        )
+        for moment in moments
+    ]
+    font = load_font(_CELL // 16)
+    above = line_height(font) + _CELL // 20
+    size = max(row.width for row in rows), sum(above + row.height for row in rows)
+    whole, top = Image.new("RGB", size, WHITE), 0
+    for moment, row in zip(moments, rows, strict=True):
+        place = _CELL // 40, top + _CELL // 20
+        ImageDraw.Draw(whole).text(place, moment.title, fill=DARK, font=font)
+        whole.paste(row, (0, top + above))
+        top += above + row.height
+    return whole
+
+
+def misses(measured: DetectionMeasured) -> list[str]:
+    """A line for each true thing that no answer of THRESHOLD or more has found."""
+    view = Inspected(measured, _thresholds(measured))
+    match = view.errors.match
+    missed = view.errors.counted.copy()
+    missed[match[view.confident & (match >= 0)]] = False
+    return [_miss(view, row) for row in np.flatnonzero(missed).tolist()]
+
+
+def _miss(view: Inspected, row: int) -> str:
+    truth, records = view.measured.truth, view.measured.pictures
+    picture = records[int(view.picture[truth.image[row]])].name
+    left, top, width, height = truth.xywh[row]
+    name = view.classes[truth.category[row]]
+    article = "an" if name[:1].lower() in "aeiou" else "a"
+    return (
+        f"{picture}: {article} {name} at ({left:.0f}, {top:.0f}) of {width:.0f} x {height:.0f} "
+        f"pixels was missed: {_guess(view, row)}"
+    )
+
+
+def _guess(view: Inspected, row: int) -> str:
+    """The answer that comes nearest to truth `row`, however weak: of those that fit it the one with
+    the highest score, else the one that overlaps it most."""
+    truth, detections = view.measured.truth, view.measured.detections
+    here = np.flatnonzero(detections.image == truth.image[row])
+    if len(here) == 0:
+        return "nothing was guessed in this picture"
+    kind = view.measured.kind
+    overlaps = similarity_of(kind, truth, detections)(np.full(len(here), row), here)
+    fits = overlaps >= FITS
+    best = int((np.where(fits, detections.score[here], -1) if fits.any() else overlaps).argmax())
+    if overlaps[best] < NEAR:
+        return "no guess comes near"
+    said = f"{view.classes[detections.category[here[best]]]} {detections.score[here[best]]:.2f}"
+    loose = "" if fits.any() else f", {OVERLAPS[kind]} {overlaps[best]:.2f} only"
+    return f"nearest guess {said}{loose}"
+
+
+def _thresholds(measured: DetectionMeasured) -> np.ndarray:
+    return np.full(len(measured.truth.category_names), THRESHOLD)

@@ -1,0 +1,234 @@
+"""Questions about what a model is, and how it answers."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tapetum.models.predict import predict
+from tapetum.structures import TASKS, Batch, Fits, Learns, Prediction
+from tapetum.testing.compare import difference
+from tapetum.testing.report import Question, expect
+from tapetum.testing.subject import BOXED, ODD_SIZES, Subject, answered, noise, unspread
+
+VERBS = ("prepare", "forward", "decode", "score", "explain_layers")
+LOW = "keep what scores low: who asks cuts by a threshold of their own; or give pictures="
+
+
+def is_a_model(subject: Subject) -> None:
+    model: Any = unspread(subject.function, subject.arguments)
+    expect(isinstance(model, nn.Module), f"expected an nn.Module, got {type(model).__name__}")
+    expect(
+        model_task(model) in TASKS,
+        f"task: expected one of {', '.join(TASKS)}, got {model_task(model)!r}",
+        'write task = "..." in the class',
+    )
+    expect(
+        model.task == subject.task,
+        f"its function declares {subject.task}, the model itself {model.task}",
+    )
+    lacking = [verb for verb in VERBS if not callable(getattr(model, verb, None))]
+    if not hasattr(model, "fit") and not hasattr(model, "losses"):
+        lacking.append("losses (or fit)")
+    expect(not lacking, f"it has no {', '.join(lacking)}", "tapetum/structures/protocols.py")
+    expect(
+        isinstance(getattr(model, "differentiable", None), bool),
+        "differentiable: expected True or False",
+        "write differentiable = True in the class, if score has gradients",
+    )
+    assert isinstance(model, Learns | Fits)
+
+
+def model_task(model: Any) -> Any:
+    return getattr(model, "task", None)
+
+
+def takes_json(subject: Subject) -> None:
+    parameters = inspect.signature(subject.function).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    given = {**defaults, **subject.arguments}
+    unknown = sorted(set(subject.arguments) - {p.name for p in parameters})
+    expect(not unknown, f"it has no arguments {', '.join(unknown)}")
+    for name, value in given.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            why = f"argument {name}: expected a JSON value, got {type(value).__name__}"
+            expect(False, why, "a run stores the arguments: numbers, texts, lists, None")
+    again = subject.function(**json.loads(json.dumps(given))).state_dict()
+    own = subject.build().state_dict()
+    odd = sorted(set(again) ^ set(own))
+    expect(not odd, f"built twice, it has other weights: {', '.join(odd[:5])}")
+
+
+def moves_truth(subject: Subject) -> None:
+    model = subject.build()
+    one = noise(48, 64).requires_grad_()
+    batch = model.prepare([one], [subject.target((48, 64), (8, 12, 32, 36, 0))])
+    expect(isinstance(batch, Batch), f"prepare: expected a Batch, got {type(batch).__name__}")
+    height, width = batch.sizes[0].tolist()
+    expect(
+        batch.originals.tolist() == [[48, 64]],
+        f"originals: expected [[48, 64]], got {batch.originals.tolist()}",
+    )
+    expect(
+        batch.truth is not None and len(batch.truth) == 1,
+        "truth: expected one Target a picture",
+        "prepare(pictures, targets) gives the moved targets in Batch.truth",
+    )
+    moved = batch.truth[0]
+    if subject.task in BOXED:
+        ours = torch.tensor([8 / 64 * width, 12 / 48 * height, 0.5 * width, 0.75 * height])
+        found = moved.objects.boxes[0].float()
+        why = (
+            f"boxes: expected {_list(ours)} in a picture of {height} x {width}, got {_list(found)}"
+        )
+        expect(torch.isclose(found, ours, rtol=1.3e-6, atol=1e-5).all(), why)
+    if moved.semantic is not None:
+        share = (moved.semantic[:height, :width] == 0).double().mean().item()
+        why = f"semantic: {share:.3f} of the map is marked, expected {24 * 24 / (48 * 64):.3f}"
+        expect(abs(share - 24 * 24 / (48 * 64)) <= 0.02, why, "resize it to nearest")
+        rest = bool((moved.semantic[height:] == 255).all())
+        expect(rest, "semantic: the padding is not 255", "255 is neither learnt nor measured")
+    batch.pixels.sum().backward()
+    touched = 0.0 if one.grad is None else float((one.grad != 0).double().mean())
+    why = f"{100 * touched:.0f} % of the pixels of a picture have a gradient, expected 90 or more"
+    expect(touched > 0.9, why, "no .detach(), no torch.no_grad, no trip through NumPy in prepare")
+
+
+def batch_equals_single(subject: Subject) -> None:
+    model = subject.build()
+    height, width = subject.size
+    pictures = [noise(height, width, seed) for seed in range(3)]
+    together = predict(model, pictures, batch_size=3)
+    count = sum(answered(p) for p in together)
+    expect(count > 2, f"only {count} things are found in three pictures of noise", LOW)
+    for number, (one, both) in enumerate(zip(pictures, together, strict=True)):
+        odd = difference(predict(model, [one])[0], both, 1e-5)
+        why = f"picture {number} of a batch is answered otherwise than alone: {odd}"
+        hint = "nothing may be mixed across pictures: no statistics of the batch in evaluation"
+        expect(odd is None, why, hint)
+
+
+def order_does_not_matter(subject: Subject) -> None:
+    model = subject.build()
+    pictures = [noise(96, 128, 1), noise(150, 60, 2), noise(96, 128, 3), noise(70, 70, 4)]
+    forwards = predict(model, pictures, batch_size=2)
+    backwards = predict(model, pictures[::-1], batch_size=3)[::-1]
+    for number, (first, second) in enumerate(zip(forwards, backwards, strict=True)):
+        odd = difference(first, second, 1e-5)
+        why = f"picture {number} is answered otherwise in another order: {odd}"
+        expect(odd is None, why, "an answer may depend on its picture alone, and leave no trace")
+
+
+def is_in_the_frame(subject: Subject) -> None:
+    pictures = [noise(*size) for size in ODD_SIZES]
+    for one, found in zip(pictures, predict(subject.build(), pictures), strict=True):
+        size = f"{one.shape[1]} x {one.shape[2]}"
+        expect(isinstance(found, Prediction), f"decode: got {type(found).__name__}")
+        _has_its_fields(subject, found)
+        expect(answered(found) > 0, f"nothing is found in noise of {size}", LOW)
+        if found.semantic is not None:
+            why = f"semantic: expected {size}, got {tuple(found.semantic.shape)}"
+            hint = "cut the padding off and resize to batch.originals in decode"
+            expect(found.semantic.shape == one.shape[1:], why, hint)
+            top = int(found.semantic.max())
+            expect(top < subject.classes, f"semantic: {top} is none of {subject.classes} classes")
+        if found.class_scores is not None:
+            _are_probabilities(subject, found.class_scores)
+
+
+def _has_its_fields(subject: Subject, found: Prediction) -> None:
+    """What measuring and showing ask of a prediction, by task."""
+    needed: dict[str, Any] = {
+        "classification": {"labels": found.labels, "class_scores": found.class_scores},
+        "segmentation": {"semantic": found.semantic},
+    }.get(subject.task, {"objects": found.objects})
+    if found.objects is not None and subject.task in BOXED:
+        needed |= {"objects.scores": found.objects.scores}
+        extra = {"instances": "masks", "keypoints": "keypoints"}.get(subject.task)
+        if extra:
+            needed[f"objects.{extra}"] = getattr(found.objects, extra)
+    lacking = [name for name, value in needed.items() if value is None]
+    expect(not lacking, f"predictions for {subject.task} have no {', '.join(lacking)}")
+
+
+def _are_probabilities(subject: Subject, scores: Tensor) -> None:
+    shape = tuple(scores.shape)
+    expect(shape == (subject.classes,), f"class_scores: expected {subject.classes}, got {shape}")
+    low, total = float(scores.min()), float(scores.sum())
+    expect(low >= 0, f"class_scores: {low:.3g} is below 0", "softmax")
+    expect(abs(total - 1) <= 1e-5, f"class_scores: sum {total:.6g}, expected 1", "softmax")
+
+
+def takes_bytes(subject: Subject) -> None:
+    whole = [(p * 255).to(torch.uint8) for p in subject.pictures]
+    parts = [p.float() / 255 for p in whole]
+    model = subject.build()
+    for a, b in zip(predict(model, whole), predict(model, parts), strict=True):
+        odd = difference(a, b)
+        why = f"a picture in bytes is answered otherwise than in [0, 1]: {odd}"
+        expect(odd is None, why, "prepare divides uint8 by 255, and float by nothing")
+
+
+def predicting_leaves_it(subject: Subject) -> None:
+    model = subject.build().train()
+    for child in list(model.children())[:1]:
+        child.eval()
+    for parameter in list(model.parameters())[:1]:
+        parameter.grad = torch.ones_like(parameter)
+    asks = [p.requires_grad for p in model.parameters()]
+    modes = [part.training for part in model.modules()]
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
+    state = torch.random.get_rng_state()
+    predict(model, subject.pictures)
+    expect([p.training for p in model.modules()] == modes, "the mode of a part changed")
+    expect(torch.equal(torch.random.get_rng_state(), state), "the random state changed")
+    now = model.state_dict()
+    changed = [key for key, value in weights.items() if not torch.equal(value, now[key])]
+    hint = "what predicting remembers is no weight and no buffer"
+    expect(not changed, f"weights changed: {', '.join(changed[:5])}", hint)
+    graded = all((p.grad == 1).all() for p in list(model.parameters())[:1])
+    expect(graded, "the gradients changed")
+    expect([p.requires_grad for p in model.parameters()] == asks, "requires_grad changed")
+
+
+def saves_and_loads(subject: Subject) -> None:
+    first, second = subject.build(seed=0), subject.build(seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        dense = {key: value.contiguous() for key, value in first.state_dict().items()}
+        save_file(dense, path)
+        second.load_state_dict(load_file(path))
+    found = zip(*(predict(m, subject.pictures) for m in (first, second)), strict=True)
+    for a, b in found:
+        odd = difference(a, b)
+        why = f"with the weights of another it does not answer the same: {odd}"
+        hint = "what is learnt or drawn at random belongs into parameters and buffers"
+        expect(odd is None, why, hint)
+
+
+def _list(values: Tensor) -> list[float]:
+    return [round(value, 2) for value in values.tolist()]
+
+
+IDENTITY = (
+    Question("it is a model of its task", is_a_model),
+    Question("its arguments are JSON values", takes_json),
+)
+ANSWERING = (
+    Question("prepare moves the truth along and keeps gradients", moves_truth),
+    Question("a batch is answered as its pictures alone", batch_equals_single),
+    Question("order and company of pictures do not matter", order_does_not_matter),
+    Question("answers are in the frame of pictures of any size", is_in_the_frame),
+    Question("pictures in bytes and in [0, 1] are the same", takes_bytes),
+    Question("predicting leaves the model as it was", predicting_leaves_it),
+    Question("saved and loaded it answers the same", saves_and_loads),
+)

@@ -1,0 +1,120 @@
+"""Questions about score, and the layers that explanations look into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tapetum.testing.report import DoesNotApply, Question, expect
+from tapetum.testing.subject import Subject, without
+
+
+def differentiable(subject: Subject) -> None:
+    """Those that say their score has gradients."""
+    if not subject.build().differentiable:
+        raise DoesNotApply("differentiable is False")
+
+
+def scores_each_thing(subject: Subject) -> None:
+    model, owners = subject.build(), subject.owners
+    pictures = [p.clone().requires_grad_() for p in subject.pictures]
+    scores = model.score(pictures, subject.targets())
+    expect(
+        tuple(scores.shape) == (len(owners),),
+        f"score: expected ({len(owners)},), one for each thing, got {tuple(scores.shape)}",
+    )
+    if not model.differentiable:
+        return
+    expect(
+        scores.requires_grad, "score has no gradient", "no torch.no_grad; or differentiable = False"
+    )
+    for index, owner in enumerate(owners):
+        gradients = torch.autograd.grad(
+            scores[index], pictures, retain_graph=True, materialize_grads=True
+        )
+        touched = [i for i, g in enumerate(gradients) if bool(g.abs().sum() > 0)]
+        why = f"thing {index} lies in picture {owner}; its score depends on pictures {touched}"
+        expect(touched == [owner], why, "in the order of the targets, each from its own picture")
+
+
+def follows_the_label(subject: Subject) -> None:
+    if subject.classes < 2:
+        raise DoesNotApply("there is one class")
+    model, (height, width) = subject.build(), subject.size
+    row = (0.08 * width, 0.1 * height, 0.47 * width, 0.52 * height)
+    labels = range(min(3, subject.classes))
+    one = [subject.target(subject.size, (*row, label)) for label in labels]
+    scores = [model.score(subject.pictures[:1], [each]).item() for each in one]
+    shown = ", ".join(f"{score:.4g}" for score in scores)
+    distinct = len({round(score, 6) for score in scores}) == len(scores)
+    why = f"of one thing as {len(scores)} classes the scores are {shown}"
+    expect(distinct, why, "score gives the logit of the target's own label")
+
+
+def nothing_scores_nothing(subject: Subject) -> None:
+    nothing = [without(subject.targets()[0])]
+    scores = subject.build().score(subject.pictures[:1], nothing)
+    shape = tuple(scores.shape)
+    expect(
+        shape == (0,), f"score without things: expected (0,), got {shape}", "logits.new_zeros(0)"
+    )
+
+
+def layers_give_maps(subject: Subject) -> None:
+    model = subject.build()
+    layers = model.explain_layers()
+    if not layers:
+        convolves = any(isinstance(part, nn.Conv2d) for part in model.modules())
+        hint = 'return {"body": (self.body, lambda output: output)}'
+        expect(not convolves, "it convolves, and offers no layer to look into", hint)
+        return
+    seen = _outputs(model, subject, layers)
+    missing = [name for name in layers if name not in seen]
+    expect(not missing, f"score does not pass through {', '.join(missing)}")
+    scores = seen.pop("")
+    maps = {name: as_map(seen[name]) for name, (_, as_map) in layers.items()}
+    for name, value in maps.items():
+        right = value.ndim == 4 and len(value) == 3
+        why = f"{name}: expected a map (3, C, h, w), got {tuple(value.shape)}"
+        expect(right, why, "the second of the pair makes a map of the module's output")
+    first = next(iter(layers))
+    # A map that is cut out of the output lies beside the graph; the output itself lies in it.
+    output = seen[first] if isinstance(seen[first], Tensor) else maps[first]
+    for number, score in enumerate(scores):
+        (gradient,) = torch.autograd.grad(
+            score, output, retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+        why = f"the score of thing {number} does not depend on {first}, the best layer"
+        expect(gradient.abs().sum() > 0, why, "the best layer is one that serves every thing")
+
+
+def _outputs(
+    model: Any, subject: Subject, layers: dict[str, tuple[nn.Module, Any]]
+) -> dict[str, Any]:
+    """What each layer gave while the things were scored; the scores under ""."""
+    seen: dict[str, Any] = {}
+
+    def watch(name: str) -> Callable[..., None]:
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            seen[name] = output
+
+        return keep
+
+    handles = [module.register_forward_hook(watch(name)) for name, (module, _) in layers.items()]
+    try:
+        seen[""] = model.score(subject.pictures, subject.targets())
+    finally:
+        for handle in handles:
+            handle.remove()
+    return seen
+
+
+EXPLAINING = (
+    Question("score is a logit for each thing, of its own picture", scores_each_thing),
+    Question("score follows the label", follows_the_label),
+    Question("nothing scores nothing", nothing_scores_nothing),
+    Question("explain_layers are maps that serve every thing", layers_give_maps, differentiable),
+)

@@ -1,0 +1,231 @@
+"""Who is asked, and with what: a model function, pictures, and the truth that its task has."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tapetum.base.errors import TapetumError, UsageError
+from tapetum.base.runtime import generator
+from tapetum.models import model_function
+from tapetum.models.own import declared_task
+from tapetum.structures import Fits, Learns, Objects, Prediction, Sample, Target
+
+BOXED = ("detection", "instances", "keypoints", "localization")
+"""Tasks whose answers are objects."""
+ANYWHERE = ("detection", "instances", "keypoints")
+"""Tasks that find any number of things, anywhere in a picture."""
+KEYPOINTS = 3
+"""Of each object that is asked with."""
+Row = tuple[float, float, float, float, int]
+"""x1, y1, x2, y2, class"""
+
+
+def noise(height: int, width: int, seed: int = 0) -> Tensor:
+    """A picture (3, height, width) of noise, always the same one."""
+    return torch.rand(3, height, width, generator=generator(seed, height, width))
+
+
+SIZES = ((96, 128), (96, 128), (120, 90))
+PICTURES = tuple(noise(*size, seed) for seed, size in enumerate(SIZES, start=1))
+ROWS: tuple[tuple[Row, ...], ...] = (
+    ((10, 10, 60, 50, 0), (70, 30, 120, 90, 1)),
+    (),
+    ((5, 20, 80, 110, 2),),
+)
+"""The things in them; in other pictures they lie at the same shares of height and width."""
+ODD_SIZES = ((32, 500), (500, 33), (37, 91), (251, 127), (32, 32))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model function with the arguments that it is called with, and how many classes it knows.
+
+    pictures: three of them, float. variants: arguments over which forward must mean the same.
+    """
+
+    function: Callable[..., nn.Module]
+    arguments: Mapping[str, Any]
+    task: str
+    classes: int
+    fitted: bool
+    pictures: tuple[Tensor, ...] = PICTURES
+    variants: tuple[Mapping[str, Any], ...] = ({},)
+
+    @classmethod
+    def of(
+        cls,
+        make: Callable[..., nn.Module] | str,
+        arguments: Mapping[str, Any] | None = None,
+        classes: int = 3,
+        pictures: Sequence[Tensor] | None = None,
+        variants: Sequence[Mapping[str, Any]] = ({},),
+    ) -> Subject:
+        """make: a function, "FILE.py:FUNCTION", or a name in MODELS. What it accepts of `classes`
+        (1 for keypoints) and `keypoints` it is given, unless `arguments` says otherwise.
+
+        Raises:
+            UsageError: no such model, or it cannot be built.
+        """
+        function = model_function(make) if isinstance(make, str) else make
+        task = declared_task(function)
+        classes = 1 if task == "keypoints" else classes
+        follows = {"classes": classes, "keypoints": KEYPOINTS}
+        known = inspect.signature(function).parameters
+        own = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
+        try:
+            model = unspread(function, own)
+        except TapetumError:
+            raise
+        except Exception as error:
+            why = f"cannot be built with {own}: {type(error).__name__}: {error}"
+            raise UsageError(why, file=name_of(make)) from error
+        return cls(
+            function,
+            own,
+            task or str(getattr(model, "task", None)),
+            int(own.get("classes", classes)),
+            isinstance(model, Fits) and not isinstance(model, Learns),
+            PICTURES if pictures is None else three(pictures),
+            tuple(variants),
+        )
+
+    def build(self, seed: int = 0, **changes: Any) -> Any:
+        """A model in evaluation mode whose scores are spread out: fresh heads say nearly the same
+        everywhere, and then rounding, not the pictures, would decide what is found first. Fitted,
+        if it is fitted."""
+        model: Any = unspread(self.function, {**self.arguments, **changes}, seed, spread=True)
+        if self.fitted:
+            samples = [
+                Sample(one, self.target((one.shape[1], one.shape[2]), (0, 0, 90, 90, label)))
+                for label, one in enumerate(self.pictures)
+            ]
+            model.fit(samples, generator(seed))
+        return model.eval()
+
+    def target(self, size: tuple[int, int], *rows: Row, crowd: bool = False) -> Target:
+        """The truth of a picture of `size` with things at `rows`, as the task has it: a class a
+        picture is that of the first thing, and 255 where there is nothing."""
+        rows = tuple((*row[:4], row[4] % self.classes) for row in rows)
+        if self.task == "classification":
+            return Target(labels=torch.tensor([row[4] for row in rows[:1]], dtype=torch.int64))
+        if self.task == "segmentation":
+            semantic = torch.full(size, 255, dtype=torch.uint8)
+            for x1, y1, x2, y2, label in rows:
+                semantic[int(y1) : int(y2), int(x1) : int(x2)] = label
+            return Target(semantic=semantic)
+        objects = boxes(rows, crowd)
+        if self.task == "instances":
+            objects = objects.with_(masks=filled(objects.boxes, size))
+        if self.task == "keypoints":
+            objects = objects.with_(keypoints=corners(objects.boxes))
+        return Target(objects=objects)
+
+    def targets(self) -> list[Target]:
+        """The truth of `pictures`."""
+        found = []
+        for picture, old, rows in zip(self.pictures, SIZES, ROWS, strict=True):
+            size = (picture.shape[1], picture.shape[2])
+            y, x = size[0] / old[0], size[1] / old[1]
+            moved = ((x1 * x, y1 * y, x2 * x, y2 * y, label) for x1, y1, x2, y2, label in rows)
+            found.append(self.target(size, *moved))
+        return found
+
+    @property
+    def owners(self) -> list[int]:
+        """The picture of each score that `targets` gets."""
+        return [0, 0, 2] if self.task in BOXED else [0, 2]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the first picture."""
+        return self.pictures[0].shape[1], self.pictures[0].shape[2]
+
+
+def name_of(make: Callable[..., nn.Module] | str) -> str:
+    """What to call a model function in messages."""
+    return make if isinstance(make, str) else getattr(make, "__qualname__", type(make).__name__)
+
+
+def unspread(
+    function: Callable[..., nn.Module],
+    arguments: Mapping[str, Any],
+    seed: int = 0,
+    *,
+    spread: bool = False,
+) -> nn.Module:
+    """A model that is a function of the seed alone; the random state is as before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = function(**arguments)
+        for parameter in model.parameters() if spread else ():
+            if parameter.ndim > 1:
+                nn.init.kaiming_normal_(parameter, nonlinearity="linear")
+    return model
+
+
+def three(pictures: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Three float pictures of those given, some of them twice where there are fewer."""
+    floats = [p.float() / 255 if p.dtype == torch.uint8 else p for p in pictures]
+    if not floats:
+        raise ValueError("pictures: expected at least one, got none")
+    return tuple(floats[i % len(floats)] for i in range(3))
+
+
+def boxes(rows: Sequence[Row], crowd: bool = False) -> Objects:
+    return Objects(
+        boxes=torch.tensor([row[:4] for row in rows], dtype=torch.float32).reshape(-1, 4),
+        labels=torch.tensor([row[4] for row in rows], dtype=torch.int64),
+        crowd=torch.full((len(rows),), crowd),
+    )
+
+
+def filled(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, H, W) bool: each box without its upper left quarter, so that masks are not just boxes."""
+    masks = torch.zeros(len(boxes), *size, dtype=torch.bool)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes.round().long().tolist(), strict=True):
+        mask[y1:y2, x1:x2] = True
+        mask[y1 : (y1 + y2) // 2, x1 : (x1 + x2) // 2] = False
+    return masks
+
+
+def corners(boxes: Tensor) -> Tensor:
+    """(N, KEYPOINTS, 3): three points in each box; the second is hidden."""
+    x1, y1, x2, y2 = boxes.unbind(1)
+    middle = torch.stack([(x1 + x2) / 2, (y1 + y2) / 2], 1)
+    places = torch.stack([boxes[:, :2] + 3, middle, boxes[:, 2:] - 3], 1)
+    seen = torch.tensor([2.0, 1.0, 2.0]).expand(len(boxes), KEYPOINTS)
+    return torch.cat([places, seen[:, :, None]], 2)
+
+
+def answered(prediction: Prediction) -> int:
+    """How many things a prediction names."""
+    if prediction.objects is not None:
+        return len(prediction.objects)
+    if prediction.semantic is not None:
+        return len(prediction.semantic.unique())
+    return 0 if prediction.class_scores is None else len(prediction.class_scores)
+
+
+def as_truth(prediction: Prediction) -> Target:
+    """A prediction taken as truth."""
+    objects = prediction.objects
+    if objects is not None:
+        objects = objects.with_(scores=None)
+    return Target(prediction.labels, objects, prediction.semantic)
+
+
+def without(one: Target) -> Target:
+    """The same truth with nothing in it."""
+    objects = one.objects
+    return replace(
+        one,
+        labels=None if one.labels is None else one.labels[:0],
+        objects=None if objects is None else objects[:0],
+        semantic=None if one.semantic is None else torch.full_like(one.semantic, 255),
+    )

@@ -1,0 +1,83 @@
+"""How long a training will take, said after a few steps and put right after the first evaluation.
+
+Only the rows of the log are looked at, so that asking changes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tapetum.training.memory import Memory, peak_memory
+
+STEPS = 20
+"""After so many the pace is known."""
+WARM_UP = 2
+"""Steps that do not count: they meet cold caches."""
+
+
+@dataclass
+class Forecast:
+    """Is told of steps and evaluations, and has something to say twice.
+
+    total: the number of the last step. evaluations: the steps after which the model is evaluated;
+    None: unknown. memory, clock: what is asked for the memory so far, and for the time.
+    """
+
+    total: int
+    evaluations: Sequence[int] | None = None
+    memory: Callable[[], Memory | None] = peak_memory
+    clock: Callable[[], datetime.datetime] = datetime.datetime.now
+    _seen: int = field(default=0, init=False)
+    _seconds: float = field(default=0.0, init=False)
+    _evaluation: float | None = field(default=None, init=False)
+
+    def step(self, row: dict[str, Any]) -> str | None:
+        """After step number STEPS of this session: pace, time to the end, memory."""
+        self._seen += 1
+        if self._seen > WARM_UP:
+            self._seconds += row["seconds"]
+        if self._seen != STEPS or row["step"] == self.total:
+            return None
+        pace = self._seconds / (STEPS - WARM_UP)
+        words = f"step {row['step']}: {duration(pace)} a step, {self._to_the_end(row['step'])}"
+        memory = self.memory()
+        return f"{words}; {memory}" if memory else words
+
+    def evaluated(self, row: dict[str, Any]) -> str | None:
+        """After the first evaluation: what it changes, if a forecast has been made."""
+        first, self._evaluation = self._evaluation is None, row["evaluation_seconds"]
+        if not first or self._seen < STEPS or row["step"] == self.total:
+            return None
+        return f"step {row['step']}: {self._to_the_end(row['step'])}"
+
+    def _to_the_end(self, step: int) -> str:
+        left = (self.total - step) * self._seconds / (self._seen - WARM_UP)
+        count = sum(due > step for due in self.evaluations or ())
+        times = f"{count} evaluation" if count == 1 else f"{count} evaluations"
+        if self.evaluations is None:
+            words = ", evaluations not counted"
+        elif not count:
+            words = ""
+        elif self._evaluation is None:
+            words = f" and {times} that have not been timed yet"
+        else:
+            left += count * self._evaluation
+            words = f" with {times} of {duration(self._evaluation)}"
+        now = self.clock()
+        end = now + datetime.timedelta(seconds=left)
+        when = f"{end:%H:%M}" if end.date() == now.date() else f"{end:%d %b %H:%M}"
+        return f"{duration(left)} to the end (about {when}){words}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that reads best: "35 ms", "0.41 s", "12 s", "8.2 min", "3.4 h"."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

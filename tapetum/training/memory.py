@@ -1,0 +1,84 @@
+"""How much memory a training took at its peak, and how much there is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+_GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where Linux says what a container may take, in version 2 and 1 of its control groups."""
+
+
+class Memory(NamedTuple):
+    """Bytes. where: "" for the machine's own memory, else of what."""
+
+    peak: int
+    total: int
+    where: str = ""
+
+    def __str__(self) -> str:
+        peak = f"peak memory {self.peak / 1e9:.1f}"
+        of = f" of {self.total / 1e9:.1f} GB" if self.total else " GB"
+        return f"{peak}{of}{self.where}"
+
+
+def peak_memory() -> Memory | None:
+    """Of the GPU where CUDA was used, else of this process and its workers; None if unknown."""
+    if torch.cuda.is_initialized():
+        device = max(range(torch.cuda.device_count()), key=torch.cuda.max_memory_allocated)
+        peak = torch.cuda.max_memory_allocated(device)
+        if peak:
+            total = torch.cuda.get_device_properties(device).total_memory
+            return Memory(peak, total, " on the GPU")
+    peak = _own_peak()
+    return Memory(peak + _of_workers(), machine_memory()) if peak else None
+
+
+def machine_memory() -> int:
+    """Bytes that this process may take: of the machine, or of its container; 0 if unknown."""
+    try:
+        limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    except (AttributeError, OSError, ValueError):
+        return 0
+    for name in _GROUPS:
+        words = _read(name).strip()
+        if words.isdigit():
+            limits.append(int(words))
+    return min(limits)
+
+
+def _own_peak() -> int:
+    """The largest resident size that this process had; 0 if unknown."""
+    peak = _field(_read("/proc/self/status"), "VmHWM:")
+    if peak:
+        return peak
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else 1024 * size
+
+
+def _of_workers() -> int:
+    """What the processes that read pictures take now; pages that they share count once."""
+    pids = [process.pid for process in multiprocessing.active_children()]
+    return sum(_field(_read(f"/proc/{pid}/smaps_rollup"), "Pss:") for pid in pids)
+
+
+def _field(text: str, name: str) -> int:
+    """The bytes behind `name` in a text of Linux's, where they stand in kB; 0 if not there."""
+    lines = (line.split() for line in text.splitlines())
+    return next((1024 * int(words[1]) for words in lines if words[:1] == [name]), 0)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except OSError:
+        return ""

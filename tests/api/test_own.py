@@ -1,0 +1,213 @@
+"""One's own model by "FILE.py:FUNCTION": found, run once, refused in one line, recorded, loaded."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tapetum.api.loaded import load
+from tapetum.api.own import DIGEST, check_own, own_facts
+from tapetum.base.bundle import write_bundle
+from tapetum.base.errors import CheckpointError, TapetumError, UsageError
+from tapetum.base.own import own_function
+from tapetum.models import accepted, lasting_name, model_function, task_of
+from tapetum.models.checkpoint import Card, model_parts
+from tapetum.models.sources import source_of
+
+MODEL = """
+import helper
+from tapetum.models.classification.linear import LinearClassifier, linear
+
+helper.RUNS.append(__name__)
+
+
+class Mine(LinearClassifier):
+    pass
+
+
+def build(classes: int = 2, image_size: int = 8, backbone: str = "resnet18") -> LinearClassifier:
+    return linear(classes=classes, image_size=image_size)
+
+
+def unsaid(classes=2):
+    return build(classes)
+
+
+TWO = 2
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "helper.py").write_text("RUNS = []\n")
+    path = tmp_path / "my_model.py"
+    path.write_text(MODEL)
+    yield path
+    sys.modules.pop("helper", None)
+
+
+def test_a_function_in_a_file_is_a_model(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    before = list(sys.path)
+    model = model_function(f"{file}:build")(classes=5)
+    assert model.head.out_features == 5
+    assert sys.path == before
+    monkeypatch.chdir(file.parent)
+    assert model_function("my_model.py:build") is model_function(f"{file}:build")
+    runs = sys.modules["helper"].RUNS
+    assert runs == [model_function("my_model.py:build").__module__]
+    assert not list(file.parent.rglob("my_model*.pyc"))
+
+
+def test_a_file_that_changed_is_run_again(file: Path) -> None:
+    first = model_function(f"{file}:build")
+    file.write_text(MODEL.replace("classes: int = 2", "classes: int = 7"))
+    assert model_function(f"{file}:build")().head.out_features == 7
+    assert first().head.out_features == 2
+
+
+def test_the_task_is_that_of_the_class(file: Path) -> None:
+    assert task_of(f"{file}:build") == "classification"
+    assert task_of(f"{file}:Mine") == "classification"
+    with pytest.raises(UsageError, match="says of no task") as caught:
+        task_of(f"{file}:unsaid")
+    assert "-> Class" in str(caught.value)
+    assert task_of("unet") == "segmentation"
+
+
+def test_arguments_are_those_of_its_signature(file: Path) -> None:
+    words = f"{file}:build"
+    assert accepted(words, {"classes": 4, "anchor_sizes": []}) == {"classes": 4}
+    defaults = accepted(words, {}, defaults=True)
+    assert defaults == {"classes": 2, "image_size": 8, "backbone": "resnet18"}
+    assert accepted(f"{file}:Mine", {}, defaults=True) == {}  # none of its arguments has one
+
+
+def test_names_last_and_weights_are_only_those_asked_for(file: Path) -> None:
+    assert lasting_name("retinanet") == "retinanet"
+    relative = Path(file.name + ":build")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(file.parent)
+        assert lasting_name(str(relative)) == f"{file}:build"
+    assert source_of("auto", f"{file}:build", {"backbone": "resnet18"}) is None
+    assert source_of("auto", "retinanet", {"backbone": "resnet18"}) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "says"),
+    [
+        ("", "nothing.py:build", "nothing.py: no such file"),
+        ("a = 1\n", "m.py:build", "m.py: has no function 'build' (hint: it has a)"),
+        ("from os import system\n", "m.py:system", "has no function 'system' (hint: it has none)"),
+        ("build = 3\n", "m.py:build", "m.py: build: is no function"),
+        ("def build(:\n", "m.py:build", "m.py: line 1: not Python: invalid syntax"),
+        (
+            "import nowhere_at_all\ndef build(): ...\n",
+            "m.py:build",
+            "m.py: line 1: ModuleNotFoundError: No module named 'nowhere_at_all'",
+        ),
+        ("def build(): ...\n\nraise SystemExit\n", "m.py:build", "m.py: line 3: SystemExit"),
+        ("def build(): ...\n", "m.py:build", "m.py: build: says of no task"),
+        ("", "unheard_of", "unknown model 'unheard_of'"),
+        ("", "m.py:no-name", "unknown model"),
+    ],
+)
+def test_what_is_wrong_is_one_line(text: str, words: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(text)
+    wanted = words if ".py" not in words else str(tmp_path / words)
+    with pytest.raises(UsageError) as caught:
+        task_of(wanted)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text("def build(): ...\n\n1 / 0\n")
+    modules, places = set(sys.modules), list(sys.path)
+    with pytest.raises(UsageError, match="line 3: ZeroDivisionError: division by zero"):
+        task_of(f"{tmp_path / 'm.py'}:build")
+    assert not [name for name in set(sys.modules) - modules if name.startswith("tapetum_own")]
+    assert sys.path == places
+
+
+def saved(run: Path, model: str, facts: dict[str, str] | None = None) -> Path:
+    """A run with one checkpoint of a linear classifier, as a training leaves it."""
+    network = model_function(model)(classes=3, image_size=8)
+    environment = own_facts(model) if facts is None else facts
+    card = Card(
+        lasting_name(model),
+        {"classes": 3, "image_size": 8},
+        ("a", "b", "c"),
+        facts={"environment": environment},
+    )
+    (run / "run.json").parent.mkdir(parents=True, exist_ok=True)
+    (run / "run.json").write_text(json.dumps({"environment": environment}))
+    folder = run / "checkpoints" / "step-00000001"
+    write_bundle(folder, model_parts(network.state_dict(), card), {"step": 1, "metric": 0.5})
+    return run
+
+
+def test_a_run_of_it_loads_and_tells_of_changes(file: Path, tmp_path: Path) -> None:
+    run = saved(tmp_path / "run", f"{file}:build")
+    told: list[str] = []
+    loaded = load(run, say=told.append)
+    picture = torch.rand(3, 20, 30)
+    assert loaded.task.name == "classification"
+    assert set(loaded.predict(picture).labels.tolist()) <= {0, 1, 2}
+    assert told == []
+    file.write_text(MODEL + "# another line\n")
+    again = load(run, say=told.append)
+    assert told == [f"{file} has changed since the run was trained"]
+    torch.testing.assert_close(
+        again.predict(picture).class_scores, loaded.predict(picture).class_scores
+    )
+
+
+def test_a_run_without_its_file_is_one_line(file: Path, tmp_path: Path) -> None:
+    run = saved(tmp_path / "run", f"{file}:build")
+    file.unlink()
+    with pytest.raises(CheckpointError, match="the file of its model is gone") as caught:
+        load(run)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["run", "run/checkpoints", "run/checkpoints/step-00000001"])
+def test_code_that_comes_with_a_run_is_not_run(place: str, file: Path, tmp_path: Path) -> None:
+    run = saved(tmp_path / "run", "linear")
+    inside = tmp_path / place / "trap.py"
+    inside.write_text("raise SystemExit('it was run')\n\ndef build(): ...\n")
+    for folder in (run, run / "checkpoints" / "step-00000001"):
+        with pytest.raises(CheckpointError, match="which is not run"):
+            check_own(f"{inside}:build", {}, folder)
+
+
+def test_a_path_that_is_not_absolute_is_not_run(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(CheckpointError, match="which is not run"):
+        check_own("my_model.py:build", {}, tmp_path / "run")
+
+
+def test_a_function_that_makes_no_model_is_not_called(tmp_path: Path) -> None:
+    """A run must not be able to call what lies about on a disk with arguments of its choice."""
+    (tmp_path / "tool.py").write_text("def wipe(folder):\n    raise SystemExit('it was called')\n")
+    run = tmp_path / "run"
+    saved(run, "linear")
+    shown = run / "checkpoints" / "step-00000002"
+    card = Card(f"{tmp_path / 'tool.py'}:wipe", {"folder": "/"}, ("a",))
+    write_bundle(shown, model_parts({}, card), {"step": 2, "metric": 0.9})
+    with pytest.raises(TapetumError, match="says of no task that it makes a model"):
+        load(run)
+
+
+def test_the_digest_is_recorded(file: Path) -> None:
+    own = own_function(f"{file}:build")
+    assert own is not None
+    assert own_facts(f"{file}:build") == {DIGEST: own.digest()}
+    assert len(own.digest()) == 64
+    assert own_facts("retinanet") == {}

@@ -1,0 +1,172 @@
+"""What a training takes from a folder of files, and says of it beforehand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tapetum import api
+from tapetum.api.measuring import evaluation_dataset
+from tapetum.api.parts import FILE, read_parts
+from tapetum.api.pictures import Pictures, Reading
+from tapetum.base.errors import CheckpointError, UsageError
+from tapetum.data.hold_out import HoldOut
+
+QUICK: dict[str, Any] = {
+    "image_size": 32,
+    "weights": "none",
+    "precision": "fp32",
+    "batch_size": 2,
+    "max_steps": 1,
+    "observers": (),
+    "arguments": {"backbone_width": 4, "fpn_channels": 8, "head_convs": 1},
+    "backbone": "resnet10",
+}
+
+
+def make_photos(folder: Path, count: int = 20, first: int = 0) -> Path:
+    """COCO without splits: each person has two photos, and every fifth photo shows nothing."""
+    folder.mkdir(exist_ok=True)
+    images: list[dict[str, Any]] = []
+    things: list[dict[str, Any]] = []
+    for number in range(first, first + count):
+        name = f"person{number // 2:02d}_{number % 2}.png"
+        noise = np.random.default_rng(number).integers(0, 255, (32, 40, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / name)
+        images.append({"id": number, "file_name": name, "width": 40, "height": 32})
+        if number % 5:
+            box = [2 + number % 7, 3, 20, 18]
+            about = {"id": number, "image_id": number, "bbox": box, "area": 360, "iscrowd": 0}
+            things.append(about | {"category_id": 1 + number % 2})
+    classes = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    content = {"images": images, "annotations": things, "categories": classes}
+    (folder / "labels.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return make_photos(tmp_path / "photos")
+
+
+def names(dataset: Any) -> set[str]:
+    return {dataset.picture(index).name for index in range(len(dataset))}
+
+
+def test_it_says_what_it_took(photos: Path) -> None:
+    pictures = Pictures.open(Reading(str(photos)), "boxes")
+    assert pictures.describe() == [
+        f"{photos}: coco, 20 pictures",
+        "4 of them have no labels and count as pictures of nothing "
+        "(--unlabelled skip leaves them out)",
+        "pictures: train 18, val 2; 2 for val held out of the 20 pictures in 'all'",
+        "2 classes: cat 7, dog 7",
+    ]
+
+
+def test_faults_are_counted_aloud(photos: Path) -> None:
+    labels = json.loads((photos / "labels.json").read_text())
+    labels["annotations"][0]["bbox"] = [500, 500, 9, 9]
+    labels["annotations"][1]["bbox"] = [1, 2, 3]
+    (photos / "labels.json").write_text(json.dumps(labels))
+    lines = Pictures.open(Reading(str(photos)), "boxes").describe()
+    assert "left out: box-malformed 1, box-outside 1; tapetum check shows each" in lines
+
+
+def test_pictures_without_labels_can_be_left_out(photos: Path) -> None:
+    pictures = Pictures.open(Reading(str(photos), unlabelled="skip"), "boxes")
+    assert len(pictures.training) + len(pictures.held or ()) == 16
+    assert "4 of them have no labels and are left out" in pictures.describe()[1]
+
+
+def test_people_come_to_one_side(photos: Path) -> None:
+    wish = HoldOut(val=0.3, group_by=r"person(\d+)_")
+    pictures = Pictures.open(Reading(str(photos)), "boxes", wish)
+    assert pictures.held is not None
+    held = {name[:8] for name in names(pictures.held)}
+    assert len(held) == 3
+    assert not held & {name[:8] for name in names(pictures.training)}
+
+
+def test_near_duplicates_come_to_one_side(tmp_path: Path) -> None:
+    """Each photo again as a JPEG of half the size, under another name: never on the other side."""
+    folder, images = tmp_path / "photos", []
+    folder.mkdir()
+    for number in range(20):
+        coarse = np.random.default_rng(number).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        photo = Image.fromarray(coarse).resize((160, 120), Image.Resampling.BICUBIC)
+        photo.save(folder / f"a{number:02d}.png")
+        photo.resize((80, 60)).save(folder / f"{(number * 7) % 20:02d}b.jpg", quality=70)
+        for name in (f"a{number:02d}.png", f"{(number * 7) % 20:02d}b.jpg"):
+            images.append({"id": len(images) + 1, "file_name": name, "of": number})
+    content = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "cat"}]}
+    (folder / "labels.json").write_text(json.dumps(content))
+    lines: list[str] = []
+    pictures = Pictures.open(Reading(str(folder)), "boxes", HoldOut(val=0.4), say=lines.append)
+    assert lines == [
+        "looking for near-duplicates among 40 pictures",
+        "40 pictures in 20 groups look nearly the same",
+    ]
+    of = {image["file_name"]: image["of"] for image in images}
+    held = names(pictures.held)
+    assert len(held) == 16
+    assert len({of[name] for name in held}) == 8
+
+
+def test_a_wish_without_use_is_refused(photos: Path) -> None:
+    with pytest.raises(UsageError, match=r"nothing is held out of it: --split-ratio"):
+        Pictures.open(Reading(str(photos), validate=False), "boxes", HoldOut())
+    with pytest.raises(UsageError, match=r"are for pictures in files"):
+        Pictures.open(Reading("scenes"), "boxes", HoldOut())
+
+
+def test_validation_data_of_its_own_leaves_all_others_for_training(
+    photos: Path, tmp_path: Path
+) -> None:
+    other = make_photos(tmp_path / "other", 6, 40)
+    pictures = Pictures.open(Reading(str(photos), val=str(other)), "boxes")
+    assert (len(pictures.training), len(pictures.held or ())) == (20, 6)
+
+
+def test_a_run_keeps_its_splits(photos: Path, tmp_path: Path) -> None:
+    """The same pictures are held out when it is measured, resumed or reported, and pictures that
+    came later count as training ones; the user's folder is as it was."""
+    before = {path: path.read_bytes() for path in photos.iterdir()}
+    lines: list[str] = []
+    run = api.train(
+        "retinanet", photos, out=tmp_path / "run", split_ratio="50/25/25", say=lines.append, **QUICK
+    )
+    assert {path: path.read_bytes() for path in photos.iterdir()} == before
+    kept = read_parts(run)
+    assert kept is not None
+    assert {name: len(own) for name, own in kept.items()} == {"train": 10, "val": 5, "test": 5}
+    assert names(evaluation_dataset(run, None, None, "boxes")) == set(kept["test"])
+    assert names(evaluation_dataset(run, None, "val", "boxes")) == set(kept["val"])
+
+    make_photos(photos, 30)
+    (photos / kept["val"][0]).unlink()
+    words: list[str] = []
+    assert names(evaluation_dataset(run, None, "test", "boxes", words.append)) == set(kept["test"])
+    assert words == ["10 pictures are new since the run was made"]
+    assert len(evaluation_dataset(run, None, "train", "boxes")) == 20
+    assert len(evaluation_dataset(run, None, "val", "boxes")) == 4
+
+
+def test_what_it_will_see_is_drawn(photos: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    run = api.train("retinanet", photos, out=tmp_path / "run", say=lines.append, **QUICK)
+    assert f"what it sees: {run / 'data.jpg'}" in lines
+    with Image.open(run / "data.jpg") as sheet:
+        assert sheet.width == 4 * 400 + 5 * 10
+        assert np.asarray(sheet).std() > 20
+
+
+def test_a_damaged_list_of_splits_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"schema": "other"}')
+    with pytest.raises(CheckpointError, match=r"expected schema tapetum.splits/1"):
+        read_parts(tmp_path)

@@ -1,0 +1,208 @@
+"""The score from which an object counts: chosen by a run's report, kept, and used by predict."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from tapetum import api
+from tapetum.api.loaded import Loaded
+from tapetum.api.thresholds import FILE, SCHEMA, Thresholds, chosen_thresholds, write_thresholds
+from tapetum.base.errors import AnnotationError, UsageError
+from tapetum.models.checkpoint import FOLDER
+from tapetum.structures import Objects, Prediction
+from tapetum.tasks import TASKS
+from tapetum.training.run import read_run
+
+TINY = {"backbone_width": 8, "fpn_channels": 16, "head_convs": 1}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three steps, validated on its way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
+        return api.train(
+            "retinanet",
+            "scenes",
+            out=tmp_path_factory.mktemp("thresholds") / "run",
+            backbone="resnet10",
+            weights="none",
+            image_size=96,
+            arguments=dict(TINY),
+            augment="flip",
+            precision="fp32",
+            batch_size=2,
+            max_steps=3,
+            observers=(),
+        )
+
+
+@pytest.fixture(autouse=True)
+def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
+    monkeypatch.setattr("tapetum.api.reporting.explainable", lambda model: False)  # heat takes time
+
+
+@pytest.fixture
+def loaded(run: Path) -> Loaded:
+    (run / FILE).unlink(missing_ok=True)
+    return api.load(run)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (40, 30)).save(path)
+    return path
+
+
+class Answers:
+    """In place of a model's own answers: a thing of each class with these scores."""
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = scores
+
+    def __call__(self, picture: Any) -> Prediction:
+        count = len(self.scores)
+        boxes = torch.tensor([[2.0, 2.0, 20.0, 20.0]]).repeat(count, 1)
+        objects = Objects(boxes, torch.arange(count), scores=torch.tensor(self.scores))
+        return Prediction(objects=objects)
+
+
+def keep(run: Path, loaded: Loaded, first: float, others: float = 0.5) -> tuple[float, ...]:
+    values = (first, *[others] * (len(loaded.classes) - 1))
+    write_thresholds(run, loaded, values, "scenes/val")
+    return values
+
+
+def test_the_report_chooses_on_validation_whatever_it_shows(run: Path) -> None:
+    said: list[str] = []
+    page = api.report(run, say=said.append).read_text()
+    kept = json.loads((run / FILE).read_text())
+    assert set(kept) == {"schema", "split", "checkpoint", "classes"}
+    assert (kept["schema"], kept["split"]) == (SCHEMA, "scenes/val")
+    assert "choosing thresholds: scenes/val, 4 pictures" in said
+    assert "Chosen on scenes/val" in page
+    assert (run / FOLDER / kept["checkpoint"]).is_dir()
+    measured = api.evaluate(run, split="val")
+    assert tuple(kept["classes"].values()) == chosen_thresholds(measured)  # type: ignore[arg-type]
+    assert tuple(kept["classes"]) == api.load(run).classes
+    said.clear()
+    api.report(run, split="val", say=said.append)  # these pictures are measured already
+    assert not [words for words in said if "choosing" in words]
+    assert json.loads((run / FILE).read_text()) == kept
+
+
+def test_where_nothing_was_held_out_the_pictures_shown_choose(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind = replace(read_run(run), validate=False)
+    monkeypatch.setattr("tapetum.api.reporting.read_run", lambda folder: blind)
+    api.report(run)
+    assert json.loads((run / FILE).read_text())["split"] == "scenes/test"
+
+
+def test_predict_goes_by_the_thresholds_of_its_run(
+    run: Path, loaded: Loaded, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = keep(run, loaded, first=0.3, others=0.8)
+    monkeypatch.setattr(Loaded, "predict", lambda self, picture: Answers(0.4, 0.7)(picture))
+    said: list[str] = []
+    answers = api.predict_files(loaded, [photo], say=said.append)
+    assert [thing["class"] for thing in answers["images"][0]["objects"]] == [loaded.classes[0]]
+    assert answers["threshold"] == dict(zip(loaded.classes, values, strict=True))
+    assert json.loads(json.dumps(answers)) == answers
+    (words,) = said
+    assert f"{run / FILE}" in words
+    assert f"best F1 on scenes/val: {loaded.classes[0]} 0.30" in words
+    told = api.predict_files(loaded, [photo], threshold=0.5, say=said.append)
+    assert [thing["class"] for thing in told["images"][0]["objects"]] == [loaded.classes[1]]
+    assert told["threshold"] == 0.5
+    assert len(said) == 1  # nobody is told what he has asked for
+
+
+def test_the_best_of_those_that_count_are_kept(
+    run: Path, loaded: Loaded, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The strongest object does not reach the threshold of its class: the next one is the best."""
+    keep(run, loaded, first=0.95)
+    monkeypatch.setattr(Loaded, "predict", lambda self, picture: Answers(0.9, 0.7)(picture))
+    (image,) = api.predict_files(loaded, [photo], max_detections=1)["images"]
+    assert [thing["class"] for thing in image["objects"]] == [loaded.classes[1]]
+
+
+def test_without_a_file_one_half_counts(loaded: Loaded) -> None:
+    chosen = Thresholds.of(loaded, None)
+    assert (set(chosen.values), chosen.said) == ({0.5}, 0.5)
+    assert chosen.words == "threshold 0.5 (--threshold changes it)"
+    elsewhere = replace(loaded, folder=Path("/somewhere/retinanet_resnet50_fpn.pth"))
+    assert Thresholds.of(elsewhere, None).said == 0.5
+
+
+def test_thresholds_of_another_checkpoint_are_not_used(run: Path, loaded: Loaded) -> None:
+    keep(run, loaded, first=0.3)
+    other = replace(loaded, folder=loaded.folder.with_name("step-99999999"))
+    chosen = Thresholds.of(other, None)
+    assert chosen.said == 0.5
+    assert "is not of step-99999999" in chosen.words
+
+
+def test_a_threshold_itself_belongs_to_what_counts() -> None:
+    score = torch.tensor(0.1234567)
+    chosen = Thresholds((float(score), 0.0), 0.5)
+    kept = chosen.kept(Answers(float(score), 0.0)(None)).objects
+    assert kept is not None
+    assert len(kept) == 2
+    above = Thresholds((float(torch.nextafter(score, torch.tensor(1.0))), 0.1), 0.5)
+    none = above.kept(Answers(float(score), 0.0)(None)).objects
+    assert none is not None
+    assert len(none) == 0
+
+
+@pytest.mark.parametrize("name", ["localization", "classification", "segmentation"])
+def test_other_tasks_leave_out_no_answer(
+    name: str, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Loaded, "task", TASKS[name])
+    for asked in (None, 0.9):
+        chosen = Thresholds.of(loaded, asked)
+        assert set(chosen.values) == {0.0}
+        assert (chosen.said, chosen.words) == (asked or 0.5, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": "other"}, "expected the schema"),
+        ({"classes": {}}, "expected a number in"),
+        ({"classes": None}, "expected a number in"),
+        ({"classes": {"all": 2}}, "expected a number in"),
+        ({"classes": {"all": True}}, "expected a number in"),
+        ({"classes": {"all": "0.5"}}, "expected a number in"),
+    ],
+)
+def test_a_broken_file_is_named(
+    run: Path, loaded: Loaded, change: dict[str, Any], message: str
+) -> None:
+    keep(run, loaded, first=0.3)
+    kept = json.loads((run / FILE).read_text()) | change
+    if kept["classes"] and "all" in kept["classes"]:
+        kept["classes"] = dict.fromkeys(loaded.classes, kept["classes"]["all"])
+    (run / FILE).write_text(json.dumps(kept))
+    with pytest.raises(AnnotationError, match=message) as caught:
+        Thresholds.of(loaded, None)
+    assert FILE in str(caught.value)
+    assert Thresholds.of(loaded, 0.4).said == 0.4  # the file is not even looked at
+
+
+@pytest.mark.parametrize("asked", [-0.1, 1.1, float("nan")])
+def test_thresholds_that_cannot_be(loaded: Loaded, asked: float) -> None:
+    with pytest.raises(UsageError, match="--threshold must lie in"):
+        Thresholds.of(loaded, asked)

@@ -1,0 +1,231 @@
+"""Exported folders: whole and proven, or not there; and a client that needs no PyTorch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from tapetum import api
+from tapetum.base.bundle import write_bundle
+from tapetum.base.errors import TapetumError, UsageError
+from tapetum.base.runtime import generator
+from tapetum.exporting.parity import compare_answers, load_client
+from tapetum.models import MODELS
+from tapetum.models.checkpoint import Card, model_parts
+from tests.contract.tiny import TINY
+
+for package in ("onnx", "onnxscript", "onnxruntime"):
+    pytest.importorskip(package, reason=f"{package} is not installed: pip install 'tapetum[onnx]'")
+
+SIZES = ((96, 128), (120, 90))
+OTHERS = ((150, 70), (64, 200))
+"""Of pictures that no export has seen."""
+QUICK = ("linear", "resnet10", "localizer", "vit_b_16")
+SLOW = ("airbench", "unet", "retinanet", "faster_rcnn", "mask_rcnn", "keypoint_rcnn")
+FREE = ("resnet10", "airbench", "unet", "retinanet", "faster_rcnn", "mask_rcnn", "keypoint_rcnn")
+ALONE = """
+import json, sys
+sys.modules.update(torch=None, tapetum=None)
+sys.path.insert(0, sys.argv[1])
+import numpy
+from client import Client
+client = Client(sys.argv[1])
+for path in sys.argv[2:]:
+    found = client.predict(path)
+    numpy.savez(path + ".npz", **found)
+    print(json.dumps(client.describe(found, 0.0)))
+"""
+
+
+def make_run(name: str, folder: Path, **changes: Any) -> Path:
+    """A run with one checkpoint of a tiny model whose scores are spread out."""
+    arguments = {**TINY[name], **changes}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = MODELS[name](**arguments)
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                nn.init.kaiming_normal_(parameter, nonlinearity="linear")
+    points = tuple("abc") if name == "keypoint_rcnn" else ()
+    classes = tuple(f"class {i}" for i in range(TINY[name]["classes"]))
+    card = Card(name, arguments, classes, keypoint_names=points)
+    parts = model_parts(model.state_dict(), card)
+    write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
+    return folder
+
+
+def make_pictures(folder: Path) -> list[Path]:
+    paths = []
+    for height, width in OTHERS:
+        values = torch.rand(height, width, 3, generator=generator(7, height, width))
+        paths.append(folder / f"{height}.png")
+        Image.fromarray((255 * values).to(torch.uint8).numpy()).save(paths[-1])
+    return paths
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
+)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with its folder `onnx`."""
+    changes = {"unet": {"tile": 96, "overlap": 32}}.get(request.param, {})
+    folder = make_run(request.param, tmp_path_factory.mktemp("export") / request.param, **changes)
+    said: list[str] = []
+    assert api.export(folder, sizes=SIZES, say=said.append) == folder / "onnx"
+    assert said[-1].startswith("raw heads differ by")
+    return folder
+
+
+def test_the_folder_is_whole_and_says_how_it_was_proven(run: Path) -> None:
+    about = json.loads((run / "onnx" / "model.json").read_text())
+    names = {"client.py", "model.json", *(f"{graph}.onnx" for graph in about["graphs"])}
+    assert {path.name for path in (run / "onnx").iterdir()} == names
+    assert about["parity"]["raw"] <= 1e-4
+    assert about["parity"]["count"] >= 3
+    assert about["parity"]["lost"] == 0
+    assert {path.name for path in run.iterdir()} == {"checkpoints", "onnx"}
+
+
+def test_the_client_alone_answers_as_the_package_does(run: Path, tmp_path: Path) -> None:
+    paths = make_pictures(tmp_path)
+    command = [sys.executable, "-W", "error", "-c", ALONE, str(run / "onnx"), *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    loaded = api.load(run, device="cpu")
+    rule = json.loads((run / "onnx" / "model.json").read_text())["decode"]
+    for path, line in zip(paths, done.stdout.splitlines(), strict=True):
+        expected = loaded.predict(path)
+        with np.load(f"{path}.npz") as found:
+            parity = compare_answers(expected, dict(found), rule)
+        assert parity.holds(), parity
+        answer, own = expected.answer(0.0), json.loads(line)
+        assert own.keys() == answer.keys()
+        if "objects" in answer:
+            assert len(own["objects"]) == len(answer["objects"]) > 0
+            assert own["objects"][0].keys() == answer["objects"][0].keys()
+        else:
+            assert own["labels" if "labels" in own else "pixels"]
+
+
+def test_the_graph_takes_any_size_where_it_says_so(run: Path) -> None:
+    client = load_client(run / "onnx" / "client.py").Client(run / "onnx")
+    shape = client.about["graphs"]["model"]["shape"]
+    free = isinstance(shape[2], str)
+    assert free == (run.name in FREE)
+    counts = []
+    for height, width in ((64, 160), (128, 96)):
+        if not free:
+            height, width = shape[2:]
+        counts.append(client.run("model", np.zeros((1, 3, height, width), np.float32))[0].shape)
+    assert all(count[0] == 1 for count in counts)
+
+
+def test_lines_of_json(run: Path, tmp_path: Path) -> None:
+    paths = make_pictures(tmp_path)
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    command = [sys.executable, run / "onnx" / "client.py", *paths, tmp_path / "broken.jpg"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["file"] for row in rows] == [str(path) for path in paths]
+    assert [tuple(row["size"]) for row in rows] == list(OTHERS)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+def nothing_left(folder: Path) -> bool:
+    return {path.name for path in folder.iterdir()} == {"checkpoints"}
+
+
+def test_a_file_with_other_weights_fails_the_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnx as package
+
+    from tapetum.exporting import onnx
+
+    right = onnx._write
+
+    def damaged(graph: Any, batch: Any, folder: Path) -> Any:
+        result, path = right(graph, batch, folder), folder / f"{graph.name}.onnx"
+        file = package.load(path)
+        (weight,) = (w for w in file.graph.initializer if w.name.endswith("head.weight"))
+        values = package.numpy_helper.to_array(weight) * np.float32(1.001)
+        weight.CopyFrom(package.numpy_helper.from_array(values, weight.name))
+        package.save(file, path)
+        return result
+
+    monkeypatch.setattr(onnx, "_write", damaged)
+    folder = make_run("linear", tmp_path / "run")
+    with pytest.raises(TapetumError, match="does not say what the model says: raw heads"):
+        api.export(folder, sizes=SIZES)
+    assert nothing_left(folder)
+
+
+def test_a_wrong_decoder_fails_the_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tapetum.exporting import onnx
+
+    right = onnx.assemble_client
+    wrong = ("softmax(logits[0])", "sigmoid(logits[0])")
+    monkeypatch.setattr(onnx, "assemble_client", lambda kind: right(kind).replace(*wrong))
+    folder = make_run("linear", tmp_path / "run")
+    with pytest.raises(TapetumError, match="does not say what the model says"):
+        api.export(folder, sizes=SIZES)
+    assert nothing_left(folder)
+
+
+def test_what_the_exporter_cannot_do_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no such operator\nand much more")
+
+    monkeypatch.setattr("torch.onnx.export", refuse)
+    folder = make_run("linear", tmp_path / "run")
+    with pytest.raises(TapetumError, match=r"cannot write model\.onnx: no such operator \(hint"):
+        api.export(folder, sizes=SIZES)
+    assert nothing_left(folder)
+
+
+def test_neighbours_are_refused(tmp_path: Path) -> None:
+    from tapetum.exporting.graphs import graphs_of
+
+    model = MODELS["knn"](**TINY["knn"])
+    with pytest.raises(UsageError, match="NearestNeighbours are not known"):
+        graphs_of(model)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_package_is_one_line(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UsageError, match=rf"{package} is not installed .*tapetum\[onnx\]"):
+        api.export(tmp_path / "run", out=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"out": "."}, "exists already"),
+        ({"sizes": [(64, 64), (64, 64)]}, "two different sizes"),
+        ({"sizes": [(64, 64), (8, 64)]}, "16 pixels or more"),
+        ({"to": "tflite"}, "unknown format 'tflite'"),
+    ],
+)
+def test_wrong_usage_is_said_before_anything_is_loaded(
+    changes: dict[str, Any], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=complaint):
+        api.export("nowhere", **{"out": "out", **changes})

@@ -1,0 +1,299 @@
+"""A sound model in few lines, and one that breaks a single promise of the contract for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tapetum.models.detection.retinanet import retinanet
+from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD
+from tapetum.models.segmentation.maps import (
+    PixelLosses,
+    Raw,
+    decode_maps,
+    pad_truth,
+    preparation,
+    score_maps,
+)
+from tapetum.structures import Batch, Prediction, Target
+from tests.contract.tiny import TINY
+
+
+class Sound(nn.Module):
+    """A class for every pixel, at an eighth of the size."""
+
+    task = "segmentation"
+    differentiable = True
+
+    def __init__(self, classes: int = 3) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 5, stride=4, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, stride=2, padding=1),
+            nn.ReLU(),
+        )
+        self.head = nn.Conv2d(8, classes, 1)
+        self.preparation = preparation(None, None, IMAGENET_MEAN, IMAGENET_STD, 8)
+
+    def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
+        batch = self.preparation(pictures, targets, like=self.head.weight)
+        return pad_truth(batch, self.head.out_channels)
+
+    def forward(
+        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
+    ) -> Raw:
+        logits = self.head(self.body(pixels))
+        return Raw(F.interpolate(logits, pixels.shape[-2:], mode="bilinear"))
+
+    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+        return PixelLosses()(raw, truth, None)
+
+    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+        return decode_maps(raw, batch)
+
+    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        batch = self.prepare(pictures, targets)
+        assert batch.truth is not None
+        return score_maps(self(batch.pixels, batch.sizes), batch.truth, targets)
+
+    def explain_layers(self) -> Mapping[str, Any]:
+        return {"body": (self.body, lambda output: output)}
+
+
+class Mute(nn.Module):
+    task = "segmentation"
+
+
+class TakesASet(Sound):
+    def __init__(self, classes: int = 3, sizes: Any = frozenset({1})) -> None:
+        super().__init__(classes)
+
+
+class MarksEverything(Sound):
+    def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
+        batch = super().prepare(pictures, targets)
+        if batch.truth is None:
+            return batch
+        maps = [t.semantic for t in batch.truth]
+        full = [m.where(m != 255, 0) if bool((m != 255).any()) else m for m in maps]
+        return batch._replace(truth=tuple(Target(semantic=m) for m in full))
+
+
+class SubtractsTheBatch(Sound):
+    def forward(
+        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
+    ) -> Raw:
+        if not torch.is_grad_enabled():
+            pixels = pixels - pixels.mean(0)
+        return super().forward(pixels, sizes)
+
+
+class FavoursTheFirst(Sound):
+    """Of two pictures."""
+
+    def forward(
+        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
+    ) -> Raw:
+        (logits,) = super().forward(pixels, sizes)
+        if len(pixels) == 2:
+            logits = torch.stack([logits[0], -logits[1]])
+        return Raw(logits)
+
+
+class AnswersWithPadding(Sound):
+    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+        return [Prediction(semantic=logits.argmax(0).to(torch.uint8)) for logits in raw.logits]
+
+
+class TakesBytesAsTheyAre(Sound):
+    def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
+        return super().prepare(
+            [p.float() for p in pictures] if _whole(pictures) else pictures, targets
+        )
+
+
+class Counts(Sound):
+    def __init__(self, classes: int = 3) -> None:
+        super().__init__(classes)
+        self.register_buffer("seen", torch.zeros(()))
+
+    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+        self.seen += 1
+        return super().decode(raw, batch)
+
+
+class DrawsAtBirth(Sound):
+    def __init__(self, classes: int = 3) -> None:
+        super().__init__(classes)
+        self.shift = torch.randn(classes, 1, 1)
+
+    def forward(
+        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
+    ) -> Raw:
+        return Raw(super().forward(pixels, sizes).logits + 3 * self.shift)
+
+
+class HasASpare(Sound):
+    def __init__(self, classes: int = 3) -> None:
+        super().__init__(classes)
+        self.spare = nn.Linear(4, 5)
+
+
+class AsksForTheMode(Sound):
+    def forward(
+        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
+    ) -> Raw:
+        scale = 1.01 if self.training else 1.0
+        return Raw(super().forward(pixels, sizes).logits * scale)
+
+
+class DividesByNothing(Sound):
+    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+        goal = torch.stack([t.semantic.long() for t in truth])
+        logits = raw.logits if raw.logits.dtype == torch.float64 else raw.logits.float()
+        return {"loss": F.cross_entropy(logits, goal, ignore_index=255)}
+
+
+class WritesIntoItsOutputs(Sound):
+    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+        return super().losses(Raw(raw.logits.add_(0.5)), truth)
+
+
+class DrawsForItself(Sound):
+    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+        torch.rand(1)
+        return super().losses(raw, truth)
+
+
+class Remembers(Sound):
+    memory: Tensor | None = None
+
+    def forward(
+        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
+    ) -> Raw:
+        if self.memory is None:
+            self.memory = torch.full((1,), 2.0, dtype=pixels.dtype)
+        return Raw(super().forward(pixels, sizes).logits * self.memory)
+
+
+class IsCoarse(Sound):
+    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+        return super().losses(Raw(raw.logits.float()), truth)
+
+
+class LosesInHalfPrecision(Sound):
+    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+        return {**super().losses(raw, truth), "size": 1e-3 * raw.logits.square().mean()}
+
+
+class ScoresBackwards(Sound):
+    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        return super().score(pictures, targets).flip(0)
+
+
+class ScoresTheFirstClass(Sound):
+    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        maps = [t.semantic for t in targets]
+        first = [Target(semantic=torch.where(m == 255, m, 0)) for m in maps]
+        return super().score(pictures, first)
+
+
+class ScoresNothing(Sound):
+    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        scores = super().score(pictures, targets)
+        return scores if len(scores) else scores.new_zeros(1)
+
+
+class ShowsNoLayer(Sound):
+    def explain_layers(self) -> Mapping[str, Any]:
+        return {}
+
+
+SMALL = {"min_size": 64, "max_size": 96, "fpn_channels": 16}
+
+
+def detector(**changes: Callable[..., Any]) -> Callable[..., nn.Module]:
+    """A tiny RetinaNet with some of its verbs wrapped: each takes the model's own verb first."""
+
+    def build(classes: int = 3) -> nn.Module:
+        model: Any = retinanet(**{**TINY["retinanet"], **SMALL, "classes": classes})
+        for verb, change in changes.items():
+            own = getattr(model, verb)
+            setattr(model, verb, lambda *a, own=own, change=change: change(own, *a))
+        return model
+
+    build.task = "detection"  # type: ignore[attr-defined]
+    return build
+
+
+def worst_first(own: Any, raw: Any, batch: Batch) -> list[Prediction]:
+    return [replace(p, objects=p.objects[range(len(p.objects))[::-1]]) for p in own(raw, batch)]
+
+
+def divides_by_width(own: Any, raw: Any, truth: Sequence[Target]) -> dict[str, Tensor]:
+    boxes = torch.cat([t.objects.boxes for t in truth])
+    return {**own(raw, truth), "width": 0 * (1 / (boxes[:, 2] - boxes[:, 0])).sum()}
+
+
+def learns_crowds(own: Any, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
+    batch = own(pictures, targets)
+    if batch.truth is None:
+        return batch
+    plain = [t.objects.with_(crowd=torch.zeros(len(t.objects), dtype=bool)) for t in batch.truth]
+    return batch._replace(truth=tuple(Target(objects=o) for o in plain))
+
+
+def likes_company(own: Any, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+    return own(pictures, targets) + max(0, max(len(t.objects) for t in targets) - 2)
+
+
+BROKEN: dict[str, tuple[Callable[..., nn.Module], str]] = {
+    "it is a model of its task": (Mute, "no prepare, decode, score, explain_layers, losses"),
+    "its arguments are JSON values": (TakesASet, "argument sizes: expected a JSON value"),
+    "prepare moves the truth along and keeps gradients": (MarksEverything, "expected 0.188"),
+    "a batch is answered as its pictures alone": (SubtractsTheBatch, "picture 0 of a batch"),
+    "order and company of pictures do not matter": (FavoursTheFirst, "in another order"),
+    "answers are in the frame of pictures of any size": (AnswersWithPadding, "expected 32 x 500"),
+    "pictures in bytes and in [0, 1] are the same": (TakesBytesAsTheyAre, "in bytes"),
+    "predicting leaves the model as it was": (Counts, "weights changed: seen"),
+    "saved and loaded it answers the same": (DrawsAtBirth, "of the pixels differ"),
+    "every parameter gets a gradient": (HasASpare, "spare.weight (5, 4) gets no gradient"),
+    "forward means the same in training and evaluation": (AsksForTheMode, "output 0 (3, 3, 120"),
+    "losses are finite where there is nothing to learn": (DividesByNothing, "the loss is nan"),
+    "losses are pure": (WritesIntoItsOutputs, "changes the outputs"),
+    "chance comes from the generator alone": (DrawsForItself, "global random state"),
+    "predictions may be used in training": (Remembers, "Inference tensors cannot be saved"),
+    "float64 stays float64": (IsCoarse, "expected float64, got torch.float32"),
+    "it takes a step in bf16": (LosesInHalfPrecision, "loss size: got torch.bfloat16"),
+    "score is a logit for each thing, of its own picture": (ScoresBackwards, "lies in picture 0"),
+    "score follows the label": (ScoresTheFirstClass, "as 3 classes the scores are"),
+    "nothing scores nothing": (ScoresNothing, "expected (0,), got (1,)"),
+    "explain_layers are maps that serve every thing": (ShowsNoLayer, "offers no layer"),
+    "objects are inside the picture, the best first": (
+        detector(decode=worst_first),
+        "scores do not fall",
+    ),
+    "losses are finite whatever there is": (
+        detector(losses=divides_by_width),
+        "boxes without width: the loss is nan",
+    ),
+    "crowds are neither things nor background": (
+        detector(prepare=learns_crowds),
+        "with a crowd all over the picture the loss is",
+    ),
+    "things score together as they do alone": (
+        detector(score=likes_company),
+        "together and",
+    ),
+}
+"""Question -> a model that breaks it, and words that the answer must hold."""
+
+
+def _whole(pictures: Sequence[Tensor]) -> bool:
+    return pictures[0].dtype == torch.uint8
