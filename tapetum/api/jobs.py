@@ -10,8 +10,9 @@ from torch import nn
 from tapetum.api.pictures import Pictures
 from tapetum.base.download import Bar
 from tapetum.base.errors import DownloadError, UsageError
-from tapetum.base.progress import Say
+from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import Runtime, derive_seed
+from tapetum.data.cache import cached
 from tapetum.models import model_function, task_of
 from tapetum.models.sources import source_of
 from tapetum.structures import Learns
@@ -21,7 +22,9 @@ from tapetum.training.run import RunRecord
 from tapetum.training.signals import StopFlag
 
 
-def make_job(record: RunRecord, pictures: Pictures, folder: Path, runtime: Runtime) -> Job:
+def make_job(
+    record: RunRecord, pictures: Pictures, folder: Path, runtime: Runtime, say: Say = silent
+) -> Job:
     """Everything that `fit` needs, from the record of a run alone."""
     task = TASKS[task_of(record.model)]
 
@@ -32,7 +35,13 @@ def make_job(record: RunRecord, pictures: Pictures, folder: Path, runtime: Runti
 
     return Job(
         model=build_model(record),
-        dataset=pictures.training,
+        dataset=cached(
+            pictures.training,
+            record.cache,
+            task.most_pixels(record.image_size, record.augment),
+            workers=record.settings.workers,
+            say=say,
+        ),
         augment=task.transforms(pictures.training, record.image_size, record.augment),
         settings=record.settings,
         runtime=runtime,

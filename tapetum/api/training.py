@@ -50,6 +50,7 @@ def train(
     split_ratio: str | None = None,
     group_by: str | None = None,
     unlabelled: str | None = None,
+    cache: str | None = None,
     image_size: int | None = None,
     backbone: str | None = None,
     weights: str | None = None,
@@ -81,6 +82,7 @@ def train(
         tenth. split_ratio: what to hold out, as in "0.2" or "80/10/10"; by class, near-duplicates
         on one side. group_by: pictures that belong together, by a regular expression for their
         names or by FILE.csv:COLUMN. unlabelled: pictures without labels are "negative" or "skip".
+    cache: keep decoded training pictures, shrunk to what is seen of them: "off", "ram" or "disk".
     image_size: pixels of the short side that the model sees; by default what suits the task and
         the pictures.
     weights: to start from: "auto" (published for the model, else for its backbone, else none),
@@ -112,6 +114,7 @@ def train(
             "split_ratio": split_ratio,
             "group_by": group_by,
             "unlabelled": unlabelled,
+            "cache": cache,
             "image_size": image_size,
             "backbone": backbone,
             "weights": weights,
@@ -128,7 +131,7 @@ def train(
     refuse_used(folder)
     runtime = choose_runtime(wish.device, wish.precision, training=True)
     record, pictures = plan(wish, runtime, progress, say, own)
-    job = make_job(record, pictures, folder, runtime)
+    job = make_job(record, pictures, folder, runtime, say)
     for line in [*pictures.describe(), *describe(record, job.model)]:
         say(line)
     start_from(record, job.model, bar, say)
@@ -175,7 +178,7 @@ def resume(
         start, complaints = find_checkpoint(folder, "last")
         for words in [*complaints, f"resuming at {start.name}"]:
             say(words)
-    job = make_job(record, pictures, folder, runtime)
+    job = make_job(record, pictures, folder, runtime, say)
     if start is None:
         start_from(record, job.model, bar, say)
     _run(job, _watching(job, observers, tensorboard), start, say)
@@ -217,6 +220,7 @@ def plan(
         data_format=wish.format,
         val=None if wish.val is None else absolute(wish.val),
         unlabelled=wish.unlabelled,
+        cache=wish.cache,
         augment=wish.augment,
         validate=wish.validate,
         settings=chosen_settings(wish, task),

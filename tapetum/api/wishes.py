@@ -10,6 +10,7 @@ from typing import Any
 
 from tapetum.base.errors import UsageError
 from tapetum.base.own import own_function
+from tapetum.data.cache import CACHES
 from tapetum.data.formats import AUTO as RECOGNISED
 from tapetum.data.hold_out import HoldOut, parse_ratio
 from tapetum.models.sources import AUTO
@@ -32,6 +33,7 @@ class Wishes:
     split_ratio: str | None = None
     group_by: str | None = None
     unlabelled: str = UNLABELLED[0]
+    cache: str = "off"
     image_size: int | None = None
     backbone: str | None = None
     weights: str = AUTO
@@ -52,6 +54,8 @@ class Wishes:
         if self.unlabelled not in UNLABELLED:
             why = f"--unlabelled: cannot be {self.unlabelled!r}"
             raise UsageError(why, hint=" or ".join(UNLABELLED))
+        if self.cache not in CACHES:
+            raise UsageError(f"--cache: cannot be {self.cache!r}", hint=", ".join(CACHES))
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise UsageError(f"--minutes must be above 0, got {self.minutes}")
         for name in LENGTHS if self.minutes is not None else ():

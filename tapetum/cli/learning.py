@@ -44,6 +44,7 @@ def train(
     epochs: Number = None,
     max_steps: Number = None,
     minutes: Real = None,
+    cache: Annotated[Literal["off", "ram", "disk"] | None, arg(help_behavior_hint="")] = None,
     image_size: Number = None,
     batch_size: Number = None,
     accumulate: Number = None,
@@ -94,6 +95,8 @@ def train(
             FILE.csv
         unlabelled: pictures without labels are pictures of nothing, or are left out (default:
             negative)
+        cache: keep decoded pictures of the training, no larger than it needs them, from the second
+            epoch on; for photos of many megapixels (default: off)
         epochs: passes over the pictures (default: 40; 20 for classes, 60 for maps)
         max_steps: stop after this many steps
         minutes: in place of epochs, about how long to train on this machine
@@ -145,6 +148,7 @@ def train(
             split_ratio=split_ratio,
             group_by=group_by,
             unlabelled=unlabelled,
+            cache=cache,
             image_size=image_size,
             backbone=backbone,
             weights=weights,

@@ -14,7 +14,11 @@ from torch import Tensor, nn
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.loading import Augment
-from tapetum.data.transforms import CLASSIFICATION_RECIPES, classification_transforms
+from tapetum.data.transforms import (
+    CLASSIFICATION_RECIPES,
+    classification_pixels,
+    classification_transforms,
+)
 from tapetum.evaluation import (
     ClassificationResult,
     MultilabelResult,
@@ -83,9 +87,10 @@ class Classification:
         }
 
     def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
-        if recipe == "default" and image_size <= SMALL:
-            recipe = "small"
-        return classification_transforms(image_size, recipe)
+        return classification_transforms(image_size, _suited(recipe, image_size))
+
+    def most_pixels(self, image_size: int, recipe: str) -> int | None:
+        return classification_pixels(image_size, _suited(recipe, image_size))
 
     def measure(
         self,
@@ -145,6 +150,11 @@ class Classification:
             )
             for label in order
         ]
+
+
+def _suited(recipe: str, image_size: int) -> str:
+    """The recipe that "default" means for pictures of that size."""
+    return "small" if recipe == "default" and image_size <= SMALL else recipe
 
 
 def _scores(prediction: Prediction) -> Tensor:

@@ -16,7 +16,12 @@ from tapetum.data.coco import coco_dict, picture_ids, results_list
 from tapetum.data.dataset import Dataset
 from tapetum.data.loading import Augment
 from tapetum.data.picture import Picture
-from tapetum.data.transforms import RECIPES, keypoint_pairs, standard_transforms
+from tapetum.data.transforms import (
+    RECIPES,
+    keypoint_pairs,
+    standard_pixels,
+    standard_transforms,
+)
 from tapetum.evaluation import (
     DetectionResult,
     Detections,
@@ -97,6 +102,9 @@ class Detection:
     def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
         pairs = keypoint_pairs(dataset.keypoint_names)
         return standard_transforms(image_size, recipe, pairs=pairs)
+
+    def most_pixels(self, image_size: int, recipe: str) -> int | None:
+        return standard_pixels(image_size, recipe)
 
     def measure(
         self,

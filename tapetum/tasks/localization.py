@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.loading import Augment
-from tapetum.data.transforms import RECIPES, standard_transforms
+from tapetum.data.transforms import RECIPES, standard_pixels, standard_transforms
 from tapetum.evaluation import LocalizationResult, evaluate_locations
 from tapetum.models.predict import predict
 from tapetum.render import draw_things
@@ -71,6 +71,9 @@ class Localization:
 
     def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
         return standard_transforms(image_size, recipe)
+
+    def most_pixels(self, image_size: int, recipe: str) -> int | None:
+        return standard_pixels(image_size, recipe)
 
     def measure(
         self,

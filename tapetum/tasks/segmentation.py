@@ -70,6 +70,9 @@ class Segmentation:
     def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
         return segmentation_transforms((image_size, image_size), recipe)
 
+    def most_pixels(self, image_size: int, recipe: str) -> int | None:
+        return None  # windows are cut from the pictures as they are
+
     def measure(
         self,
         model: nn.Module,

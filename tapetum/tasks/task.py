@@ -102,6 +102,11 @@ class Task(Protocol):
         """
         ...
 
+    def most_pixels(self, image_size: int, recipe: str) -> int | None:
+        """Pixels of the short side of a picture beyond which those transforms see no more of it;
+        None where every pixel counts."""
+        ...
+
     def measure(
         self,
         model: nn.Module,

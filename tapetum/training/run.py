@@ -29,7 +29,8 @@ class RunRecord:
     data: path (absolute) or built-in name; val: a separate place for validation pictures, or None.
     augment: name of the augmentation. validate: is the model measured on the way?
     precision, device: as resolved, not as asked. weights: what it started from. unlabelled: are
-    pictures without labels "negative", or to "skip"? wishes: what was asked, to ask it again.
+    pictures without labels "negative", or to "skip"? cache: where decoded pictures are kept.
+    wishes: what was asked, to ask it again.
     """
 
     model: str
@@ -52,6 +53,7 @@ class RunRecord:
     skeleton: tuple[tuple[int, int], ...] = ()
     weights: str = "none"
     unlabelled: str = "negative"
+    cache: str = "off"
     wishes: dict[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 

@@ -16,6 +16,7 @@ from tapetum.api.parts import FILE, read_parts
 from tapetum.api.pictures import Pictures, Reading
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.data.hold_out import HoldOut
+from tapetum.training.run import read_run
 
 QUICK: dict[str, Any] = {
     "image_size": 32,
@@ -164,6 +165,25 @@ def test_what_it_will_see_is_drawn(photos: Path, tmp_path: Path) -> None:
     with Image.open(run / "data.jpg") as sheet:
         assert sheet.width == 4 * 400 + 5 * 10
         assert np.asarray(sheet).std() > 20
+
+
+@pytest.mark.parametrize("kind", ["ram", "disk"])
+def test_a_cache_changes_nothing_of_small_pictures(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Photos no larger than the training needs are kept as they are: the same weights; and the run
+    knows of it, for its resume sees the same pixels."""
+    monkeypatch.setenv("TAPETUM_CACHE", str(tmp_path / "cache"))
+    words: list[str] = []
+    runs = [
+        api.train("retinanet", photos, out=tmp_path / name, cache=name, say=words.append, **QUICK)
+        for name in ("off", kind)
+    ]
+    weights = [next(run.rglob("model.safetensors")).read_bytes() for run in runs]
+    assert weights[0] == weights[1]
+    assert read_run(runs[1]).cache == kind
+    assert bool(list((tmp_path / "cache").rglob("*"))) == (kind == "disk")
+    assert any("cache" in line for line in words)
 
 
 def test_a_damaged_list_of_splits_is_one_line(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tapetum.base.runtime import generator
 from tapetum.data.loading import Plan, training_batches
 from tapetum.data.transforms import (
     CLASSIFICATION_RECIPES,
+    RECIPES,
     SEGMENTATION_RECIPES,
     AlternatingFlip,
     ElasticDeformation,
@@ -24,9 +25,12 @@ from tapetum.data.transforms import (
     Translate,
     Warp,
     ZoomedCrop,
+    classification_pixels,
     classification_transforms,
     keypoint_pairs,
     segmentation_transforms,
+    standard_pixels,
+    standard_transforms,
 )
 from tapetum.data.transforms.elastic import take_bilinear
 from tapetum.structures import Objects, Sample, Target
@@ -256,6 +260,30 @@ def test_alternating_flips_show_both_sides_in_turn():
         True,
         False,
     }
+
+
+@pytest.mark.parametrize(
+    ("make", "pixels", "recipes"),
+    [
+        (standard_transforms, standard_pixels, RECIPES),
+        (classification_transforms, classification_pixels, CLASSIFICATION_RECIPES),
+    ],
+)
+def test_no_more_pixels_are_seen_than_is_said(make, pixels, recipes):
+    """What a cache may shrink to: no draw enlarges a picture of that size, and some nearly use it
+    up."""
+    for recipe in recipes:
+        for size in (32, 160):
+            transform, most = make(size, recipe), pixels(size, recipe)
+            shapes = [(2000, 3000), (1500, 1000), (1000, 1000)]
+            scales = [
+                min(shape)
+                * float(transform.draw(shape, generator(seed)).matrix(shape)[:2, :2].abs().max())
+                for seed in range(100)
+                for shape in shapes
+            ]
+            assert max(scales) <= most + 1
+            assert max(scales) > 0.85 * most
 
 
 @pytest.mark.parametrize("shares", [(), (0.5,), (0.7, 0.3, 1.0)])

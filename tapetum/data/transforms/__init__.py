@@ -31,8 +31,10 @@ from tapetum.data.transforms.recipes import (
     CLASSIFICATION_RECIPES,
     RECIPES,
     SEGMENTATION_RECIPES,
+    classification_pixels,
     classification_transforms,
     segmentation_transforms,
+    standard_pixels,
     standard_transforms,
 )
 
@@ -64,8 +66,10 @@ __all__ = [
     "VerticalFlip",
     "Warp",
     "ZoomedCrop",
+    "classification_pixels",
     "classification_transforms",
     "keypoint_pairs",
     "segmentation_transforms",
+    "standard_pixels",
     "standard_transforms",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tapetum.base.errors import UsageError
 from tapetum.data.transforms.change import Size, Transform
 from tapetum.data.transforms.compose import Compose, Stages
@@ -56,6 +58,11 @@ def standard_transforms(size: int, recipe: str = "default", *, pairs: Pairs = ()
     return Compose((*turns, ScaleJitter(size=size, longest=2 * size), ColourJitter()))
 
 
+def standard_pixels(size: int, recipe: str = "default") -> int:
+    """The short side in pixels beyond which `standard_transforms` see no more of a picture."""
+    return size if recipe in ("flip", "none") else math.ceil(size * ScaleJitter.high)
+
+
 def classification_transforms(size: int, recipe: str = "default") -> Compose | Stages:
     """What a classifier sees: squares of `size` pixels; the label holds for each of them.
 
@@ -91,6 +98,12 @@ def classification_transforms(size: int, recipe: str = "default") -> Compose | S
     first, then = (RandomCrop((side, side)) for side in (size * 3 // 4, size * 7 // 8))
     windows = (Compose((other, square, window)) for window in (first, then))
     return Stages(tuple(zip((3 / 8, 3 / 4, 1), (*windows, whole), strict=True)))
+
+
+def classification_pixels(size: int, recipe: str = "default") -> int:
+    """The short side in pixels beyond which `classification_transforms` see no more of a picture:
+    the smallest window of the default is enlarged by less than two."""
+    return 2 * size if recipe == "default" else size
 
 
 def segmentation_transforms(crop: Size, recipe: str = "default") -> Compose:
