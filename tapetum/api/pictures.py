@@ -259,5 +259,5 @@ def near_duplicates(annotations: Annotations, progress: Progress, say: Say) -> l
     marks = fingerprints_of(pictures, progress=progress)
     groups = alike(marks, likeness_needed([picture.size or (TINY, TINY) for picture in pictures]))
     if groups:
-        say(f"{sum(map(len, groups)):,} pictures in {len(groups):,} groups look nearly the same")
+        say(f"{sum(map(len, groups)):,} pictures look nearly the same as another")
     return groups

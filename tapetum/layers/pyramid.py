@@ -49,13 +49,25 @@ class FeaturePyramid(nn.Module):
         return levels
 
 
+class Halving(nn.Conv2d):
+    """A convolution that puts a border of one zero around its input by itself.
+
+    Where a map is one pixel wide, the gradient of taps that see nothing but the border of PyTorch's
+    own convolution is not computed in bfloat16 on a processor (2.13): whatever lay in memory would
+    be learnt.
+    """
+
+    def forward(self, values: Tensor) -> Tensor:
+        return super().forward(F.pad(values, (1, 1, 1, 1)))
+
+
 class ConvTop(nn.Module):
     """p6 and p7 by convolutions of stride 2, as RetinaNet has them (computed from p5)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.p6 = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
-        self.p7 = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.p6 = Halving(channels, channels, 3, stride=2)
+        self.p7 = Halving(channels, channels, 3, stride=2)
         init_linear(self.p6)
         init_linear(self.p7)
 

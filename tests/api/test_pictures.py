@@ -111,7 +111,7 @@ def test_near_duplicates_come_to_one_side(tmp_path: Path) -> None:
     pictures = Pictures.open(Reading(str(folder)), "boxes", HoldOut(val=0.4), say=lines.append)
     assert lines == [
         "looking for near-duplicates among 40 pictures",
-        "40 pictures in 20 groups look nearly the same",
+        "40 pictures look nearly the same as another",
     ]
     of = {image["file_name"]: image["of"] for image in images}
     held = names(pictures.held)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -56,3 +57,22 @@ def test_tops_join_the_levels() -> None:
     levels = pyramid({"c4": torch.randn(2, 3, 8, 8), "c5": torch.randn(2, 5, 4, 4)})
     assert list(levels) == ["p4", "p5", "p6", "p7"]
     assert torch.equal(levels["p6"], pyramid.top.p6(levels["p5"]))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 1), (2, 3)])
+def test_the_top_has_whole_gradients_in_bfloat16(size):
+    """On maps one pixel wide, whatever lies about in memory."""
+    for seed in range(4):
+        torch.manual_seed(seed)
+        top = ConvTop(16).to(memory_format=torch.channels_last)
+        p5 = torch.randn(2, 16, *size).to(memory_format=torch.channels_last)
+        junk = [torch.full((50_000,), float("nan")) for _ in range(20)]
+        del junk
+        gradients = []
+        for precise in (True, False):
+            top.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+                maps = top(p5)
+            sum(level.float().sum() for level in maps.values()).backward()
+            gradients.append(top.p7.weight.grad.clone())
+        torch.testing.assert_close(gradients[1], gradients[0], rtol=0.1, atol=0.2)
