@@ -19,22 +19,27 @@ import torch
 from tapetum.base.limits import DEFAULT_LIMITS
 from tapetum.base.runtime import choose_runtime
 from tapetum.data.scenes import Scenes
-from tapetum.models import MODELS
+from tapetum.models import MODELS, task_of
+from tapetum.models.pace import DEFAULTS, PACE
 from tapetum.models.published import PUBLISHED
 from tapetum.training.run import environment
 
 
 def models() -> list[dict[str, Any]]:
-    """Every model: its name, one line about it, its arguments with their defaults, and what is
-    published of it: name, file, source, training data, figures, licences."""
+    """Every model: name, task, whether it is the one to begin with, one line about it, its
+    arguments with their defaults, how fast it is (`tapetum.models.pace`), and what is published of
+    it: name, file, source, training data, figures, licences."""
     entries = []
     for name, function in MODELS.items():
         parameters = inspect.signature(function).parameters.values()
         entries.append(
             {
                 "name": name,
+                "task": task_of(name),
+                "default": name in DEFAULTS.values(),
                 "about": inspect.getdoc(inspect.getmodule(function)).split("\n")[0],  # type: ignore[union-attr]
                 "arguments": {p.name: p.default for p in parameters},
+                "pace": PACE[name]._asdict(),
                 "published": [
                     {"name": known.name, "file": known.file, **known.facts()}
                     for known in PUBLISHED

@@ -17,6 +17,7 @@ from tapetum.base.errors import ImageError, TapetumError
 from tapetum.base.files import atomic_write, safe_path
 from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.image import SUFFIXES, read_image
+from tapetum.explain import AUTO, method_for
 from tapetum.render.overlay import overlay_heat
 
 SCHEMA = "tapetum.predictions/1"
@@ -99,7 +100,7 @@ def explain_file(
     out: str | Path,
     *,
     target: str = STRONGEST,
-    method: str = "grad-cam",
+    method: str = AUTO,
     layer: str | None = None,
     say: Say = silent,
 ) -> Path:
@@ -110,7 +111,7 @@ def explain_file(
     """
     picture = read_image(image).pixels
     thing = aim(target, loaded.predict(picture), loaded)
-    say(f"{thing.words}: {method}")
+    say(f"{thing.words}: {method_for(thing.target) if method == AUTO else method}")
     heat = loaded.explain(picture, thing.target, method=method, layer=layer)
     drawn = overlay_heat(picture, heat, objects=thing.target.objects, classes=loaded.classes)
     out = Path(out)

@@ -17,6 +17,7 @@ from tapetum.base.errors import UsageError
 from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import Runtime, choose_runtime
 from tapetum.data.image import read_image
+from tapetum.explain import AUTO as AUTO_METHOD
 from tapetum.explain import explain
 from tapetum.models import task_of
 from tapetum.models.checkpoint import Card, find_checkpoint, load_model
@@ -71,7 +72,7 @@ class Loaded:
         image: Image,
         target: Target,
         object: int | None = None,
-        method: str = "grad-cam",
+        method: str = AUTO_METHOD,
         layer: str | None = None,
     ) -> Tensor:
         """A heat map (H, W) in [0, 1]: which pixels speak for `target`.

@@ -187,7 +187,7 @@ def explain(
     /,
     *,
     target: Annotated[str, arg(metavar="WHAT")] = "0",
-    method: str = "grad-cam",
+    method: Annotated[str, arg(metavar="NAME")] = "auto",
     layer: Text = None,
     out: Annotated[Path, arg(metavar="FILE")] = Path("explanation.png"),
     weights: Weights = "auto",
@@ -206,7 +206,7 @@ def explain(
         image: a picture file
         target: which answer: 0 (the strongest), 1, ...; a class, or class:7 where it is called like
             a number; box:N, mask:N or keypoint:N of thing N, keypoint:N:NAME, pixel:X,Y
-        method: grad-cam, saliency, ...; a wrong name lists them all
+        method: auto takes hires-cam for things with boxes, else grad-cam; a wrong name lists all
         layer: where Grad-CAM looks; a wrong name lists them all
         out: the picture to write
         weights: of a network by name: those published for it, or a name, file, address or run

@@ -32,6 +32,8 @@ PIXEL_METHODS: dict[str, Method] = {
 NOISE_METHODS: dict[str, Method] = {"smooth-grad": smooth_grad}
 LAYER_METHODS: dict[str, Method] = {"grad-cam": grad_cam, "hires-cam": hires_cam}
 
+AUTO = "auto"
+
 METHODS: dict[str, Method] = {**LAYER_METHODS, **PIXEL_METHODS, **NOISE_METHODS}
 """Name -> function (model, picture, target, ...) -> (H, W) map of any scale, not negative."""
 
@@ -40,14 +42,15 @@ def explain(
     model: Model,
     picture: Tensor,
     target: Target,
-    method: str = "grad-cam",
+    method: str = AUTO,
     layer: str | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Which pixels make `model` believe in the things of `target` (normally one)?
 
     picture: (3, H, W) uint8 or float in [0, 1].
-    method: one of METHODS; the gradient ones explain the pixels, the "cam" ones a layer.
+    method: one of METHODS; the gradient ones explain the pixels, the "cam" ones a layer. "auto":
+        `method_for` the target.
     layer: one of `model.explain_layers()`, by default its first; for the "cam" methods only.
     generator: a CPU generator for smooth-grad's noise, by default a fixed one.
 
@@ -59,6 +62,7 @@ def explain(
         UsageError: an unknown method or layer, or a layer for a method that takes none.
         TapetumError: the model's score cannot be differentiated, or depends on nothing here.
     """
+    method = method_for(target) if method == AUTO else method
     _check(model, method, layer)
     device = _device_of(model) or picture.device
     with _ready(model, device):
@@ -72,6 +76,16 @@ def explain(
         else:
             heat = PIXEL_METHODS[method](model, pixels, aim)
         return to_unit(heat.detach()).to(picture.device)
+
+
+def method_for(target: Target) -> str:
+    """What explains such a thing best.
+
+    The score of an object is read at its own place in the maps: its gradient averaged over all
+    places, as Grad-CAM takes it, says little of it, and HiResCAM does not average (Draelos and
+    Carin 2020, "Use HiResCAM instead of Grad-CAM").
+    """
+    return "grad-cam" if target.objects is None else "hires-cam"
 
 
 def find_layer(model: Model, name: str | None) -> Layer:
@@ -98,7 +112,7 @@ def to_unit(heat: Tensor) -> Tensor:
 
 def _check(model: Model, method: str, layer: str | None) -> None:
     if method not in METHODS:
-        raise UsageError(f"unknown method {method!r}", hint="one of " + ", ".join(METHODS))
+        raise UsageError(f"unknown method {method!r}", hint="auto or one of " + ", ".join(METHODS))
     if layer is not None and method not in LAYER_METHODS:
         hint = "layers are for " + ", ".join(LAYER_METHODS)
         raise UsageError(f"{method} explains the pixels and takes no layer", hint=hint)

@@ -11,9 +11,9 @@ from PIL import Image
 
 from tapetum import api
 from tapetum.base.files import atomic_write
-from tapetum.base.progress import Say, silent
+from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.files import open_dataset
-from tapetum.recipes.demo import DEMOS, run_demo
+from tapetum.recipes.demo import DEMOS, own_data, train_demo
 from tapetum.render import picture_grid, to_image
 
 MIXED_SCENES = "scenes:mixed"
@@ -26,7 +26,12 @@ SECONDS = 50.0
 THRESHOLD = 0.4
 
 
-def run_all(out: str | Path, seconds: float = SECONDS, say: Say = silent) -> Path:
+def run_all(
+    out: str | Path,
+    seconds: float = SECONDS,
+    say: Say = silent,
+    progress: Progress = unseen,
+) -> Path:
     """Train a tiny model for each task once (those that are there are kept), answer one scene.
 
     Command: tapetum demo --all. Returns the path of a page with the answers and the reports.
@@ -36,13 +41,13 @@ def run_all(out: str | Path, seconds: float = SECONDS, say: Say = silent) -> Pat
         if (folder / task / "report.html").is_file():
             say(f"{task}: trained before, kept")
             continue
-        say(f"-- {task}")
-        run_demo(folder / task, task, seconds, say, data=MIXED_SCENES)
+        train_demo(folder / task, task, seconds, say, data=MIXED_SCENES, progress=progress)
     picture = side_by_side(folder)
     with atomic_write(folder / PICTURE) as file:
         picture.save(file, "PNG")
     with atomic_write(folder / PAGE, "w") as page:
         page.write(make_page(picture))
+    say(own_data(DEMOS["detection"].model, "detection"))
     return folder / PAGE
 
 

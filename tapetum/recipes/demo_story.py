@@ -35,7 +35,7 @@ SCENES = (4, 14, 21, 30)
 """The test scenes that are shown: few and many things, large and small ones."""
 SHARES = (0.25, 0.5)
 """When they are shown, as shares of the training, between its beginning and its end."""
-THRESHOLD = 0.35
+THRESHOLD = 0.4
 """The score from which an answer is shown; below it, a thing counts as missed."""
 FILE = "progress.jpg"
 SAVES = 20

@@ -9,6 +9,15 @@ steps on the same pictures, and so the same minutes. With WEIGHTS, the name of s
 such as "resnet18", or a file, `after` starts from that; to be run on a connected machine:
 
     python -m tapetum.recipes.transfer DATA OUT resnet18
+
+| run     | steps | minutes | test AP |
+|---------|-------|---------|---------|
+| before  | 600   | 18.8    |         |
+| scratch | 200   | 11.1    | 0.303   |
+| after   | 200   | 8.9     | 0.494   |
+
+2026-11-20, one core of an AMD EPYC at 2.6 GHz (OMP_NUM_THREADS=1) with other work beside it, bf16,
+seed 0, n = 1 each; on the quiet machine 200 steps take 4.3 minutes. With WEIGHTS: not measured.
 """
 
 from __future__ import annotations

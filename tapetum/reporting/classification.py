@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from tapetum.evaluation import ClassificationResult, MultilabelResult
+from tapetum.explain import method_for
 from tapetum.render import (
     confusion_matrix,
     draw_class_scores,
@@ -191,14 +192,15 @@ def _explanations(
 def _explanation(run: Run, measured: ClassificationMeasured, index: int, label: int) -> Explanation:
     assert run.explain is not None
     picture = run.dataset[index].image
-    heat = run.explain(picture, Target(labels=torch.tensor([label])))
+    target = Target(labels=torch.tensor([label]))
+    heat = run.explain(picture, target)
     return Explanation(
         image=_enlarged(to_image(picture)),
         heat=_enlarged(overlay_heat(picture, heat)),
         name=measured.names[index],
         label=measured.classes[label],
         score=float(measured.scores[index, label]),
-        method="grad-cam",
+        method=method_for(target),
     )
 
 

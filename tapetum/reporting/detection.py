@@ -9,7 +9,7 @@ import numpy as np
 from tapetum.evaluation import ClassRow as ClassNumbers
 from tapetum.evaluation import per_class, precision_recall_curve
 from tapetum.evaluation.errors import ERRORS
-from tapetum.explain import heat_inside
+from tapetum.explain import heat_inside, method_for
 from tapetum.render import draw_things
 from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Curve, Explanation, Panel, ReportContents, Sheet
@@ -170,7 +170,8 @@ def _explanation(outcome: PictureOutcome, row: int, run: Run) -> Explanation:
     assert run.explain is not None
     picture, classes = run.dataset[outcome.index].image, run.dataset.classes
     thing = outcome.found[[row]]
-    heat = run.explain(picture, Target(objects=thing))
+    target = Target(objects=thing)
+    heat = run.explain(picture, target)
     assert thing.scores is not None
     sides = thing.boxes[0, 2:] - thing.boxes[0, :2]
     return Explanation(
@@ -179,7 +180,7 @@ def _explanation(outcome: PictureOutcome, row: int, run: Run) -> Explanation:
         name=outcome.name,
         label=classes[int(thing.labels[0])],
         score=float(thing.scores[0]),
-        method="grad-cam",
+        method=method_for(target),
         inside=heat_inside(heat, thing.boxes[0]),
         area=float(sides.prod()) / heat.numel(),
         verdict="right" if outcome.right[row] else "wrong",

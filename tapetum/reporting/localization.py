@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from tapetum.explain import heat_inside
+from tapetum.explain import heat_inside, method_for
 from tapetum.render import draw_things
 from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Explanation, ReportContents, Sheet
@@ -65,7 +65,8 @@ def _explanation(run: Run, measured: LocalizationMeasured, index: int) -> Explan
     assert run.explain is not None
     picture = run.dataset[index].image
     thing = measured.found[index][[0]]
-    heat = run.explain(picture, Target(objects=thing))
+    target = Target(objects=thing)
+    heat = run.explain(picture, target)
     assert thing.scores is not None
     image: Image.Image = draw_things(picture, thing, measured.classes)
     sides = thing.boxes[0, 2:] - thing.boxes[0, :2]
@@ -75,7 +76,7 @@ def _explanation(run: Run, measured: LocalizationMeasured, index: int) -> Explan
         name=measured.names[index],
         label=measured.classes[int(thing.labels[0])],
         score=float(thing.scores[0]),
-        method="grad-cam",
+        method=method_for(target),
         inside=heat_inside(heat, thing.boxes[0]),
         area=float(sides.prod()) / heat.numel(),
     )

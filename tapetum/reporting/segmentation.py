@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from tapetum.evaluation import SegmentationResult
+from tapetum.explain import method_for
 from tapetum.render import confusion_matrix, draw_semantic, draw_semantic_errors, side_by_side
 from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Explanation, Panel, ReportContents, Sheet
@@ -112,7 +113,8 @@ def _explanation(run: Run, index: int, semantic: Tensor, label: int) -> Explanat
     assert run.explain is not None
     picture = run.dataset[index].image
     only = torch.where(semantic == label, semantic, IGNORE)
-    heat = run.explain(picture, Target(semantic=only))
+    target = Target(semantic=only)
+    heat = run.explain(picture, target)
     share = float((semantic == label).double().mean())
     inside = float(heat[semantic == label].sum() / heat.sum().clamp(min=1e-9))
     return Explanation(
@@ -120,7 +122,7 @@ def _explanation(run: Run, index: int, semantic: Tensor, label: int) -> Explanat
         heat=overlay_heat(picture, heat),
         name=run.dataset[index].name,
         label=run.dataset.classes[label],
-        method="grad-cam",
+        method=method_for(target),
         inside=inside,
         area=share,
         place="pixels of this class",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tapetum.api.about import Machine, advice, environment_facts, look_around
+from tapetum.api.about import Machine, advice, environment_facts, look_around, models
+from tapetum.models import MODELS, task_of
+from tapetum.models.pace import DEFAULTS, PACE
+from tapetum.tasks import TASKS
 
 TOO_OLD = (
     "CUDA initialization: The NVIDIA driver on your system is too old (found version 11040). "
@@ -81,3 +84,15 @@ def test_the_floors_are_those_of_the_package_and_this_machine_keeps_them() -> No
     assert "pytest" not in machine.floors
     assert not [line for line in advice(machine) if "is older than" in line]
     assert environment_facts()["advice"] == advice(machine)
+
+
+def test_every_model_says_how_fast_it_is_and_each_task_which_to_begin_with():
+    entries = models()
+    assert {entry["name"] for entry in entries} == set(MODELS) == set(PACE)
+    firsts = {entry["task"]: entry["name"] for entry in entries if entry["default"]}
+    assert firsts == DEFAULTS
+    assert set(DEFAULTS) == set(TASKS)
+    assert all(task_of(name) == task for task, name in DEFAULTS.items())
+    for entry in entries:
+        assert entry["pace"]["answering"] > 0
+        assert (entry["pace"]["learning"] is None) == (entry["name"] == "knn")

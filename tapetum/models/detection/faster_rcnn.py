@@ -217,9 +217,10 @@ class FasterRCNN(nn.Module):
         return logits[torch.arange(len(labels), device=labels.device), 1 + labels]
 
     def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
-        """Backbone maps, then pyramid levels. c5 is first: every region's score depends on it,
-        whereas a pyramid level or a finer map serves some of the regions only."""
-        backbone, pyramid = ("c5", "c4", "c3", "c2"), ("p2", "p3", "p4", "p5")
+        """Backbone maps, then pyramid levels. c3 is first: fine enough to tell small things apart,
+        and all scores depend on it, since coarser maps are made of it; a pyramid level serves some
+        of the regions only."""
+        backbone, pyramid = ("c3", "c4", "c5", "c2"), ("p2", "p3", "p4", "p5")
         layers: dict[str, tuple[nn.Module, Callable[[Any], Tensor]]] = {
             name: (self.backbone, itemgetter(name)) for name in backbone
         }

@@ -215,9 +215,10 @@ class RetinaNet(nn.Module):
         return torch.cat(scores)
 
     def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
-        """Backbone maps, then pyramid levels. c5 is first: every anchor's score depends on it,
-        whereas a pyramid level or a finer map serves some of the anchors only."""
-        backbone, pyramid = ("c5", "c4", "c3"), ("p3", "p4", "p5", "p6", "p7")
+        """Backbone maps, then pyramid levels. c3 is first: fine enough to tell small things apart,
+        and all scores depend on it, since coarser maps are made of it; a pyramid level serves some
+        of the anchors only."""
+        backbone, pyramid = ("c3", "c4", "c5"), ("p3", "p4", "p5", "p6", "p7")
         layers: dict[str, tuple[nn.Module, Callable[[Any], Tensor]]] = {
             name: (self.backbone, itemgetter(name)) for name in backbone
         }

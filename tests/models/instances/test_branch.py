@@ -114,7 +114,7 @@ def test_things_with_and_without_marks_are_scored_each_its_way(model: Any) -> No
 
 def test_explanations_look_at_the_detector(model: Any) -> None:
     assert model.explain_layers().keys() == model.detector.explain_layers().keys()
-    assert next(iter(model.explain_layers())) == "c5"
+    assert next(iter(model.explain_layers())) == "c3"
 
 
 def test_regions_of_pictures_with_and_without_objects() -> None:
