@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+import time
 from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
+from tapetum.api.pictures import Pictures
 from tapetum.api.wishes import Wishes
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Say
 from tapetum.data.dataset import Dataset
-from tapetum.models import accepted
+from tapetum.data.few import Few
+from tapetum.models import accepted, task_of
 from tapetum.models.own import is_own
 from tapetum.models.sources import Source
 from tapetum.structures import Learns
-from tapetum.tasks import Task
+from tapetum.tasks import TASKS, Task
 from tapetum.training.loop import Job
 from tapetum.training.pace import fitted, seconds_per_step
 from tapetum.training.run import RunRecord
@@ -24,6 +28,8 @@ from tapetum.training.settings import Settings
 BACKBONE = "resnet18"
 FEW_A_BATCH = ("detection", "instances", "keypoints")
 """Tasks whose batches are too small for statistics: they keep those that came with weights."""
+LOOKED_AT = 4
+"""Pictures from which the time of an evaluation is known."""
 SMALLEST = 8
 """Pixels: no model sees less."""
 
@@ -96,8 +102,10 @@ def describe(record: RunRecord, model: nn.Module) -> list[str]:
     ]
 
 
-def in_minutes(record: RunRecord, job: Job, minutes: float, say: Say) -> tuple[RunRecord, Job]:
-    """The run and its job with as many steps as take about `minutes` here.
+def in_minutes(
+    record: RunRecord, job: Job, pictures: Pictures, minutes: float, say: Say
+) -> tuple[RunRecord, Job]:
+    """The run and its job with as many steps as take about `minutes` here, evaluations included.
 
     Raises:
         UsageError: a model that is fitted in one go.
@@ -106,8 +114,24 @@ def in_minutes(record: RunRecord, job: Job, minutes: float, say: Say) -> tuple[R
         raise UsageError(f"--minutes: {record.model} is fitted in one go")
     say("measuring the pace of this machine")
     seconds = seconds_per_step(job)
-    settings = fitted(record.settings, minutes, seconds, len(job.dataset))
-    say(
+    looking = 0.0 if pictures.held is None else seconds_to_look(record, job, pictures.held)
+    settings = fitted(record.settings, minutes, seconds, len(job.dataset), looking)
+    words = (
         f"{1000 * seconds:.0f} ms a step: {settings.max_steps} steps in about {minutes:.3g} minutes"
     )
+    say(f"{words}, {looking:.0f} s an evaluation" if looking else words)
     return replace(record, settings=settings), replace(job, settings=settings)
+
+
+def seconds_to_look(record: RunRecord, job: Job, held: Dataset) -> float:
+    """How long an evaluation takes here, by the fastest of a few of its pictures.
+
+    A fresh model finds as much as it may, so this is rather too long.
+    """
+    task, model = TASKS[task_of(record.model)], copy.deepcopy(job.model).to(job.runtime.device)
+    seconds = []
+    for index in range(min(LOOKED_AT, len(held))):
+        started = time.perf_counter()
+        task.measure(model, Few(held, [index]), job.runtime, class_ids=record.class_ids)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds) * len(held)

@@ -136,7 +136,7 @@ def train(
         say(line)
     start_from(record, job.model, bar, say)
     if wish.minutes is not None:
-        record, job = in_minutes(record, job, wish.minutes, say)
+        record, job = in_minutes(record, job, pictures, wish.minutes, say)
     watching = _watching(job, observers, tensorboard, on_step, on_epoch)
     record.write(folder)
     pictures.keep(folder)

@@ -178,7 +178,7 @@ def train(
             evaluate_every=evaluate_every,
             save_seconds=save_seconds,
         )
-    say(f"report: {api.report(folder, say=say)}")
+    say(f"report: {api.report(folder, progress=progress, say=say)}")
     print(folder)
     return 0
 

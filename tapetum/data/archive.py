@@ -35,11 +35,13 @@ def unpacked(path: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
             `limits` allow, by what is written, not by what it states.
         FileAccessError: a name in it leads out of its folder, or the disk is full.
     """
-    folder = cache_folder() / "unpacked" / f"{path.stem[:40]}-{sha256(path)[:16]}"
+    ground = cache_folder() / "unpacked"
+    # The folder has the archive's own name, by which reports call the dataset.
+    folder = ground / sha256(path)[:16] / path.stem[:80]
     if not folder.is_dir():
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".tapetum-", dir=folder.parent) as temporary:
+            with tempfile.TemporaryDirectory(prefix=".tapetum-", dir=ground) as temporary:
                 inside = Path(temporary) / "content"
                 inside.mkdir()
                 _unpack(path, inside, limits)

@@ -15,9 +15,8 @@ from tapetum.api.jobs import build_model
 from tapetum.api.loaded import Loaded
 from tapetum.base.files import atomic_write
 from tapetum.base.runtime import choose_runtime
-from tapetum.data.dataset import Dataset
+from tapetum.data.few import Few
 from tapetum.data.files import open_dataset
-from tapetum.data.picture import Picture
 from tapetum.evaluation.kinds import similarity_of
 from tapetum.models.checkpoint import FOLDER
 from tapetum.render import contact_sheet
@@ -27,7 +26,6 @@ from tapetum.reporting.contents import Moment, Sheet
 from tapetum.reporting.examples import picture_outcomes
 from tapetum.reporting.inspected import OVERLAPS, Inspected
 from tapetum.reporting.progress import keep_progress
-from tapetum.structures import Sample
 from tapetum.tasks.detection import DetectionMeasured
 from tapetum.training.run import read_run
 
@@ -43,24 +41,6 @@ SAVES = 20
 FITS, NEAR = 0.5, 0.1
 """The overlaps from which an answer fits a thing, and has to do with it."""
 _CELL = 400
-
-
-class Few:
-    """Some pictures of a dataset, as a dataset."""
-
-    def __init__(self, whole: Dataset, indices: Sequence[int]) -> None:
-        self._whole, self._indices = whole, tuple(indices)
-        self.name, self.classes, self.multilabel = whole.name, whole.classes, whole.multilabel
-        self.keypoint_names, self.skeleton = whole.keypoint_names, whole.skeleton
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self._whole[self._indices[index]]
-
-    def picture(self, index: int) -> Picture:
-        return self._whole.picture(self._indices[index])
 
 
 class Story:

@@ -17,6 +17,8 @@ from tapetum.training.settings import Settings
 TRIAL = 8
 """Steps from which the pace is known; the first two, which warm up, do not count."""
 FEWEST = 10
+EVALUATIONS = 8
+"""In a whole training, unless told otherwise."""
 
 
 def seconds_per_step(job: Job) -> float:
@@ -29,9 +31,18 @@ def seconds_per_step(job: Job) -> float:
     return statistics.median(row["seconds"] for row in rows[2:])
 
 
-def fitted(settings: Settings, minutes: float, seconds: float, pictures: int) -> Settings:
-    """The settings with as many steps of `seconds` as take about `minutes`, and the epochs that
-    these are; the schedule ends with them."""
-    steps = max(FEWEST, round(60 * minutes / seconds))
+def fitted(
+    settings: Settings, minutes: float, seconds: float, pictures: int, looking: float = 0.0
+) -> Settings:
+    """The settings with as many steps of `seconds` as fill about `minutes`, and the epochs that
+    these are; the schedule ends with them.
+
+    looking: seconds of an evaluation. There are eight of them, or fewer where these would take more
+    than a third of the time; unless the settings say how often.
+    """
+    times = 0 if not looking else max(1, min(EVALUATIONS, int(20 * minutes / looking)))
+    steps = max(FEWEST, round((60 * minutes - times * looking) / seconds))
     each = Plan(pictures, settings.batch_size, settings.seed).steps_per_epoch
-    return replace(settings, max_steps=steps, epochs=math.ceil(steps / each))
+    epochs = math.ceil(steps / each)
+    every = settings.evaluate_every or (math.ceil(epochs / times) if times else 0)
+    return replace(settings, max_steps=steps, epochs=epochs, evaluate_every=every)

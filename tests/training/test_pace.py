@@ -35,6 +35,16 @@ def test_steps_and_epochs_fit_the_minutes(minutes: float, seconds: float, steps:
     assert settings.total_steps(6) == steps
 
 
+def test_evaluations_have_their_share_of_the_minutes() -> None:
+    """Ten minutes: eight evaluations of 6 s leave 552 s; of 60 s there are three, 180 of 600."""
+    quick = fitted(Settings(batch_size=4), 10.0, 1.0, 40, looking=6.0)
+    assert (quick.max_steps, quick.evaluate_every) == (552, math.ceil(56 / 8))
+    slow = fitted(Settings(batch_size=4), 10.0, 1.0, 40, looking=60.0)
+    assert (slow.max_steps, slow.evaluate_every) == (420, 14)
+    endless = fitted(Settings(batch_size=4, evaluate_every=2), 1.0, 1.0, 40, looking=600.0)
+    assert (endless.max_steps, endless.evaluate_every) == (10, 2)
+
+
 def test_a_training_of_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
     monkeypatch.setattr("tapetum.api.planning.seconds_per_step", lambda job: 3.0)
