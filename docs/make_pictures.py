@@ -1,7 +1,7 @@
 """The picture of the README, made by the program: python docs/make_pictures.py RUN
 
-RUN is a run on the built-in scenes, such as the one that `tapetum demo` leaves. images/report.jpg is
-two parts of the report of such a run, seen in a browser 1,200 pixels wide.
+RUN is a run on the built-in scenes, such as the one that `tapetum demo` leaves. images/report.jpg:
+two parts of the report of such a run, in a browser 1,200 pixels wide.
 """
 
 from __future__ import annotations
