@@ -25,6 +25,8 @@ from tapetum.base.errors import FileAccessError, ImageError
 from tapetum.base.files import read_bytes
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.decoding.blocks import FORMATS, describe, sniff, walk, webp_size
+from tapetum.data.decoding.heic import KIND as HEIC
+from tapetum.data.decoding.heic import can_read, decoded, is_heic, open_heic
 from tapetum.data.decoding.levels import grey_step, to_levels
 from tapetum.data.decoding.modes import to_rgb
 from tapetum.data.decoding.quiet import captured
@@ -35,7 +37,7 @@ Source = str | Path | bytes | Image.Image | np.ndarray
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp"),
-    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif"),
 )
 """Names (in lower case) under which a dataset's pictures are looked for; contents decide."""
 
@@ -63,7 +65,7 @@ class ImageFile:
     """A decoded picture and what was learnt on the way.
 
     pixels: (3, H, W) uint8 RGB, upright, contiguous.
-    format: one of JPEG PNG BMP GIF WEBP TIFF PPM, or "pixels" for what was decoded before.
+    format: one of JPEG PNG BMP GIF WEBP TIFF PPM HEIC, or "pixels" for what was decoded before.
     mode: Pillow's name of the stored pixels, as in "CMYK" or "I;16".
     orientation: the EXIF value, 1 to 8, that has been applied to `pixels`.
     raw_size: (height, width) as stored, before that.
@@ -205,6 +207,12 @@ def _inspect(stream: BinaryIO, file: str, limits: Limits) -> tuple[str, int, lis
     """Format, EXIF orientation and notes, with the metadata counted."""
     head = stream.read(512)
     kind = sniff(head)
+    if kind is None and is_heic(head):
+        if not can_read():
+            hint = "pip install 'tapetum[heic]', or make JPEG of it"
+            raise ImageError("it is a HEIC picture", file=file, hint=hint)
+        stream.seek(0)
+        return HEIC, UPRIGHT, []
     if kind is None:
         hint = "pictures may be " + ", ".join(FORMATS)
         raise ImageError(f"it is {describe(head)}", file=file, hint=hint)
@@ -225,6 +233,10 @@ def _inspect(stream: BinaryIO, file: str, limits: Limits) -> tuple[str, int, lis
 
 def _open(stream: BinaryIO, kind: str, file: str, limits: Limits) -> Image.Image:
     """Pillow's image with its header read, its pixels not yet."""
+    if kind == HEIC:
+        opened = open_heic(stream)
+        _check_size(opened.size[::-1], file, limits)
+        return decoded(opened)
     if kind == "WEBP":
         _webp_size(stream, file, limits)
         stream.seek(0)
@@ -234,6 +246,10 @@ def _open(stream: BinaryIO, kind: str, file: str, limits: Limits) -> Image.Image
 
 
 def _header_size(stream: BinaryIO, kind: str, file: str, limits: Limits) -> tuple[int, int]:
+    if kind == HEIC:
+        size: tuple[int, int] = open_heic(stream).size[::-1]
+        _check_size(size, file, limits)
+        return size
     if kind == "WEBP":
         return _webp_size(stream, file, limits)
     return _raw_size(_open(stream, kind, file, limits))

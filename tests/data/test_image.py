@@ -265,7 +265,6 @@ def test_cut_files_are_refused_or_complete(encoded, make, kind):
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
         (b"<?xml version='1.0'?><svg/>", "an SVG drawing"),
         (b"<!DOCTYPE html><html></html>", "a web page"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture"),
         (b"%PDF-1.7", "a PDF document"),
         (b"%!PS-Adobe-3.0 EPSF", "a PostScript document"),
         (b"hello, world", "not a known picture"),
