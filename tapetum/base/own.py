@@ -79,7 +79,7 @@ class Own:
             raise UsageError(f"has no function {self.function!r}", file=self.file, hint=hint)
 
     def _run(self, name: str) -> ModuleType:
-        loader = _Fresh(name, str(self.file))
+        loader = Fresh(name, str(self.file))
         spec = importlib.util.spec_from_file_location(name, self.file, loader=loader)
         assert spec is not None
         module = importlib.util.module_from_spec(spec)
@@ -95,7 +95,7 @@ class Own:
         return module
 
 
-class _Fresh(importlib.machinery.SourceFileLoader):
+class Fresh(importlib.machinery.SourceFileLoader):
     """Compiles the source each time: a bytecode file would lie beside it, and may be stale."""
 
     def get_code(self, fullname: str) -> CodeType:

@@ -49,6 +49,7 @@ def train(
     batch_size: Number = None,
     accumulate: Number = None,
     lr: Real = None,
+    schedule: Text = None,
     optimizer: Text = None,
     weight_decay: Real = None,
     warmup_steps: Number = None,
@@ -106,6 +107,7 @@ def train(
         accumulate: split a step into parts to save memory (default: 1; doubles by itself where
             memory does not suffice)
         lr: peak learning rate (default: 0.0003)
+        schedule: how it falls: cosine (default), linear, or constant
         optimizer: adamw (default), adam, sgd, rmsprop, adadelta, muon or muon-norms
         weight_decay: decay of the weights (default: 0.05)
         warmup_steps: steps of linear warm-up (default: 100)
@@ -166,6 +168,7 @@ def train(
             batch_size=batch_size,
             accumulate=accumulate,
             lr=lr,
+            schedule=schedule,
             optimizer=optimizer,
             weight_decay=weight_decay,
             warmup_steps=warmup_steps,

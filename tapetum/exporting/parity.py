@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.base.errors import TapetumError
+from tapetum.base.own import Fresh
 from tapetum.base.runtime import generator
 from tapetum.data.scenes import Scenes
 from tapetum.exporting.graphs import Graph
@@ -101,12 +102,13 @@ def check_folder(
 
 
 def load_client(path: Path) -> ModuleType:
-    """A client's file as a module, under no name that others could see."""
-    spec = importlib.util.spec_from_file_location("tapetum_exported_client", path)
+    """A client's file as a module, under no name that others could see; nothing is written."""
+    name = "tapetum_exported_client"
+    loader = Fresh(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 

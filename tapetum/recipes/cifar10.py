@@ -20,6 +20,7 @@ SETTINGS: dict[str, Any] = {
     "optimizer": "muon-norms",
     "batch_size": 2000,
     "lr": 0.24,
+    "schedule": "linear",
     "weight_decay": 4.0,
     "clip_norm": 0.0,
     "ema_decay": 0.0,

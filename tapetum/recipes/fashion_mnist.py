@@ -27,6 +27,7 @@ SETTINGS: dict[str, Any] = {
     "optimizer": "muon-norms",
     "batch_size": 1000,
     "lr": 0.2,
+    "schedule": "linear",
     "weight_decay": 1.0,
     "clip_norm": 0.0,
     "ema_decay": 0.0,

@@ -64,13 +64,14 @@ def _groups(
 
 
 def learning_rate(step: int, total: int, settings: Settings) -> float:
-    """The rate of step 0 ... total - 1: linear warm-up, then half a cosine down to zero.
-
-    Loshchilov and Hutter 2017 (SGDR), one cycle, after the warm-up of Goyal et al. 2017.
-    """
+    """The rate of step 0 ... total - 1: linear warm-up (Goyal et al. 2017), times the schedule's
+    share: half a cosine down to zero (Loshchilov and Hutter 2017, SGDR, one cycle), a line down to
+    zero, or 1."""
     warmup = min(settings.warmup_steps, max(1, total // 10))
     rise = min(1.0, (step + 1) / (warmup + 1))
-    return settings.lr * rise * 0.5 * (1 + math.cos(math.pi * step / max(1, total)))
+    done = step / max(1, total)
+    shares = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}
+    return settings.lr * rise * shares[settings.schedule]
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tapetum.base.errors import UsageError
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adadelta", "muon", "muon-norms")
+SCHEDULES = ("cosine", "linear", "constant")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Settings:
     """Split a step into this many parts, to save memory; the gradients are summed. It doubles by
     itself where memory does not suffice. Batch norms see the statistics of a part."""
     lr: float = 3e-4
-    """Peak learning rate, after warm-up and before the cosine."""
+    """Peak learning rate, after warm-up and before the descent."""
+    schedule: str = "cosine"
+    """How the rate falls after the warm-up: cosine, linear (both to zero) or constant."""
     optimizer: str = "adamw"
     """One of adamw, adam, sgd (momentum 0.9), rmsprop, adadelta, muon (of convolutions) and
     muon-norms (of convolutions that a norm follows; the rate is about 0.2)."""
@@ -71,6 +74,9 @@ class Settings:
         if self.optimizer not in OPTIMIZERS:
             hint = "one of " + ", ".join(OPTIMIZERS)
             raise UsageError(f"unknown optimizer {self.optimizer!r}", hint=hint)
+        if self.schedule not in SCHEDULES:
+            hint = "one of " + ", ".join(SCHEDULES)
+            raise UsageError(f"unknown schedule {self.schedule!r}", hint=hint)
         if self.accumulate > self.batch_size:
             raise UsageError("--accumulate must not exceed --batch-size")
 

@@ -181,9 +181,23 @@ def test_the_rate_rises_then_falls_to_zero():
     assert rates.index(max(rates)) == 10
 
 
+def test_other_schedules_fall_in_a_line_or_not_at_all():
+    linear, constant = (
+        [
+            learning_rate(step, 100, Settings(lr=0.1, warmup_steps=10, schedule=name))
+            for step in range(100)
+        ]
+        for name in ("linear", "constant")
+    )
+    assert linear[0] == pytest.approx(constant[0])
+    assert [linear[step] for step in (25, 50, 99)] == pytest.approx([0.075, 0.05, 0.001])
+    assert constant[10:] == [0.1] * 90
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"epochs": 0}, {"lr": -1.0}, {"optimizer": "lion"}, {"ema_decay": 1.0}, {"max_steps": 0},
+    [{"epochs": 0}, {"lr": -1.0}, {"optimizer": "lion"}, {"schedule": "steps"},
+     {"ema_decay": 1.0}, {"max_steps": 0},
      {"batch_size": 2, "accumulate": 3}, {"lr": float("nan")}],
 )  # fmt: skip
 def test_settings_that_cannot_be_name_their_option(wrong):
