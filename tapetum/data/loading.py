@@ -6,6 +6,8 @@ and going on later, with any number of worker processes, gives the same samples 
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import signal
 import warnings
 from collections.abc import Callable, Iterator
@@ -77,6 +79,8 @@ def training_batches(
             prefetch_factor=2 if workers else None,
         )
         batches = iter(loader)
+    if workers:
+        atexit.register(_end_workers)  # before multiprocessing waits for them
     for batch in batches:
         yield [_unwrap(item) for item in batch]
 
@@ -121,6 +125,14 @@ def _unwrap(item: Sample | TapetumError) -> Sample:
     if isinstance(item, TapetumError):
         raise item
     return item
+
+
+def _end_workers() -> None:
+    """Worker processes do not hear SIGTERM: one that is left when the program ends, as after an
+    error, would be waited for without end."""
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()
 
 
 def _start_worker(_: int) -> None:

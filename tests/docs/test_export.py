@@ -67,7 +67,8 @@ def test_a_folder_that_exists_is_refused(folder: Path) -> None:
 
 def test_the_files_of_the_page_are_those_of_the_folder(folder: Path) -> None:
     named = set(re.findall(r"`(\w+\.(?:onnx|json|py))`", PAGE.text))
-    found = {path.name for path in (folder / "runs" / "first" / "onnx").iterdir()}
+    inside = (folder / "runs" / "first" / "onnx").iterdir()
+    found = {path.name for path in inside if path.is_file()}  # importing the client leaves a folder
     assert found <= named
     assert named - found == {"regions.onnx", "branch.onnx"}  # of detectors with two stages
 
