@@ -6,11 +6,9 @@ and going on later, with any number of worker processes, gives the same samples 
 
 from __future__ import annotations
 
-import atexit
-import multiprocessing
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -61,7 +59,7 @@ class Plan:
 
 def training_batches(
     dataset: Dataset, plan: Plan, augment: Augment, first: int, last: int, workers: int = 0
-) -> Iterator[list[Sample]]:
+) -> Generator[list[Sample], None, None]:
     """The augmented samples of steps first ... last - 1, one list a step; the training ends there.
 
     A picture that cannot be read raises its own TapetumError here, with the file's name, also when
@@ -79,10 +77,13 @@ def training_batches(
             prefetch_factor=2 if workers else None,
         )
         batches = iter(loader)
-    if workers:
-        atexit.register(_end_workers)  # before multiprocessing waits for them
-    for batch in batches:
-        yield [_unwrap(item) for item in batch]
+    try:
+        for batch in batches:
+            yield [_unwrap(item) for item in batch]
+    finally:
+        # Ends the worker processes now: an error would keep this frame, and them, for its
+        # traceback, and at its end the program would wait for them.
+        del batches
 
 
 class _Steps:
@@ -125,14 +126,6 @@ def _unwrap(item: Sample | TapetumError) -> Sample:
     if isinstance(item, TapetumError):
         raise item
     return item
-
-
-def _end_workers() -> None:
-    """Worker processes do not hear SIGTERM: one that is left when the program ends, as after an
-    error, would be waited for without end."""
-    for process in multiprocessing.active_children():
-        if process.daemon:
-            process.kill()
 
 
 def _start_worker(_: int) -> None:

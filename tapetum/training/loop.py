@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -126,22 +126,25 @@ def _run(
     if state.step in due and not state.evaluated:
         # The run was stopped while it evaluated: do now what the uninterrupted run did then.
         _evaluate_and_save(job, state, history, observers, flag)
-    for row in run_steps(job, state, plan, total):
-        history.add(**row)
-        for observer in observers:
-            observer.on_step(row)
-        at_end = state.step == total
-        if state.step in due:
-            _evaluate_and_save(job, state, history, observers, flag)
-            saved = time.monotonic()
-        elif at_end or flag.signal_number or time.monotonic() - saved >= settings.save_seconds:
-            state.save(job.folder, job.card, None, history.position())
-            saved = time.monotonic()
-        if not at_end:
-            flag.check()
+    with closing(run_steps(job, state, plan, total)) as rows:
+        for row in rows:
+            history.add(**row)
+            for observer in observers:
+                observer.on_step(row)
+            at_end = state.step == total
+            if state.step in due:
+                _evaluate_and_save(job, state, history, observers, flag)
+                saved = time.monotonic()
+            elif at_end or flag.signal_number or time.monotonic() - saved >= settings.save_seconds:
+                state.save(job.folder, job.card, None, history.position())
+                saved = time.monotonic()
+            if not at_end:
+                flag.check()
 
 
-def run_steps(job: Job, state: TrainingState, plan: Plan, total: int) -> Iterator[dict[str, Any]]:
+def run_steps(
+    job: Job, state: TrainingState, plan: Plan, total: int
+) -> Generator[dict[str, Any], None, None]:
     """Do the remaining steps one by one; each yields the row that is logged of it.
 
     A row with "skipped" is of a gradient that overflowed fp16: its norm is None, and no weight has
@@ -149,37 +152,46 @@ def run_steps(job: Job, state: TrainingState, plan: Plan, total: int) -> Iterato
     are computed.
     """
     settings = job.settings
-    batches = training_batches(
+    loaded = training_batches(
         job.dataset, plan, job.augment, state.step, total, workers=settings.workers
     )
-    started = time.perf_counter()
-    for samples in batches:
-        waited = time.perf_counter() - started
-        rate, before = learning_rate(state.step, total, settings), state.accumulate
-        set_learning_rate(state.optimizer, rate)
-        step = _step(job, state, samples)
-        if state.average and not step.skipped:
-            state.average.update(state.model)
-        state.step += 1
-        state.evaluated = False
-        row = {
-            "event": "step",
-            "step": state.step,
-            "epoch": round(state.step / plan.steps_per_epoch, 4),
-            "loss": step.total,
-            "losses": step.losses,
-            "lr": rate,
-            "gradient_norm": None if step.skipped else step.gradient_norm,
-            "seconds": round(time.perf_counter() - started, 4),
-            "data_wait": round(waited, 4),
-        }
-        if step.skipped:
-            row["skipped"] = True
-        if state.accumulate != before:
-            parts = split(samples, state.accumulate)
-            row["out_of_memory"] = {"parts": len(parts), "pictures": len(parts[0])}
-        yield row
+    with closing(loaded) as batches:
         started = time.perf_counter()
+        for samples in batches:
+            waited = time.perf_counter() - started
+            row = _next_row(job, state, plan, total, samples)
+            row["seconds"] = round(time.perf_counter() - started, 4)
+            row["data_wait"] = round(waited, 4)
+            yield row
+            started = time.perf_counter()
+
+
+def _next_row(
+    job: Job, state: TrainingState, plan: Plan, total: int, samples: Sequence[Sample]
+) -> dict[str, Any]:
+    """Do the next step, on `samples`; all that is logged of it but the time."""
+    rate, before = learning_rate(state.step, total, job.settings), state.accumulate
+    set_learning_rate(state.optimizer, rate)
+    step = _step(job, state, samples)
+    if state.average and not step.skipped:
+        state.average.update(state.model)
+    state.step += 1
+    state.evaluated = False
+    row = {
+        "event": "step",
+        "step": state.step,
+        "epoch": round(state.step / plan.steps_per_epoch, 4),
+        "loss": step.total,
+        "losses": step.losses,
+        "lr": rate,
+        "gradient_norm": None if step.skipped else step.gradient_norm,
+    }
+    if step.skipped:
+        row["skipped"] = True
+    if state.accumulate != before:
+        parts = split(samples, state.accumulate)
+        row["out_of_memory"] = {"parts": len(parts), "pictures": len(parts[0])}
+    return row
 
 
 def _step(job: Job, state: TrainingState, samples: Sequence[Sample]) -> Step:

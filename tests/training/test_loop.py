@@ -1,6 +1,7 @@
 """The loop learns, resumes to the same bits, and stops in words."""
 
 import json
+import multiprocessing
 import os
 import signal
 
@@ -240,3 +241,25 @@ def test_accumulating_gives_the_same_gradient(tmp_path):
         train_step(model, samples, optimizer, runtime, generator(0), accumulate=parts)
         gradients.append(model.head.weight.grad.clone())
     assert torch.allclose(*gradients, atol=1e-12)
+
+
+@pytest.mark.parametrize("where", ["observer", "step", "picture"])
+def test_an_error_leaves_no_worker_behind(tmp_path, where, monkeypatch):
+    """Whoever keeps the error keeps the frames it went through; the processes must end anyway, or
+    the program would wait for them at its end."""
+    dataset = Pictures()
+    if where == "step":
+        monkeypatch.setattr("tapetum.training.loop.train_step", lambda *_, **__: 1 / 0)
+    if where == "picture":
+        dataset = Pictures(broken=3)
+
+    class Fails(StopAt):
+        def on_step(self, row):
+            raise ZeroDivisionError
+
+    job = make_job(tmp_path, dataset=dataset, workers=2)
+    before = set(multiprocessing.active_children())
+    with pytest.raises((ZeroDivisionError, ImageError)) as kept:
+        fit(job, [Fails(3)] if where == "observer" else [])
+    assert kept.tb is not None
+    assert not set(multiprocessing.active_children()) - before
