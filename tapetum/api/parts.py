@@ -41,6 +41,9 @@ def read_parts(folder: Path) -> Names | None:
     raw = read_json(path)
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise CheckpointError(f"expected schema {SCHEMA}", file=path)
+    for name in ("train", "val"):
+        if not isinstance(raw.get(name), list):
+            raise CheckpointError("expected a list of names", file=path, where=name)
     return {name: raw[name] for name in MADE if isinstance(raw.get(name), list)}
 
 

@@ -100,6 +100,7 @@ def kept(wishes: Wishes) -> dict[str, Any]:
             data=absolute(wishes.data),
             val=None if wishes.val is None else absolute(wishes.val),
             weights=absolute(wishes.weights),
+            group_by=None if wishes.group_by is None else _absolute_table(wishes.group_by),
         )
     )
 
@@ -109,6 +110,12 @@ def absolute(place: str) -> str:
     if (own := own_function(place)) is not None:
         return str(own)
     return str(Path(place).resolve()) if Path(place).exists() else place
+
+
+def _absolute_table(group_by: str) -> str:
+    """FILE.csv:COLUMN with the whole path of its file; an expression as it is."""
+    place, colon, column = group_by.rpartition(":")
+    return f"{absolute(place)}:{column}" if colon and Path(place).is_file() else group_by
 
 
 def _of_run(folder: Path) -> dict[str, Any]:

@@ -190,3 +190,6 @@ def test_a_damaged_list_of_splits_is_one_line(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('{"schema": "other"}')
     with pytest.raises(CheckpointError, match=r"expected schema tapetum.splits/1"):
         read_parts(tmp_path)
+    (tmp_path / FILE).write_text('{"schema": "tapetum.splits/1", "val": ["a.png"]}')
+    with pytest.raises(CheckpointError, match=r"splits.json: train: expected a list of names"):
+        read_parts(tmp_path)

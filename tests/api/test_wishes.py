@@ -87,6 +87,12 @@ def test_paths_are_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     said = kept(Wishes("m", "photos", val="scenes", weights="auto"))
     assert (said["data"], said["val"]) == (str(tmp_path / "photos"), "scenes")
+    (tmp_path / "people.csv").write_text("file,patient\n")
+    for group_by, stored in (
+        ("people.csv:patient", f"{tmp_path}/people.csv:patient"),
+        ("^(.+):x", "^(.+):x"),
+    ):
+        assert kept(Wishes("m", "d", group_by=group_by))["group_by"] == stored
 
 
 def test_runs_get_a_folder_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
