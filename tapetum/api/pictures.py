@@ -75,9 +75,7 @@ class Pictures:
         if in_files(reading.data):
             pictures = _of_files(reading, need, wish, names, progress, say)
         else:
-            if wish is not None:
-                why = "--split-ratio and --group-by are for pictures in files"
-                raise UsageError(why, file=reading.data)
+            refuse_words_for_files(reading, wish)
             pictures = _built_in(reading, need)
         if reading.validate and reading.val is not None:
             pictures = replace(pictures, held=open_dataset(reading.val, "all", need=need))
@@ -147,6 +145,21 @@ class Pictures:
 def in_files(data: str) -> bool:
     """Are its pictures in files, rather than drawn, or from somebody's own code?"""
     return data.partition(":")[0] != SCENES and data != IN_PYTHON and not is_own_data(data)
+
+
+def refuse_words_for_files(reading: Reading, wish: HoldOut | None) -> None:
+    """What cannot be followed for pictures that are in no files is not silently left.
+
+    Raises:
+        UsageError: something of that kind was asked for.
+    """
+    asked = {
+        "--format": reading.format != Reading.format,
+        "--unlabelled": reading.unlabelled != Reading.unlabelled,
+        "--split-ratio or --group-by": wish is not None,
+    }
+    for words in (words for words, was in asked.items() if was):
+        raise UsageError(f"{words} is for pictures in files", file=reading.data)
 
 
 @dataclass(frozen=True)

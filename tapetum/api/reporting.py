@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from tapetum.api.loaded import Loaded, load
 from tapetum.api.measuring import evaluation_dataset, measure_loaded
 from tapetum.api.thresholds import chosen_thresholds, write_thresholds
 from tapetum.base.files import write_json
+from tapetum.base.memory import peak_memory
 from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.dataset import Dataset
 from tapetum.data.files import FileDataset
@@ -135,15 +135,5 @@ def _resources(history: list[dict[str, Any]]) -> dict[str, Any]:
         "evaluating": f"{looking / 60:.1f} min",
         "waiting for data": f"{100 * waiting / seconds:.0f} %" if seconds else "-",
     }
-    return found | _peak_memory()
-
-
-def _peak_memory() -> dict[str, str]:
-    """The most memory that this process had, where the system tells."""
-    if sys.platform == "win32":
-        return {}
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return {"peak memory of this process": f"{peak / unit:,.0f} MiB"}
+    memory = peak_memory()
+    return found | ({"memory": str(memory)} if memory else {})

@@ -9,7 +9,7 @@ from typing import Any
 from tapetum.api.jobs import make_job, start_from
 from tapetum.api.own import check_own, own_facts
 from tapetum.api.parts import read_parts
-from tapetum.api.pictures import InPython, Pictures, Reading
+from tapetum.api.pictures import InPython, Pictures, Reading, refuse_words_for_files
 from tapetum.api.planning import (
     chosen_arguments,
     chosen_settings,
@@ -199,10 +199,9 @@ def plan(
     reading = Reading(wish.data, wish.val, wish.format, wish.unlabelled, wish.validate)
     if own is None:
         pictures = Pictures.open(reading, task.need, wish.hold_out, progress=progress, say=say)
-    elif wish.hold_out is None:
-        pictures = own.open(task.need, wish.validate)
     else:
-        raise UsageError("--split-ratio and --group-by are for pictures in files, not samples")
+        refuse_words_for_files(reading, wish.hold_out)
+        pictures = own.open(task.need, wish.validate)
     training = pictures.training
     size = chosen_size(task, name, training, wish.image_size)
     arguments = chosen_arguments(wish, task, training, size)

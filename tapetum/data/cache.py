@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from tapetum.base.errors import TapetumError, UsageError
+from tapetum.base.memory import free_memory
 from tapetum.base.places import cache_folder
 from tapetum.base.progress import Say, silent
 from tapetum.data.dataset import Dataset
@@ -35,7 +36,6 @@ from tapetum.data.stores import (
     MemoryStore,
     Store,
     free_disk,
-    free_memory,
     open_folder,
 )
 from tapetum.structures import Sample
@@ -130,12 +130,12 @@ def entry_key(dataset: Dataset, index: int, needed: int | None) -> str:
         ImageError, AnnotationError: as for `Dataset.picture`.
     """
     picture = dataset.picture(index)
-    code = getattr(dataset, "_code", None)
+    code = getattr(dataset, "code", None)
     told = {
         "version": _VERSION,
         "needed": needed,
         "need": getattr(dataset, "need", ""),
-        "shift": getattr(dataset, "_shift", 0),
+        "shift": getattr(dataset, "shift", 0),
         "name": picture.name,
         "size": picture.size,
         "files": [_status(picture.path), _status(picture.semantic)],

@@ -41,6 +41,8 @@ class FileDataset:
     name: folder and split. classes: names, by label. class_ids: the files' own ids of them.
     multilabel: False where the format gives each picture of the dataset one label.
     palette: (C, 3) uint8 colours of the classes in colour maps, else None.
+    records: what the files say of each picture. code: how they colour maps, if they do. shift: what
+    is added to the files' labels, 1 where class 0 is the background that they do not know.
     words: how the split was chosen. findings: of the whole dataset.
 
     Raises:
@@ -58,17 +60,17 @@ class FileDataset:
     ) -> None:
         annotations = narrowed(annotations, need)
         chosen = choose_split(annotations, split, hold_out=hold_out)
-        self._pictures = tuple(p for p in chosen.pictures if p.there)
-        self._limits, self._code = limits, annotations.maps
-        self.left_out = len(chosen.pictures) - len(self._pictures)
-        if not self._pictures:
+        self.records = tuple(p for p in chosen.pictures if p.there)
+        self.limits, self.code = limits, annotations.maps
+        self.left_out = len(chosen.pictures) - len(self.records)
+        if not self.records:
             why = f"split {split!r} has no picture that is there ({self.left_out} are missing)"
             raise AnnotationError(why, file=annotations.root, hint="tapetum check tells more")
         self.name = f"{annotations.root.resolve().name}/{chosen.name}"
         self.need = need
         self.classes, self.class_ids = annotations.classes, annotations.class_ids
-        self._shift = int(need == "semantic" and self._code is None)
-        if self._shift:
+        self.shift = int(need == "semantic" and self.code is None)
+        if self.shift:
             self._prepend_background(annotations)
         posed = need == "keypoints"
         self.keypoint_names = annotations.keypoint_names if posed else ()
@@ -79,7 +81,7 @@ class FileDataset:
         self.findings = annotations.findings
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self.records)
 
     def __getitem__(self, index: int) -> Sample:
         """The decoded picture with what is needed of it.
@@ -88,24 +90,24 @@ class FileDataset:
             ImageError: it cannot be decoded. AnnotationError: its size is not the recorded one, or
                 its map does not fit it or holds a value that is no class.
         """
-        picture = self._pictures[index]
+        picture = self.records[index]
         if picture.pixels is not None:
             size = picture.pixels.shape[0], picture.pixels.shape[1]
-            target = self._target(picture, ImageSize(size, size, 1))
+            target = self.target_of(picture, ImageSize(size, size, 1))
             return Sample(_unpacked(picture.pixels), target, picture.name)
         assert picture.path is not None  # the constructor left the others out
-        image = read_image(picture.path, self._limits)
-        target = self._target(picture, _size_of(image))
+        image = read_image(picture.path, self.limits)
+        target = self.target_of(picture, _size_of(image))
         return Sample(image.pixels, target, picture.name)
 
     def class_counts(self) -> list[int]:
         """For each class, pictures with it where labels are needed, else objects of it (none are
         counted of what is known by pixels alone)."""
         if self.need == "labels":
-            labels = [np.array(picture.shown, dtype=np.int64) for picture in self._pictures]
+            labels = [np.array(picture.shown, dtype=np.int64) for picture in self.records]
         else:
-            labels = [picture.labels for picture in self._pictures]
-        counts = np.bincount(np.concatenate(labels) + self._shift, minlength=len(self.classes))
+            labels = [picture.labels for picture in self.records]
+        counts = np.bincount(np.concatenate(labels) + self.shift, minlength=len(self.classes))
         return counts.tolist()
 
     def picture(self, index: int) -> Picture:
@@ -114,13 +116,14 @@ class FileDataset:
         Raises:
             ImageError, AnnotationError: as for indexing.
         """
-        return settle(self._pictures[index], self._limits)
+        return settle(self.records[index], self.limits)
 
-    def _target(self, picture: Picture, size: ImageSize) -> Target:
+    def target_of(self, picture: Picture, size: ImageSize) -> Target:
+        """What a sample of the picture carries, in the frame of its `size`."""
         if self.need == "labels":
             return Target(labels=torch.tensor(picture.shown, dtype=torch.int64))
-        if self.need == "semantic" and picture.semantic is not None and self._code is not None:
-            return Target(semantic=read_semantic(picture, self._code, size, self._limits))
+        if self.need == "semantic" and picture.semantic is not None and self.code is not None:
+            return Target(semantic=read_semantic(picture, self.code, size, self.limits))
         picture = settle_in(picture, size)
         if self.need == "semantic":
             return Target(semantic=paint_semantic(picture, size.size))

@@ -42,12 +42,12 @@ def read_shrunk(dataset: Dataset, index: int, needed: int | None) -> Sample:
     if needed is None or not isinstance(dataset, FileDataset):
         return _shrunk(dataset[index], needed)
     # What FileDataset does when it is indexed, with another decoding in its middle.
-    picture = dataset._pictures[index]
+    picture = dataset.records[index]
     if picture.path is None:
         return _shrunk(dataset[index], needed)
-    image = read_image(picture.path, dataset._limits, at_least=needed)
+    image = read_image(picture.path, dataset.limits, at_least=needed)
     size = turned_size(image.raw_size, image.orientation)
-    target = dataset._target(picture, ImageSize(size, image.raw_size, image.orientation))
+    target = dataset.target_of(picture, ImageSize(size, image.raw_size, image.orientation))
     small = shrunk_size(size, needed)
     return Sample(resize_image(image.pixels, small), _moved(target, size, small), picture.name)
 

@@ -26,10 +26,6 @@ MOST_BYTES = 2**31
 
 _PREFIX, _SUFFIX = ".writing-", ".sample"
 _STALE = 24 * 3600
-_GROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
 
 
 class Store(Protocol):
@@ -137,37 +133,3 @@ def free_disk(folder: Path) -> int:
         return max(0, shutil.disk_usage(folder).free - KEPT_FREE)
     except OSError:
         return 0
-
-
-def free_memory() -> int:
-    """Bytes of memory that are not in use, of the machine or of its container; 0 if unknown."""
-    free = [_field("/proc/meminfo", "MemAvailable:") or _half_of_all()]
-    for limit, used in _GROUPS:
-        most, now = _number(limit), _number(used)
-        if most is not None and now is not None:
-            free.append(max(0, most - now))
-    return min(free)
-
-
-def _half_of_all() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (AttributeError, OSError, ValueError):
-        return 0
-
-
-def _field(file: str, name: str) -> int:
-    try:
-        lines = Path(file).read_text("ascii").splitlines()
-    except (OSError, ValueError):
-        return 0
-    found = [line.split()[1] for line in lines if line.startswith(name)]
-    return int(found[0]) * 1024 if found else 0
-
-
-def _number(file: str) -> int | None:
-    try:
-        text = Path(file).read_text("ascii").strip()
-    except (OSError, ValueError):
-        return None
-    return int(text) if text.isdigit() else None

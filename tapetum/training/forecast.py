@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tapetum.training.memory import Memory, peak_memory
+from tapetum.base.memory import Memory, peak_memory
 
 STEPS = 20
 """After so many the pace is known."""

@@ -68,7 +68,7 @@ MAPPER = Answers(TASKS["segmentation"])
     ],
 )
 def test_things(words: str, box: list[float]) -> None:
-    thing = aim(words, things(), DETECTOR)  # type: ignore[arg-type]
+    thing = aim(words, things(), DETECTOR)
     assert boxes_of(thing.target) == box
     assert ("dog" in thing.words) == (box[0] < 20)
 
@@ -88,7 +88,7 @@ def test_things(words: str, box: list[float]) -> None:
 )
 def test_what_is_not_there(words: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
-        aim(words, things(), DETECTOR)  # type: ignore[arg-type]
+        aim(words, things(), DETECTOR)
 
 
 def test_a_class_that_was_not_found() -> None:
@@ -96,25 +96,25 @@ def test_a_class_that_was_not_found() -> None:
     assert answer.objects is not None
     only_dogs = Prediction(objects=answer.objects[[0, 1]])
     with pytest.raises(UsageError, match=r"no cat was found.*found: dog"):
-        aim("cat", only_dogs, DETECTOR)  # type: ignore[arg-type]
+        aim("cat", only_dogs, DETECTOR)
     with pytest.raises(UsageError, match="found nothing here"):
-        aim("0", Prediction(objects=answer.objects[[]]), DETECTOR)  # type: ignore[arg-type]
+        aim("0", Prediction(objects=answer.objects[[]]), DETECTOR)
 
 
 def test_a_thing_is_a_box_or_its_pixels() -> None:
     """As a box it is scored by its class alone, so its mask must be gone."""
     answer = things(masks=masks())
-    box, mask = (aim(words, answer, CUTTER).target for words in ("box:0", "mask:0"))  # type: ignore[arg-type]
+    box, mask = (aim(words, answer, CUTTER).target for words in ("box:0", "mask:0"))
     assert box.objects is not None
     assert mask.objects is not None
     assert box.objects.masks is None
-    assert torch.equal(mask.objects.masks[0], masks()[0])  # type: ignore[index]
+    assert torch.equal(mask.objects.masks[0], masks()[0])
 
 
 def test_a_pixel_of_a_mask() -> None:
     """Inside the box of the first dog, but beside its mask: the second dog's, and then nobody's."""
     answer = things(masks=masks())
-    thing = aim("pixel:12,8", answer, CUTTER)  # type: ignore[arg-type]
+    thing = aim("pixel:12,8", answer, CUTTER)
     assert boxes_of(thing.target) == [5, 5, 15, 15]
     assert thing.target.objects is not None
     marked = thing.target.objects.masks
@@ -122,42 +122,42 @@ def test_a_pixel_of_a_mask() -> None:
     assert marked.sum() == 25
     assert marked[0, 8, 12]
     with pytest.raises(UsageError, match="nothing was found at"):
-        aim("pixel:18,2", answer, CUTTER)  # type: ignore[arg-type]
+        aim("pixel:18,2", answer, CUTTER)
     with pytest.raises(UsageError, match="has 30 x 20 pixels, none at 30, 0"):
-        aim("pixel:30,0", answer, CUTTER)  # type: ignore[arg-type]
+        aim("pixel:30,0", answer, CUTTER)
 
 
 def test_one_keypoint_of_all() -> None:
     points = torch.arange(18, dtype=torch.float32).reshape(3, 2, 3) + 1
     answer, poser = things(keypoints=points), Answers(TASKS["keypoints"])
-    everything = aim("keypoint:1", answer, poser).target.objects  # type: ignore[arg-type]
-    nose = aim("keypoint:1:Nose", answer, poser)  # type: ignore[arg-type]
+    everything = aim("keypoint:1", answer, poser).target.objects
+    nose = aim("keypoint:1:Nose", answer, poser)
     assert everything is not None
     assert nose.target.objects is not None
-    assert torch.equal(everything.keypoints, points[[1]])  # type: ignore[arg-type]
-    assert nose.target.objects.keypoints.tolist() == [[[0, 0, 0], [10, 11, 12]]]  # type: ignore[union-attr]
+    assert torch.equal(everything.keypoints, points[[1]])
+    assert nose.target.objects.keypoints.tolist() == [[[0, 0, 0], [10, 11, 12]]]
     assert nose.words.startswith("nose of dog")
-    assert aim("keypoint:0:left eye", answer, poser).words.startswith("left_eye")  # type: ignore[arg-type]
+    assert aim("keypoint:0:left eye", answer, poser).words.startswith("left_eye")
     with pytest.raises(UsageError, match=r"no keypoint 'tail'.*one of left_eye, nose"):
-        aim("keypoint:0:tail", answer, poser)  # type: ignore[arg-type]
+        aim("keypoint:0:tail", answer, poser)
 
 
 def test_pixels_of_a_map() -> None:
     semantic = torch.zeros(20, 30, dtype=torch.uint8)
     semantic[:, 15:] = 1
     answer = Prediction(semantic=semantic)
-    dog = aim("dog", answer, MAPPER).target.semantic  # type: ignore[arg-type]
+    dog = aim("dog", answer, MAPPER).target.semantic
     assert dog is not None
     assert (dog == 1).sum() == 300
     assert (dog == 255).sum() == 300
-    pixel = aim("pixel:14,0", answer, MAPPER).target.semantic  # type: ignore[arg-type]
+    pixel = aim("pixel:14,0", answer, MAPPER).target.semantic
     assert pixel is not None
     assert (pixel == 0).nonzero().tolist() == [[y, x] for y in range(3) for x in range(12, 15)]
     assert not (pixel == 1).any()
     with pytest.raises(UsageError, match="segmentation finds no box"):
-        aim("box:0", answer, MAPPER)  # type: ignore[arg-type]
+        aim("box:0", answer, MAPPER)
     with pytest.raises(UsageError, match="none at 14, 20"):
-        aim("pixel:14,20", answer, MAPPER)  # type: ignore[arg-type]
+        aim("pixel:14,20", answer, MAPPER)
 
 
 def test_classes_of_a_picture() -> None:
@@ -165,8 +165,8 @@ def test_classes_of_a_picture() -> None:
     answer = Prediction(labels=torch.tensor([1]), class_scores=torch.tensor([0.1, 0.7, 0.2]))
     namer = Answers(TASKS["classification"])
     for words, label in (("cat", 0), ("class:dog", 1), ("class:0", 2), ("0", 1)):
-        target = aim(words, answer, namer).target  # type: ignore[arg-type]
+        target = aim(words, answer, namer).target
         assert target.labels is not None
         assert target.labels.tolist() == [label]
     with pytest.raises(UsageError, match="has no pixels"):
-        aim("pixel:1,1", answer, namer)  # type: ignore[arg-type]
+        aim("pixel:1,1", answer, namer)

@@ -15,6 +15,7 @@ from tapetum.api.measuring import evaluation_dataset
 from tapetum.api.parts import FILE, read_parts
 from tapetum.api.pictures import Pictures, Reading
 from tapetum.base.errors import CheckpointError, UsageError
+from tapetum.data.files import open_dataset
 from tapetum.data.hold_out import HoldOut
 from tapetum.training.run import read_run
 
@@ -122,8 +123,24 @@ def test_near_duplicates_come_to_one_side(tmp_path: Path) -> None:
 def test_a_wish_without_use_is_refused(photos: Path) -> None:
     with pytest.raises(UsageError, match=r"nothing is held out of it: --split-ratio"):
         Pictures.open(Reading(str(photos), validate=False), "boxes", HoldOut())
-    with pytest.raises(UsageError, match=r"are for pictures in files"):
-        Pictures.open(Reading("scenes"), "boxes", HoldOut())
+
+
+@pytest.mark.parametrize(
+    ("asked", "wish", "words"),
+    [
+        ({}, HoldOut(), "--split-ratio or --group-by is for pictures in files"),
+        ({"format": "coco"}, None, "--format is for pictures in files"),
+        ({"unlabelled": "skip"}, None, "--unlabelled is for pictures in files"),
+    ],
+)
+def test_what_is_for_files_is_refused_of_others(
+    asked: dict[str, str], wish: HoldOut | None, words: str
+) -> None:
+    with pytest.raises(UsageError, match=f"scenes: {words}"):
+        Pictures.open(Reading("scenes", **asked), "boxes", wish)
+    options = asked or {"split_ratio": "0.2"}
+    with pytest.raises(UsageError, match=f"samples in Python: {words}"):
+        api.train("retinanet", open_dataset("scenes", "train"), weights="none", **options)
 
 
 def test_validation_data_of_its_own_leaves_all_others_for_training(

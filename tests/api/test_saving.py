@@ -32,7 +32,7 @@ BOXES = [[4.0, 5.0, 20.0, 25.0], [30.5, 10.25, 50.0, 39.0], [1.0, 1.0, 9.0, 9.0]
 class Fixed(Loaded):
     """A model that always finds the same."""
 
-    found: Prediction = None  # type: ignore[assignment]
+    found: Prediction = None
 
     def predict(self, images: Any) -> Any:
         return self.found

@@ -30,7 +30,7 @@ def test_it_answers_as_it_did(run: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (3, 64, 80), dtype=np.uint8)
     model = api.load(run).model
     with torch.inference_mode():
-        batch = model.prepare([torch.from_numpy(noise)])  # type: ignore[operator]
+        batch = model.prepare([torch.from_numpy(noise)])
         logits = model(batch.pixels, batch.sizes).logits[0, ::97, 0]
     known = json.loads((run / "answers.json").read_text())["logits"]
     torch.testing.assert_close(logits, torch.tensor(known), rtol=1e-5, atol=1e-6)

@@ -92,7 +92,7 @@ def test_the_report_chooses_on_validation_whatever_it_shows(run: Path) -> None:
     assert "Chosen on scenes/val" in page
     assert (run / FOLDER / kept["checkpoint"]).is_dir()
     measured = api.evaluate(run, split="val")
-    assert tuple(kept["classes"].values()) == chosen_thresholds(measured)  # type: ignore[arg-type]
+    assert tuple(kept["classes"].values()) == chosen_thresholds(measured)
     assert tuple(kept["classes"]) == api.load(run).classes
     said.clear()
     api.report(run, split="val", say=said.append)  # these pictures are measured already

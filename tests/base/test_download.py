@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
     behaviour: Behaviour
 
     def do_GET(self) -> None:
-        own = self.server.behaviour  # type: ignore[attr-defined]
+        own = self.server.behaviour
         wanted = self.headers.get("Range")
         own.asked.append(wanted)
         if own.status != 200:
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[tuple[str, Behaviour]]:
     own = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    own.behaviour = behaviour = Behaviour()  # type: ignore[attr-defined]
+    own.behaviour = behaviour = Behaviour()
     thread = threading.Thread(target=own.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{own.server_port}/weights.pth", behaviour

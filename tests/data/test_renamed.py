@@ -37,7 +37,7 @@ def test_labels_count_in_the_classes_of_the_model() -> None:
 
 def test_labels_of_pictures_and_of_pixels() -> None:
     own = dataset("labels", Target(labels=torch.tensor([0])))
-    assert own[0].target.labels == torch.tensor([3])  # type: ignore[comparison-overlap]
+    assert own[0].target.labels == torch.tensor([3])
     assert own.picture(0).picture_labels == (3,)
     semantic = torch.tensor([[0, 1, 255]], dtype=torch.uint8).repeat(20, 10)
     renamed = dataset("semantic", Target(semantic=semantic))[0].target.semantic
@@ -85,6 +85,6 @@ def test_fewer_classes_give_the_numbers_that_they_would_alone(
 
     names = [scenes.classes[label] for label in kept]
     few = api.evaluate(run, SampleDataset([only(s) for s in (scenes[i] for i in range(8))], names))
-    precision = whole.result.precision[:, :, kept, 0, -1]  # type: ignore[attr-defined]
+    precision = whole.result.precision[:, :, kept, 0, -1]
     expected = precision[precision > -1].mean() if (precision > -1).any() else -1
     assert np.isclose(few.stats["AP"], expected)

@@ -94,7 +94,7 @@ class Reader(HTMLParser):
 
 def finding(code: str, box: tuple[float, ...] | None = None, **more: Any) -> Finding:
     file, picture = more.pop("file", "annotations/instances_train.json"), more.pop("picture", None)
-    return Finding(code, CODES[code][0], file, "x", "message", picture, box, **more)  # type: ignore[arg-type]
+    return Finding(code, CODES[code][0], file, "x", "message", picture, box, **more)
 
 
 def test_every_code_has_advice():

@@ -86,7 +86,7 @@ def measured(found: list[tuple], task: str = "detection") -> Any:
     names: dict[str, Any] = {"keypoint_names": zoo.keypoint_names, "skeleton": zoo.skeleton}
     content = coco_dict(zoo.records, CLASSES, (1, 2), **names)
     own = TASKS[task]
-    return own.judge(zoo.records, content, results, [])  # type: ignore[attr-defined]
+    return own.judge(zoo.records, content, results, [])
 
 
 def result(picture: int, label: int, box: tuple, score: float, *, posed: bool) -> dict[str, Any]:

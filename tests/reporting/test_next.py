@@ -44,7 +44,7 @@ def run(folder: Path, history: Sequence[Mapping[str, Any]] = (), **changes: Any)
     return Run(
         record=RunRecord(**(values | changes)),
         history=history,
-        dataset=None,  # type: ignore[arg-type]
+        dataset=None,
         model=nn.Linear(1, 1),
         predict=lambda picture: Prediction(),
         explain=None,
@@ -146,8 +146,8 @@ def test_localization_says_which_of_two_is_wrong(tmp_path: Path) -> None:
             self.stats = {"class_accuracy": named, "both_right": both}
 
     here = run(tmp_path / "a", model="localizer", arguments={"box_weight": 5.0})
-    (boxes,) = localization_steps(here, Measured(0.95, 0.5))  # type: ignore[arg-type]
+    (boxes,) = localization_steps(here, Measured(0.95, 0.5))
     assert "--set box_weight=10" in boxes.command
-    (names,) = localization_steps(here, Measured(0.6, 0.55))  # type: ignore[arg-type]
+    (names,) = localization_steps(here, Measured(0.6, 0.55))
     assert "--image-size 480" in names.command
-    assert localization_steps(here, Measured(0.95, 0.9)) == []  # type: ignore[arg-type]
+    assert localization_steps(here, Measured(0.95, 0.9)) == []

@@ -112,6 +112,6 @@ def test_caps_are_those_of_coco() -> None:
 def test_a_watched_loop_checks_before_each_batch() -> None:
     seen: list[str] = []
     watch = Watch(check=lambda: seen.append("check"))
-    for batch in batches(range(5), 2, watch):  # type: ignore[arg-type]
+    for batch in batches(range(5), 2, watch):
         seen.append(str(batch))
     assert seen == ["check", "[0, 1]", "check", "[2, 3]", "check", "[4]"]

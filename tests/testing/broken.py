@@ -228,7 +228,7 @@ def detector(**changes: Callable[..., Any]) -> Callable[..., nn.Module]:
             setattr(model, verb, lambda *a, own=own, change=change: change(own, *a))
         return model
 
-    build.task = "detection"  # type: ignore[attr-defined]
+    build.task = "detection"
     return build
 
 

@@ -7,14 +7,13 @@ import io
 from pathlib import Path
 
 import pytest
-import torch
 from rich.console import Console
 
-from tapetum.training import memory
+from tapetum.base import memory
+from tapetum.base.memory import Memory, peak_memory
 from tapetum.training.console import ConsoleObserver
 from tapetum.training.forecast import Forecast, duration
 from tapetum.training.loop import evaluation_steps, fit
-from tapetum.training.memory import Memory, machine_memory, peak_memory
 from tests.training.toy import StopAt, accuracy, history, make_job, same_state
 
 NOW = datetime.datetime(2026, 3, 1, 19, 30)
@@ -126,36 +125,6 @@ def test_what_went_wrong_in_a_step_is_said() -> None:
     assert f"{words} 2 parts of 4 pictures\n" in out.getvalue()
     assert f"{words} 8 parts of one picture\n" in out.getvalue()
     assert "step 3: the gradient overflowed fp16, the step is skipped\n" in out.getvalue()
-
-
-def test_the_peak_holds_what_was_allocated() -> None:
-    first = peak_memory()
-    assert first is not None
-    block = torch.ones(60_000_000)  # 240 MB
-    there = peak_memory()
-    assert there is not None
-    assert block.nbytes < there.peak <= there.total == machine_memory()
-    lines = Path("/proc/self/status").read_text().splitlines()
-    resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
-    assert first.peak <= there.peak
-    assert 1024 * resident <= there.peak
-    del block
-    later = peak_memory()
-    assert later is not None
-    assert later.peak > 0.99 * there.peak  # the kernel counts in batches of pages
-
-
-def test_without_proc_the_system_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = memory._own_peak()
-    monkeypatch.setattr(memory, "_read", lambda path: "")
-    assert 0.5 * there < memory._own_peak() < 2 * there
-
-
-def test_a_container_has_what_it_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_read", lambda path: "2000000\n" if "max" in path else "")
-    assert machine_memory() == 2_000_000
-    monkeypatch.setattr(memory, "_read", lambda path: "max\n")
-    assert machine_memory() > 100_000_000
 
 
 def test_workers_count(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_fresh_convolution_hands_its_inputs_on(inputs: int, outputs: int) -> N
 
 
 def tiny(**changes: object) -> Airbench:
-    return airbench(classes=3, image_size=16, widths=(8, 12, 12), **changes)  # type: ignore[arg-type]
+    return airbench(classes=3, image_size=16, widths=(8, 12, 12), **changes)
 
 
 def test_it_begins_with_the_training_pictures() -> None:

@@ -122,7 +122,7 @@ def test_keypoints_are_moved_to_the_original(model: KeypointRCNN) -> None:
     logits = torch.zeros(1, 3, 56, 56)
     logits[0, 0, 0, 0], logits[0, 1, 10, 20], logits[0, 2, 55, 55] = 3, 4, 5
     batch = Batch(torch.zeros(1, 3, 96, 128), torch.tensor([[96, 128]]), torch.tensor([[48, 256]]))
-    (found,) = model.decode(Raw(None, regions, logits), batch)  # type: ignore[arg-type]
+    (found,) = model.decode(Raw(None, regions, logits), batch)
     assert found.objects.keypoints.tolist() == [[[65, 8.25, 3], [105, 13.25, 4], [175, 35.75, 5]]]
 
 

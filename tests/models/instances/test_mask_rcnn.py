@@ -129,7 +129,7 @@ def test_masks_are_drawn_where_the_boxes_are_in_the_original(model: MaskRCNN) ->
         torch.tensor([[96, 128]] * 2),
         torch.tensor([[48, 256], [192, 64]]),
     )
-    first, second = model.decode(Raw(None, regions, logits), batch)  # type: ignore[arg-type]
+    first, second = model.decode(Raw(None, regions, logits), batch)
     assert first.objects.boxes.tolist() == [[64, 12, 128, 36]]
     assert first.objects.masks.shape == (1, 48, 256)
     assert first.objects.masks[0, 13:36, 65:128].all()  # its edges fade

@@ -1,4 +1,4 @@
-"""How much memory a training took at its peak, and how much there is."""
+"""How much memory there is, how much of it is free, and how much this program took at its peak."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import NamedTuple
 
 import torch
 
-_GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where Linux says what a container may take, in version 2 and 1 of its control groups."""
+_GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Where Linux says what a container may take and has taken, in version 2 and 1 of its control
+groups."""
 
 
 class Memory(NamedTuple):
@@ -41,15 +45,26 @@ def peak_memory() -> Memory | None:
 
 def machine_memory() -> int:
     """Bytes that this process may take: of the machine, or of its container; 0 if unknown."""
+    machine = _physical()
+    limits = [limit for file, _ in _GROUPS if (limit := _number(file)) is not None]
+    return min([machine, *limits]) if machine else 0
+
+
+def free_memory() -> int:
+    """Bytes of memory that are not in use, of the machine or of its container; 0 if unknown."""
+    free = [_field(_read("/proc/meminfo"), "MemAvailable:") or _physical() // 2]
+    for limit, used in _GROUPS:
+        most, now = _number(limit), _number(used)
+        if most is not None and now is not None:
+            free.append(max(0, most - now))
+    return min(free)
+
+
+def _physical() -> int:
     try:
-        limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return 0
-    for name in _GROUPS:
-        words = _read(name).strip()
-        if words.isdigit():
-            limits.append(int(words))
-    return min(limits)
 
 
 def _own_peak() -> int:
@@ -75,6 +90,11 @@ def _field(text: str, name: str) -> int:
     """The bytes behind `name` in a text of Linux's, where they stand in kB; 0 if not there."""
     lines = (line.split() for line in text.splitlines())
     return next((1024 * int(words[1]) for words in lines if words[:1] == [name]), 0)
+
+
+def _number(file: str) -> int | None:
+    text = _read(file).strip()
+    return int(text) if text.isdigit() else None
 
 
 def _read(path: str) -> str:
