@@ -10,6 +10,7 @@ import PIL.Image
 
 from tapetum.api.aims import STRONGEST, aim
 from tapetum.api.choosing import Choice, nms_at
+from tapetum.api.found import kept
 from tapetum.api.loaded import Loaded
 from tapetum.api.saving import IMAGES, check_saves, save_answers
 from tapetum.api.thresholds import Thresholds
@@ -73,7 +74,7 @@ def predict_files(
             failed.append({"file": str(files[index]), "error": str(error)})
             continue
         with nms_at(loaded, nms_iou):
-            found = choice.kept(thresholds.kept(loaded.predict(picture)))
+            found = choice.kept(kept(loaded.answers([picture])[0], thresholds.values))
         head = {"file": str(files[index]), "size": list(picture.shape[-2:])}
         answers.append(head | loaded.task.answer(found, loaded.card, 0.0))
         if out is not None and IMAGES in save:
@@ -110,7 +111,7 @@ def explain_file(
         "mask:2", "keypoint:2:nose", "pixel:120,45".
     """
     picture = read_image(image).pixels
-    thing = aim(target, loaded.predict(picture), loaded)
+    thing = aim(target, loaded.answers([picture])[0], loaded)
     say(f"{thing.words}: {method_for(thing.target) if method == AUTO else method}")
     heat = loaded.explain(picture, thing.target, method=method, layer=layer)
     drawn = overlay_heat(picture, heat, objects=thing.target.objects, classes=loaded.classes)

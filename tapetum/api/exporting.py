@@ -52,7 +52,7 @@ def export(
         say=say,
     )
     model = loaded.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    parity = export_onnx(model, loaded.card, folder, loaded.predict, sizes)
+    parity = export_onnx(model, loaded.card, folder, lambda p: loaded.answers([p])[0], sizes)
     say(str(parity))
     return folder
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import io
 from base64 import b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from PIL import Image
@@ -17,37 +17,65 @@ from tapetum.data.coco import category_ids
 from tapetum.models.checkpoint import Card
 from tapetum.structures import Prediction
 from tapetum.tasks import Task
+from tapetum.tasks.detection import Detection
 
 SURE = 0.5
-"""The score from which objects are listed and drawn, unless told otherwise."""
+"""The score from which objects count where nothing else is known of their class."""
+
+
+def kept(prediction: Prediction, least: Sequence[float]) -> Prediction:
+    """The prediction with the objects whose score reaches `least` of their class."""
+    objects = prediction.objects
+    if objects is None or objects.scores is None:
+        return prediction
+    needed = objects.scores.new_tensor(least)[objects.labels]
+    return replace(prediction, objects=objects[objects.scores >= needed])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Found(Prediction):
     """A prediction that knows its picture and the names of its classes.
 
-    picture: (3, H, W). Iterating and printing go over the answers that count: objects with a score
-    of SURE or more, classes, or shares of classes in the pixels. All others are in `objects`,
-    `class_scores` and `semantic`, as in any prediction.
+    picture: (3, H, W). least: for each class the score from which an object counts, SURE where it
+    is left out; a method's `threshold` stands in its place for all classes. Iterating and printing
+    go over the answers that count: objects, classes, or shares of classes in the pixels. All others
+    are in `objects`, `class_scores` and `semantic`, as in any prediction.
     """
 
     picture: Tensor | None = None
     card: Card | None = None
     task: Task | None = None
+    least: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, prediction: Prediction, picture: Tensor, card: Card, task: Task) -> Found:
+    def of(
+        cls,
+        prediction: Prediction,
+        picture: Tensor,
+        card: Card,
+        task: Task,
+        least: tuple[float, ...] = (),
+    ) -> Found:
         """The same prediction, with what is needed to show it."""
         values = {f.name: getattr(prediction, f.name) for f in fields(Prediction)}
-        return cls(**values, picture=picture, card=card, task=task)
+        return cls(**values, picture=picture, card=card, task=task, least=least)
 
-    def answer(self, threshold: float = SURE) -> dict[str, Any]:
+    def certain(self, threshold: float | None = None) -> Prediction:
+        """The prediction with the objects that count: all that do not come from detecting."""
+        if not isinstance(self.task, Detection):
+            return self
+        assert self.card is not None
+        count = len(self.card.classes)
+        everywhere = None if threshold is None else (threshold,) * count
+        return kept(self, everywhere or self.least or (SURE,) * count)
+
+    def answer(self, threshold: float | None = None) -> dict[str, Any]:
         """JSON values, as in `api.predict_files`."""
         assert self.task is not None
         assert self.card is not None
-        return self.task.answer(self, self.card, threshold)
+        return self.task.answer(self.certain(threshold), self.card, 0.0)
 
-    def rows(self, threshold: float = SURE) -> list[dict[str, Any]]:
+    def rows(self, threshold: float | None = None) -> list[dict[str, Any]]:
         """{"class", "score", ...} for each answer: an object with its box and what else is known of
         it, a class with its probability, or a class with its share of the pixels."""
         answer = self.answer(threshold)
@@ -76,12 +104,12 @@ class Found(Prediction):
         assert self.task is not None
         return f"<{self.task.name}: {self.task.words(self.answer())}>"
 
-    def draw(self, threshold: float = SURE) -> Image.Image:
+    def draw(self, threshold: float | None = None) -> Image.Image:
         """The picture with the answers drawn in."""
         assert self.task is not None
         assert self.picture is not None
         assert self.card is not None
-        return self.task.draw(self.picture.cpu(), self, self.card, threshold)[""]
+        return self.task.draw(self.picture.cpu(), self.certain(threshold), self.card, 0.0)[""]
 
     def to_coco(self, image_id: int = 1, threshold: float = 0.0) -> list[dict[str, Any]]:
         """COCO results of the objects: category_id, bbox, score, and segmentation or keypoints.
@@ -93,7 +121,7 @@ class Found(Prediction):
         ids = category_ids(self.card.class_ids or None, len(self.card.classes))
         return [_result(row, ids, image_id) for row in self._objects(threshold)]
 
-    def to_supervision(self, threshold: float = SURE) -> Any:
+    def to_supervision(self, threshold: float | None = None) -> Any:
         """The objects as `supervision.Detections`; that package must be installed.
 
         Raises:
@@ -105,10 +133,9 @@ class Found(Prediction):
         except ImportError as error:
             hint = "pip install supervision"
             raise UsageError("supervision is not installed", hint=hint) from error
-        objects = self.objects
+        objects = self.certain(threshold).objects
         assert objects is not None
-        assert objects.scores is not None
-        objects = objects[objects.scores >= threshold].to("cpu")
+        objects = objects.to("cpu")
         assert objects.scores is not None
         return supervision.Detections(
             xyxy=objects.boxes.numpy(),
@@ -134,7 +161,7 @@ class Found(Prediction):
             f"<table>{rows}</table>"
         )
 
-    def _objects(self, threshold: float) -> list[dict[str, Any]]:
+    def _objects(self, threshold: float | None) -> list[dict[str, Any]]:
         answer = self.answer(threshold)
         if "objects" not in answer:
             assert self.task is not None

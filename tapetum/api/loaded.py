@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from tapetum.api.found import Found
 from tapetum.api.own import function_of_run
+from tapetum.api.thresholds import Thresholds
 from tapetum.base.download import Bar, unseen_bar
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Say, silent
@@ -56,16 +58,26 @@ class Loaded:
     @overload
     def predict(self, images: Image) -> Found: ...
     def predict(self, images: Any) -> Any:
-        """What the model finds in one image, or in each of a list of them."""
-        if isinstance(images, list | tuple):
-            return self.predict_pictures([as_picture(image) for image in images])
-        return self.predict_pictures([as_picture(images)])[0]
+        """What the model finds in one image, or in each of a list of them. An object counts from
+        the score on that the run has for its class.
 
-    def predict_pictures(self, pictures: Sequence[Tensor]) -> list[Found]:
-        """The same of tensors (3, H, W)."""
-        answers = predict(self.model, pictures, runtime=self.runtime)  # type: ignore[arg-type]
-        rows = zip(answers, pictures, strict=True)
-        return [Found.of(answer, picture, self.card, self.task) for answer, picture in rows]
+        Raises:
+            ImageError: an image cannot be read. AnnotationError: the run's thresholds cannot.
+        """
+        if not isinstance(images, list | tuple):
+            return self.predict([images])[0]
+        pictures = [as_picture(image) for image in images]
+        card, task, least = self.card, self.task, self._least
+        rows = zip(self.answers(pictures), pictures, strict=True)
+        return [Found.of(answer, picture, card, task, least) for answer, picture in rows]
+
+    def answers(self, pictures: Sequence[Tensor]) -> list[Prediction]:
+        """The model's bare answers for tensors (3, H, W)."""
+        return predict(self.model, pictures, runtime=self.runtime)  # type: ignore[arg-type]
+
+    @cached_property
+    def _least(self) -> tuple[float, ...]:
+        return Thresholds.of(self, None).values
 
     def explain(
         self,

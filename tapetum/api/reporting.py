@@ -74,7 +74,7 @@ def report(
         history=history,
         dataset=dataset,
         model=loaded.model,
-        predict=loaded.predict,
+        predict=lambda picture: loaded.answers([picture])[0],
         explain=explain if explainable(loaded.model) else None,
         checkpoint=f"{loaded.folder.name} (the best)",
         resources=_resources(history) | {"a picture": f"{1000 * per_picture:.0f} ms"},

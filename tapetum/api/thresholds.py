@@ -7,18 +7,19 @@ be edited.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tapetum.api.found import SURE
-from tapetum.api.loaded import Loaded
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.files import read_json, write_json
 from tapetum.evaluation import best_thresholds
 from tapetum.models.checkpoint import FOLDER
-from tapetum.structures import Prediction
 from tapetum.tasks.detection import Detection, DetectionMeasured
+
+if TYPE_CHECKING:
+    from tapetum.api.loaded import Loaded
 
 FILE, SCHEMA = "thresholds.json", "tapetum.thresholds/1"
 MOST_NAMED = 6
@@ -58,14 +59,6 @@ class Thresholds:
             words = f"threshold {SURE:g}: {run / FILE} is not of {loaded.folder.name}"
             return cls((SURE,) * count, SURE, words)
         return cls(tuple(own.values()), own, _words(own, run, kept.get("split")))
-
-    def kept(self, prediction: Prediction) -> Prediction:
-        """The prediction with the objects that reach the threshold of their class."""
-        objects = prediction.objects
-        if objects is None or objects.scores is None:
-            return prediction
-        least = objects.scores.new_tensor(self.values)[objects.labels]
-        return replace(prediction, objects=objects[objects.scores >= least])
 
 
 def run_of(loaded: Loaded) -> Path | None:

@@ -57,8 +57,7 @@ def side_by_side(folder: Path) -> Image.Image:
     images, captions = [to_image(scene)], ["the scene"]
     for task in DEMOS:
         loaded = api.load(folder / task)
-        prediction = loaded.predict(scene)
-        images.append(loaded.task.draw(scene, prediction, loaded.card, THRESHOLD)[""])
+        images.append(loaded.predict(scene).draw(THRESHOLD))
         captions.append(f"{task}: {loaded.card.model}")
     return picture_grid(images, captions)
 

@@ -100,7 +100,7 @@ class Story:
         task = loaded.task
         few = Few(open_dataset(self._data, "test", need=task.need), SCENES)
         samples = [few[index] for index in range(len(few))]
-        answers = loaded.predict_pictures([sample.image for sample in samples])
+        answers = loaded.predict([sample.image for sample in samples])
         captions = [task.words(answer.answer(THRESHOLD)) for answer in answers]
         measured = task.measure(loaded.model, few, loaded.runtime)
         if isinstance(measured, DetectionMeasured):

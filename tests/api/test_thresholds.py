@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 from tapetum import api
+from tapetum.api.found import kept
 from tapetum.api.loaded import Loaded
 from tapetum.api.thresholds import FILE, SCHEMA, Thresholds, chosen_thresholds, write_thresholds
 from tapetum.base.errors import AnnotationError, UsageError
@@ -69,7 +71,10 @@ class Answers:
     def __init__(self, *scores: float) -> None:
         self.scores = scores
 
-    def __call__(self, picture: Any) -> Prediction:
+    def __call__(self, pictures: Sequence[Any]) -> list[Prediction]:
+        return [self.one()] * len(pictures)
+
+    def one(self) -> Prediction:
         count = len(self.scores)
         boxes = torch.tensor([[2.0, 2.0, 20.0, 20.0]]).repeat(count, 1)
         objects = Objects(boxes, torch.arange(count), scores=torch.tensor(self.scores))
@@ -113,7 +118,7 @@ def test_predict_goes_by_the_thresholds_of_its_run(
     run: Path, loaded: Loaded, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = keep(run, loaded, first=0.3, others=0.8)
-    monkeypatch.setattr(Loaded, "predict", lambda self, picture: Answers(0.4, 0.7)(picture))
+    monkeypatch.setattr(Loaded, "answers", Answers(0.4, 0.7))
     said: list[str] = []
     answers = api.predict_files(loaded, [photo], say=said.append)
     assert [thing["class"] for thing in answers["images"][0]["objects"]] == [loaded.classes[0]]
@@ -128,12 +133,33 @@ def test_predict_goes_by_the_thresholds_of_its_run(
     assert len(said) == 1  # nobody is told what he has asked for
 
 
+def test_python_lists_what_the_command_line_does(
+    run: Path, loaded: Loaded, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(run, loaded, first=0.3, others=0.8)
+    monkeypatch.setattr(Loaded, "answers", Answers(0.4, 0.7))
+    found = loaded.predict(photo)
+    assert [row["class"] for row in found] == [loaded.classes[0]]
+    assert found.answer() == {k: v for k, v in told(loaded, photo).items() if k in found.answer()}
+    assert [row["class"] for row in found.rows(0.5)] == [loaded.classes[1]]
+    assert found.objects is not None
+    assert len(found.objects) == 2  # all are there for those who want them
+    (run / FILE).write_text("{}")
+    assert len(loaded.predict(photo)) == 1  # they were read once
+    with pytest.raises(AnnotationError, match="expected the schema"):
+        api.load(run).predict(photo)
+
+
+def told(loaded: Loaded, photo: Path) -> dict[str, Any]:
+    return api.predict_files(loaded, [photo])["images"][0]
+
+
 def test_the_best_of_those_that_count_are_kept(
     run: Path, loaded: Loaded, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The strongest object does not reach the threshold of its class: the next one is the best."""
     keep(run, loaded, first=0.95)
-    monkeypatch.setattr(Loaded, "predict", lambda self, picture: Answers(0.9, 0.7)(picture))
+    monkeypatch.setattr(Loaded, "answers", Answers(0.9, 0.7))
     (image,) = api.predict_files(loaded, [photo], max_detections=1)["images"]
     assert [thing["class"] for thing in image["objects"]] == [loaded.classes[1]]
 
@@ -156,12 +182,12 @@ def test_thresholds_of_another_checkpoint_are_not_used(run: Path, loaded: Loaded
 
 def test_a_threshold_itself_belongs_to_what_counts() -> None:
     score = torch.tensor(0.1234567)
-    chosen = Thresholds((float(score), 0.0), 0.5)
-    kept = chosen.kept(Answers(float(score), 0.0)(None)).objects
-    assert kept is not None
-    assert len(kept) == 2
-    above = Thresholds((float(torch.nextafter(score, torch.tensor(1.0))), 0.1), 0.5)
-    none = above.kept(Answers(float(score), 0.0)(None)).objects
+    chosen = (float(score), 0.0)
+    those = kept(Answers(float(score), 0.0).one(), chosen).objects
+    assert those is not None
+    assert len(those) == 2
+    above = (float(torch.nextafter(score, torch.tensor(1.0))), 0.1)
+    none = kept(Answers(float(score), 0.0).one(), above).objects
     assert none is not None
     assert len(none) == 0
 
