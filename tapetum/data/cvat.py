@@ -10,7 +10,6 @@ and are counted.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +17,10 @@ import numpy as np
 
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.data.finder import Finder
-from tapetum.data.findings import Log
-from tapetum.data.picture import Annotations, Picture, Segment
-from tapetum.data.splits import ALL, in_order, split_name
-from tapetum.data.table import Head, Table
+from tapetum.data.picture import Annotations, Picture
+from tapetum.data.shapes import Gathered, Shape, Size, ellipse, empty_mask, outlined, rotation
+from tapetum.data.splits import ALL, split_name
+from tapetum.data.table import Head
 from tapetum.data.xmltree import Node, read_xml
 from tapetum.ops.masks import rle_encode
 
@@ -32,7 +30,6 @@ FILE = "annotations.xml"
 LOOKED_FOR = f"CVAT's {FILE}"
 _PEEK = 4096
 _NO_OBJECTS = ("polyline", "points", "skeleton", "cuboid")
-_ELLIPSE_POINTS = 36
 
 
 def recognise(path: Path) -> bool:
@@ -56,7 +53,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     reading = _Reading(file, limits)
     for node in root.all("image"):
         reading.picture(node)
-    return reading.annotations()
+    return reading.all_annotations()
 
 
 def _refuse_others(root: Node, file: Path) -> None:
@@ -67,17 +64,13 @@ def _refuse_others(root: Node, file: Path) -> None:
         raise AnnotationError("it holds the tracks of a video", file=file, hint=hint)
 
 
-class _Reading:
+class _Reading(Gathered):
     """Pictures read one by one into a table."""
 
     def __init__(self, file: Path, limits: Limits) -> None:
-        self.file, self.root = file, file.parent
-        self.finder, self.log = Finder(self.root), Log(self.root)
-        self.table = Table(limits.annotations)
-        self.classes: dict[str, int] = {}
-        self.splits: list[str] = []
+        super().__init__(file.parent, limits)
+        self.file = file
         self.tags: list[tuple[str, ...]] = []
-        self.others: Counter[str] = Counter()
 
     def picture(self, node: Node) -> None:
         """One `image` element with its shapes."""
@@ -96,100 +89,79 @@ class _Reading:
         size = _size(node)
         if size is None:
             self.log.note("size-missing", self.file, where, f"no width and height for {name}")
-        number = self.table.add_picture(Head(name, path, len(self.splits), size, self.file))
-        self.splits.append(split_name(subset) or subset or ALL)
+        head = Head(name, path, len(self.table.heads), size, self.file)
+        number = self.add_picture(head, split_name(subset) or subset or ALL)
         self.tags.append(tuple(c.attributes.get("label", "") for c in node.all("tag")))
         for shape in node.children:
             self._shape(shape, number, size)
 
-    def annotations(self) -> Annotations:
-        """All that was read, classes in alphabetical order."""
+    def all_annotations(self) -> Annotations:
+        """Things and tags."""
         for name in (name for tags in self.tags for name in tags if name):
-            self.classes.setdefault(name, len(self.classes))
-        if self.others:
-            words = ", ".join(f"{count} {tag}" for tag, count in sorted(self.others.items()))
-            self.log.note("shape-no-object", self.file, "image", f"{words}: no objects, left out")
-        names = sorted(self.classes)
-        order = np.array([names.index(name) for name in self.classes], dtype=np.int64)
-        pictures = self.table.pictures(self.log, order)
+            self.label(name)
+        pictures, names = self.pictures()
         if any(self.tags):
             pictures = [_tagged(p, t, names) for p, t in zip(pictures, self.tags, strict=True)]
-        splits: dict[str, list[Picture]] = {}
-        for split, picture in zip(self.splits, pictures, strict=True):
-            splits.setdefault(split, []).append(picture)
-        for place, why in self.finder.refused.items():
-            self.log.note("name-hostile", place or ".", "link", f"not opened: {why}")
-        ids, findings = tuple(range(1, len(names) + 1)), tuple(self.log.findings)
-        return Annotations("cvat", self.root, tuple(names), ids, in_order(splits), findings)
+        return self.annotations("cvat", pictures, names, self.file)
 
-    def _shape(self, node: Node, picture: int, size: tuple[int, int] | None) -> None:
+    def _shape(self, node: Node, picture: int, size: Size | None) -> None:
         if node.tag in _NO_OBJECTS:
             self.others[node.tag] += 1
         if node.tag not in _SHAPES:
             return
+        name = self.table.heads[picture].name
         where, label = f"line {node.line}", node.attributes.get("label", "")
         if not label:
-            self.log.note("annotation-malformed", self.file, where, f"a {node.tag} without a label")
+            why = f"a {node.tag} without a label"
+            self.log.note("annotation-malformed", self.file, where, why, picture=name)
             return
         try:
-            xywh, segment = _SHAPES[node.tag](node, size)
+            shape = _SHAPES[node.tag](node, size)
         except (KeyError, ValueError) as error:
             message = f"a {node.tag} that cannot be read: {error}"
-            self.log.note("annotation-malformed", self.file, where, message)
+            self.log.note("annotation-malformed", self.file, where, message, picture=name)
             return
-        number = self.classes.setdefault(label, len(self.classes))
-        count = len(self.table)
-        self.table.add(picture, xywh, number, count + 1, segment=segment, line=node.line)
+        self.add(picture, label, len(self.table) + 1, shape, node.line)
 
 
-Shape = tuple[list[float], Segment]
-"""left, top, width, height, and the outline where it is not the box itself."""
-
-
-def _box(node: Node, size: tuple[int, int] | None) -> Shape:
+def _box(node: Node, size: Size | None) -> Shape:
     left, top, right, bottom = (_number(node, key) for key in ("xtl", "ytl", "xbr", "ybr"))
     turned = math.radians(float(node.attributes.get("rotation", 0)))
     if turned == 0:
         return [left, top, right - left, bottom - top], None
     middle = np.array([(left + right) / 2, (top + bottom) / 2])
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]) - middle
-    return _outlined(corners @ _rotation(turned).T + middle)
+    return outlined(corners @ rotation(turned).T + middle)
 
 
-def _polygon(node: Node, size: tuple[int, int] | None) -> Shape:
+def _polygon(node: Node, size: Size | None) -> Shape:
     pairs = [pair.split(",") for pair in node.attributes["points"].split(";")]
     points = np.array(pairs, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
         raise ValueError("points needs x,y three times or more")
-    return _outlined(points)
+    return outlined(points)
 
 
-def _ellipse(node: Node, size: tuple[int, int] | None) -> Shape:
-    middle = np.array([_number(node, "cx"), _number(node, "cy")])
-    turns = np.linspace(0, 2 * math.pi, _ELLIPSE_POINTS, endpoint=False)
-    rim = np.stack((np.cos(turns) * _number(node, "rx"), np.sin(turns) * _number(node, "ry")), 1)
+def _ellipse(node: Node, size: Size | None) -> Shape:
+    cx, cy, rx, ry = (_number(node, key) for key in ("cx", "cy", "rx", "ry"))
     turned = math.radians(float(node.attributes.get("rotation", 0)))
-    return _outlined(rim @ _rotation(turned).T + middle)
+    return outlined(ellipse((cx, cy), (rx, ry), turned))
 
 
-def _mask(node: Node, size: tuple[int, int] | None) -> Shape:
+def _mask(node: Node, size: Size | None) -> Shape:
     """Runs row by row over the mask's own box, background first."""
-    if size is None:
-        raise ValueError("the picture states no size")
-    if size[0] * size[1] > DEFAULT_LIMITS.image_pixels:
-        raise ValueError("the picture is too large for a mask")
+    mask = empty_mask(size)
     left, top, width, height = (
         int(_number(node, key)) for key in ("left", "top", "width", "height")
     )
     if min(left, top) < 0 or min(width, height) < 1:
         raise ValueError("its box lies outside the picture")
-    if left + width > size[1] or top + height > size[0]:
+    if left + width > mask.shape[1] or top + height > mask.shape[0]:
         raise ValueError("its box lies outside the picture")
     runs = [int(run) for run in node.attributes["rle"].split(",")]
     if min(runs) < 0 or sum(runs) != width * height:
         raise ValueError("its runs do not fill its box")
     values = np.repeat(np.arange(len(runs)) % 2, runs).astype(bool).reshape(height, width)
-    mask = np.zeros(size, dtype=bool)
     mask[top : top + height, left : left + width] = values
     return [left, top, width, height], rle_encode(mask)
 
@@ -197,22 +169,11 @@ def _mask(node: Node, size: tuple[int, int] | None) -> Shape:
 _SHAPES = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}
 
 
-def _outlined(points: np.ndarray) -> Shape:
-    """The extent of a polygon (K, 2), and itself."""
-    first, last = points.min(0), points.max(0)
-    return [*first.tolist(), *(last - first).tolist()], [points.reshape(-1)]
-
-
-def _rotation(radians: float) -> np.ndarray:
-    cos, sin = math.cos(radians), math.sin(radians)
-    return np.array([[cos, -sin], [sin, cos]])
-
-
 def _number(node: Node, key: str) -> float:
     return float(node.attributes[key])
 
 
-def _size(node: Node) -> tuple[int, int] | None:
+def _size(node: Node) -> Size | None:
     sides = [node.attributes.get(key, "") for key in ("height", "width")]
     if not all(side.isdecimal() and 0 < int(side) < 2**31 for side in sides):
         return None

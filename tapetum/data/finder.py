@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tapetum.base.errors import FileAccessError
 from tapetum.base.files import safe_path
+from tapetum.data.findings import Log
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
@@ -60,6 +61,11 @@ class Finder:
         except FileAccessError as error:
             self.refused[name] = error.why
             return None
+
+    def tell(self, log: Log) -> None:
+        """Note what was not opened."""
+        for place, why in self.refused.items():
+            log.note("name-hostile", place or ".", "link", f"not opened: {why}")
 
     def files(self, folder: str, suffixes: Sequence[str], *, deep: bool = True) -> list[str]:
         """Names, relative to `folder`, of its files that end in `suffixes` (in lower case), in

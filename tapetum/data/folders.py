@@ -52,8 +52,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
                 known = bare_picture(place, path / place, count, picture_labels=labels[name])
                 pictures.append(known)
                 count += 1
-    for place, why in finder.refused.items():
-        log.note("name-hostile", place or ".", "link", f"not opened: {why}")
+    finder.tell(log)
     if not count:
         raise AnnotationError("its folders hold no pictures", file=path)
     numbers = tuple(range(len(classes)))

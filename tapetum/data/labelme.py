@@ -14,7 +14,6 @@ import binascii
 import io
 import math
 import posixpath
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,11 @@ from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.files import read_json
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.finder import Finder
-from tapetum.data.findings import Log
 from tapetum.data.image import SUFFIXES
-from tapetum.data.picture import Annotations, Picture, Segment
-from tapetum.data.splits import ALL, in_order, split_name
-from tapetum.data.table import Head, Table
+from tapetum.data.picture import Annotations
+from tapetum.data.shapes import Gathered, Shape, Size, ellipse, empty_mask, outlined
+from tapetum.data.splits import ALL, split_name
+from tapetum.data.table import Head
 from tapetum.ops.masks import rle_encode
 
 __all__ = ["read", "recognise"]
@@ -40,7 +39,6 @@ _MARK = b'"shapes"'
 _PEEK = 4096
 _LOOKED_AT = 20
 """Files of a folder whose beginning is read to recognise it."""
-_CIRCLE_POINTS = 36
 _NO_OBJECTS = ("point", "points", "line", "linestrip")
 
 
@@ -71,21 +69,17 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     for name in names:
         if is_labelme(root / name):
             reading.file(name)
-    if not reading.splits:
+    if not reading.table.heads:
         raise AnnotationError("no annotations", file=path, hint=f"needs {LOOKED_FOR}")
-    return reading.annotations()
+    return reading.annotations("labelme", *reading.pictures(), ".")
 
 
-class _Reading:
+class _Reading(Gathered):
     """Files read one by one into a table."""
 
     def __init__(self, root: Path, limits: Limits) -> None:
-        self.root, self.limits = root, limits
-        self.finder, self.log = Finder(root), Log(root)
-        self.table = Table(limits.annotations)
-        self.classes: dict[str, int] = {}
-        self.splits: list[str] = []
-        self.others: Counter[str] = Counter()
+        super().__init__(root, limits)
+        self.limits = limits
 
     def file(self, name: str) -> None:
         """The JSON file `name`, relative to the dataset's folder."""
@@ -101,28 +95,11 @@ class _Reading:
             self.log.note("picture-missing", path, "imagePath", message)
         shown = image.relative_to(self.root).as_posix() if image else Path(name).stem
         size = _size(content)
-        number = self.table.add_picture(Head(shown, image, Path(name).stem, size, path))
         parts = [split for part in Path(name).parts[:-1] if (split := split_name(part))]
-        self.splits.append(parts[0] if parts else ALL)
-        for where, label, xywh, segment in self._objects(content["shapes"], path, size):
-            place = self.classes.setdefault(label, len(self.classes))
-            self.table.add(number, xywh, place, where, segment=segment)
-
-    def annotations(self) -> Annotations:
-        """All that was read, classes in alphabetical order."""
-        if self.others:
-            words = ", ".join(f"{count} {kind}" for kind, count in sorted(self.others.items()))
-            self.log.note("shape-no-object", ".", "shapes", f"{words}: no objects, left out")
-        names = sorted(self.classes)
-        order = np.array([names.index(name) for name in self.classes], dtype=np.int64)
-        splits: dict[str, list[Picture]] = {}
-        pictures = self.table.pictures(self.log, order)
-        for split, picture in zip(self.splits, pictures, strict=True):
-            splits.setdefault(split, []).append(picture)
-        for place, why in self.finder.refused.items():
-            self.log.note("name-hostile", place or ".", "link", f"not opened: {why}")
-        ids, findings = tuple(range(1, len(names) + 1)), tuple(self.log.findings)
-        return Annotations("labelme", self.root, tuple(names), ids, in_order(splits), findings)
+        head = Head(shown, image, Path(name).stem, size, path)
+        number = self.add_picture(head, parts[0] if parts else ALL)
+        for id, label, shape in self._objects(content["shapes"], path, size):
+            self.add(number, label, id, shape)
 
     def _image(self, name: str, content: Any) -> Path | None:
         """The picture beside the file with its name, else the one that it states.
@@ -146,10 +123,10 @@ class _Reading:
         )
 
     def _objects(
-        self, shapes: list[Any], path: Path, size: tuple[int, int] | None
-    ) -> list[tuple[str, str, list[float], Segment]]:
-        """(id, label, left top width height, outline) of each object."""
-        single: list[tuple[str, str, list[float], Segment]] = []
+        self, shapes: list[Any], path: Path, size: Size | None
+    ) -> list[tuple[str, str, Shape]]:
+        """(id, label, shape) of each object."""
+        single: list[tuple[str, str, Shape]] = []
         groups: dict[tuple[str, Any], list[np.ndarray]] = {}
         for index, shape in enumerate(shapes):
             where = f"shapes[{index}]"
@@ -164,17 +141,18 @@ class _Reading:
             elif group is not None and isinstance(outline, np.ndarray):
                 groups.setdefault((label, group), []).append(outline)
             else:
-                single.append((where, label, *_extent(outline)))
+                shape = outline if isinstance(outline, tuple) else outlined(outline)
+                single.append((where, label, shape))
         for (label, group), polygons in groups.items():
-            single.append((f"group {group}", label, *_union(polygons)))
+            single.append((f"group {group}", label, outlined(*polygons)))
         return single
 
 
-Outline = np.ndarray | tuple[list[float], Segment] | None
+Outline = np.ndarray | Shape | None
 """A polygon (K, 2), a box or mask with its extent, or nothing for shapes that are no objects."""
 
 
-def _shape(shape: Any, size: tuple[int, int] | None) -> tuple[str, Any, Outline]:
+def _shape(shape: Any, size: Size | None) -> tuple[str, Any, Outline]:
     """Label, group and outline of a shape.
 
     Raises:
@@ -195,9 +173,7 @@ def _shape(shape: Any, size: tuple[int, int] | None) -> tuple[str, Any, Outline]
     return label, group, _outline(kind, points, shape, size)
 
 
-def _outline(
-    kind: str, points: np.ndarray, shape: dict[str, Any], size: tuple[int, int] | None
-) -> Outline:
+def _outline(kind: str, points: np.ndarray, shape: dict[str, Any], size: Size | None) -> Outline:
     if kind == "polygon":
         if len(points) < 3:
             raise ValueError("a polygon of fewer than three points")
@@ -210,31 +186,24 @@ def _outline(
     if kind == "circle":
         middle, rim = points
         radius = math.hypot(*(rim - middle))
-        turns = np.linspace(0, 2 * math.pi, _CIRCLE_POINTS, endpoint=False)
-        return middle + radius * np.stack((np.cos(turns), np.sin(turns)), 1)
+        return ellipse(middle, (radius, radius))
     if kind == "mask":
         return _mask(first, shape, size)
     raise ValueError(f"unknown shape_type {kind!r}")
 
 
-def _mask(
-    corner: np.ndarray, shape: dict[str, Any], size: tuple[int, int] | None
-) -> tuple[list[float], Segment]:
+def _mask(corner: np.ndarray, shape: dict[str, Any], size: Size | None) -> Shape:
     """A PNG of the mask inside its own box, as text."""
-    if size is None:
-        raise ValueError("the file states no size")
-    if size[0] * size[1] > DEFAULT_LIMITS.image_pixels:
-        raise ValueError("the picture is too large for a mask")
+    whole = empty_mask(size)
     try:
         data = base64.b64decode(shape["mask"], validate=True)
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            if image.width > size[1] or image.height > size[0]:
+            if image.width > whole.shape[1] or image.height > whole.shape[0]:
                 raise ValueError("the mask is larger than the picture")
             inner = np.asarray(image.convert("L")) > 0
     except (binascii.Error, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError("the mask is not a PNG") from error
     left, top = (max(0, round(value)) for value in corner.tolist())
-    whole = np.zeros(size, dtype=bool)
     part = whole[top : top + inner.shape[0], left : left + inner.shape[1]]
     part[:] = inner[: part.shape[0], : part.shape[1]]
     rows, columns = np.flatnonzero(whole.any(1)), np.flatnonzero(whole.any(0))
@@ -245,18 +214,7 @@ def _mask(
     return box, rle_encode(whole)
 
 
-def _extent(outline: np.ndarray | tuple[list[float], Segment]) -> tuple[list[float], Segment]:
-    return outline if isinstance(outline, tuple) else _union([outline])
-
-
-def _union(polygons: list[np.ndarray]) -> tuple[list[float], Segment]:
-    """The box around polygons (K, 2), and themselves."""
-    points = np.concatenate(polygons)
-    first, last = points.min(0), points.max(0)
-    return [*first.tolist(), *(last - first).tolist()], [p.reshape(-1) for p in polygons]
-
-
-def _size(content: dict[str, Any]) -> tuple[int, int] | None:
+def _size(content: dict[str, Any]) -> Size | None:
     height, width = content.get("imageHeight"), content.get("imageWidth")
     if type(height) is not int or type(width) is not int:
         return None

@@ -71,7 +71,7 @@ class Album:
     def _find(self, name: str) -> Picture | None:
         """The picture of that name, or the one that a file of annotations is called after."""
         path = Path(name)
-        stands_for = f"{path.stem}.*" if path.suffix in (".xml", ".txt") else name
+        stands_for = f"{path.stem}.*" if path.suffix in (".xml", ".txt", ".json") else name
         return self._known.get(name, self._known.get(stands_for))
 
     def _marked(self, picture: Picture, xywh: Sequence[float]) -> list[Image.Image]:

@@ -131,6 +131,42 @@ def test_the_box_is_drawn_where_it_is(tmp_path):
     assert 0.01 < right - left < 0.1
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"category_id": 9}, "class-unknown"),
+        ({"iscrowd": 7}, "annotation-malformed"),
+        ({"bbox": [1, 2]}, "box-malformed"),
+        ({"area": "x"}, "area-mismatch"),
+        ({"segmentation": [[1, 2, 3, 4]]}, "polygon-too-short"),
+    ],
+)
+def test_what_the_reader_notes_is_shown_in_its_picture(tmp_path, change, code):
+    root = write_coco(tmp_path, [[100, 60, 200, 150]])
+    file = root / "annotations" / "instances_train.json"
+    content = json.loads(file.read_text())
+    content["annotations"][0] |= change
+    file.write_text(json.dumps(content))
+    annotations = read_annotations(root)
+    (found,) = (one for one in annotations.findings if one.code == code)
+    assert found.picture == "a.png"
+    assert found.box == (None if "bbox" in change else (100, 60, 200, 150))
+    assert section(page_of(root), code).count("<img ") == 1
+
+
+def test_a_shape_of_a_tool_is_shown_in_its_picture(tmp_path):
+    Image.fromarray(scene(30, 40)).save(tmp_path / "a.png")
+    shape = {"label": "cat", "points": [[1, 1]], "shape_type": "polygon"}
+    content = {"shapes": [shape], "imagePath": "a.png", "imageHeight": 30, "imageWidth": 40}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert section(page_of(tmp_path), "annotation-malformed").count("<img ") == 1
+    (tmp_path / "a.json").unlink()
+    shapes = '<polygon label="cat" points="1,1;2,2"/><box xtl="1" ytl="1" xbr="9" ybr="9"/>'
+    image = f'<image id="0" name="a.png" width="40" height="30">{shapes}</image>'
+    (tmp_path / "annotations.xml").write_text(f"<annotations>{image}</annotations>")
+    assert section(page_of(tmp_path), "annotation-malformed").count("<img ") == 2
+
+
 def test_a_box_beside_its_picture_is_shown_beside_it(tmp_path):
     album = Album(read_annotations(write_coco(tmp_path, [])))
     (image,) = album.draw(finding("box-outside", (450, 100, 100, 100), picture="a.png"))

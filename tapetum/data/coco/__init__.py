@@ -23,7 +23,8 @@ import numpy as np
 
 from tapetum.base.errors import AnnotationError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.data.coco.entries import CocoFile, Identifier, read_entries
+from tapetum.data.coco.entries import read_entries
+from tapetum.data.coco.file import CocoFile, Identifier
 from tapetum.data.coco.keypoints import NO_KEYPOINTS, Scheme
 from tapetum.data.coco.results import results_list
 from tapetum.data.coco.write import category_ids, coco_dict, picture_ids, write
@@ -87,8 +88,7 @@ def _read(files: list[Path], path: Path, limits: Limits) -> Annotations:
     for split, file in splits.items():
         folders = _picture_folders(finder, file, split)
         contents.append(read_entries(file, partial(_find, finder, folders), log, limits))
-    for place, why in finder.refused.items():
-        log.note("name-hostile", place or ".", "link", f"not opened: {why}")
+    finder.tell(log)
     classes = _classes(contents, log)
     _leave_out_root(classes, contents, log)
     scheme, posed = _keypoints(contents, classes)

@@ -6,42 +6,21 @@ any JSON type: nothing is trusted before it is looked at, and one bad entry neve
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.files import read_json
 from tapetum.base.limits import Limits
-from tapetum.data.coco.keypoints import NO_KEYPOINTS, Posed, Scheme, parse_keypoints, read_scheme
+from tapetum.data.coco.file import CocoFile, Identifier, identifier
+from tapetum.data.coco.keypoints import read_scheme
+from tapetum.data.coco.things import read_things
 from tapetum.data.findings import Log
-from tapetum.data.segments import parse_segment
 from tapetum.data.table import Head, Table
 
 Find = Callable[[str], Path | None]
 """file_name -> the image file; raises FileAccessError for names that lead out of the dataset."""
-
-Identifier = int | str
-
-
-@dataclass
-class CocoFile:
-    """A file while it is read. classes: (id, name) as listed; groups: the supercategory of each
-    class, or ""; table: its pictures and things, labelled by place in `classes`. scheme: the
-    keypoints that the classes `posed` have."""
-
-    path: Path
-    log: Log
-    table: Table
-    classes: list[tuple[Identifier, str]] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
-    scheme: Scheme = NO_KEYPOINTS
-    posed: list[int] = field(default_factory=list)
-
-    def note(self, code: str, where: str, message: str) -> None:
-        self.log.note(code, self.path, where, message)
 
 
 def read_entries(path: Path, find: Find, log: Log, limits: Limits) -> CocoFile:
@@ -58,17 +37,8 @@ def read_entries(path: Path, find: Find, log: Log, limits: Limits) -> CocoFile:
     file = CocoFile(path, log, Table(limits.annotations))
     labels = _read_classes(file, lists["categories"])
     pictures = _read_pictures(file, lists["images"], find)
-    _read_things(file, lists["annotations"], pictures, labels)
+    read_things(file, lists["annotations"], pictures, labels)
     return file
-
-
-def identifier(value: Any) -> Identifier | None:
-    """An id: an integer (also written as 3.0) or a text that is not empty."""
-    if type(value) is int or (type(value) is str and value):
-        return value
-    if type(value) is float and value.is_integer():
-        return int(value)
-    return None
 
 
 def _list_of(content: Any, key: str, path: Path) -> list[Any]:
@@ -184,125 +154,3 @@ def _note_missing(file: CocoFile, missing: list[Head]) -> None:
         return
     for head in missing:
         file.note("picture-missing", f"image {head.id}", f"{head.name} was not found")
-
-
-def _read_things(
-    file: CocoFile,
-    entries: list[Any],
-    pictures: dict[Identifier, int],
-    labels: dict[Identifier, int],
-) -> None:
-    seen: set[Identifier] = set()
-    unnamed = silent = marked = 0
-    for position, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            file.note("annotation-malformed", f"annotations[{position}]", "not an object {...}")
-            continue
-        id = identifier(entry.get("id"))
-        unnamed += id is None
-        where = f"annotations[{position}]" if id is None else f"annotation {id}"
-        if id in seen:
-            file.note("id-duplicate-annotation", where, "another object has this id")
-        elif id is not None:
-            seen.add(id)
-        silent += "area" not in entry
-        if _marked_by_cvat(entry):
-            marked += 1
-            entry = {**entry, "iscrowd": 0}
-        _read_thing(file, entry, f"#{position}" if id is None else id, where, pictures, labels)
-    if marked:
-        message = f"{marked:,} masks are marked iscrowd, as CVAT marks every mask"
-        file.note("crowd-by-tool", "annotations", message)
-    if unnamed:
-        file.note("id-missing", "annotations", f"{unnamed:,} annotations have no id")
-    if silent:
-        file.note("area-missing", "annotations", f"{silent:,} annotations state no area")
-
-
-def _marked_by_cvat(entry: dict[str, Any]) -> bool:
-    """Is it a mask of an ordinary object? CVAT writes brushed masks as run lengths, and all of
-    those as crowds; its entries are known by the attribute `occluded`."""
-    attributes = entry.get("attributes")
-    by_cvat = isinstance(attributes, dict) and "occluded" in attributes
-    return by_cvat and entry.get("iscrowd") == 1 and isinstance(entry.get("segmentation"), dict)
-
-
-def _read_thing(
-    file: CocoFile,
-    entry: dict[str, Any],
-    id: Identifier,
-    where: str,
-    pictures: dict[Identifier, int],
-    labels: dict[Identifier, int],
-) -> None:
-    """Add one object to the table, unless something makes that impossible."""
-    picture = _known(file, entry, "image_id", pictures, "picture-unknown", where)
-    label = _known(file, entry, "category_id", labels, "class-unknown", where)
-    if picture is None or picture < 0 or label is None:
-        return  # what lies on a picture that is left out is left out without a word
-    xywh = _box(entry.get("bbox"))
-    if xywh is None:
-        file.note("box-malformed", where, "bbox is not [left, top, width, height]")
-        return
-    crowd = entry.get("iscrowd", 0)
-    difficult = entry.get("difficult", 0)
-    if crowd not in (0, 1) or difficult not in (0, 1):
-        file.note("annotation-malformed", where, "iscrowd and difficult must be 0 or 1")
-        return
-    segment, faults = parse_segment(entry.get("segmentation"), file.table.heads[picture].size)
-    posed = Posed(None)
-    if label in file.posed and "keypoints" in entry:
-        posed = parse_keypoints(entry, file.table.keypoints, file.table.heads[picture].size)
-    for code, message in (*faults, *posed.faults):
-        file.note(code, where, message)
-    area = _area(file, entry, where)
-    file.table.add(
-        picture,
-        xywh,
-        label,
-        id,
-        crowd=bool(crowd),
-        difficult=bool(difficult),
-        area=area,
-        segment=segment,
-        keypoints=posed.points,
-        outlined=bool(entry.get("segmentation")) or "keypoints" in entry,
-    )
-
-
-def _known(
-    file: CocoFile,
-    entry: dict[str, Any],
-    key: str,
-    numbers: dict[Identifier, int],
-    code: str,
-    where: str,
-) -> int | None:
-    id = identifier(entry.get(key))
-    if id is None:
-        file.note("annotation-malformed", where, f"{key} is missing or not an id")
-        return None
-    if id not in numbers:
-        file.note(code, where, f"{key} {id} is not in the file's list")
-        return None
-    return numbers[id]
-
-
-def _box(value: Any) -> tuple[float, ...] | None:
-    if not isinstance(value, list) or len(value) != 4:
-        return None
-    if not all(type(number) in (int, float) for number in value):
-        return None
-    try:
-        return tuple(float(number) for number in value)
-    except OverflowError:
-        return None
-
-
-def _area(file: CocoFile, entry: dict[str, Any], where: str) -> float:
-    value = entry.get("area", math.nan)
-    if type(value) in (int, float) and abs(value) < 1e300:
-        return float(value)
-    if "area" in entry:
-        file.note("area-mismatch", where, "area is not a number; width x height is taken")
-    return math.nan

@@ -68,8 +68,7 @@ def read_named(
     places, classes = reading.classes()
     records = reading.table.pictures(log, places)
     pictures = {pair.image: record for pair, record in zip(kept, records, strict=True)}
-    for place, why in finder.refused.items():
-        log.note("name-hostile", place or ".", "link", f"not opened: {why}")
+    finder.tell(log)
     return Annotations(
         format="instances",
         root=path,

@@ -64,8 +64,7 @@ def read_named(
         raise AnnotationError("no pictures with maps", file=path, hint=f"needs {LOOKED_FOR}")
     legend = _legend(finder, pairs, names, log, limits)
     pictures = {pair.image: _picture(path, pair, id) for id, pair in enumerate(pairs)}
-    for place, why in finder.refused.items():
-        log.note("name-hostile", place or ".", "link", f"not opened: {why}")
+    finder.tell(log)
     return Annotations(
         format="maps",
         root=path,

@@ -54,8 +54,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
             reading.file(name)
     pictures = dict(zip(reading.names, reading.pictures(), strict=True))
     splits = _splits(groups, pictures, finder, log, limits)
-    for place, why in finder.refused.items():
-        log.note("name-hostile", place or ".", "link", f"not opened: {why}")
+    finder.tell(log)
     classes = tuple(sorted(reading.classes))
     numbers = tuple(range(1, len(classes) + 1))
     return Annotations("voc", path, classes, numbers, in_order(splits), tuple(log.findings))

@@ -67,8 +67,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     numbers = {split: reading.split(names) for split, names in groups.items()}
     reading.note_strays()
     pictures = reading.labels.pictures()
-    for place, why in finder.refused.items():
-        log.note("name-hostile", place or ".", "link", f"not opened: {why}")
+    finder.tell(log)
     splits = in_order({split: [pictures[n] for n in own] for split, own in numbers.items()})
     ids = sorted(reading.labels.numbers)
     classes = tuple((config.names or {}).get(number, str(number)) for number in ids)
