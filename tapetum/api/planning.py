@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -94,7 +95,8 @@ def describe(record: RunRecord, model: nn.Module) -> list[str]:
     """What will be trained, in two lines."""
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     body = record.arguments.get("backbone") or record.arguments.get("encoder")
-    network = f"{record.model}, {body}" if body else record.model
+    name = Path(record.model).name  # of one's own model its file, without the way there
+    network = f"{name}, {body}" if body else name
     settings = record.settings
     return [
         f"{network}, {parameters:.2f} million parameters, pictures of {record.image_size} pixels",

@@ -97,7 +97,7 @@ class VisionTransformer(nn.Module):
             raise ValueError(f"pixels: expected {self.image_size} x {self.image_size}, got {size}")
         x = self.patches(pixels).flatten(2).transpose(1, 2)  # (B, grid * grid, width)
         if self.token is not None:
-            x = torch.cat((self.token.expand(len(x), -1, -1), x), dim=1)  # (B, T, width)
+            x = torch.cat((self.token.expand(x.shape[0], -1, -1), x), dim=1)  # (B, T, width)
         x = dropout(x + self.positions, self.dropout, generator)
         for block in self.blocks:
             x = block(x, generator)

@@ -19,7 +19,6 @@ from tapetum.layers.regions import RegionPool
 from tapetum.models.classification.airbench import LEAST, Airbench
 from tapetum.models.classification.classifier import Classifier
 from tapetum.models.classification.resnet import ResNetClassifier
-from tapetum.models.classification.vit import ViTClassifier
 from tapetum.models.detection.faster_rcnn import FasterRCNN
 from tapetum.models.detection.retinanet import RetinaNet
 from tapetum.models.instances.branch import BranchedRCNN
@@ -106,9 +105,7 @@ def _free(multiple: int, least: int) -> dict[int, tuple[str, int, int]]:
 def _squares(model: Localizer | Classifier) -> Graph:
     """Classifiers and localizers. Those that look at every place alike take any size."""
     dynamic = {0: ("batch", 1, 1)}
-    if isinstance(model, ViTClassifier):
-        dynamic = {}  # its code fixes the number of pictures
-    elif isinstance(model, ResNetClassifier):
+    if isinstance(model, ResNetClassifier):
         dynamic |= _free(1, _SMALLEST)
     elif isinstance(model, Airbench):
         dynamic |= _free(1, 2 * LEAST)
@@ -122,8 +119,7 @@ def _squares(model: Localizer | Classifier) -> Graph:
 
 def _unet(model: UNet) -> Graph:
     def heads(pixels: Tensor) -> tuple[Tensor, ...]:
-        # With truth, in one piece however large; the client cuts the tiles.
-        return tuple(model(pixels, torch.empty(0), ()))
+        return (model.seen(pixels),)  # in one piece however large; the client cuts the tiles
 
     dynamic = {0: ("batch", 1, 1), **_free(model.preparation.multiple, 2)}
     return Graph("model", model, heads, "pixels", ("logits",), _pictures, dynamic)
@@ -134,7 +130,7 @@ def _retinanet(model: RetinaNet) -> Graph:
         maps = list(model.pyramid(model.backbone(pixels)).values())
         return model.class_tower(maps), model.box_tower(maps)
 
-    dynamic = _free(model.preparation.multiple, 2)
+    dynamic = {0: ("batch", 1, 1), **_free(model.preparation.multiple, 2)}
     return Graph("model", model, heads, "pixels", ("logits", "deltas"), _pictures, dynamic)
 
 

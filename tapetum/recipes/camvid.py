@@ -30,6 +30,7 @@ ARGUMENTS: dict[str, Any] = {
     "decoder_channels": [128, 96, 48, 32],
     "finest": 2,
     "dice_weight": 1.0,
+    "views": "mirror",
 }
 SETTINGS: dict[str, Any] = {
     "batch_size": 8,

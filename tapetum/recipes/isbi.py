@@ -33,6 +33,7 @@ ARGUMENTS: dict[str, Any] = {
     "decoder_channels": [128, 96, 64, 32],
     "finest": 2,
     "dice_weight": 1.0,
+    "views": "turns",
 }
 SETTINGS: dict[str, Any] = {
     "batch_size": 4,

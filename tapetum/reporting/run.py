@@ -47,7 +47,7 @@ def frame(run: Run, stats: Mapping[str, float], metric: str, **parts: Any) -> Re
     """The report of a run; `parts` are the fields of ReportContents that its task fills."""
     record = run.record
     return ReportContents(
-        title=f"{record.model} on {Path(record.data).name}",
+        title=f"{Path(record.model).name} on {Path(record.data).name}",
         subtitle=f"{run.dataset.name}: {len(run.dataset)} pictures, with {run.checkpoint}",
         command=record.command,
         settings=_settings(record),

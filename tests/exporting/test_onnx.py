@@ -78,7 +78,7 @@ def make_pictures(folder: Path) -> list[Path]:
 )
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with its folder `onnx`."""
-    changes = {"unet": {"tile": 96, "overlap": 32}}.get(request.param, {})
+    changes = {"unet": {"tile": 96, "overlap": 32, "views": "turns"}}.get(request.param, {})
     folder = make_run(request.param, tmp_path_factory.mktemp("export") / request.param, **changes)
     said: list[str] = []
     assert api.export(folder, sizes=SIZES, say=said.append) == folder / "onnx"

@@ -45,6 +45,7 @@ from tapetum.models.segmentation.maps import (
     score_maps,
 )
 from tapetum.models.segmentation.tiles import forward_tiles
+from tapetum.models.segmentation.views import VIEWS, mean_of_views
 from tapetum.structures import Batch, Prediction, Target
 
 DECODER = (256, 128, 64, 32, 16)
@@ -69,6 +70,7 @@ class UNet(nn.Module):
         class_weights: Sequence[float] | None,
         tile: int | None,
         overlap: int,
+        views: str,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -78,6 +80,7 @@ class UNet(nn.Module):
         self.pixel_losses = pixel_losses
         self.tile = tile
         self.overlap = overlap
+        self.views = views
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
 
@@ -97,11 +100,18 @@ class UNet(nn.Module):
         truth: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
     ) -> Raw:
-        """Logits of every pixel. Without truth, what is larger than a tile goes tile by tile."""
-        if truth is None and self.tile is not None and max(pixels.shape[-2:]) > self.tile:
-            multiple = self.preparation.multiple
-            return Raw(forward_tiles(self._logits, pixels, self.tile, self.overlap, multiple))
-        return Raw(self._logits(pixels))
+        """Logits of every pixel. Without truth the mean over all views, and what is larger than a
+        tile goes tile by tile."""
+        if truth is not None:
+            return Raw(self._logits(pixels))
+        if self.tile is None or max(pixels.shape[-2:]) <= self.tile:
+            return Raw(self.seen(pixels))
+        multiple = self.preparation.multiple
+        return Raw(forward_tiles(self.seen, pixels, self.tile, self.overlap, multiple))
+
+    def seen(self, pixels: Tensor) -> Tensor:
+        """Logits of every pixel (B, C, H, W): the mean over all views, in one piece."""
+        return mean_of_views(self._logits, pixels, self.views)
 
     def _logits(self, pixels: Tensor) -> Tensor:
         *_, finest = self.decoder(self.encoder(pixels)).values()
@@ -155,6 +165,7 @@ def unet(
     max_size: int | None = None,
     tile: int | None = 1024,
     overlap: int = 128,
+    views: str = "one",
     image_mean: Sequence[float] = IMAGENET_MEAN,
     image_std: Sequence[float] = IMAGENET_STD,
 ) -> UNet:
@@ -171,11 +182,15 @@ def unet(
     class_weights: what a pixel of each class counts in cross entropy and focal loss; None is one.
     min_size, max_size: None, None keeps pictures as they are; see `maps.preparation`.
     tile, overlap: how pictures larger than `tile` are predicted; see `tiles`. None: in one piece.
+    views: what a prediction is the mean of: "one", the picture itself, "mirror", its mirror image,
+        too, or "turns", all eight ways in which it can lie (as long as eight predictions).
 
     Raises:
         UsageError: an unknown encoder, or a value that cannot be.
     """
     _check(classes, class_weights, tile, overlap)
+    if views not in VIEWS:
+        raise UsageError(f"unknown views {views!r}", hint="one of " + ", ".join(VIEWS))
     body = make_encoder(encoder, width, norm)
     learnt = isinstance(body, PaperEncoder)
     multiple = 2 ** int(list(body.channels)[-1].removeprefix("c"))
@@ -196,6 +211,7 @@ def unet(
         class_weights=class_weights,
         tile=tile,
         overlap=overlap,
+        views=views,
     )
 
 
