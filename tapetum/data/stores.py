@@ -26,6 +26,8 @@ MOST_BYTES = 2**31
 
 _PREFIX, _SUFFIX = ".writing-", ".sample"
 _STALE = 24 * 3600
+_UNUSED = 30 * 24 * 3600
+"""Seconds after which an entry that nobody has read is removed."""
 
 
 class Store(Protocol):
@@ -91,10 +93,14 @@ class DiskStore:
         return self._folder / key[:2] / f"{key[2:]}{_SUFFIX}"
 
     def get(self, index: int) -> bytearray | None:
+        path = self.path(index)
         try:
-            return bytearray(read_bytes(self.path(index), MOST_BYTES))
+            data = bytearray(read_bytes(path, MOST_BYTES))
         except FileAccessError:
             return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # it was used now
+        return data
 
     def put(self, index: int, data: bytes) -> None:
         path = self.path(index)
@@ -113,7 +119,8 @@ class DiskStore:
 
 
 def open_folder(folder: Path) -> None:
-    """Make the folder of a disk store; remove what processes left that were killed long ago.
+    """Make the folder of a disk store; remove what nobody has read for thirty days, and what
+    processes left that were killed long ago.
 
     Raises:
         OSError: it cannot be written.
@@ -121,10 +128,15 @@ def open_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
-    for stale in folder.glob(f"*/{_PREFIX}*"):
+    _remove_older(folder, f"*/{_PREFIX}*", _STALE)
+    _remove_older(folder, f"*/*{_SUFFIX}", _UNUSED)
+
+
+def _remove_older(folder: Path, pattern: str, seconds: float) -> None:
+    for path in folder.glob(pattern):
         with contextlib.suppress(OSError):
-            if time.time() - stale.stat().st_mtime > _STALE:
-                stale.unlink()
+            if time.time() - path.stat().st_mtime > seconds:
+                path.unlink()
 
 
 def free_disk(folder: Path) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import pickle
+import time
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -359,6 +361,23 @@ def test_the_cache_folder_of_the_user_is_used(photos, tmp_path, monkeypatch):
     found = cached(opened(photos), "disk", 100)
     assert found[0] is not None
     assert len(list((tmp_path / "mine" / "pictures").rglob("*.sample"))) == 1
+
+
+def test_what_nobody_reads_is_removed_after_a_month(photos, tmp_path):
+    folder, day = tmp_path / "cache", 24 * 3600
+    for index in range(3):
+        made(opened(photos), "disk", 100, folder)[index]
+    entries = sorted(folder.rglob("*.sample"))
+    ages = dict(zip(entries, (40, 40, 20), strict=True))
+    left = entries[0].with_name(".writing-abc")
+    left.write_bytes(b"half")
+    for path, days in {**ages, left: 2}.items():
+        os.utime(path, (time.time() - days * day,) * 2)
+    store = stores.DiskStore(folder, lambda index: entries[0].parent.name + entries[0].stem)
+    assert store.get(0) is not None  # it is in use again
+    stores.open_folder(folder)
+    assert sorted(folder.rglob("*.sample")) == [entries[0], entries[2]]
+    assert not left.exists()
 
 
 def test_memory_ends_where_it_was_told_to():

@@ -75,10 +75,8 @@ class Tower(nn.Module):
     def _level(self, x: Tensor) -> Tensor:
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = self.relu(norm(conv(x)))
-        x = self.predict(x)  # (B, A * outputs, h, w)
-        return x.permute(0, 2, 3, 1).reshape(
-            x.shape[0], -1, self.outputs
-        )  # (B, h * w * A, outputs)
+        x = self.predict(x).permute(0, 2, 3, 1)  # (B, h, w, A * outputs)
+        return x.reshape(x.shape[0], -1, self.outputs)  # (B, h * w * A, outputs)
 
 
 class RetinaNet(nn.Module):
