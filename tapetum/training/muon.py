@@ -19,7 +19,7 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 5
 RMS = 0.2
 """Of an update's entries: what AdamW's are usually like."""
-OTHERS = 1 / 40
+OTHERS = 1 / 4
 """The rate of all other weights, of that of kernels whose norm is kept."""
 
 

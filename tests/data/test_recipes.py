@@ -233,7 +233,7 @@ def test_windows_grow_with_the_training():
     stages = classification_transforms(32, "growing")
     plan = Plan(count=4, batch_size=2, seed=0)
     batches = list(training_batches(dataset, plan, stages, first=0, last=16))
-    assert [batch[0].size[0] for batch in batches] == [24] * 6 + [28] * 6 + [32] * 4
+    assert [batch[0].size[0] for batch in batches] == [24] * 4 + [28] * 4 + [32] * 8
     resumed = list(training_batches(dataset, plan, stages, first=5, last=16))
     assert torch.equal(resumed[0][1].image, batches[5][1].image)
 

@@ -90,7 +90,7 @@ def test_beside_them_adamw_is_slower() -> None:
     ours, theirs = nn.Parameter(first.clone()), nn.Parameter(first.clone())
     ours.grad, theirs.grad = gradient.clone(), gradient.clone()
     Muon([{"params": [ours], "weight_decay": 0.1}], lr=0.4, keep_norms=True).step()
-    Muon([{"params": [theirs], "weight_decay": 0.1}], lr=0.01).step()
+    Muon([{"params": [theirs], "weight_decay": 0.1}], lr=0.1).step()
     torch.testing.assert_close(ours, theirs)
 
 

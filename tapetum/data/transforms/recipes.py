@@ -72,7 +72,7 @@ def classification_transforms(size: int, recipe: str = "default") -> Compose | S
     pixels: mirrored, and shifted by up to an eighth, 2 to 4 pixels, the border mirrored (He et al.
     2016, section 4.2, who pad with zeros). "small-no-flip": shifted only, where left and right
     matter. "growing": mirrored in every other epoch, and a window at a random place, of 3/4 of the
-    side for three eighths of the training, of 7/8 for three more, and then the whole, shifted;
+    side for a quarter of the training, of 7/8 for another, and then the whole, shifted;
     cheaper steps for models that take windows as they come (airbench). "digits": shifted by up to 2
     pixels. "flip": mirrored only. "none": nothing random.
 
@@ -97,7 +97,7 @@ def classification_transforms(size: int, recipe: str = "default") -> Compose | S
         return whole
     first, then = (RandomCrop((side, side)) for side in (size * 3 // 4, size * 7 // 8))
     windows = (Compose((other, square, window)) for window in (first, then))
-    return Stages(tuple(zip((3 / 8, 3 / 4, 1), (*windows, whole), strict=True)))
+    return Stages(tuple(zip((1 / 4, 1 / 2, 1), (*windows, whole), strict=True)))
 
 
 def classification_pixels(size: int, recipe: str = "default") -> int:
