@@ -36,6 +36,7 @@ ARGUMENTS: dict[str, Any] = {
     "views": "turns",
 }
 SETTINGS: dict[str, Any] = {
+    "optimizer": "muon",
     "batch_size": 4,
     "lr": 2e-3,
     "weight_decay": 0.05,
