@@ -16,10 +16,10 @@ from tapetum.recipes.small_pictures import learn_small_pictures, run_with
 
 EPOCHS = 9
 SETTINGS: dict[str, Any] = {
-    "batch_size": 2000,
-    "lr": 0.24,
+    "batch_size": 1000,
+    "lr": 0.17,
     "weight_decay": 0.05,
-    "warmup_steps": 5,
+    "warmup_steps": 10,
 }
 
 
