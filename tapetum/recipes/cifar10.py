@@ -3,7 +3,9 @@
 Command: python -m tapetum.recipes.cifar10 DATA RUN [EPOCHS]
 
 DATA holds the original binary batches (data_batch_1.bin ... test_batch.bin).
-Not measured yet.
+Got 93.93 % of the test pictures right after 12.8 minutes of training (2026-11-20, two cores of an
+AMD EPYC at 2.6 GHz, 225 steps in bf16, seed 0, n = 1). Not enough: the aim is 94 %, in less time
+than the record code takes on the same machine (`benchmarks/cifar10_record.py`).
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ from tapetum.recipes.small_pictures import learn_small_pictures, run_with
 
 EPOCHS = 9
 SETTINGS: dict[str, Any] = {
-    "batch_size": 1000,
-    "lr": 0.17,
+    "batch_size": 2000,
+    "lr": 0.24,
     "weight_decay": 0.05,
-    "warmup_steps": 10,
+    "warmup_steps": 5,
 }
 
 

@@ -6,9 +6,8 @@ is never trained; three groups of two convolutions follow, which start as identi
 every batch norm is fixed. All of this saves steps: nothing has to be unlearnt.
 
 Differs from the paper: the maximum over the whole last map, which for 32 pixels is the paper's
-pooling of 3 x 3, so that pictures of other sizes do, too; and the first layer has no bias, whose
-gradient is one eighth of the work of a step. The schedule and the optimizer are a training's, not
-the model's: see `recipes.cifar10`.
+pooling of 3 x 3, so that pictures of other sizes do, too. The schedule and
+the optimizer are a training's, not the model's: see `recipes.cifar10`.
 Expected: see `recipes.cifar10`.
 """
 
@@ -94,6 +93,7 @@ class Airbench(Classifier):
         super().__init__(preparation, label_smoothing=label_smoothing)
         self.views = views
         self.register_buffer("whitening", _random_filters())
+        self.bias = nn.Parameter(torch.zeros(FILTERS))
         pairs = zip((FILTERS, *widths), widths, strict=False)
         self.groups = nn.ModuleList(Group(inputs, outputs) for inputs, outputs in pairs)
         self.head = nn.Linear(widths[-1], classes, bias=False)
@@ -105,7 +105,7 @@ class Airbench(Classifier):
         small = LEAST <= side < self.preparation.size
         if not small or any(p.shape[1:] != (side, side) for p in pictures):
             return super().prepare(pictures, targets)
-        return replace(self.preparation, size=side)(pictures, targets, like=self.whitening)
+        return replace(self.preparation, size=side)(pictures, targets, like=self.bias)
 
     def begin(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
         """Compute the first layer from the first LOOKED_AT training pictures."""
@@ -132,7 +132,7 @@ class Airbench(Classifier):
         return Raw(total)
 
     def _logits(self, pixels: Tensor) -> Tensor:
-        x = F.gelu(F.conv2d(pixels, self.whitening.to(pixels.dtype)))
+        x = F.gelu(F.conv2d(pixels, self.whitening.to(pixels.dtype), self.bias))
         for group in self.groups:
             x = group(x)
         features = x.amax(dim=(2, 3))  # (B, C)

@@ -108,7 +108,7 @@ def test_pooling_of_the_paper() -> None:
     """At 32 pixels the last map is 3 x 3, of which the paper's pooling takes the maximum."""
     model = airbench(widths=(4, 4, 4), views=False)
     x = torch.nn.functional.gelu(
-        torch.nn.functional.conv2d(torch.rand(1, 3, 32, 32), model.whitening)
+        torch.nn.functional.conv2d(torch.rand(1, 3, 32, 32), model.whitening, model.bias)
     )
     for group in model.groups:
         x = group(x)
