@@ -3,8 +3,9 @@
 Command: python -m tapetum.recipes.camvid DATA RUN [MINUTES]
 
 DATA has images/{train,val,test} and labels/{train,val,test}, index PNG, 11 is void.
-Got mean IoU 0.429, pixel accuracy 0.811 on the test split in 21.6 minutes (2026-11-20, two cores of
-an AMD EPYC at 2.6 GHz, 2,174 steps in bf16, seed 0, n = 1). Not enough: the aim is 0.47 and more.
+Got mean IoU 0.553, pixel accuracy 0.859 on the test split in 17.6 minutes of training (2026-11-20,
+two cores of an AMD EPYC at 2.6 GHz, 1,817 steps in bf16, seed 0, n = 1). What counts is Muon: with
+AdamW, no class weights and pictures of their own size it was 0.429 in 20 minutes.
 """
 
 from __future__ import annotations
