@@ -119,5 +119,6 @@ def _copy(value: Tensor | None) -> Tensor | None:
 
 
 def _device(model: nn.Module) -> torch.device:
-    # A model that is fitted may have learnt nothing but buffers.
-    return next(chain(model.parameters(), model.buffers())).device
+    # A model that is fitted may have learnt nothing but buffers, one of one's own nothing at all.
+    weight = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if weight is None else weight.device
