@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.photos import write_photos
+
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     """(H, W, 3) uint8, different for each seed."""
@@ -23,6 +25,11 @@ def save(path: Path, array: np.ndarray, **options: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path, **options)
     return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return write_photos(tmp_path / "photos")
 
 
 def coco_content() -> dict[str, Any]:
