@@ -21,12 +21,7 @@ ARGUMENTS: dict[str, Any] = {
     "image_mean": [0.286] * 3,
     "image_std": [0.353] * 3,
 }
-SETTINGS: dict[str, Any] = {
-    "batch_size": 1000,
-    "lr": 0.2,
-    "weight_decay": 0.1,
-    "warmup_steps": 20,
-}
+SETTINGS: dict[str, Any] = {"batch_size": 1000, "lr": 0.2}
 
 
 def fashion_mnist(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tapetum.training.airbench import AirbenchOptimizer, airbench_groups
 from tapetum.training.muon import Muon
 from tapetum.training.settings import Settings
 from tapetum.training.stages import rate_shares
@@ -20,7 +21,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "rmsprop": lambda groups, lr: torch.optim.RMSprop(groups, lr=lr, momentum=0.9),
     "adadelta": lambda groups, lr: torch.optim.Adadelta(groups, lr=lr),
     "muon": lambda groups, lr: Muon(groups, lr=lr),
-    "muon-norms": lambda groups, lr: Muon(groups, lr=lr, momentum=0.6, keep_norms=True),
+    "airbench": lambda groups, lr: AirbenchOptimizer(groups, lr=lr),
 }
 
 
@@ -29,7 +30,7 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimize
 
     Weight decay holds for matrices and kernels; biases and the scales of norms, which have one
     dimension, are left free. Muon makes the updates of kernels orthogonal and leaves all else to
-    AdamW; "muon-norms" is its way for short trainings, see `Muon`'s keep_norms.
+    AdamW; "airbench" is for the model of that name, see `tapetum.training.airbench`.
     """
     decay = settings.weight_decay
     groups = []
@@ -51,7 +52,9 @@ def _by_share(model: nn.Module, layer_decay: float) -> dict[float, list[nn.Param
 def _groups(
     trainable: list[nn.Parameter], optimizer: str, decay: float, share: float
 ) -> list[dict[str, Any]]:
-    if optimizer.startswith("muon"):
+    if optimizer == "airbench":
+        return _shared(airbench_groups(trainable, decay), share)
+    if optimizer == "muon":
         groups: list[dict[str, Any]] = [
             {"params": [p for p in trainable if p.ndim > 2], "orthogonal": True},
             {"params": [p for p in trainable if p.ndim == 2]},
@@ -60,6 +63,10 @@ def _groups(
         groups = [{"params": [p for p in trainable if p.ndim > 1]}]
     groups = [{"weight_decay": decay, **group} for group in groups]
     groups.append({"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0})
+    return _shared(groups, share)
+
+
+def _shared(groups: list[dict[str, Any]], share: float) -> list[dict[str, Any]]:
     return [{**group, "share": share} for group in groups if group["params"]]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tapetum.base.errors import UsageError
 
-OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adadelta", "muon", "muon-norms")
+OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adadelta", "muon", "airbench")
 SCHEDULES = ("cosine", "linear", "constant")
 
 
@@ -33,7 +33,7 @@ class Settings:
     """How the rate falls after the warm-up: cosine, linear (both to zero) or constant."""
     optimizer: str = "adamw"
     """One of adamw, adam, sgd (momentum 0.9), rmsprop, adadelta, muon (of convolutions) and
-    muon-norms (of convolutions that a norm follows; the rate is about 0.2)."""
+    airbench (for the model of that name alone; the rate is about 0.2)."""
     weight_decay: float = 0.05
     """Decay of weights, not of biases and norms."""
     warmup_steps: int = 100

@@ -109,8 +109,8 @@ class Airbench(Classifier):
 
     def begin(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
         """Compute the first layer from the first LOOKED_AT training pictures."""
-        pictures = [sample.image for sample in islice(samples, LOOKED_AT)]
-        self.whitening.copy_(whitening_filters(self.prepare(pictures).pixels))
+        looked_at = (sample.image for sample in islice(samples, LOOKED_AT))
+        self.whitening.copy_(whitening_filters(self.prepare([p]).pixels for p in looked_at))
 
     def forward(
         self,
@@ -152,16 +152,21 @@ def identity_convolution(inputs: int, outputs: int) -> nn.Conv2d:
     return conv
 
 
-def whitening_filters(pixels: Tensor) -> Tensor:
+def whitening_filters(batches: Iterable[Tensor]) -> Tensor:
     """(FILTERS, 3, PATCH, PATCH): eigenvectors of the patches of pixels (B, 3, H, W), each scaled
     to give a variance of one, and their negatives."""
-    patches = pixels.unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (B, 3, h, w, PATCH, PATCH)
-    flat = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, FILTERS // 2).double()
-    covariance = flat.T @ flat / len(flat)  # the pixels are centred already
+    total, count = torch.zeros(FILTERS // 2, FILTERS // 2, dtype=torch.float64), 0
+    for pixels in batches:
+        patches = pixels.unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (B, 3, h, w, PATCH, PATCH)
+        # Float64 on the processor, since not every device has it.
+        flat = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, FILTERS // 2).cpu().double()
+        total += flat.T @ flat
+        count += len(flat)
+    covariance = total / count  # the pixels are centred already
     values, vectors = torch.linalg.eigh(covariance)
     scaled = (vectors / (values + EPSILON).sqrt()).T.flip(0)  # the strongest direction first
     shaped = scaled.reshape(-1, 3, PATCH, PATCH)
-    return torch.cat((shaped, -shaped)).to(pixels.dtype)
+    return torch.cat((shaped, -shaped)).float()
 
 
 def _random_filters() -> Tensor:

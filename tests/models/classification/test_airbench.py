@@ -26,7 +26,7 @@ def pixels(count: int = 64, size: int = 16) -> torch.Tensor:
 
 def test_whitened_patches_have_variance_one_and_no_correlation() -> None:
     pictures = pixels()
-    filters = whitening_filters(pictures)
+    filters = whitening_filters([pictures])
     answers = torch.nn.functional.conv2d(pictures.double(), filters.double())
     flat = answers.transpose(0, 1).reshape(FILTERS, -1)[: FILTERS // 2]  # (12, n)
     covariance = flat @ flat.T / flat.shape[1]
@@ -36,7 +36,7 @@ def test_whitened_patches_have_variance_one_and_no_correlation() -> None:
 
 
 def test_every_filter_has_its_negative() -> None:
-    filters = whitening_filters(pixels())
+    filters = whitening_filters(pixels().split(9))
     assert torch.equal(filters[: FILTERS // 2], -filters[FILTERS // 2 :])
 
 
@@ -60,9 +60,19 @@ def test_it_begins_with_the_training_pictures() -> None:
     ]
     before = model.whitening.clone()
     model.begin(iter(samples), random)
-    expected = whitening_filters(model.prepare([s.image for s in samples]).pixels)
-    assert not torch.equal(model.whitening, before)
-    assert torch.equal(model.whitening, expected)
+    expected = whitening_filters([model.prepare([s.image for s in samples]).pixels])
+    assert not torch.allclose(model.whitening, before)
+    torch.testing.assert_close(model.whitening, expected)
+
+
+def test_an_explanation_looks_at_one_view() -> None:
+    """The maps of mirrored views lie the other way round."""
+    model = tiny(views=True).eval()
+    seen: list[tuple[int, ...]] = []
+    model.groups[-1].register_forward_hook(lambda *call: seen.append(tuple(call[2].shape)))
+    picture = torch.rand(3, 16, 16, generator=generator(4))
+    model.score([picture], [Target(labels=torch.tensor([1]))])
+    assert len(seen) == 1
 
 
 def test_views_are_shifts_and_mirror_images_of_one_picture() -> None:
