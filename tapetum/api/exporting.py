@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from tapetum.api.loaded import load
+from tapetum.api.thresholds import Thresholds
 from tapetum.base.download import Bar, unseen_bar
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Say, silent
@@ -52,8 +53,11 @@ def export(
         say=say,
     )
     model = loaded.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    parity = export_onnx(model, loaded.card, folder, lambda p: loaded.answers([p])[0], sizes)
-    say(str(parity))
+    least = Thresholds.of(loaded, None)
+    parity = export_onnx(
+        model, loaded.card, folder, lambda p: loaded.answers([p])[0], least.values, sizes
+    )
+    say(f"{parity}; {least.words}" if least.words else str(parity))
     return folder
 
 

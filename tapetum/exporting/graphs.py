@@ -105,10 +105,13 @@ def _free(multiple: int, least: int) -> dict[int, tuple[str, int, int]]:
 def _squares(model: Localizer | Classifier) -> Graph:
     """Classifiers and localizers. Those that look at every place alike take any size."""
     dynamic = {0: ("batch", 1, 1)}
+    least = None
     if isinstance(model, ResNetClassifier):
-        dynamic |= _free(1, _SMALLEST)
+        least = _SMALLEST
     elif isinstance(model, Airbench):
-        dynamic |= _free(1, 2 * LEAST)
+        least = 2 * LEAST
+    if least is not None and model.preparation.size >= least:  # smaller ones stay as they are
+        dynamic |= _free(1, least)
     outputs = ("logits", "boxes") if isinstance(model, Localizer) else ("logits",)
 
     def heads(pixels: Tensor) -> tuple[Tensor, ...]:

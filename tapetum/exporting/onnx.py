@@ -41,18 +41,20 @@ def export_onnx(
     card: Card,
     out: Path,
     predict: Predict,
+    thresholds: Sequence[float],
     sizes: Sequence[tuple[int, int]] = SIZES,
 ) -> Parity:
     """Write model.onnx, model.json and client.py to the new folder `out`; how far they are off.
 
     model: on the processor, in evaluation mode. predict: its answer to a picture, which the
-    client's is compared with. out, sizes: as `check_request` wants them.
+    client's is compared with. thresholds: by class, the score from which an object counts, for
+    those who use the client. out, sizes: as `check_request` wants them.
 
     Raises:
         UsageError: the model is no graph.
         TapetumError: PyTorch cannot write it, or it says something else than the model.
     """
-    graphs, about = graphs_of(model), describe_model(model, card)
+    graphs, about = graphs_of(model), describe_model(model, card, thresholds)
     with _appearing(out) as folder, torch.no_grad():
         example = _example(model, sizes)
         about["graphs"] = {graph.name: _write(graph, example, folder) for graph in graphs}
@@ -90,6 +92,11 @@ def _example(model: Any, sizes: Sequence[tuple[int, int]]) -> Batch:
 def _write(graph: Graph, batch: Batch, folder: Path) -> dict[str, Any]:
     """Write a graph; what goes in and out of it."""
     example = graph.feed(batch).contiguous()
+    for axis, (name, factor, least) in graph.dynamic.items():
+        if axis > 1 and example.shape[axis] < factor * least:
+            why = f"a picture has a {name} of {example.shape[axis]} pixels once prepared"
+            hint = f"--sizes with {factor * least} or more"
+            raise UsageError(why, where="--sizes", hint=hint)
     if 0 in graph.dynamic:
         # A size of 1 would be taken for a constant.
         example = torch.cat((example, example))

@@ -164,16 +164,18 @@ def compare_answers(expected: Prediction, found: dict[str, Array], rule: dict[st
 
 def _compare_objects(a: dict[str, Array], b: dict[str, Array], most: int | None) -> Parity:
     """Each of the best objects of either side beside the nearest of its class on the other."""
-    total, count = Parity(), 0
+    total, moved, count = Parity(), 0.0, 0
     for one, other in ((a, b), (b, a)):
         # A full list was cut: what scores like its last may be missing without fault.
         full = len(other["scores"]) == most
         least = other["scores"][-1] + SCORE if full else -np.inf
         for i in np.flatnonzero(one["scores"] > least)[:BEST]:
-            total |= _beside(one, other, int(i))
+            beside = _beside(one, other, int(i))
+            total |= beside
+            moved += beside.points
             count += 1
-    moved = total.points / max(count, 1)
-    return Parity(0.0, total.score, total.box, total.pixels, moved, total.lost, count)
+    points = moved / max(count, 1)
+    return Parity(0.0, total.score, total.box, total.pixels, points, total.lost, count)
 
 
 def _beside(one: dict[str, Array], other: dict[str, Array], i: int) -> Parity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -25,8 +26,9 @@ from tapetum.models.segmentation.unet import UNet
 SCHEMA = "tapetum.onnx/1"
 
 
-def describe_model(model: nn.Module, card: Card) -> dict[str, Any]:
-    """JSON values: task, names, how pictures are prepared and how answers are read."""
+def describe_model(model: nn.Module, card: Card, thresholds: Sequence[float]) -> dict[str, Any]:
+    """JSON values: task, names, how pictures are prepared and how answers are read. thresholds: by
+    class, the score from which an object counts."""
     own = model.detector if isinstance(model, BranchedRCNN) else model
     return {
         "schema": SCHEMA,
@@ -37,6 +39,7 @@ def describe_model(model: nn.Module, card: Card) -> dict[str, Any]:
         "keypoint_names": list(card.keypoint_names),
         "skeleton": [list(pair) for pair in card.skeleton],
         "facts": card.facts,
+        "thresholds": list(thresholds),
         "prepare": prepare_rule(own.preparation),
         "decode": decode_rule(model, card),
     }

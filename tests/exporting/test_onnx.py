@@ -18,7 +18,9 @@ from tapetum import api
 from tapetum.base.bundle import write_bundle
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import generator
-from tapetum.exporting.parity import compare_answers, load_client
+from tapetum.exporting.client.masks import describe as describe_masks
+from tapetum.exporting.client.masks import run_lengths
+from tapetum.exporting.parity import _compare_objects, compare_answers, load_client
 from tapetum.models import MODELS
 from tapetum.models.checkpoint import Card, model_parts
 from tests.contract.tiny import TINY
@@ -229,3 +231,42 @@ def test_wrong_usage_is_said_before_anything_is_loaded(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=complaint):
         api.export("nowhere", **{"out": "out", **changes})
+
+
+def test_classifiers_of_small_pictures_keep_their_size(tmp_path: Path) -> None:
+    run = make_run("resnet10", tmp_path / "run", image_size=32)
+    about = json.loads((api.export(run, out=tmp_path / "out") / "model.json").read_text())
+    assert about["graphs"]["model"]["shape"][2:] == [32, 32]
+
+
+def test_keypoints_elsewhere_are_counted_over_all_objects() -> None:
+    """Thirteen of seventeen at another place, of each object."""
+    count = 40
+    one: dict[str, Any] = {
+        "boxes": np.tile(np.array([0, 0, 30, 30], np.float32), (count, 1)),
+        "labels": np.zeros(count, np.int64),
+        "scores": np.linspace(0.9, 0.5, count, dtype=np.float32),
+        "keypoints": np.zeros((count, 17, 3), np.float32),
+    }
+    other = {**one, "keypoints": one["keypoints"].copy()}
+    other["keypoints"][:, :13, 0] = 9
+    parity = _compare_objects(one, other, None)
+    assert parity.points == pytest.approx(13 / 17)
+    assert not parity.holds()
+
+
+def test_what_counts_in_the_client_is_what_counts_for_predict(tmp_path: Path) -> None:
+    """Thresholds of the run, by class; masks stay with their objects."""
+    about = {"classes": ["a", "b"], "thresholds": [0.9, 0.2]}
+    masks = np.zeros((3, 4, 4), bool)
+    masks[1, 1, 1] = True
+    found = {
+        "boxes": np.zeros((3, 4), np.float32),
+        "labels": np.array([0, 1, 0]),
+        "scores": np.array([0.8, 0.5, 0.4], np.float32),
+        "masks": masks,
+    }
+    (row,) = describe_masks(found, about, None)["objects"]
+    assert (row["class"], row["score"]) == ("b", 0.5)
+    assert row["mask"]["counts"] == run_lengths(masks[1])
+    assert len(describe_masks(found, about, 0.6)["objects"]) == 1

@@ -114,12 +114,21 @@ def to_original(boxes: Array, prepared: Prepared) -> Array:
     return clip(boxes * np.array((scale[1], scale[0]) * 2, np.float32), prepared.original)
 
 
+def counting(found: dict[str, Array], about: dict[str, Any], threshold: float | None) -> Array:
+    """Indices of the objects that score at least the threshold; None: that of their class."""
+    if threshold is None:
+        least = np.array(about["thresholds"], np.float32)[found["labels"]]
+    else:
+        least = np.full(len(found["scores"]), threshold, np.float32)
+    return np.flatnonzero(found["scores"] >= least)
+
+
 def describe_objects(
-    found: dict[str, Array], about: dict[str, Any], threshold: float
+    found: dict[str, Array], about: dict[str, Any], threshold: float | None
 ) -> list[dict[str, Any]]:
-    """JSON values of the objects that score at least the threshold, best first."""
+    """JSON values of the objects that count, best first."""
     rows = []
-    for i in np.flatnonzero(found["scores"] >= np.float32(threshold)):
+    for i in counting(found, about, threshold):
         label = int(found["labels"][i])
         row = {"class": about["classes"][label], "label": label}
         row |= {"score": float(found["scores"][i]), "box": found["boxes"][i].tolist()}

@@ -44,6 +44,8 @@ def _logit(p: float) -> float:
     return -math.inf if p <= 0 else math.inf if p >= 1 else math.log(p / (1 - p))
 
 
-def describe(found: dict[str, Array], about: dict[str, Any], threshold: float) -> dict[str, Any]:
+def describe(
+    found: dict[str, Array], about: dict[str, Any], threshold: float | None
+) -> dict[str, Any]:
     """{"objects": [{"class", "label", "score", "box"}]}"""
     return {"objects": describe_objects(found, about, threshold)}

@@ -48,6 +48,8 @@ def enlarging(old: int, new: int) -> Array:
     return matrix
 
 
-def describe(found: dict[str, Array], about: dict[str, Any], threshold: float) -> dict[str, Any]:
+def describe(
+    found: dict[str, Array], about: dict[str, Any], threshold: float | None
+) -> dict[str, Any]:
     """{"objects": [{"class", "label", "score", "box", "keypoints": [[x, y, logit]]}]}"""
     return {"objects": describe_objects(found, about, threshold)}

@@ -23,7 +23,9 @@ def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Arra
     return {"labels": order[scores[order] >= rule["sure"]], "scores": scores}
 
 
-def describe(found: dict[str, Array], about: dict[str, Any], threshold: float) -> dict[str, Any]:
+def describe(
+    found: dict[str, Array], about: dict[str, Any], threshold: float | None
+) -> dict[str, Any]:
     """{"labels": [class], "scores": {class: probability}}, the likeliest first."""
     names, scores = about["classes"], found["scores"]
     order = np.argsort(-scores, kind="stable")

@@ -38,8 +38,9 @@ class Client:
         picture = read_picture(source)
         return answer(self.about["decode"], self.run, prepare(picture, self.about["prepare"]))
 
-    def describe(self, found: dict[str, Array], threshold: float = 0.5) -> dict[str, Any]:
-        """The same as JSON values; objects that score below the threshold are left out."""
+    def describe(self, found: dict[str, Array], threshold: float | None = None) -> dict[str, Any]:
+        """The same as JSON values. Objects that score below the threshold are left out; None: below
+        that of their class in model.json, as `tapetum predict` does."""
         return describe(found, self.about, threshold)
 
     def run(self, graph: str, values: Array) -> list[Array]:
@@ -52,7 +53,9 @@ class Client:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Answers to pictures as lines of JSON.")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
-    parser.add_argument("--threshold", type=float, default=0.5, help="lowest score of an object")
+    parser.add_argument(
+        "--threshold", type=float, help="lowest score of an object (default: by class)"
+    )
     words = parser.parse_args()
     client, failed = Client(Path(__file__).parent), 0
     for name in words.pictures:

@@ -75,7 +75,9 @@ def _rise(depth: Array, overlap: int) -> Array:
     return t * t * (3 - 2 * t)
 
 
-def describe(found: dict[str, Array], about: dict[str, Any], threshold: float) -> dict[str, Any]:
+def describe(
+    found: dict[str, Array], about: dict[str, Any], threshold: float | None
+) -> dict[str, Any]:
     """{"pixels": {class: share of the picture}}, the largest first."""
     counts = np.bincount(found["map"].ravel(), minlength=len(about["classes"]))
     order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tapetum.exporting.client.boxes import describe_objects, sigmoid, to_original
+from tapetum.exporting.client.boxes import counting, describe_objects, sigmoid, to_original
 from tapetum.exporting.client.pictures import Array, Prepared, resize
 from tapetum.exporting.client.regions import find_regions, pool
 from tapetum.exporting.client.running import Run
@@ -41,10 +41,13 @@ def paste(mask: Array, box: Array, size: tuple[int, int]) -> Array:
     return result
 
 
-def describe(found: dict[str, Array], about: dict[str, Any], threshold: float) -> dict[str, Any]:
+def describe(
+    found: dict[str, Array], about: dict[str, Any], threshold: float | None
+) -> dict[str, Any]:
     """{"objects": [{"class", "label", "score", "box", "mask": COCO's run lengths}]}"""
     rows = describe_objects(found, about, threshold)
-    for row, mask in zip(rows, found["masks"], strict=False):
+    masks = found["masks"][counting(found, about, threshold)]
+    for row, mask in zip(rows, masks, strict=True):
         row["mask"] = {"size": list(mask.shape), "counts": run_lengths(mask)}
     return {"objects": rows}
 

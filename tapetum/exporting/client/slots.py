@@ -28,6 +28,8 @@ def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Arra
     return {"boxes": to_original(own, prepared), "labels": label, "scores": best[slot]}
 
 
-def describe(found: dict[str, Array], about: dict[str, Any], threshold: float) -> dict[str, Any]:
+def describe(
+    found: dict[str, Array], about: dict[str, Any], threshold: float | None
+) -> dict[str, Any]:
     """{"objects": [{"class", "label", "score", "box"}]}; as many as there are: none is left out."""
     return {"objects": describe_objects(found, about, 0.0)}

@@ -16,6 +16,8 @@ def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Arra
     return found | {"boxes": to_original(found["boxes"], prepared)}
 
 
-def describe(found: dict[str, Array], about: dict[str, Any], threshold: float) -> dict[str, Any]:
+def describe(
+    found: dict[str, Array], about: dict[str, Any], threshold: float | None
+) -> dict[str, Any]:
     """{"objects": [{"class", "label", "score", "box"}]}"""
     return {"objects": describe_objects(found, about, threshold)}
