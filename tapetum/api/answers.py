@@ -20,6 +20,7 @@ from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.image import SUFFIXES, read_image
 from tapetum.explain import AUTO, method_for
 from tapetum.render.overlay import overlay_heat
+from tapetum.tasks.segmentation import MAP
 
 SCHEMA = "tapetum.predictions/1"
 
@@ -148,15 +149,21 @@ def save_picture(image: PIL.Image.Image, folder: Path, name: str) -> None:
 
 
 def _output_names(files: Sequence[Path]) -> list[str]:
-    """A different name for each drawn picture, also where two inputs have the same."""
+    """A different name for each drawn picture, also where two inputs have the same. They differ
+    before the suffix, which crops and further drawings replace."""
     taken: set[str] = set()
     names = []
     for file in files:
         suffix = ".jpg" if file.suffix.lower() in (".jpg", ".jpeg") else ".png"
-        name, number = file.stem + suffix, 1
-        while name.casefold() in taken:
+        stem, number = file.stem, 1
+        while not taken.isdisjoint(_stems(stem)):
             number += 1
-            name = f"{file.stem}-{number}{suffix}"
-        taken.add(name.casefold())
-        names.append(name)
+            stem = f"{file.stem}-{number}"
+        taken |= _stems(stem)
+        names.append(stem + suffix)
     return names
+
+
+def _stems(stem: str) -> set[str]:
+    """What the drawings of a picture may be called, as systems see it that know no case."""
+    return {stem.casefold(), f"{stem}{MAP}".casefold()}

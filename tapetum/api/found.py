@@ -61,7 +61,8 @@ class Found(Prediction):
         return cls(**values, picture=picture, card=card, task=task, least=least)
 
     def certain(self, threshold: float | None = None) -> Prediction:
-        """The prediction with the objects that count: all that do not come from detecting."""
+        """The prediction with the objects that count: of a detector's those that score at least
+        `threshold`, by default what the run chose for their class; of other tasks all."""
         if not isinstance(self.task, Detection):
             return self
         assert self.card is not None

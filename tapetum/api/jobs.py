@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import Runtime, derive_seed
 from tapetum.data.cache import cached
 from tapetum.models import model_function, task_of
+from tapetum.models.checkpoint import refuse_unsavable
 from tapetum.models.sources import source_of
 from tapetum.structures import Learns
 from tapetum.tasks import TASKS, Task, Watch
@@ -27,11 +29,13 @@ def make_job(
 ) -> Job:
     """Everything that `fit` needs, from the record of a run alone."""
     task = TASKS[task_of(record.model)]
+    # Half precision may overflow where nothing scales it back, and scores must be numbers.
+    measuring = replace(runtime, precision="fp32") if runtime.precision == "fp16" else runtime
 
     def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
         assert pictures.held is not None  # a training that validates holds pictures out
         ids, watch = record.class_ids, Watch(check=flag.check)
-        return task.measure(model, pictures.held, runtime, class_ids=ids, watch=watch).stats
+        return task.measure(model, pictures.held, measuring, class_ids=ids, watch=watch).stats
 
     return Job(
         model=build_model(record),
@@ -64,13 +68,16 @@ def build_model(record: RunRecord) -> nn.Module:
 
     Raises:
         UsageError: an argument that the model does not have or cannot take.
+        CheckpointError: weights that could not be saved.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(record.settings.seed, "weights"))
         try:
-            return model_function(record.model)(**record.arguments)
+            model = model_function(record.model)(**record.arguments)
         except (TypeError, ValueError) as error:
             raise UsageError(f"{record.model}: {error}", hint="tapetum models") from error
+    refuse_unsavable(model)
+    return model
 
 
 def start_from(record: RunRecord, model: nn.Module, bar: Bar, say: Say) -> None:

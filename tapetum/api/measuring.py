@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tapetum.api.loaded import Loaded, load
 from tapetum.api.parts import read_parts, with_parts
-from tapetum.api.pictures import Reading, annotations_of, in_files
+from tapetum.api.pictures import Reading, annotations_of, in_files, open_validation
+from tapetum.api.wishes import absolute
 from tapetum.base.download import Bar, unseen_bar
 from tapetum.base.errors import AnnotationError, TapetumError, UsageError
 from tapetum.base.files import read_json, write_json
@@ -14,14 +15,14 @@ from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.dataset import Dataset
 from tapetum.data.files import FileDataset, open_dataset
 from tapetum.data.renamed import Renamed
-from tapetum.data.sequence import Samples, is_own_data, open_own_to_measure, open_samples
+from tapetum.data.sequence import IN_PYTHON, Samples, is_own_data, open_own_to_measure, open_samples
 from tapetum.data.splits import available
 from tapetum.evaluation.coco import detections_from_coco, truth_from_coco
 from tapetum.evaluation.detection import evaluate_detections
 from tapetum.models.sources import AUTO
 from tapetum.tasks import Measured, Watch
 from tapetum.tasks.detection import CAPS, Detection, caps
-from tapetum.training.run import read_run
+from tapetum.training.run import is_run, read_run
 
 
 def evaluate(
@@ -42,7 +43,8 @@ def evaluate(
     """Measure a run on a split of its own data, or on other data; or a published network on data.
 
     data: its classes must be among the model's, by name. weights, bar: as for `load`.
-    split: by default "test" where the dataset has one, else "val". precision: "auto" is fp32.
+    split: by default of the run's own data "test" where it has one, else "val", and all of other
+        data. precision: "auto" is fp32.
     max_dets: most detections a picture that count, by default COCO's number.
     save: a file for the predictions; those of detectors are COCO results, and evaluating them
         gives the same numbers.
@@ -127,14 +129,13 @@ def evaluation_dataset(
     need: what they must carry, one of `tapetum.data.dataset.NEEDS`. say: is told if the model may
     have learnt from them.
     """
-    if isinstance(data, str | Path):
+    if isinstance(data, str | Path) and not _is_own(run, str(data)):
         return open_dataset(data, split or "all", need=need)
-    if data is not None:
-        names = getattr(data, "classes", None) or read_run(run).classes
-        return open_samples(data, split or "all", names, need=need)
+    if data is not None and not isinstance(data, str | Path):
+        return _samples(run, data, split, need)
     record = read_run(run)
     if split is None and record.val is not None:
-        return open_dataset(record.val, "all", need=need)
+        return open_validation(Reading.of(record), need)[0]
     if is_own_data(record.data) and split is None:
         return open_own_to_measure(record.data, need=need)
     if not in_files(record.data):
@@ -149,6 +150,25 @@ def evaluation_dataset(
         if split == "val" and not record.validate:
             say("nothing was held out of this training: it may have seen these pictures")
     return FileDataset(annotations, split, need=need)
+
+
+def _is_own(run: Path, data: str) -> bool:
+    """Are these words for the data that the run learnt from and held pictures out of?"""
+    if not is_run(run):
+        return False
+    record = read_run(run)
+    return record.val is None and record.data == absolute(data)
+
+
+def _samples(run: Path, data: Samples, split: str | None, need: str) -> Dataset:
+    """Samples in Python. Those that a run learnt from, by their number, have a held-out part."""
+    record = read_run(run) if is_run(run) else None
+    names = getattr(data, "classes", None) or (record.classes if record else None)
+    if split is None and record is not None and record.data == IN_PYTHON:
+        counts = record.counts.get("pictures", {})
+        held_out = "val" in counts and sum(counts.values()) == len(data)
+        split = "val" if held_out else None
+    return open_samples(data, split or "all", names, need=need)
 
 
 def _named(error: TapetumError, file: str | Path) -> AnnotationError:

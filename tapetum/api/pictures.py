@@ -75,10 +75,10 @@ class Pictures:
         if in_files(reading.data):
             pictures = _of_files(reading, need, wish, names, progress, say)
         else:
-            refuse_words_for_files(reading, wish)
             pictures = _built_in(reading, need)
         if reading.validate and reading.val is not None:
-            pictures = replace(pictures, held=open_dataset(reading.val, "all", need=need))
+            held, words = open_validation(reading, need)
+            pictures = replace(pictures, held=held, words=(*pictures.words, *words))
         if pictures.held is not None and pictures.held.classes != pictures.training.classes:
             why = "its classes differ from those of the training data"
             raise UsageError(why, file=reading.val)
@@ -204,6 +204,16 @@ class InPython:
         if held.classes != training.classes:
             raise UsageError("its classes differ from those of the training data", file="val")
         return Pictures(training, held)
+
+
+def open_validation(reading: Reading, need: str) -> tuple[Dataset, list[str]]:
+    """All pictures of the place that is named for validation; how its files were read, in words."""
+    assert reading.val is not None
+    if not in_files(reading.val):
+        return open_dataset(reading.val, "all", need=need), []
+    own = replace(reading, data=reading.val, format=Reading.format)
+    annotations, words = annotations_of(own, need)
+    return FileDataset(annotations, "all", need=need), words
 
 
 def annotations_of(reading: Reading, need: str) -> tuple[Annotations, list[str]]:

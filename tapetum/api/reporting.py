@@ -16,7 +16,7 @@ from tapetum.base.memory import peak_memory
 from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.dataset import Dataset
 from tapetum.data.files import FileDataset
-from tapetum.data.sequence import IN_PYTHON, Samples
+from tapetum.data.sequence import IN_PYTHON, SampleDataset, Samples
 from tapetum.reporting import write_report
 from tapetum.reporting.gather import gather
 from tapetum.reporting.run import Run
@@ -115,7 +115,8 @@ def _judged_to_choose(
 def _split_name(dataset: Dataset, split: str) -> str:
     """Data and split, as in "photos/val"; what is drawn rather than read has no split in its
     name."""
-    return dataset.name if isinstance(dataset, FileDataset) else f"{dataset.name}/{split}"
+    named = isinstance(dataset, FileDataset | SampleDataset)
+    return dataset.name if named else f"{dataset.name}/{split}"
 
 
 def explainable(model: nn.Module) -> bool:
@@ -136,4 +137,4 @@ def _resources(history: list[dict[str, Any]]) -> dict[str, Any]:
         "waiting for data": f"{100 * waiting / seconds:.0f} %" if seconds else "-",
     }
     memory = peak_memory()
-    return found | ({"memory": str(memory)} if memory else {})
+    return found | ({"memory of this process": str(memory)} if memory else {})

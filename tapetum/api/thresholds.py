@@ -64,7 +64,7 @@ class Thresholds:
 def run_of(loaded: Loaded) -> Path | None:
     """The run folder of a checkpoint; None for published networks and checkpoints elsewhere."""
     inside = loaded.folder.resolve().parent
-    return loaded.folder.parent.parent if inside.name == FOLDER else None
+    return inside.parent if inside.name == FOLDER else None
 
 
 def chosen_thresholds(measured: DetectionMeasured) -> tuple[float, ...]:

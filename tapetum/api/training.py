@@ -9,7 +9,7 @@ from typing import Any
 from tapetum.api.jobs import make_job, start_from
 from tapetum.api.own import check_own, own_facts
 from tapetum.api.parts import read_parts
-from tapetum.api.pictures import InPython, Pictures, Reading, refuse_words_for_files
+from tapetum.api.pictures import InPython, Pictures, Reading, in_files, refuse_words_for_files
 from tapetum.api.planning import (
     chosen_arguments,
     chosen_settings,
@@ -72,7 +72,7 @@ def train(
     """Train `model` on `data`; the run folder `out`, which is returned, holds its checkpoints and
     numbers afterwards.
 
-    model: a name in `tapetum.models()`, or "FILE.py:FUNCTION" (docs/own_model.md).
+    model: a name that `tapetum models` lists, or "FILE.py:FUNCTION" (docs/own_model.md).
     data: a folder or file of annotations, the name of a built-in dataset ("scenes"),
         "FILE.py:FUNCTION", or samples: anything with a length that gives a `tapetum.Sample` by
         index. classes: of samples, their names by label, where the samples have no `classes`.
@@ -159,6 +159,8 @@ def resume(
 
     data, val: the samples, of a run on samples in Python.
     """
+    if data is None and val is not None:
+        raise UsageError("val: samples to validate on go with samples to learn from, in data")
     folder = Path(run)
     record = read_run(folder)
     runtime, changes = recorded_runtime(record.device, record.precision)
@@ -197,10 +199,11 @@ def plan(
     name = lasting_name(wish.model)
     task = TASKS[task_of(name)]
     reading = Reading(wish.data, wish.val, wish.format, wish.unlabelled, wish.validate)
+    if own is not None or not in_files(wish.data):
+        refuse_words_for_files(reading, wish.hold_out)
     if own is None:
         pictures = Pictures.open(reading, task.need, wish.hold_out, progress=progress, say=say)
     else:
-        refuse_words_for_files(reading, wish.hold_out)
         pictures = own.open(task.need, wish.validate)
     training = pictures.training
     size = chosen_size(task, name, training, wish.image_size)
@@ -250,8 +253,11 @@ def _watching(
     """Who watches: a bar, unless others are named, TensorBoard, and the functions to be called.
 
     Raises:
-        UsageError: TensorBoard is not installed.
+        UsageError: TensorBoard is not installed, or there will be no steps to watch.
     """
+    if not isinstance(job.model, Learns) and (observers or tensorboard or on_step or on_epoch):
+        why = f"{job.card.model} learns at one blow: there are no steps to watch"
+        raise UsageError(why, hint="without --tensorboard, observers, on_step and on_epoch")
     shown: list[Observer] = list(observers or ())
     if observers is None:
         shown.append(ConsoleObserver(metric=job.metric, evaluations=evaluation_steps(job)))

@@ -11,9 +11,10 @@ from typing import Any
 from tapetum.base.errors import UsageError
 from tapetum.base.own import own_function
 from tapetum.data.cache import CACHES
+from tapetum.data.files import SCENES
 from tapetum.data.formats import AUTO as RECOGNISED
 from tapetum.data.hold_out import HoldOut, parse_ratio
-from tapetum.models.sources import AUTO
+from tapetum.models.sources import AUTO, is_name
 from tapetum.training.run import read_run
 from tapetum.training.settings import Settings
 
@@ -99,7 +100,7 @@ def kept(wishes: Wishes) -> dict[str, Any]:
             model=str(own_function(wishes.model) or wishes.model),
             data=absolute(wishes.data),
             val=None if wishes.val is None else absolute(wishes.val),
-            weights=absolute(wishes.weights),
+            weights=wishes.weights if is_name(wishes.weights) else absolute(wishes.weights),
             group_by=None if wishes.group_by is None else _absolute_table(wishes.group_by),
         )
     )
@@ -109,6 +110,8 @@ def absolute(place: str) -> str:
     """A path that is there as an absolute one, so that it is found from anywhere; else as it is."""
     if (own := own_function(place)) is not None:
         return str(own)
+    if place.partition(":")[0] == SCENES:
+        return place
     return str(Path(place).resolve()) if Path(place).exists() else place
 
 
@@ -134,13 +137,12 @@ def _of_run(folder: Path) -> dict[str, Any]:
 def _on_top(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """Both, the new words winning; another way to say how long, or what to validate on, replaces
     the old one."""
-    for name in ("settings", "arguments"):
-        new = {**new, name: {**old.get(name, {}), **new.get(name, {})}}
     own = dict(old)
-    if "minutes" in new:
-        new["settings"] = {k: v for k, v in new["settings"].items() if k not in LENGTHS}
-    elif any(new["settings"].get(name) != old["settings"].get(name) for name in LENGTHS):
+    if "minutes" in new or any(name in new["settings"] for name in LENGTHS):
         own["minutes"] = None
+        own["settings"] = {k: v for k, v in old["settings"].items() if k not in LENGTHS}
+    for name in ("settings", "arguments"):
+        new = {**new, name: {**own.get(name, {}), **new.get(name, {})}}
     if "val" in new:
         own |= {"split_ratio": None, "group_by": None}
     elif "split_ratio" in new or "group_by" in new:

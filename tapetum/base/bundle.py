@@ -105,5 +105,5 @@ def _fingerprint(path: Path) -> dict[str, Any]:
 
 
 def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows flushes only what it may write
         os.fsync(file.fileno())

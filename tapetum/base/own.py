@@ -20,7 +20,7 @@ from tapetum.base.files import read_bytes
 from tapetum.base.limits import DEFAULT_LIMITS
 
 _WORDS = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)", re.DOTALL)
-_MODULE = "tapetum_own"
+OWN_MODULE = "tapetum_own"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Own:
         source = self._source()
         self._refuse_unnamed(source)
         folded = hashlib.sha256(str(self.file).encode() + b"\0" + source).hexdigest()
-        name = f"{_MODULE}_{self.file.stem}_{folded[:16]}"
+        name = f"{OWN_MODULE}_{self.file.stem}_{folded[:16]}"
         module = sys.modules.get(name) or self._run(name)
         function = getattr(module, self.function)
         if not callable(function):

@@ -6,8 +6,10 @@ import contextlib
 import ctypes
 import gc
 import hashlib
+import multiprocessing
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from tapetum.base.errors import UsageError
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_MOST_FILES = 65536
 _NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 
 
@@ -30,11 +33,24 @@ class Runtime:
     def autocast(self) -> contextlib.AbstractContextManager:
         """The context in which forward runs; float32 arithmetic where precision is "fp32"."""
         if self.precision == "fp32":
-            return contextlib.nullcontext()
+            return _full_digits() if self.device.type == "cuda" else contextlib.nullcontext()
         return torch.autocast(self.device.type, _DTYPES[self.precision])
 
     def __str__(self) -> str:
         return f"{self.device} {self.precision}"
+
+
+@contextlib.contextmanager
+def _full_digits() -> Iterator[None]:
+    """Inside, convolutions on a GPU keep float32's digits (cuDNN's default is TF32, with ten bits).
+
+    Matrix products do so by PyTorch's own default."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def choose_runtime(
@@ -44,7 +60,7 @@ def choose_runtime(
 
     "auto" precision means for training: bf16 where the processor computes in it, fp16 on CUDA GPUs
     that do not (before compute capability 8), else fp32. Prediction and evaluation stay in fp32
-    unless told otherwise.
+    unless told otherwise; the validations of a training are as the training, but for fp16.
 
     Raises:
         UsageError: an unknown name, or a device that this machine does not have.
@@ -118,6 +134,30 @@ def _cpu_flag(name: str) -> bool:
     }[name]
     function = getattr(torch.cpu, probe, None)
     return bool(function and function())
+
+
+def worker_start() -> str:
+    """How worker processes begin: "fork", with the memory of this one, on Linux whatever Python's
+    default is; else afresh, by "spawn" or "forkserver"."""
+    chosen = multiprocessing.get_start_method(allow_none=True)
+    return chosen or ("fork" if sys.platform == "linux" else "spawn")
+
+
+def allow_many_files() -> None:
+    """Raise this process's limit of open files as far as the system lets it: workers hand each
+    tensor over as a file of its own, and the usual 1024 are a few batches."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY or most > _MOST_FILES:
+        most = _MOST_FILES
+    if least < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (most, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+            )
 
 
 def generator(seed: int, *keys: int | str, device: str = "cpu") -> torch.Generator:

@@ -60,12 +60,13 @@ def evaluate(
         predictions: COCO results, as a list of detections
         kind: what the two files are compared by (default: bbox); a run knows its own
         max_dets: most detections a picture that count (default: 100; 20 for keypoints)
-        split: train, val, test or all (default: test where there is one, else val)
+        split: train, val, test or all (default: of the run's own data test, else val; of DATA all)
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto is fp32 here
-        save: write the predictions as JSON; those of detectors are COCO results
+        save: write the predictions as JSON; those of detectors are COCO results, of maps each
+            picture's mean IoU
         json: print JSON; for boxes with the keys AP AP50 AP75 APsmall ... ARlarge
     """
     from tapetum import api

@@ -98,17 +98,19 @@ def train(
             negative)
         cache: keep decoded pictures of the training, no larger than it needs them, from the second
             epoch on; for photos of many megapixels (default: off)
-        epochs: passes over the pictures (default: 40; 20 for classes, 60 for maps)
+        epochs: passes over the pictures (default: 40; 20 for classes and localization, 60 for maps)
         max_steps: stop after this many steps
         minutes: in place of epochs, about how long to train on this machine
-        image_size: short side in pixels that the model sees (default: 320 for boxes, 160 for
-            classes of photographs, small pictures as they are)
+        image_size: short side in pixels that the model sees (default: 320 for boxes, 128 for
+            localization, 160 for classes of photographs, small pictures as they are); for maps
+            the side of the windows that it learns from (default: 320 at most)
         batch_size: pictures a step (default: 4; 64 for classes, 16 for localization, 8 for maps)
         accumulate: split a step into parts to save memory (default: 1; doubles by itself where
             memory does not suffice)
         lr: peak learning rate (default: 0.0003)
         schedule: how it falls: cosine (default), linear, or constant
-        optimizer: adamw (default), adam, sgd, rmsprop, adadelta, muon or muon-norms
+        optimizer: adamw (default), adam, sgd, rmsprop, adadelta, muon, or airbench for the
+            model of that name
         weight_decay: decay of the weights (default: 0.05)
         warmup_steps: steps of linear warm-up (default: 100)
         clip_norm: largest norm of the gradient, 0 for none (default: 1)
@@ -128,62 +130,45 @@ def train(
         tensorboard: write RUN/tensorboard, too (pip install 'tapetum[tensorboard]')
         set_: more arguments of the model, as in fpn_channels=128
     """
+    said = dict(locals())  # before there is any other name
     from tapetum import api
 
     prepare_process()
     if resume is not None:
-        if model is not None or data is not None:
-            raise UsageError("--resume RUN stands alone: the run knows its model and data")
+        _refuse_beside_resume(said)
         folder = api.resume(resume, tensorboard=tensorboard, bar=download_bar, say=say)
     else:
         if from_ is None and (model is None or data is None):
             raise UsageError(
                 "train needs MODEL and DATA, --from RUN or --resume RUN", hint="--help"
             )
+        words = {name: said[name] for name in said.keys() - {"resume", "from_", "set_"}}
         folder = api.train(
-            model,
-            data,
-            out=out,
+            **words,
             like=from_,
-            val=val,
-            format=format,
-            split_ratio=split_ratio,
-            group_by=group_by,
-            unlabelled=unlabelled,
-            cache=cache,
-            image_size=image_size,
-            backbone=backbone,
-            weights=weights,
-            bar=download_bar,
             arguments=parse_pairs(set_),
-            augment=augment,
-            device=device,
-            precision=precision,
+            bar=download_bar,
             progress=progress,
             say=say,
-            minutes=minutes,
-            tensorboard=tensorboard,
-            epochs=epochs,
-            max_steps=max_steps,
-            batch_size=batch_size,
-            accumulate=accumulate,
-            lr=lr,
-            schedule=schedule,
-            optimizer=optimizer,
-            weight_decay=weight_decay,
-            warmup_steps=warmup_steps,
-            clip_norm=clip_norm,
-            ema_decay=ema_decay,
-            freeze=freeze,
-            layer_decay=layer_decay,
-            seed=seed,
-            workers=workers,
-            evaluate_every=evaluate_every,
-            save_seconds=save_seconds,
         )
     say(f"report: {api.report(folder, progress=progress, say=say)}")
     print(folder)
     return 0
+
+
+def _refuse_beside_resume(said: dict[str, Any]) -> None:
+    """A run goes on as it was begun: what cannot be changed is not silently ignored.
+
+    Raises:
+        UsageError: something was said beside --resume RUN.
+    """
+    free = ("resume", "tensorboard")
+    for name, value in said.items():
+        if name not in free and value is not None and value != ():
+            option = "--" + name.strip("_").replace("_", "-")
+            word = {"model": "MODEL", "data": "DATA"}.get(name, option)
+            hint = "the run knows it; train --from RUN begins anew with other words"
+            raise UsageError(f"--resume RUN stands alone, without {word}", hint=hint)
 
 
 def parse_pairs(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.memory import free_memory
 from tapetum.base.places import cache_folder
 from tapetum.base.progress import Say, silent
+from tapetum.base.runtime import worker_start
 from tapetum.data.dataset import Dataset
 from tapetum.data.packing import pack, unpack
 from tapetum.data.picture import Picture, Segment
@@ -130,12 +130,12 @@ def entry_key(dataset: Dataset, index: int, needed: int | None) -> str:
         ImageError, AnnotationError: as for `Dataset.picture`.
     """
     picture = dataset.picture(index)
-    code = getattr(dataset, "code", None)
+    code = getattr(dataset, "map_code", None)
     told = {
         "version": _VERSION,
         "needed": needed,
         "need": getattr(dataset, "need", ""),
-        "shift": getattr(dataset, "shift", 0),
+        "shift": getattr(dataset, "label_shift", 0),
         "name": picture.name,
         "size": picture.size,
         "files": [_status(picture.path), _status(picture.semantic)],
@@ -233,8 +233,7 @@ def _in_memory(dataset: Dataset) -> bool:
 
 def _started_afresh() -> bool:
     """Do worker processes begin without the memory of this one?"""
-    chosen = multiprocessing.get_start_method(allow_none=True)
-    return (chosen or multiprocessing.get_all_start_methods()[0]) != "fork"
+    return worker_start() != "fork"
 
 
 def _status(path: Path | None) -> tuple[str, int, int] | None:

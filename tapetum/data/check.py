@@ -1,7 +1,8 @@
 """Everything that is wrong with a dataset, by file and line or id. Nothing is changed.
 
-The same readers that training uses do the parsing, so what is found here is exactly what is left
-out there. `CODES` lists every code with its severity and meaning.
+The same readers that training uses do the parsing, so what they find here is exactly what is left
+out there; what only decoding shows stops a training at that picture. `CODES` lists every code with
+its severity and meaning.
 """
 
 from __future__ import annotations

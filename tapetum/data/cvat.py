@@ -53,7 +53,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     reading = _Reading(file, limits)
     for node in root.all("image"):
         reading.picture(node)
-    return reading.all_annotations()
+    return reading.annotations()
 
 
 def _refuse_others(root: Node, file: Path) -> None:
@@ -95,14 +95,14 @@ class _Reading(Gathered):
         for shape in node.children:
             self._shape(shape, number, size)
 
-    def all_annotations(self) -> Annotations:
+    def annotations(self) -> Annotations:
         """Things and tags."""
         for name in (name for tags in self.tags for name in tags if name):
             self.label(name)
         pictures, names = self.pictures()
         if any(self.tags):
             pictures = [_tagged(p, t, names) for p, t in zip(pictures, self.tags, strict=True)]
-        return self.annotations("cvat", pictures, names, self.file)
+        return self.finish("cvat", pictures, names, self.file)
 
     def _shape(self, node: Node, picture: int, size: Size | None) -> None:
         if node.tag in _NO_OBJECTS:

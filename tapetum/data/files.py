@@ -41,8 +41,9 @@ class FileDataset:
     name: folder and split. classes: names, by label. class_ids: the files' own ids of them.
     multilabel: False where the format gives each picture of the dataset one label.
     palette: (C, 3) uint8 colours of the classes in colour maps, else None.
-    records: what the files say of each picture. code: how they colour maps, if they do. shift: what
-    is added to the files' labels, 1 where class 0 is the background that they do not know.
+    records: what the files say of each picture. map_code: how they colour maps, if they do.
+    label_shift: what is added to the files' labels, 1 where class 0 is the background that they do
+    not know. limits: how large a picture may be.
     words: how the split was chosen. findings: of the whole dataset.
 
     Raises:
@@ -61,7 +62,7 @@ class FileDataset:
         annotations = narrowed(annotations, need)
         chosen = choose_split(annotations, split, hold_out=hold_out)
         self.records = tuple(p for p in chosen.pictures if p.there)
-        self.limits, self.code = limits, annotations.maps
+        self.limits, self.map_code = limits, annotations.maps
         self.left_out = len(chosen.pictures) - len(self.records)
         if not self.records:
             why = f"split {split!r} has no picture that is there ({self.left_out} are missing)"
@@ -69,8 +70,8 @@ class FileDataset:
         self.name = f"{annotations.root.resolve().name}/{chosen.name}"
         self.need = need
         self.classes, self.class_ids = annotations.classes, annotations.class_ids
-        self.shift = int(need == "semantic" and self.code is None)
-        if self.shift:
+        self.label_shift = int(need == "semantic" and self.map_code is None)
+        if self.label_shift:
             self._prepend_background(annotations)
         posed = need == "keypoints"
         self.keypoint_names = annotations.keypoint_names if posed else ()
@@ -107,7 +108,7 @@ class FileDataset:
             labels = [np.array(picture.shown, dtype=np.int64) for picture in self.records]
         else:
             labels = [picture.labels for picture in self.records]
-        counts = np.bincount(np.concatenate(labels) + self.shift, minlength=len(self.classes))
+        counts = np.bincount(np.concatenate(labels) + self.label_shift, minlength=len(self.classes))
         return counts.tolist()
 
     def picture(self, index: int) -> Picture:
@@ -122,8 +123,8 @@ class FileDataset:
         """What a sample of the picture carries, in the frame of its `size`."""
         if self.need == "labels":
             return Target(labels=torch.tensor(picture.shown, dtype=torch.int64))
-        if self.need == "semantic" and picture.semantic is not None and self.code is not None:
-            return Target(semantic=read_semantic(picture, self.code, size, self.limits))
+        if self.need == "semantic" and picture.semantic is not None and self.map_code is not None:
+            return Target(semantic=read_semantic(picture, self.map_code, size, self.limits))
         picture = settle_in(picture, size)
         if self.need == "semantic":
             return Target(semantic=paint_semantic(picture, size.size))

@@ -83,7 +83,8 @@ CODES: dict[str, tuple[str, str]] = {
     **{code: ("warning", meaning) for code, meaning in _WARNINGS.items()},
     **{code: ("info", meaning) for code, meaning in _NOTES.items()},
 }
-"""code -> (severity, meaning). An error is left out, a warning is used as it is, info is normal."""
+"""code -> (severity, meaning). An entry with an error is left out, and a picture with one that only
+decoding shows stops a training; a warning is used as it is, info is normal."""
 
 
 @dataclass

@@ -71,11 +71,15 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
             reading.file(name)
     if not reading.table.heads:
         raise AnnotationError("no annotations", file=path, hint=f"needs {LOOKED_FOR}")
-    return reading.annotations("labelme", *reading.pictures(), ".")
+    return reading.annotations()
 
 
 class _Reading(Gathered):
     """Files read one by one into a table."""
+
+    def annotations(self) -> Annotations:
+        """All that was read."""
+        return self.finish("labelme", *self.pictures(), ".")
 
     def __init__(self, root: Path, limits: Limits) -> None:
         super().__init__(root, limits)

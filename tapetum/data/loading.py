@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import DataLoader
 
-from tapetum.base.errors import TapetumError
-from tapetum.base.runtime import generator
+from tapetum.base.errors import TapetumError, UsageError
+from tapetum.base.own import OWN_MODULE
+from tapetum.base.runtime import allow_many_files, generator, worker_start
 from tapetum.data.dataset import Dataset
 from tapetum.data.transforms.change import Moment, Transform
 from tapetum.structures import Sample
@@ -64,7 +65,13 @@ def training_batches(
 
     A picture that cannot be read raises its own TapetumError here, with the file's name, also when
     a worker process met it.
+
+    Raises:
+        UsageError: workers that begin afresh cannot be given the dataset.
     """
+    if workers:
+        allow_many_files()
+        _refuse_unsendable(dataset)
     with warnings.catch_warnings():
         # More processes than cores may be what a user wants: they wait for disks, too.
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
@@ -74,6 +81,7 @@ def training_batches(
             num_workers=workers,
             collate_fn=list,
             worker_init_fn=_start_worker,
+            multiprocessing_context=worker_start() if workers else None,
             prefetch_factor=2 if workers else None,
         )
         batches = iter(loader)
@@ -126,6 +134,14 @@ def _unwrap(item: Sample | TapetumError) -> Sample:
     if isinstance(item, TapetumError):
         raise item
     return item
+
+
+def _refuse_unsendable(dataset: Dataset) -> None:
+    """Where workers begin afresh they import what they are sent, which one's own file is not."""
+    samples = getattr(dataset, "samples", None)
+    if worker_start() != "fork" and type(samples).__module__.startswith(OWN_MODULE):
+        why = "its samples cannot be sent to worker processes, which begin afresh on this system"
+        raise UsageError(why, file=dataset.name, hint="--workers 0")
 
 
 def _start_worker(_: int) -> None:

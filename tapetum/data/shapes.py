@@ -55,7 +55,7 @@ class Gathered:
         order = np.array([names.index(name) for name in self._classes], dtype=np.int64)
         return self.table.pictures(self.log, order), names
 
-    def annotations(
+    def finish(
         self, format: str, pictures: Sequence[Picture], names: Sequence[str], file: Path | str
     ) -> Annotations:
         """All that was read. file: where shapes that are no objects are said to be."""

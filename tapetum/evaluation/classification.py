@@ -86,6 +86,7 @@ def evaluate_classes(
         raise ValueError(f"truth: expected ({count},) integers, got {truth.shape} {truth.dtype}")
     if count and not (truth.min() >= 0 and truth.max() < classes):
         raise ValueError(f"truth: expected labels from 0 to {classes - 1}")
+    truth = truth.astype(np.int64)
     predicted = scores.argmax(axis=1) if count else np.zeros(0, np.int64)
     confusion = np.bincount(truth * classes + predicted, minlength=classes**2)
     confusion = confusion.reshape(classes, classes).astype(np.int64)

@@ -206,6 +206,20 @@ def _check_header(path: Path, limits: Limits) -> None:
             raise CheckpointError("not a name for a weight", file=path, where=name[:80])
 
 
+def refuse_unsavable(model: nn.Module) -> None:
+    """Look before hours are spent at whether the weights could be saved, and read again.
+
+    Raises:
+        CheckpointError: one has a name that no checkpoint may have, or is not finite.
+    """
+    state = model.state_dict()
+    for name in state:
+        if not _NAME.fullmatch(name):
+            hint = "letters, digits, _ and - (of modules in a ModuleDict, too)"
+            raise CheckpointError("not a name for a weight", where=name[:80], hint=hint)
+    refuse_non_finite(state, "the new model")
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):

@@ -142,7 +142,9 @@ def _nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
     """Masks (N, H, W) of any dtype brought to `size`; every pixel keeps a value that was there."""
     if masks.shape[-2:] == size or not len(masks):
         return masks.new_zeros(len(masks), *size) if not len(masks) else masks
-    return F.interpolate(masks[None].to(torch.uint8), size, mode="nearest")[0].to(masks.dtype)
+    # Numbers of pixels may be any until somebody has checked them; float32 holds them to 2**24.
+    carrier = torch.uint8 if masks.dtype in (torch.bool, torch.uint8) else torch.float32
+    return F.interpolate(masks[None].to(carrier), size, mode="nearest")[0].to(masks.dtype)
 
 
 def boxes_to_original(boxes: Tensor, size: tuple[int, int], original: tuple[int, int]) -> Tensor:

@@ -38,9 +38,10 @@ def predict(
     assert isinstance(model, nn.Module)
     if batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}")
-    runtime = runtime or Runtime(_device(model))
-    if _device(model).type != runtime.device.type:
-        raise ValueError(f"model: expected on {runtime.device}, got on {_device(model)}")
+    lies_on = _device(model)
+    runtime = runtime or Runtime(lies_on or torch.device("cpu"))
+    if lies_on is not None and lies_on.type != runtime.device.type:
+        raise ValueError(f"model: expected on {runtime.device}, got on {lies_on}")
     found: dict[int, Prediction] = {}
     waiting: dict[tuple[int, ...], list[tuple[int, Batch]]] = {}
     with undisturbed(model):
@@ -91,7 +92,8 @@ def _answer(
         with runtime.autocast():
             raw = model(batch.pixels, batch.sizes)
         predictions = model.decode(raw, batch)
-    return dict(zip(indices, map(_ordinary, predictions), strict=True))
+    predictions.reverse()  # each is let go as soon as it is copied: masks of large pictures
+    return {index: _ordinary(predictions.pop()) for index in indices}
 
 
 def _ordinary(prediction: Prediction) -> Prediction:
@@ -99,8 +101,8 @@ def _ordinary(prediction: Prediction) -> Prediction:
     objects = prediction.objects
     if objects is not None:
         objects = Objects(
-            boxes=objects.boxes.cpu().clone(),
-            labels=objects.labels.cpu().clone(),
+            boxes=objects.boxes.to("cpu", copy=True),
+            labels=objects.labels.to("cpu", copy=True),
             scores=_copy(objects.scores),
             masks=_copy(objects.masks),
             keypoints=_copy(objects.keypoints),
@@ -115,10 +117,10 @@ def _ordinary(prediction: Prediction) -> Prediction:
 
 
 def _copy(value: Tensor | None) -> Tensor | None:
-    return None if value is None else value.cpu().clone()
+    return None if value is None else value.to("cpu", copy=True)
 
 
-def _device(model: nn.Module) -> torch.device:
+def _device(model: nn.Module) -> torch.device | None:
     # A model that is fitted may have learnt nothing but buffers, one of one's own nothing at all.
     weight = next(chain(model.parameters(), model.buffers()), None)
-    return torch.device("cpu") if weight is None else weight.device
+    return None if weight is None else weight.device

@@ -111,6 +111,11 @@ def source_of(wanted: str, model: str, arguments: Mapping[str, Any]) -> Source |
     return Source(wanted)
 
 
+def is_name(wanted: str) -> bool:
+    """Are these words of ours for weights, whatever files there are?"""
+    return wanted in (AUTO, NONE) or published(wanted) is not None
+
+
 def network(name: str) -> Published | None:
     """The published network of that name: torchvision's, or ours of the model."""
     first = (entry for entry in PUBLISHED if entry.model == name)

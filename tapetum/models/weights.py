@@ -7,6 +7,7 @@ nothing but tensors.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,11 +179,15 @@ def _other_channels(kernel: Tensor, channels: int) -> Tensor:
     return mean.repeat(1, channels, 1, 1)
 
 
-def _resized_positions(positions: Tensor, count: int, lead: int) -> Tensor:
-    """(1, lead + old * old, width) to (1, count, width), bicubic over the grid (Dosovitskiy et al.
-    2021, section 3.2, resize them for larger pictures, too)."""
-    old, new = round((positions.shape[1] - lead) ** 0.5), round((count - lead) ** 0.5)
-    grid = positions[:, lead:].reshape(1, old, old, -1).permute(0, 3, 1, 2)
+def _resized_positions(positions: Tensor, count: int, lead: int) -> Tensor | None:
+    """(1, led + old * old, width) to (1, count, width), bicubic over the grid (Dosovitskiy et al.
+    2021, section 3.2, resize them for larger pictures, too). What leads there and here goes along;
+    None where it is needed here and not there."""
+    old, new = math.isqrt(positions.shape[1]), math.isqrt(count - lead)
+    led = positions.shape[1] - old * old
+    if led < lead:
+        return None
+    grid = positions[:, led:].reshape(1, old, old, -1).permute(0, 3, 1, 2)
     resized = F.interpolate(grid.float(), (new, new), mode="bicubic", align_corners=False)
     flat = resized.permute(0, 2, 3, 1).reshape(1, new * new, -1)
     return torch.cat((positions[:, :lead].float(), flat), dim=1)

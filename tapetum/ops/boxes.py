@@ -132,7 +132,8 @@ def _pairwise(
         return function(boxes1, boxes2)
     if len(boxes1) * len(boxes2) <= _PAIRS:
         return function(boxes1, boxes2)
-    result = boxes1.new_empty(len(boxes1), len(boxes2))
+    dtype = torch.promote_types(boxes1.dtype, boxes2.dtype)
+    result = boxes1.new_empty(len(boxes1), len(boxes2), dtype=dtype)
     step = max(1, _PAIRS // len(boxes2))
     for start in range(0, len(boxes1), step):
         result[start : start + step] = function(boxes1[start : start + step], boxes2)

@@ -18,7 +18,8 @@ def match_boxes(iou: Tensor, high: float, low: float, allow_low_quality: bool = 
     most (the first of equals) if that IoU is >= `high`, and is background below `low`. With
     `allow_low_quality` the candidates that overlap a truth most, all of them where several are
     equal, keep the truth that they themselves overlap most, however low (Ren et al. 2015,
-    section 3.1.2). No truth at all: everything is background.
+    section 3.1.2), if they overlap it at all (for a truth that touches none, torchvision takes all
+    candidates). No truth at all: everything is background.
 
     Raises:
         ValueError: `iou` is not a matrix, or `low` > `high`.
@@ -34,7 +35,7 @@ def match_boxes(iou: Tensor, high: float, low: float, allow_low_quality: bool = 
     trusted = overlap >= high
     if allow_low_quality:
         best = iou.max(dim=1, keepdim=True).values  # (M, 1)
-        trusted = trusted | (iou == best).any(dim=0)
+        trusted = trusted | ((iou == best) & (best > 0)).any(dim=0)
     return torch.where(trusted, nearest, matches)
 
 

@@ -87,12 +87,10 @@ class Objects:
         """All things of several in one. A field must be present in all of them or in none."""
         if not parts:
             return Objects.empty()
-        joined: dict[str, Tensor] = {}
-        for name in parts[0]._tensors():
-            joined[name] = torch.cat([part._tensors()[name] for part in parts])
-        if any(set(part._tensors()) != set(joined) for part in parts):
-            named = [sorted(part._tensors()) for part in parts]
+        named = [sorted(part._tensors()) for part in parts]
+        if any(names != named[0] for names in named):
             raise ValueError(f"cat: all parts need the same fields, got {named}")
+        joined = {name: torch.cat([part._tensors()[name] for part in parts]) for name in named[0]}
         whole = all(part.ids is not None for part in parts)
         ids = tuple(i for part in parts for i in part.ids or ()) if whole else None
         return Objects(**joined, ids=ids)

@@ -162,7 +162,7 @@ class Detection:
                 annotation["segmentation"] = [box_outline(*annotation["bbox"])]
         truth = truth_from_coco(content, self.kind)
         detections = detections_from_coco(found, truth, self.kind)
-        limits = caps(max_dets or CAPS[self.kind], self.kind)
+        limits = caps(CAPS[self.kind] if max_dets is None else max_dets, self.kind)
         result = evaluate_detections(truth, detections, limits, kind=self.kind)
         beside = None
         if self.kind != "bbox":

@@ -22,6 +22,8 @@ from tapetum.structures import Model, Prediction, Target
 from tapetum.tasks.task import Names, Thing, Watch, batches
 
 IGNORE = 255
+MAP = "-map"
+"""Ends the name of the drawing that holds the class numbers."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,10 @@ class Segmentation:
     def draw(
         self, picture: Tensor, prediction: Prediction, names: Names, threshold: float
     ) -> dict[str, Image.Image]:
-        """The picture with the classes laid over it, and "-map": the class numbers as a PNG."""
+        """The picture with the classes laid over it, and MAP: the class numbers as a PNG."""
         semantic = _map(prediction)
         numbers = Image.fromarray(semantic.to(torch.uint8).numpy())
-        return {"": draw_semantic(picture, semantic, names.classes), "-map": numbers}
+        return {"": draw_semantic(picture, semantic, names.classes), MAP: numbers}
 
     def things(self, prediction: Prediction, names: Names) -> list[Thing]:
         """The pixels of each class, the class with the most pixels first."""

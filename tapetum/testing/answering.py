@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tapetum.base.errors import CheckpointError
+from tapetum.models.checkpoint import refuse_unsavable
 from tapetum.models.predict import predict
 from tapetum.structures import TASKS, Batch, Fits, Learns, Prediction
 from tapetum.testing.compare import difference
@@ -204,6 +206,10 @@ def saves_and_loads(subject: Subject) -> None:
     first, second = subject.build(seed=0), subject.build(seed=1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
+        try:
+            refuse_unsavable(first)
+        except CheckpointError as error:
+            expect(False, str(error), error.hint or "")
         dense = {key: value.contiguous() for key, value in first.state_dict().items()}
         save_file(dense, path)
         second.load_state_dict(load_file(path))

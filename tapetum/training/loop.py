@@ -180,7 +180,7 @@ def _next_row(
     row = {
         "event": "step",
         "step": state.step,
-        "epoch": round(state.step / plan.steps_per_epoch, 4),
+        "epoch": state.step / plan.steps_per_epoch,  # whole exactly where an epoch ends
         "loss": step.total,
         "losses": step.losses,
         "lr": rate,

@@ -87,6 +87,11 @@ def refuse_used(folder: Path) -> None:
         raise UsageError("exists already and is not empty", file=folder, hint=hint)
 
 
+def is_run(folder: Path) -> bool:
+    """Is there a run in this folder?"""
+    return (folder / FILE).is_file()
+
+
 def read_run(folder: Path) -> RunRecord:
     """The record of a run folder.
 

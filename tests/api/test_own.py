@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tapetum import api
 from tapetum.api.loaded import load
 from tapetum.api.own import DIGEST, check_own, own_facts
 from tapetum.base.bundle import write_bundle
@@ -211,3 +212,22 @@ def test_the_digest_is_recorded(file: Path) -> None:
     assert own_facts(f"{file}:build") == {DIGEST: own.digest()}
     assert len(own.digest()) == 64
     assert own_facts("retinanet") == {}
+
+
+def test_weights_that_could_not_be_saved_are_refused_at_once(tmp_path: Path) -> None:
+    """Not after hours, and not when they are to be read again."""
+    (tmp_path / "odd.py").write_text(
+        "import torch\nfrom tapetum.models.classification.linear import LinearClassifier, linear\n"
+        "def named(classes: int = 2) -> LinearClassifier:\n"
+        "    model = linear(classes=classes, image_size=8)\n"
+        "    model.parts = torch.nn.ModuleDict({'stop sign': torch.nn.Linear(2, 2)})\n"
+        "    return model\n"
+        "def endless(classes: int = 2) -> LinearClassifier:\n"
+        "    model = linear(classes=classes, image_size=8)\n"
+        "    model.register_buffer('mask', torch.full((2,), -float('inf')))\n"
+        "    return model\n"
+    )
+    for name, words in (("named", "stop sign.*not a name"), ("endless", "mask: .*not finite")):
+        with pytest.raises(CheckpointError, match=words):
+            api.train(f"{tmp_path / 'odd.py'}:{name}", "scenes", out=tmp_path / "run", max_steps=1)
+        assert not (tmp_path / "run").exists()

@@ -126,21 +126,24 @@ def test_a_wish_without_use_is_refused(photos: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "wish", "words"),
+    ("asked", "words"),
     [
-        ({}, HoldOut(), "--split-ratio or --group-by is for pictures in files"),
-        ({"format": "coco"}, None, "--format is for pictures in files"),
-        ({"unlabelled": "skip"}, None, "--unlabelled is for pictures in files"),
+        ({"split_ratio": "0.2"}, "--split-ratio or --group-by is for pictures in files"),
+        ({"format": "coco"}, "--format is for pictures in files"),
+        ({"unlabelled": "skip"}, "--unlabelled is for pictures in files"),
     ],
 )
-def test_what_is_for_files_is_refused_of_others(
-    asked: dict[str, str], wish: HoldOut | None, words: str
-) -> None:
+def test_what_is_for_files_is_refused_of_others(asked: dict[str, str], words: str) -> None:
     with pytest.raises(UsageError, match=f"scenes: {words}"):
-        Pictures.open(Reading("scenes", **asked), "boxes", wish)
-    options = asked or {"split_ratio": "0.2"}
+        api.train("retinanet", "scenes", weights="none", **asked)
     with pytest.raises(UsageError, match=f"samples in Python: {words}"):
-        api.train("retinanet", open_dataset("scenes", "train"), weights="none", **options)
+        api.train("retinanet", open_dataset("scenes", "train"), weights="none", **asked)
+
+
+def test_a_run_that_recorded_such_words_still_opens() -> None:
+    """It was made before they were refused, and they never had any effect."""
+    pictures = Pictures.open(Reading("scenes", format="coco", unlabelled="skip"), "boxes")
+    assert len(pictures.training) > 0
 
 
 def test_validation_data_of_its_own_leaves_all_others_for_training(
@@ -210,3 +213,22 @@ def test_a_damaged_list_of_splits_is_one_line(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('{"schema": "tapetum.splits/1", "val": ["a.png"]}')
     with pytest.raises(CheckpointError, match=r"splits.json: train: expected a list of names"):
         read_parts(tmp_path)
+
+
+def test_bare_pictures_are_skipped_in_validation_data_too(photos: Path, tmp_path: Path) -> None:
+    other = make_photos(tmp_path / "other", 10, 40)  # every fifth shows nothing
+    reading = Reading(str(photos), val=str(other), unlabelled="skip")
+    pictures = Pictures.open(reading, "boxes")
+    assert pictures.held is not None
+    assert len(pictures.held) == 8
+    assert "2 of them have no labels and are left out, as --unlabelled skip asks" in pictures.words
+
+
+def test_the_runs_own_data_by_name_is_what_it_held_out(photos: Path, tmp_path: Path) -> None:
+    run = api.train("retinanet", photos, out=tmp_path / "run", group_by="^(.+)_", **QUICK)
+    own, named, every = (
+        evaluation_dataset(run, data, split, "boxes")
+        for data, split in ((None, None), (photos, None), (photos, "all"))
+    )
+    assert names(named) == names(own)
+    assert names(own) < names(every)

@@ -120,3 +120,33 @@ def test_a_run_of_a_file_remembers_it(tmp_path: Path, monkeypatch: pytest.Monkey
     for act in (lambda: tapetum.resume(run, SAMPLES, val=HELD), lambda: tapetum.load(run)):
         with pytest.raises(TapetumError, match="the file of its model is gone"):
             act()
+
+
+def test_a_run_is_measured_on_what_it_held_out(tmp_path: Path) -> None:
+    """Of the samples that it was given, again: not on those that it learnt by heart."""
+    run = tapetum.train(
+        "linear", SAMPLES, classes=NAMES, out=tmp_path / "run", max_steps=2, **QUICK
+    )
+    told: list[str] = []
+    tapetum.evaluate(run, SAMPLES, say=told.append)
+    tapetum.evaluate(run, SAMPLES, split="all", say=told.append)
+    tapetum.evaluate(run, HELD, say=told.append)
+    assert [line.partition(";")[0] for line in told] == [
+        "samples/val: 2 pictures",
+        "samples: 24 pictures",
+        "samples: 8 pictures",
+    ]
+
+
+def test_validation_samples_go_with_training_ones(tmp_path: Path) -> None:
+    run = tapetum.train(
+        "linear", SAMPLES, classes=NAMES, out=tmp_path / "run", max_steps=2, **QUICK
+    )
+    with pytest.raises(UsageError, match="go with samples to learn from"):
+        tapetum.resume(run, val=HELD)
+
+
+def test_what_learns_at_one_blow_has_no_steps_to_watch(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no steps to watch"):
+        tapetum.train("knn", SAMPLES, classes=NAMES, out=tmp_path / "run", on_step=print)
+    assert not (tmp_path / "run").exists()

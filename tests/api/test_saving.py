@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from tapetum import api
+from tapetum.api.answers import _output_names
 from tapetum.api.choosing import nms_at
 from tapetum.api.loaded import Loaded
 from tapetum.base.errors import UsageError
@@ -213,3 +214,13 @@ def test_pictures_of_one_name_lose_nothing(detector: Fixed, tmp_path: Path) -> N
     for kind in ("yolo", "voc"):
         with pytest.raises(UsageError, match="would share one file of labels"):
             api.predict_files(detector, files, out=tmp_path / "out", save=[kind])
+
+
+def test_names_differ_before_their_suffix() -> None:
+    """Crops and maps have a suffix of their own."""
+    files = [Path(name) for name in ("a/x.jpg", "b/x.png", "x-map.png", "X.webp", "y.png")]
+    names = _output_names(files)
+    stems = [Path(name).stem.casefold() for name in names]
+    assert names[0] == "x.jpg"
+    assert names[-1] == "y.png"
+    assert len({*stems, *(f"{stem}-map" for stem in stems)}) == 2 * len(files)

@@ -103,3 +103,29 @@ def test_runs_get_a_folder_of_their_own(tmp_path: Path, monkeypatch: pytest.Monk
     assert default_folder("my.py:build", "data.py:make") == Path("runs/my-data")
     run = api.train("linear", "scenes:clutter", epochs=1, batch_size=4, **QUICK)
     assert run == Path("runs/linear-scenes")
+
+
+@pytest.mark.parametrize("length", ["epochs", "max_steps"])
+def test_a_new_length_is_the_only_one(tmp_path: Path, length: str) -> None:
+    run = tmp_path / "run"
+    api.train("linear", "scenes", out=run, epochs=1, max_steps=1, **QUICK)
+    settings = wishes(run, {"settings": {length: 9}}).settings
+    assert {name: settings.get(name) for name in ("epochs", "max_steps")} == {
+        "epochs": None,
+        "max_steps": None,
+        length: 9,
+    }
+    with pytest.raises(UsageError, match="both say how long"):
+        wishes(run, {"minutes": 2.0, "settings": {length: 9}})
+
+
+def test_words_of_ours_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a file or folder of that name lies."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("scenes", "resnet18", "auto", "mine"):
+        Path(name).mkdir()
+    for weights, stored in (("resnet18", "resnet18"), ("auto", "auto"), ("mine", "/mine")):
+        said = kept(Wishes("m", "scenes", weights=weights))
+        assert said["data"] == "scenes"
+        assert said["weights"].endswith(stored)
+        assert Path(said["weights"]).is_absolute() == (weights == "mine")

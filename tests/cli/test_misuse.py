@@ -10,6 +10,7 @@ WRONG = {
     "no data": ("train", "retinanet"),
     "no such data": ("train", "retinanet", "nowhere"),
     "resume with a model": ("train", "retinanet", "scenes", "--resume", "x"),
+    "resume with another length": ("train", "--resume", "x", "--epochs", "80"),
     "negative rate": ("train", "retinanet", "scenes", "--lr", "-1"),
     "unknown optimizer": ("train", "retinanet", "scenes", "--optimizer", "lion"),
     "unknown backbone": ("train", "retinanet", "scenes", "--backbone", "vgg"),

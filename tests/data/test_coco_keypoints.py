@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -272,3 +273,13 @@ def test_the_reference_takes_truth_and_results_with_keypoints(shared_data, capsy
     evaluation.summarize()
     assert evaluation.stats[5] == pytest.approx(1.0)  # recall
     capsys.readouterr()
+
+
+def test_results_leave_the_prediction_as_it_was():
+    """Also in float64, where NumPy and PyTorch could share the numbers."""
+    found = found_things()
+    found = replace(found, objects=found.objects.with_(boxes=found.objects.boxes.double()))
+    records = [bare_picture("a", None, 7, (40, 60))]
+    first, second = (results_list([found], records, [5, 9]) for _ in range(2))
+    assert first == second
+    assert first[0]["bbox"] == [2, 3, 3, 6]

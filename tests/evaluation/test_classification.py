@@ -158,3 +158,11 @@ def test_what_cannot_be_is_refused(scores: Any, truth: Any, message: str) -> Non
 def test_multilabel_truth_is_bool() -> None:
     with pytest.raises(ValueError, match="bool"):
         evaluate_multilabel(np.zeros((1, 2)), np.zeros((1, 2)), names(2))
+
+
+def test_labels_in_bytes_count_as_others() -> None:
+    """3 x 100 is more than a byte holds."""
+    scores, truth = drawn(5, 300, 100)
+    found, wanted = (evaluate_classes(scores, t, names(100)) for t in (truth.astype("u1"), truth))
+    assert np.array_equal(found.confusion, wanted.confusion)
+    assert found.stats == wanted.stats

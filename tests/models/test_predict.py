@@ -122,3 +122,21 @@ def test_errors_say_what_was_expected() -> None:
         predict(Mean(), pictures(), runtime=Runtime(torch.device("cuda")))
     with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
         predict(Mean(), pictures(), batch_size=0)
+
+
+def test_a_model_without_weights_lies_on_no_device() -> None:
+    """There is nothing to check, and it answers under whatever runtime is asked for."""
+
+    class Bare(Mean):
+        def __init__(self) -> None:
+            super().__init__()
+            del self.scale
+
+        def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
+            return Preparation(min_size=32, max_size=64)(pictures, targets, torch.zeros(()))
+
+        def forward(self, pixels: Tensor, sizes: Tensor) -> Raw:
+            return Raw(pixels.sum((1, 2, 3)))
+
+    for runtime in (None, Runtime(torch.device("cpu")), Runtime(torch.device("meta"))):
+        assert len(predict(Bare(), pictures(), runtime=runtime)) == len(SIZES)

@@ -255,3 +255,14 @@ def test_other_kinds_of_files(tmp_path: Path, name: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such file"):
         read_weights(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "fits"), [("token", "average", True), ("average", "token", False)]
+)
+def test_positions_with_and_without_a_class_token(there: str, here: str, fits: bool) -> None:
+    small = {"classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
+    source = MODELS["vit_b_16"](image_size=16, pool=there, **small)
+    goal = MODELS["vit_b_16"](image_size=32, pool=here, **small)
+    result = transfer(goal, source.state_dict(), "x.safetensors")
+    assert ("backbone.positions" in [row[0] for row in result.resized]) == fits

@@ -26,7 +26,7 @@ def define(iou: list[list[float]], high: float, low: float, allow_low_quality: b
     answer = []
     for column in zip(*iou, strict=True):
         nearest = column.index(max(column))
-        is_best = any(value == max(row) for value, row in zip(column, iou, strict=True))
+        is_best = any(0 < value == max(row) for value, row in zip(column, iou, strict=True))
         if max(column) >= high or (allow_low_quality and is_best):
             answer.append(nearest)
         else:

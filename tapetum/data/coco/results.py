@@ -54,7 +54,7 @@ def results_list(
 def _entries(found: Objects, kind: str) -> list[dict[str, Any]]:
     """What each object contributes."""
     if kind == "bbox":
-        corners = found.boxes.detach().cpu().double().numpy()  # (N, 4) x1 y1 x2 y2
+        corners = found.boxes.detach().cpu().double().numpy().copy()  # (N, 4) x1 y1 x2 y2
         corners[:, 2:] -= corners[:, :2]
         return [{"bbox": xywh} for xywh in corners.tolist()]
     if kind == "segm":

@@ -18,6 +18,9 @@ from tapetum.models.pictures import (
 )
 from tapetum.structures import Batch, Target
 
+_SHRINKS = 64
+"""Pixels of a side that become one, up to which CUDA can average them."""
+
 
 @dataclass(frozen=True)
 class SquarePreparation:
@@ -85,6 +88,13 @@ class SquarePreparation:
         size = (self.size, self.size)
         if picture.shape[-2:] == size:
             return picture
-        return F.interpolate(
-            picture[None], size, mode="bilinear", align_corners=False, antialias=self.antialias
-        )[0]
+        # CUDA's antialiasing has no room for the many pixels that make one of a thumbnail.
+        fits = max(picture.shape[-2:]) <= _SHRINKS * self.size or not picture.is_cuda
+        found = F.interpolate(
+            picture[None] if fits else picture[None].cpu(),
+            size,
+            mode="bilinear",
+            align_corners=False,
+            antialias=self.antialias,
+        )
+        return found[0].to(picture.device)

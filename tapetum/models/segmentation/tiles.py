@@ -32,20 +32,14 @@ def forward_tiles(
         for row, high in down
         for column, wide in across
     ]
-    return torch.cat([_blend(network, picture, windows) for picture in pixels.split(1)])
-
-
-def _blend(
-    network: Callable[[Tensor], Tensor], picture: Tensor, windows: list[tuple[slice, slice, Tensor]]
-) -> Tensor:
-    """Maps (1, C, H, W) of a picture (1, 3, H, W); windows: rows, columns and shares (h, w)."""
     blended: Tensor | None = None
-    for row, column, share in windows:
-        found = network(picture[:, :, row, column])  # (1, C, h, w)
-        found = found.to(torch.promote_types(found.dtype, torch.float32))
-        if blended is None:
-            blended = found.new_zeros(*found.shape[:2], *picture.shape[2:])
-        blended[:, :, row, column] += found * share.to(found)
+    for index, picture in enumerate(pixels.split(1)):
+        for row, column, share in windows:
+            found = network(picture[:, :, row, column])[0]  # (C, h, w)
+            found = found.to(torch.promote_types(found.dtype, torch.float32))
+            if blended is None:
+                blended = found.new_zeros(len(pixels), len(found), *sides)
+            blended[index, :, row, column] += found * share.to(found)
     assert blended is not None
     return blended
 

@@ -2,7 +2,9 @@
 
 What a network says of a pixel depends a little on how the picture lies. Where all ways of lying
 are equally likely (mirrored for streets, all eight for what has no up or down), their mean is
-nearer the truth than any of them. It costs as many predictions as there are views.
+usually nearer the truth than one of them. It costs as many predictions as there are views.
+Source: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
+networks", 2012, section 4.1 (ten views of a picture, there for its class).
 """
 
 from __future__ import annotations
