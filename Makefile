@@ -1,5 +1,7 @@
 # Two commands from a fresh clone: `make demo` and `make test`. Each makes its own .venv.
+# On Linux without a GPU TORCH_INDEX=https://download.pytorch.org/whl/cpu saves gigabytes of CUDA.
 PYTHON ?= python3
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -26,7 +28,8 @@ format: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[dev]"
 	touch $@
 
 clean:

@@ -142,7 +142,8 @@ def train(
             raise UsageError(
                 "train needs MODEL and DATA, --from RUN or --resume RUN", hint="--help"
             )
-        words = {name: said[name] for name in said.keys() - {"resume", "from_", "set_"}}
+        apart = ("resume", "from_", "set_")
+        words = {name: value for name, value in said.items() if name not in apart}
         folder = api.train(
             **words,
             like=from_,

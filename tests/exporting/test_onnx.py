@@ -239,6 +239,14 @@ def test_classifiers_of_small_pictures_keep_their_size(tmp_path: Path) -> None:
     assert about["graphs"]["model"]["shape"][2:] == [32, 32]
 
 
+def test_pictures_that_are_too_small_for_a_graph_are_a_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--sizes.*32 pixels once prepared.*64 or more"):
+        api.export(
+            make_run("unet", tmp_path / "run"), out=tmp_path / "o", sizes=((32, 48), (48, 32))
+        )
+    assert not (tmp_path / "o").exists()
+
+
 def test_keypoints_elsewhere_are_counted_over_all_objects() -> None:
     """Thirteen of seventeen at another place, of each object."""
     count = 40

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ COMMANDS = {
     "env": None,
 }
 """Each command, and the folder that it may write to."""
+if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
+    COMMANDS["export run --to onnx"] = "run"
 
 FONTS = ["program", "subprocess.Popen", "fc-list"]
 """Matplotlib asks the system for its fonts when it is first used, and keeps the answer."""
