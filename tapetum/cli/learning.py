@@ -109,8 +109,8 @@ def train(
             memory does not suffice)
         lr: peak learning rate (default: 0.0003)
         schedule: how it falls: cosine (default), linear, or constant
-        optimizer: adamw (default), adam, sgd, rmsprop, adadelta, muon, or airbench for the
-            model of that name
+        optimizer: adamw (default), adam, sgd, rmsprop, adadelta, muon, muon-norms, or airbench
+            for the model of that name
         weight_decay: decay of the weights (default: 0.05)
         warmup_steps: steps of linear warm-up (default: 100)
         clip_norm: largest norm of the gradient, 0 for none (default: 1)

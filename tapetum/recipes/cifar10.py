@@ -17,7 +17,13 @@ from tapetum.base.progress import Say, silent
 from tapetum.recipes.small_pictures import learn_small_pictures, run_with
 
 EPOCHS = 9
-SETTINGS: dict[str, Any] = {"batch_size": 2000, "lr": 0.24}
+SETTINGS: dict[str, Any] = {
+    "optimizer": "airbench",
+    "batch_size": 2000,
+    "lr": 0.24,
+    "weight_decay": 1 / 60,
+    "warmup_steps": 0,
+}
 
 
 def cifar10(data: str | Path, out: str | Path, epochs: int = EPOCHS, say: Say = silent) -> Path:

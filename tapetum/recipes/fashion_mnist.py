@@ -4,7 +4,8 @@ Command: python -m tapetum.recipes.fashion_mnist DATA RUN [EPOCHS]
 
 DATA holds the four original .gz files.
 Got 94.53 % of the test pictures right; 7.6 minutes with measuring and report, 7.0 of them training
-(2026-11-20, two cores of an AMD EPYC at 2.6 GHz, 540 steps in bf16, seed 0, n = 1).
+(2026-11-20, two cores of an AMD EPYC at 2.6 GHz, 540 steps in bf16, seed 0, n = 1). The optimizer
+of the CIFAR-10 recipe does worse here: 93.4 %.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ ARGUMENTS: dict[str, Any] = {
     "image_mean": [0.286] * 3,
     "image_std": [0.353] * 3,
 }
-SETTINGS: dict[str, Any] = {"batch_size": 1000, "lr": 0.2}
+SETTINGS: dict[str, Any] = {
+    "optimizer": "muon-norms",
+    "batch_size": 1000,
+    "lr": 0.2,
+    "weight_decay": 0.1,
+    "warmup_steps": 20,
+}
 
 
 def fashion_mnist(

@@ -15,12 +15,9 @@ from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import tune_allocator
 
 SETTINGS: dict[str, Any] = {
-    "optimizer": "airbench",
     "schedule": "linear",
     "clip_norm": 0.0,
     "ema_decay": 0.0,
-    "warmup_steps": 0,
-    "weight_decay": 1 / 60,
     "seed": 0,
 }
 

@@ -20,27 +20,32 @@ KERNEL_MOMENTUM = 0.6
 MOMENTUM = 0.85
 """Nesterov's, both."""
 
-SHIFTS = 0.053 * 2000 / 0.24
-HEAD = 0.67 * 2000 / 0.24 * (9 / 256) ** 2
-"""Rates as multiples of that of the kernels. There, losses of 2000 pictures are summed, and the
-logits divided by 256, where ours are means, and divided by 9."""
+SHIFTS = 0.053 / 0.24
+HEAD = 0.67 / 0.24 * (9 / 256) ** 2
+"""Rates for each picture of a step, as multiples of that of the kernels. There, losses are summed,
+and logits divided by 256, where ours are means, and divided by 9."""
+DECAYED = 2000
+"""Pictures of a step for which the weight decay is meant."""
 
 
-def airbench_groups(trainable: Sequence[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+def airbench_groups(
+    trainable: Sequence[nn.Parameter], decay: float, batch_size: int
+) -> list[dict[str, Any]]:
     """Kernels, the head, and shifts with their rates; all of them but kernels decay."""
+    shifts, head = SHIFTS * batch_size, HEAD * batch_size
     kinds = (
         {"params": [p for p in trainable if p.ndim > 2], "times": 1.0, "orthogonal": True},
-        {"params": [p for p in trainable if p.ndim == 2], "times": HEAD, "orthogonal": False},
-        {"params": [p for p in trainable if p.ndim < 2], "times": SHIFTS, "orthogonal": False},
+        {"params": [p for p in trainable if p.ndim == 2], "times": head, "orthogonal": False},
+        {"params": [p for p in trainable if p.ndim < 2], "times": shifts, "orthogonal": False},
     )
-    return [{"weight_decay": decay, **kind} for kind in kinds]
+    return [{"weight_decay": decay * batch_size / DECAYED, **kind} for kind in kinds]
 
 
 class AirbenchOptimizer(torch.optim.Optimizer):
     """groups: as `airbench_groups` makes them. lr: of the kernels; 0.24 there.
 
-    weight_decay: of shifts and head, as a share of lr: a step of lr takes lr * weight_decay of
-    them, and momentum about seven times that. 1/60 there.
+    weight_decay: of shifts and head, as a share of lr: a step of lr on DECAYED pictures takes
+    lr * weight_decay of them, and momentum about seven times that. 1/60 there.
     """
 
     def __init__(self, groups: Sequence[dict[str, Any]], lr: float) -> None:

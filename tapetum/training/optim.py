@@ -21,6 +21,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "rmsprop": lambda groups, lr: torch.optim.RMSprop(groups, lr=lr, momentum=0.9),
     "adadelta": lambda groups, lr: torch.optim.Adadelta(groups, lr=lr),
     "muon": lambda groups, lr: Muon(groups, lr=lr),
+    "muon-norms": lambda groups, lr: Muon(groups, lr=lr, momentum=0.6, keep_norms=True),
     "airbench": lambda groups, lr: AirbenchOptimizer(groups, lr=lr),
 }
 
@@ -30,12 +31,12 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimize
 
     Weight decay holds for matrices and kernels; biases and the scales of norms, which have one
     dimension, are left free. Muon makes the updates of kernels orthogonal and leaves all else to
-    AdamW; "airbench" is for the model of that name, see `tapetum.training.airbench`.
+    AdamW; "muon-norms" is its way for short trainings, see `Muon`'s keep_norms; "airbench" is for
+    the model of that name, see `tapetum.training.airbench`.
     """
-    decay = settings.weight_decay
     groups = []
     for share, trainable in _by_share(model, settings.layer_decay).items():
-        groups += _groups(trainable, settings.optimizer, decay, share)
+        groups += _groups(trainable, settings, share)
     return OPTIMIZERS[settings.optimizer](groups, settings.lr)
 
 
@@ -50,11 +51,12 @@ def _by_share(model: nn.Module, layer_decay: float) -> dict[float, list[nn.Param
 
 
 def _groups(
-    trainable: list[nn.Parameter], optimizer: str, decay: float, share: float
+    trainable: list[nn.Parameter], settings: Settings, share: float
 ) -> list[dict[str, Any]]:
-    if optimizer == "airbench":
-        return _shared(airbench_groups(trainable, decay), share)
-    if optimizer == "muon":
+    decay = settings.weight_decay
+    if settings.optimizer == "airbench":
+        return _shared(airbench_groups(trainable, decay, settings.batch_size), share)
+    if settings.optimizer.startswith("muon"):
         groups: list[dict[str, Any]] = [
             {"params": [p for p in trainable if p.ndim > 2], "orthogonal": True},
             {"params": [p for p in trainable if p.ndim == 2]},

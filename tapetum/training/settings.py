@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tapetum.base.errors import UsageError
 
-OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adadelta", "muon", "airbench")
+OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adadelta", "muon", "muon-norms", "airbench")
 SCHEDULES = ("cosine", "linear", "constant")
 
 
@@ -32,8 +32,9 @@ class Settings:
     schedule: str = "cosine"
     """How the rate falls after the warm-up: cosine, linear (both to zero) or constant."""
     optimizer: str = "adamw"
-    """One of adamw, adam, sgd (momentum 0.9), rmsprop, adadelta, muon (of convolutions) and
-    airbench (for the model of that name alone; the rate is about 0.2)."""
+    """One of adamw, adam, sgd (momentum 0.9), rmsprop, adadelta, muon (of convolutions),
+    muon-norms (of convolutions that a norm follows; the rate is about 0.2) and airbench (the record
+    code's, for the model of that name alone; about 0.2, too)."""
     weight_decay: float = 0.05
     """Decay of weights, not of biases and norms."""
     warmup_steps: int = 100

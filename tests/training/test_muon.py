@@ -66,3 +66,39 @@ def test_only_kernels_are_made_orthogonal() -> None:
     }
     assert kinds == {4: True, 2: False, 1: False}
     assert decays == {4: 0.05, 2: 0.05, 1: 0.0}
+
+
+def test_kernels_whose_norm_is_kept_forget_their_scale() -> None:
+    random = generator(3)
+    start = torch.randn(6, 3, 3, 3, generator=random)
+    gradient = torch.randn(6, 3, 3, 3, generator=random)
+    ends = []
+    for size in (1.0, 7.0):
+        kernel = nn.Parameter(size * start)
+        optimizer = Muon([{"params": [kernel], "orthogonal": True}], lr=0.2, keep_norms=True)
+        kernel.grad = gradient.clone()
+        optimizer.step()
+        ends.append(kernel.detach())
+    torch.testing.assert_close(ends[0], ends[1])
+    moved = ends[0] - start * 6**0.5 / start.norm()
+    # Six singular values of about one: a step is the share lr of the kernel's norm.
+    assert 0.7 < float(moved.norm()) / (0.2 * 6**0.5) < 1.2
+
+
+def test_beside_them_adamw_is_slower() -> None:
+    first, gradient = torch.randn(5, 4, generator=generator(4)), torch.ones(5, 4)
+    ours, theirs = nn.Parameter(first.clone()), nn.Parameter(first.clone())
+    ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+    Muon([{"params": [ours], "weight_decay": 0.1}], lr=0.4, keep_norms=True).step()
+    Muon([{"params": [theirs], "weight_decay": 0.1}], lr=0.1).step()
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_its_name_for_short_trainings() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    groups = make_optimizer(model, Settings(optimizer="muon-norms")).param_groups
+    assert {p.ndim: g["keep_norms"] and g["orthogonal"] for g in groups for p in g["params"]} == {
+        4: True,
+        2: False,
+        1: False,
+    }

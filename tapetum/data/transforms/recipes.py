@@ -112,8 +112,9 @@ def segmentation_transforms(crop: Size, recipe: str = "default") -> Compose:
 
     "default": mirrored half of the time, grown or shrunk by a factor from 0.6 to 1.4, colours
     varied. "any-orientation", for microscopes and views from above: all eight turns, a factor from
-    0.75 to 1.33. "elastic": the same, and deformed smoothly, for tissue (U-Net, section 3.1);
-    pictures with boxes cannot be. "flip": whole pictures, mirrored only. "none": as they are.
+    0.75 to 1.33. "elastic", for tissue under one microscope: all eight turns, deformed smoothly, at
+    their own scale (U-Net, section 3.1); pictures with boxes cannot be. "flip": whole pictures,
+    mirrored only. "none": as they are.
 
     Raises:
         UsageError: an unknown recipe.
@@ -123,8 +124,10 @@ def segmentation_transforms(crop: Size, recipe: str = "default") -> Compose:
         return Compose((HorizontalFlip(),) if recipe == "flip" else ())
     if recipe == "default":
         return Compose((HorizontalFlip(), ZoomedCrop(crop, 0.6, 1.4), ColourJitter()))
-    bend = (ElasticDeformation(),) if recipe == "elastic" else ()
-    return Compose((Rotate90(), ZoomedCrop(crop, 0.75, 4 / 3), *bend, ColourJitter()))
+    if recipe == "elastic":
+        bend = ElasticDeformation()
+        return Compose((Rotate90(), ZoomedCrop(crop, 1.0, 1.0), bend, ColourJitter()))
+    return Compose((Rotate90(), ZoomedCrop(crop, 0.75, 4 / 3), ColourJitter()))
 
 
 def _shift(pixels: int) -> Translate:
