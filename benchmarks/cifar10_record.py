@@ -5,8 +5,8 @@
 airbench94_muon.py is the file of that name of github.com/KellerJordan/cifar10-airbench; DATA holds
 the original binary batches. The program is run as it is, but for REPLACED: the device, weights in
 float32 that are multiplied in bfloat16 (autocast: bfloat16 itself has fewer digits than the float16
-of the program), memory in channels-last order, no compiling, a clock of the processor, and one run. The allocator is set as for ours. Compare with
-`python -m tapetum.recipes.cifar10`.
+of the program), memory in channels-last order, no compiling, a clock of the processor, and one run.
+The allocator is set as for ours. Compare with `python -m tapetum.recipes.cifar10`.
 """
 
 from __future__ import annotations
