@@ -133,9 +133,9 @@ def run_demo(
     """Find planted faults, train a tiny model on `data`, built-in scenes, for about `seconds`,
     measure, explain, report. progress: shows how far the measuring is.
 
-    Command: tapetum demo. Got AP 0.656, AP50 0.860 on the test scenes in 3 min 24 s, everything
-    included (2026-11-20, two cores of an AMD EPYC at 2.6 GHz with other work on them, 697 steps in
-    bf16, seed 0, n = 1). Quiet cores make more steps in less time. Expected: AP50 >= 0.7.
+    Command: tapetum demo. Got AP 0.698, AP50 0.901 on the test scenes in 2 min 11 s, everything
+    included (2026-11-21, two quiet cores of an AMD EPYC at 2.6 GHz, 796 steps in bf16, seed 0,
+    n = 1). Other work on the cores means fewer steps. Expected: AP50 >= 0.7.
     Returns the path of the report.
 
     Raises:
