@@ -132,7 +132,7 @@ def evaluation_dataset(
     if isinstance(data, str | Path) and not _is_own(run, str(data)):
         return open_dataset(data, split or "all", need=need)
     if data is not None and not isinstance(data, str | Path):
-        return _samples(run, data, split, need)
+        return _samples(run, data, split, need, say)
     record = read_run(run)
     if split is None and record.val is not None:
         return open_validation(Reading.of(record), need)[0]
@@ -160,14 +160,16 @@ def _is_own(run: Path, data: str) -> bool:
     return record.val is None and record.data == absolute(data)
 
 
-def _samples(run: Path, data: Samples, split: str | None, need: str) -> Dataset:
-    """Samples in Python. Those that a run learnt from, by their number, have a held-out part."""
+def _samples(run: Path, data: Samples, split: str | None, need: str, say: Say) -> Dataset:
+    """Samples in Python. As many as a run was given are taken for its own, which have a held-out
+    part; this is said."""
     record = read_run(run) if is_run(run) else None
     names = getattr(data, "classes", None) or (record.classes if record else None)
     if split is None and record is not None and record.data == IN_PYTHON:
         counts = record.counts.get("pictures", {})
-        held_out = "val" in counts and sum(counts.values()) == len(data)
-        split = "val" if held_out else None
+        if "val" in counts and sum(counts.values()) == len(data):
+            say(f"as many samples as the run was given: the {counts['val']} that it held out count")
+            split = "val"
     return open_samples(data, split or "all", names, need=need)
 
 

@@ -48,7 +48,8 @@ def check(
                 f"{finding.message}"
             )
     serious = sum(finding.severity != "info" for finding in findings)
-    say(f"{len(findings)} findings, {serious} of them errors or warnings")
+    found = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    say(f"{found}, {serious} of them errors or warnings")
     if html is not None:
         say(f"page: {html}")
     return 3 if strict and serious else 0

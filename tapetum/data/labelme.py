@@ -77,13 +77,13 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
 class _Reading(Gathered):
     """Files read one by one into a table."""
 
-    def annotations(self) -> Annotations:
-        """All that was read."""
-        return self.finish("labelme", *self.pictures(), ".")
-
     def __init__(self, root: Path, limits: Limits) -> None:
         super().__init__(root, limits)
         self.limits = limits
+
+    def annotations(self) -> Annotations:
+        """All that was read."""
+        return self.finish("labelme", *self.pictures(), ".")
 
     def file(self, name: str) -> None:
         """The JSON file `name`, relative to the dataset's folder."""

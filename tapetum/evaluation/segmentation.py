@@ -65,7 +65,7 @@ class Confusion:
         self._pictures: list[np.ndarray] = []  # (3, K) each: TP, true and predicted pixels
 
     def add(self, truth: ArrayLike, predicted: ArrayLike) -> None:
-        """Count one picture: maps (H, W) of whole numbers, as arrays or tensors.
+        """Count one picture: maps (H, W) of whole numbers, as arrays, or tensors on the processor.
 
         Raises:
             ValueError: maps of other or different shapes, or of numbers that are no class.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from itertools import chain
 
@@ -33,7 +34,8 @@ def predict(
     runtime: the precision of forward, and a check of the device: the model is not moved.
 
     Raises:
-        ValueError: the model is not on the device of `runtime`, or `batch_size` < 1.
+        ValueError: the model is not on the device of `runtime`, its `decode` gives more or fewer
+            predictions than pictures, or `batch_size` < 1.
     """
     assert isinstance(model, nn.Module)
     if batch_size < 1:
@@ -91,9 +93,11 @@ def _answer(
         )
         with runtime.autocast():
             raw = model(batch.pixels, batch.sizes)
-        predictions = model.decode(raw, batch)
-    predictions.reverse()  # each is let go as soon as it is copied: masks of large pictures
-    return {index: _ordinary(predictions.pop()) for index in indices}
+        predictions = deque(model.decode(raw, batch))
+    if len(predictions) != len(indices):
+        raise ValueError(f"decode: expected {len(indices)} predictions, got {len(predictions)}")
+    # Each is let go as soon as it is copied: masks of large pictures fill the memory.
+    return {index: _ordinary(predictions.popleft()) for index in indices}
 
 
 def _ordinary(prediction: Prediction) -> Prediction:

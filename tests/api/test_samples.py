@@ -132,6 +132,7 @@ def test_a_run_is_measured_on_what_it_held_out(tmp_path: Path) -> None:
     tapetum.evaluate(run, SAMPLES, split="all", say=told.append)
     tapetum.evaluate(run, HELD, say=told.append)
     assert [line.partition(";")[0] for line in told] == [
+        "as many samples as the run was given: the 2 that it held out count",
         "samples/val: 2 pictures",
         "samples: 24 pictures",
         "samples: 8 pictures",

@@ -232,3 +232,12 @@ def test_a_broken_file_is_named(
 def test_thresholds_that_cannot_be(loaded: Loaded, asked: float) -> None:
     with pytest.raises(UsageError, match="--threshold must lie in"):
         Thresholds.of(loaded, asked)
+
+
+def test_the_run_of_a_checkpoint_that_is_named_from_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run" / "checkpoints" / "step-00000001"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder.parent)
+    assert run_of(SimpleNamespace(folder=Path(folder.name))) == tmp_path / "run"

@@ -128,3 +128,12 @@ def test_undisturbed_restores_mode_and_random_state_also_after_an_error():
         raise RuntimeError
     assert (model.training, model[0].training, model[1].training) == (True, False, True)
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_fp32_on_a_gpu_keeps_its_digits(monkeypatch):
+    """cuDNN's default drops thirteen bits of them."""
+    for default in (True, False):
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", default)
+        with Runtime(torch.device("cuda")).autocast():
+            assert not torch.backends.cudnn.allow_tf32
+        assert torch.backends.cudnn.allow_tf32 == default

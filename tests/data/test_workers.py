@@ -75,3 +75,12 @@ def test_the_limit_of_open_files_is_raised(limit: int) -> None:
     allow_many_files()
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert now == (65536 if most in (-1, resource.RLIM_INFINITY) else min(most, 65536)) > limit
+
+
+def test_no_limit_stays_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    set_to: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: endless)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, both: set_to.append(both))
+    allow_many_files()
+    assert set_to == []

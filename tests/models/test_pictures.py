@@ -155,3 +155,12 @@ def test_everything_comes_out_in_the_dtype_of_the_model() -> None:
 def test_errors_say_what_was_expected(pictures: list[torch.Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Preparation()(pictures, [Target()], LIKE)
+
+
+def test_numbers_of_pixels_are_not_cut_to_bytes() -> None:
+    """Somebody behind checks them; 256 must not arrive there as class 0."""
+    semantic = torch.tensor([[256, -1], [70000, 3]])
+    prepare = Preparation(min_size=4, max_size=4, mean=(0, 0, 0), std=(1, 1, 1), multiple=1)
+    batch = prepare([torch.rand(3, 2, 2)], [Target(semantic=semantic)], torch.zeros(1))
+    expected = semantic.repeat_interleave(2, 0).repeat_interleave(2, 1)
+    assert torch.equal(batch.truth[0].semantic, expected)

@@ -140,3 +140,24 @@ def test_a_model_without_weights_lies_on_no_device() -> None:
 
     for runtime in (None, Runtime(torch.device("cpu")), Runtime(torch.device("meta"))):
         assert len(predict(Bare(), pictures(), runtime=runtime)) == len(SIZES)
+
+
+@pytest.mark.parametrize("wrong", [lambda found: found[1:], lambda found: [*found, found[0]]])
+def test_a_prediction_for_each_picture_and_no_more(wrong: Any) -> None:
+    class Odd(Mean):
+        def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+            return wrong(super().decode(raw, batch))
+
+    with pytest.raises(ValueError, match="decode: expected"):
+        predict(Odd(), pictures())
+
+
+def test_what_a_model_returns_stays_its_own() -> None:
+    class Keeping(Mean):
+        def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+            self.last = super().decode(raw, batch)
+            return self.last
+
+    model = Keeping()
+    predict(model, pictures()[:1])
+    assert len(model.last) == 1

@@ -199,3 +199,9 @@ def test_iou_is_the_reference(case: dict) -> None:
     boxes1, boxes2 = torch.tensor(case["boxes1"]), torch.tensor(case["boxes2"])
     assert torch.equal(box_iou(boxes1, boxes2), torch.tensor(case["iou"]))
     assert torch.equal(generalized_box_iou(boxes1, boxes2), torch.tensor(case["giou"]))
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_the_wider_number_wins_however_many_boxes(count: int) -> None:
+    boxes = torch.tensor([[0.0, 0, 2, 2]]).repeat(count, 1)
+    assert box_iou(boxes, boxes.double()).dtype == torch.float64

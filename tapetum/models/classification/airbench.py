@@ -6,8 +6,8 @@ is never trained; three groups of two convolutions follow, which start as identi
 every batch norm is fixed. All of this saves steps: nothing has to be unlearnt.
 
 Differs from the paper: the maximum over the whole last map, which for 32 pixels is the paper's
-pooling of 3 x 3, so that pictures of other sizes do, too. The schedule and
-the optimizer are a training's, not the model's: see `recipes.cifar10`.
+pooling of 3 x 3, so that pictures of other sizes do, too. The schedule and the optimizer are a
+training's, not the model's: see `recipes.cifar10` and `training.airbench`.
 Expected: see `recipes.cifar10`.
 """
 
@@ -153,8 +153,8 @@ def identity_convolution(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def whitening_filters(batches: Iterable[Tensor]) -> Tensor:
-    """(FILTERS, 3, PATCH, PATCH): eigenvectors of the patches of pixels (B, 3, H, W), each scaled
-    to give a variance of one, and their negatives."""
+    """(FILTERS, 3, PATCH, PATCH) float32: eigenvectors of the patches of batches of pixels
+    (B, 3, H, W), each scaled to give a variance of one, and their negatives."""
     total, count = torch.zeros(FILTERS // 2, FILTERS // 2, dtype=torch.float64), 0
     for pixels in batches:
         patches = pixels.unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (B, 3, h, w, PATCH, PATCH)

@@ -89,12 +89,10 @@ class SquarePreparation:
         if picture.shape[-2:] == size:
             return picture
         # CUDA's antialiasing has no room for the many pixels that make one of a thumbnail.
-        fits = max(picture.shape[-2:]) <= _SHRINKS * self.size or not picture.is_cuda
+        apart = picture.is_cuda and self.antialias
+        apart = apart and max(picture.shape[-2:]) > _SHRINKS * self.size
+        where = picture.cpu() if apart else picture
         found = F.interpolate(
-            picture[None] if fits else picture[None].cpu(),
-            size,
-            mode="bilinear",
-            align_corners=False,
-            antialias=self.antialias,
+            where[None], size, mode="bilinear", align_corners=False, antialias=self.antialias
         )
         return found[0].to(picture.device)
