@@ -28,8 +28,8 @@ import torchvision
 from torch import Tensor
 from torchvision import ops as theirs
 
+from tapetum import ops
 from tapetum.base.runtime import tune_allocator
-from tapetum.ops import boxes, nms, roi
 
 
 class Row(NamedTuple):
@@ -98,7 +98,7 @@ def _suppression() -> Iterator[Row]:
             some, scores = make(count), _scores(count)
             yield Row(
                 f"nms {kind} {count:,} at {threshold}",
-                lambda b=some, s=scores, t=threshold: nms.nms(b, s, t),
+                lambda b=some, s=scores, t=threshold: ops.nms(b, s, t),
                 lambda b=some, s=scores, t=threshold: theirs.nms(b, s, t),
             )
     for count in (1000, 10_000):
@@ -106,7 +106,7 @@ def _suppression() -> Iterator[Row]:
         labels = (_numbers(count, 2)[:, 1] * 80).long()
         yield Row(
             f"batched_nms scattered {count:,}, 80 classes",
-            lambda b=some, s=scores, c=labels: nms.batched_nms(b, s, c, 0.5),
+            lambda b=some, s=scores, c=labels: ops.batched_nms(b, s, c, 0.5),
             lambda b=some, s=scores, c=labels: theirs.batched_nms(b, s, c, 0.5),
         )
 
@@ -115,7 +115,7 @@ def _overlaps() -> Iterator[Row]:
     for first, second in ((100, 20_000), (5000, 5000)):
         one, other = scattered(first), scattered(second)
         for name in ("box_iou", "generalized_box_iou"):
-            ours, peer = getattr(boxes, name), getattr(theirs, name)
+            ours, peer = getattr(ops, name), getattr(theirs, name)
             yield Row(
                 f"{name} {first:,} x {second:,}",
                 lambda f=ours, a=one, b=other: f(a, b),
@@ -138,7 +138,7 @@ def _regions() -> Iterator[Row]:
             function = name.split()[0]
             calls = [
                 lambda s=side, n=function, x=features, a=arguments: getattr(s, n)(x, rois, *a)
-                for side in (roi, theirs)
+                for side in (ops, theirs)
             ]
             title = f"{name}, {order.split('_')[0]}"
             yield Row(f"{title}, forward", *map(_untracked, calls), tolerance=2e-5)

@@ -8,43 +8,135 @@ narrows these elementwise functions. float64 stays float64.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from tapetum.ops import _overlaps
+from tapetum.ops._arithmetic import wide
 
 DELTA_CLIP = math.log(1000 / 16)
 """The most that a box may grow in one decoding, as a logarithm (Girshick et al., Detectron)."""
 
 _FORMATS = ("xyxy", "xywh", "cxcywh")
-_PAIRS = 2**15 - 1  # from 2 ** 15 elements on, PyTorch splits an operation over threads
 
 
-def box_area(boxes: Tensor) -> Tensor:
-    """Areas (...,) of boxes (..., 4), in square pixels."""
-    x1, y1, x2, y2 = _wide(boxes).unbind(-1)
+def box_area(boxes: Tensor, fmt: str = "xyxy") -> Tensor:
+    """Area of each box: width times height.
+
+    Args:
+        boxes: (..., 4) in pixels, in the format `fmt`.
+        fmt: "xyxy", "xywh" or "cxcywh", as in `box_convert`.
+
+    Returns:
+        (...,) in square pixels, float32, or float64 where the boxes are. Negative where one side
+        alone is.
+
+    Raises:
+        ValueError: an unknown format.
+    """
+    _check_format(fmt)
+    if fmt != "xyxy":
+        return wide(boxes)[..., 2] * wide(boxes)[..., 3]
+    x1, y1, x2, y2 = wide(boxes).unbind(-1)
     return (x2 - x1) * (y2 - y1)
 
 
-def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """Intersection over union (N, M) of every box of boxes1 (N, 4) with every one of boxes2 (M, 4).
+def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
+    """Intersection over union, Jaccard's index, of every box of one set with every other's.
 
-    Two boxes without any area have IoU 0, so the result is finite for every finite box.
+    As PASCAL VOC measures overlap (Everingham et al. 2010).
+
+    Args:
+        boxes1: (N, 4) or (..., N, 4) in pixels, in the format `fmt`.
+        boxes2: (M, 4) or (..., M, 4), likewise.
+        fmt: "xyxy", "xywh" or "cxcywh", as in `box_convert`.
+
+    Returns:
+        (N, M) or (..., N, M) from 0 to 1, float32, or float64 where an input is. Two boxes without
+        any area have IoU 0, so the result is finite for every finite box.
+
+    Raises:
+        ValueError: an unknown format.
     """
-    return _pairwise(_iou, _wide(boxes1), _wide(boxes2))
+    _check_format(fmt)
+    boxes1, boxes2 = (_to_corners(wide(boxes), fmt) for boxes in (boxes1, boxes2))
+    return _overlaps.pairwise(_overlaps.iou, boxes1, boxes2)
 
 
 def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """Generalised IoU (N, M) in (-1, 1], Rezatofighi et al. 2019, equation 1 and algorithm 1.
+    """Generalised IoU of every box of one set with every box of another.
 
     IoU minus the share of the smallest enclosing box that neither box covers, so that boxes
-    apart still have a gradient towards each other.
+    apart still have a gradient towards each other. Rezatofighi et al. 2019, "Generalized
+    Intersection over Union" (arXiv 1902.09630), equation 1 and algorithm 1.
+
+    Args:
+        boxes1: (N, 4) or (..., N, 4) x1 y1 x2 y2 in pixels.
+        boxes2: (M, 4) or (..., M, 4), likewise.
+
+    Returns:
+        (N, M) or (..., N, M) in (-1, 1], float32, or float64 where an input is; finite for every
+        finite box, and 0 for two that are the same point.
     """
-    return _pairwise(_generalized_iou, _wide(boxes1), _wide(boxes2))
+    return _overlaps.pairwise(_overlaps.generalized_iou, wide(boxes1), wide(boxes2))
+
+
+def distance_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
+    """IoU minus the squared distance of the centres, of every box of one set with every other's.
+
+    The distance is in units of the diagonal of the smallest enclosing box. Zheng et al. 2020,
+    "Distance-IoU Loss" (arXiv 1911.08287), equation 7.
+
+    Args:
+        boxes1: (N, 4) or (..., N, 4) x1 y1 x2 y2 in pixels.
+        boxes2: (M, 4) or (..., M, 4), likewise.
+        eps: added to the squared diagonal, in square pixels.
+
+    Returns:
+        (N, M) or (..., N, M) in (-1, 1], float32, or float64 where an input is.
+    """
+
+    def function(first: Tensor, second: Tensor) -> Tensor:
+        return _overlaps.iou(first, second) - _overlaps.distance_penalty(first, second, eps)
+
+    return _overlaps.pairwise(function, wide(boxes1), wide(boxes2))
+
+
+def complete_box_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-7) -> Tensor:
+    """The distance IoU minus a penalty for another ratio of width to height.
+
+    Zheng et al. 2020, "Distance-IoU Loss" (arXiv 1911.08287), equations 8 to 11. The weight of the
+    penalty is a constant to the gradient, as in the published code.
+
+    Args:
+        boxes1: (N, 4) or (..., N, 4) x1 y1 x2 y2 in pixels.
+        boxes2: (M, 4) or (..., M, 4), likewise.
+        eps: added to what is divided by; to the squared diagonal in square pixels.
+
+    Returns:
+        (N, M) or (..., N, M) in (-2, 1], float32, or float64 where an input is; finite for flat
+        boxes too.
+    """
+
+    def function(first: Tensor, second: Tensor) -> Tensor:
+        iou = _overlaps.iou(first, second)
+        distance = _overlaps.distance_penalty(first, second, eps)
+        return iou - distance - _overlaps.aspect_penalty(first, second, iou, eps)
+
+    return _overlaps.pairwise(function, wide(boxes1), wide(boxes2))
 
 
 def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes (..., 4) moved inside a picture of `size` (height, width); they may become empty."""
+    """Boxes moved inside an image, corner by corner; one that lies outside becomes empty.
+
+    Args:
+        boxes: (..., 4) x1 y1 x2 y2 in pixels.
+        size: (height, width) of the image in pixels.
+
+    Returns:
+        (..., 4) of the dtype of `boxes`: x from 0 to width, y from 0 to height.
+    """
     height, width = size
     x1, y1, x2, y2 = boxes.unbind(-1)
     x1, x2 = x1.clamp(0, width), x2.clamp(0, width)
@@ -53,25 +145,40 @@ def clip_boxes_to_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
-    """Indices (K,) int64 of the boxes (N, 4) whose width and height are both >= `min_size`."""
+    """Which boxes are large enough: those whose width and height are both >= `min_size`.
+
+    Args:
+        boxes: (N, 4) x1 y1 x2 y2 in pixels.
+        min_size: the least width and height, in pixels.
+
+    Returns:
+        Their indices (K,) int64, ascending.
+    """
     x1, y1, x2, y2 = boxes.unbind(-1)
     return torch.nonzero((x2 - x1 >= min_size) & (y2 - y1 >= min_size)).flatten()
 
 
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
-    """Boxes (..., 4) from one format to another.
+    """Boxes from one format to another.
 
     "xyxy": corners; "xywh": left, top, width, height; "cxcywh": centre, width, height.
+
+    Args:
+        boxes: (..., 4) in any unit, in the format `in_fmt`.
+        in_fmt: one of the three.
+        out_fmt: likewise.
+
+    Returns:
+        (..., 4) float32, or float64 where the boxes are; where the formats are the same, a copy.
 
     Raises:
         ValueError: an unknown format.
     """
     for name in (in_fmt, out_fmt):
-        if name not in _FORMATS:
-            raise ValueError(f"box format: expected one of {', '.join(_FORMATS)}, got {name!r}")
+        _check_format(name)
     if in_fmt == out_fmt:
         return boxes.clone()
-    return _from_corners(_to_corners(_wide(boxes), in_fmt), out_fmt)
+    return _from_corners(_to_corners(wide(boxes), in_fmt), out_fmt)
 
 
 def encode_boxes(
@@ -85,8 +192,8 @@ def encode_boxes(
     al. 2014, appendix C; Ren et al. 2015, equation 2), each times its weight. Both need a positive
     width and height: the logarithm of nothing is -inf, as it should be.
     """
-    target_center, target_size = _center_and_size(_wide(reference_boxes))
-    center, size = _center_and_size(_wide(proposals))
+    target_center, target_size = _center_and_size(wide(reference_boxes))
+    center, size = _center_and_size(wide(proposals))
     shift, growth = target_center - center, torch.log(target_size / size)  # (..., 2)
     wx, wy, ww, wh = weights
     dx, dy = wx * shift[..., 0] / size[..., 0], wy * shift[..., 1] / size[..., 1]
@@ -104,8 +211,8 @@ def decode_boxes(
     The two broadcast: for C classes give deltas (N, C, 4) and anchors (N, 1, 4). Growth is bounded
     by exp(`clip`), so that an untrained network cannot overflow.
     """
-    center, size = _center_and_size(_wide(anchors))
-    dx, dy, dw, dh = (d / w for d, w in zip(_wide(deltas).unbind(-1), weights, strict=True))
+    center, size = _center_and_size(wide(anchors))
+    dx, dy, dw, dh = (d / w for d, w in zip(wide(deltas).unbind(-1), weights, strict=True))
     x = dx * size[..., 0] + center[..., 0]
     y = dy * size[..., 1] + center[..., 1]
     half_width = 0.5 * (torch.exp(dw.clamp(max=clip)) * size[..., 0])
@@ -114,65 +221,9 @@ def decode_boxes(
     return torch.stack(corners, dim=-1)
 
 
-def _wide(boxes: Tensor) -> Tensor:
-    """The same boxes in float32, or in float64 if they are."""
-    return boxes if boxes.dtype == torch.float64 else boxes.float()
-
-
-def _pairwise(
-    function: Callable[[Tensor, Tensor], Tensor], boxes1: Tensor, boxes2: Tensor
-) -> Tensor:
-    """function(boxes1, boxes2) (N, M), on the processor a few rows at a time.
-
-    Its many intermediate results then stay in the cache and in one thread; fetching fresh memory
-    for them takes several times as long as the arithmetic.
-    """
-    tracked = torch.is_grad_enabled() and (boxes1.requires_grad or boxes2.requires_grad)
-    if torch.compiler.is_compiling() or tracked or boxes1.device.type != "cpu":
-        return function(boxes1, boxes2)
-    if len(boxes1) * len(boxes2) <= _PAIRS:
-        return function(boxes1, boxes2)
-    dtype = torch.promote_types(boxes1.dtype, boxes2.dtype)
-    result = boxes1.new_empty(len(boxes1), len(boxes2), dtype=dtype)
-    step = max(1, _PAIRS // len(boxes2))
-    for start in range(0, len(boxes1), step):
-        result[start : start + step] = function(boxes1[start : start + step], boxes2)
-    return result
-
-
-def _iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    return _ratio(*_intersection_and_union(boxes1, boxes2))
-
-
-def _generalized_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    intersection, union = _intersection_and_union(boxes1, boxes2)
-    x1, y1, x2, y2 = boxes1[:, None].unbind(-1)  # (N, 1)
-    x1s, y1s, x2s, y2s = boxes2.unbind(-1)  # (M,)
-    width = torch.maximum(x2, x2s) - torch.minimum(x1, x1s)
-    height = torch.maximum(y2, y2s) - torch.minimum(y1, y1s)
-    hull = width.clamp(min=0) * height.clamp(min=0)  # (N, M)
-    return _ratio(intersection, union) - _ratio(hull - union, hull)
-
-
-def _intersection_and_union(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
-    x1, y1, x2, y2 = boxes1[:, None].unbind(-1)  # (N, 1)
-    x1s, y1s, x2s, y2s = boxes2.unbind(-1)  # (M,)
-    width = torch.minimum(x2, x2s) - torch.maximum(x1, x1s)
-    height = torch.minimum(y2, y2s) - torch.maximum(y1, y1s)
-    intersection = width.clamp(min=0) * height.clamp(min=0)  # (N, M)
-    union = _content(boxes1)[:, None] + _content(boxes2) - intersection
-    return intersection, union
-
-
-def _content(boxes: Tensor) -> Tensor:
-    """Area of what lies inside: nothing in a box whose corners are swapped."""
-    x1, y1, x2, y2 = boxes.unbind(-1)
-    return (x2 - x1).clamp(min=0) * (y2 - y1).clamp(min=0)
-
-
-def _ratio(part: Tensor, whole: Tensor) -> Tensor:
-    # Replacing the divisor, not the quotient, keeps NaN out of the gradient too.
-    return part / torch.where(whole > 0, whole, 1)
+def _check_format(name: str) -> None:
+    if name not in _FORMATS:
+        raise ValueError(f"box format: expected one of {', '.join(_FORMATS)}, got {name!r}")
 
 
 def _center_and_size(boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_REDUCTIONS = ("none", "mean", "sum")
+from tapetum.ops._arithmetic import reduce_loss, wide
 
 
 def sigmoid_focal_loss(
@@ -21,18 +21,27 @@ def sigmoid_focal_loss(
     gamma: float = 2.0,
     reduction: str = "none",
 ) -> Tensor:
-    """Focal loss of logits (Lin et al. 2017, equations 4 and 5).
+    """Focal loss of logits: binary cross entropy in which easy examples count little.
 
-    inputs: logits of any shape; targets: 0 or 1 (any dtype), same shape. Easy examples weigh
-    (1 - p of the true side) ** gamma; alpha weighs the positive side and 1 - alpha the negative
-    one, -1 neither.
+    Lin et al. 2017, "Focal Loss for Dense Object Detection" (arXiv 1708.02002), equations 4 and 5.
+
+    Args:
+        inputs: logits of any shape.
+        targets: 0 or 1 (any dtype), same shape.
+        alpha: in [0, 1]: weighs the positive side, and 1 - alpha the negative one; -1: neither.
+        gamma: >= 0: an example weighs (1 - p of the true side) ** gamma.
+        reduction: "none", "mean" or "sum"; the mean of nothing is 0.
+
+    Returns:
+        The loss >= 0 in the shape of `inputs`, or one number; float32, or float64 where the logits
+        are.
 
     Raises:
         ValueError: `alpha` is neither -1 nor in [0, 1]; unknown `reduction`.
     """
     if alpha != -1 and not 0 <= alpha <= 1:
         raise ValueError(f"alpha: expected -1 or a value in [0, 1], got {alpha}")
-    inputs = _wide(inputs)
+    inputs = wide(inputs)
     targets = targets.to(inputs.dtype)
     entropy = F.binary_cross_entropy_with_logits(inputs, targets, reduction="none")
     p = torch.sigmoid(inputs)
@@ -40,22 +49,22 @@ def sigmoid_focal_loss(
     loss = entropy * wrong**gamma
     if alpha >= 0:
         loss = loss * (alpha * targets + (1 - alpha) * (1 - targets))
-    return _reduce(loss, reduction)
+    return reduce_loss(loss, reduction)
 
 
 def smooth_l1_loss(
     input: Tensor, target: Tensor, beta: float = 1.0, reduction: str = "mean"
 ) -> Tensor:
     """Squared below `beta`, absolute above, smooth where they meet (Girshick 2015, equation 3)."""
-    input = _wide(input)
+    input = wide(input)
     loss = F.smooth_l1_loss(input, target.to(input.dtype), beta=beta, reduction="none")
-    return _reduce(loss, reduction)
+    return reduce_loss(loss, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """The absolute difference."""
-    input = _wide(input)
-    return _reduce((input - target.to(input.dtype)).abs(), reduction)
+    input = wide(input)
+    return reduce_loss((input - target.to(input.dtype)).abs(), reduction)
 
 
 def cross_entropy(
@@ -70,7 +79,7 @@ def cross_entropy(
     Entries equal to `ignore_index` give 0 and do not count in the mean. weight: (C,) what an entry
     of each class counts; the mean is divided by the sum of these, as in PyTorch.
     """
-    input = _wide(input)
+    input = wide(input)
     weight = None if weight is None else weight.to(input.dtype)
     loss = F.cross_entropy(input, target, weight, reduction="none", ignore_index=ignore_index)
     return _reduce_entries(loss, target, reduction, ignore_index, weight)
@@ -90,7 +99,7 @@ def softmax_focal_loss(
     the place of alpha. Arguments, ignored entries and the mean are as in `cross_entropy`, which
     this is at gamma = 0.
     """
-    input = _wide(input)
+    input = wide(input)
     entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
     loss = entropy * (-torch.expm1(-entropy)) ** gamma  # 1 - p, never negative
     if weight is not None:
@@ -110,7 +119,7 @@ def dice_loss(
     if none does. The idea is Milletari et al. 2016 (arXiv 1606.04797), who square the denominator's
     terms; without squares and for several classes as in Sudre et al. 2017 (arXiv 1707.03237).
     """
-    p = torch.softmax(_wide(input), dim=1)
+    p = torch.softmax(wide(input), dim=1)
     valid = (target != ignore_index).unsqueeze(1)  # (N, 1, ...)
     classes = torch.arange(p.shape[1], device=p.device).view(1, -1, *[1] * (p.ndim - 2))
     true = (target.unsqueeze(1) == classes) & valid  # (N, C, ...)
@@ -121,16 +130,12 @@ def dice_loss(
     return (1 - dice).sum() / here.sum().clamp(min=1)
 
 
-def _wide(values: Tensor) -> Tensor:
-    return values if values.dtype == torch.float64 else values.float()
-
-
 def _reduce_entries(
     loss: Tensor, target: Tensor, reduction: str, ignore_index: int, weight: Tensor | None
 ) -> Tensor:
-    """As `_reduce`; the mean is over the entries that count, by their weights if there are any."""
+    """As `reduce_loss`; the mean is over the entries that count, by their weights if given."""
     if reduction != "mean":
-        return _reduce(loss, reduction)
+        return reduce_loss(loss, reduction)
     if weight is None:
         return loss.sum() / (target != ignore_index).sum().clamp(min=1)
     total = _weights(target, ignore_index, weight).sum()
@@ -143,14 +148,6 @@ def _weights(target: Tensor, ignore_index: int, weight: Tensor) -> Tensor:
     return weight[torch.where(valid, target, 0)] * valid
 
 
-def _reduce(loss: Tensor, reduction: str) -> Tensor:
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"reduction: expected one of {', '.join(_REDUCTIONS)}, got {reduction!r}")
-    if reduction == "none":
-        return loss
-    return loss.sum() if reduction == "sum" else loss.sum() / max(loss.numel(), 1)
-
-
 def multiclass_hinge(
     input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean"
 ) -> Tensor:
@@ -160,7 +157,7 @@ def multiclass_hinge(
     ahead of every other by the margin. Not divided by the classes, unlike
     `torch.nn.MultiMarginLoss`.
     """
-    input = _wide(input)
+    input = wide(input)
     behind = (input - input.gather(1, target[:, None]) + margin).clamp(min=0)  # (N, C)
     wrong = torch.arange(input.shape[1], device=input.device) != target[:, None]
-    return _reduce((behind * wrong).sum(dim=1), reduction)
+    return reduce_loss((behind * wrong).sum(dim=1), reduction)

@@ -118,22 +118,35 @@ def rle_to_box(rle: Mapping[str, Any]) -> np.ndarray:
 
 
 def masks_to_boxes(masks: Tensor) -> Tensor:
-    """Tight boxes (N, 4) float32, x1 y1 x2 y2, half open, of masks (N, H, W) bool.
+    """First and last column and row that each mask touches, as torchvision gives them.
 
-    A mask without pixels gets zeros.
+    Unlike all other boxes here these end with the last pixel, not behind it: for half-open boxes
+    add 1 to x2 and y2 of the masks that have pixels.
+
+    Args:
+        masks: (N, H, W) bool, or numbers, of which those that are not 0 count as inside.
+
+    Returns:
+        (N, 4) float32 x1 y1 x2 y2 in pixels, 0 <= x1 <= x2 < W; zeros for a mask without pixels.
+
+    Raises:
+        ValueError: masks of another number of dimensions.
     """
+    if masks.ndim != 3:
+        raise ValueError(f"masks: expected shape (N, H, W), got {tuple(masks.shape)}")
     if masks.numel() == 0:
         return torch.zeros(len(masks), 4, device=masks.device)
-    x1, x2 = _extent(masks.any(dim=1))  # (N, W)
-    y1, y2 = _extent(masks.any(dim=2))  # (N, H)
+    inside = masks.bool()
+    x1, x2 = _extent(inside.any(dim=1))  # (N, W)
+    y1, y2 = _extent(inside.any(dim=2))  # (N, H)
     return torch.stack((x1, y1, x2, y2), dim=1).to(torch.float32)
 
 
 def _extent(hit: Tensor) -> tuple[Tensor, Tensor]:
-    """First and one past the last hit (N,) in every row of (N, L); 0 and 0 where there is none."""
+    """First and last hit (N,) in every row of (N, L); 0 and 0 where there is none."""
     length = hit.shape[1]
     places = torch.arange(length, device=hit.device)
-    last = torch.where(hit, places + 1, 0).amax(dim=1)
+    last = torch.where(hit, places, 0).amax(dim=1)
     first = torch.where(hit, places, length).amin(dim=1)
     return torch.minimum(first, last), last
 

@@ -1,7 +1,7 @@
 """RoI Align and RoI Pool: fixed-size features of regions of any size.
 
 Both are operators of `torch.library`, so that models which use them export and compile; the work is
-done in `_roi_py` and `_roi_entries.py`.
+done in `_roi_align.py`, `_roi_pool.py` and `_roi_entries.py`.
 """
 
 from __future__ import annotations
@@ -21,22 +21,28 @@ from tapetum.ops._roi_pool import pool_backward, pool_forward
 def roi_align(
     input: Tensor,
     boxes: Tensor | Sequence[Tensor],
-    output_size: int | tuple[int, int],
+    output_size: int | Sequence[int],
     spatial_scale: float = 1.0,
     sampling_ratio: int = -1,
     aligned: bool = False,
 ) -> Tensor:
-    """Mean of bilinear samples in each bin of each region (He et al. 2017): (K, C, h, w).
+    """RoI Align: the mean of bilinear samples in each bin of each region.
 
-    input: (B, C, H, W). boxes: (K, 5) picture index, x1, y1, x2, y2, or one (L, 4) per picture.
-    output_size: h = w, or (h, w). spatial_scale: cells per pixel (1 / stride).
-    sampling_ratio: samples along each side of a bin; <= 0: one per cell of it, rounded up.
-    aligned: shift boxes by half a cell, so that cell i covers [i, i + 1); without it (the first
-    published code) a region is also at least one cell wide and high.
-
-    The arithmetic is float32 at least; the result has the input's dtype and memory format. From a
-    channels-last map, `.permute(0, 2, 3, 1).flatten(1)` costs nothing, `.flatten(1)` a copy.
+    He et al. 2017, "Mask R-CNN" (arXiv 1703.06870), section 3. The arithmetic is float32 at least.
     Differentiable with respect to `input`.
+
+    Args:
+        input: features (B, C, H, W).
+        boxes: (K, 5) image index, x1, y1, x2, y2 in pixels, or one tensor (L, 4) per image.
+        output_size: bins of a region: h = w, or (h, w).
+        spatial_scale: cells per pixel (1 / stride).
+        sampling_ratio: samples along each side of a bin; <= 0: one per cell of it, rounded up.
+        aligned: shift boxes by half a cell, so that cell i covers [i, i + 1); without it (the first
+            published code) a region is also at least one cell wide and high.
+
+    Returns:
+        (K, C, h, w) in the dtype and memory format of `input`. From a channels-last map,
+        `.permute(0, 2, 3, 1).flatten(1)` costs nothing, `.flatten(1)` a copy.
 
     Raises:
         ValueError: shapes that do not fit, or a region that takes thousands of samples a bin.
@@ -52,13 +58,26 @@ def roi_align(
 def roi_pool(
     input: Tensor,
     boxes: Tensor | Sequence[Tensor],
-    output_size: int | tuple[int, int],
+    output_size: int | Sequence[int],
     spatial_scale: float = 1.0,
 ) -> Tensor:
-    """Maximum of each bin of each region (Girshick 2015): (K, C, h, w); an empty bin is 0.
+    """RoI Pool: the maximum of each bin of each region.
 
-    Arguments as in `roi_align`. Regions are rounded to whole cells, the last one included.
-    Differentiable with respect to `input`: of equal cells the first takes the gradient.
+    Girshick 2015, "Fast R-CNN" (arXiv 1504.08083), section 2.1. Regions are rounded to whole cells,
+    the last one included. Differentiable with respect to `input`: of equal cells the first takes
+    the gradient.
+
+    Args:
+        input: features (B, C, H, W).
+        boxes: (K, 5) image index, x1, y1, x2, y2 in pixels, or one tensor (L, 4) per image.
+        output_size: bins of a region: h = w, or (h, w).
+        spatial_scale: cells per pixel (1 / stride).
+
+    Returns:
+        (K, C, h, w) in the dtype and memory format of `input`; a bin without cells is 0.
+
+    Raises:
+        ValueError: shapes that do not fit.
     """
     rois = _regions(input, boxes)
     high, wide = (output_size, output_size) if isinstance(output_size, int) else output_size

@@ -25,8 +25,8 @@ from tapetum.models.segmentation.maps import preparation
 from tapetum.models.segmentation.tiles import forward_tiles
 from tapetum.ops.boxes import clip_boxes_to_image, decode_boxes
 from tapetum.ops.masks import rle_encode, rle_to_string
-from tapetum.ops.nms import batched_nms
 from tapetum.ops.paste import paste_masks
+from tapetum.ops.suppression import batched_nms
 
 PREPARATIONS = {
     "square": SquarePreparation(64),

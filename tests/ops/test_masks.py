@@ -283,13 +283,11 @@ def test_pictures_without_pixels() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(MASKS)
-def test_boxes_are_tight_and_half_open(mask: np.ndarray) -> None:
+def test_boxes_end_with_the_last_pixel(mask: np.ndarray) -> None:
     boxes = masks_to_boxes(torch.from_numpy(np.stack([mask, ~mask])))
     for box, one in zip(boxes.tolist(), (mask, ~mask), strict=True):
         rows, columns = np.nonzero(one)
-        tight = (
-            [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] if one.any() else [0] * 4
-        )
+        tight = [columns.min(), rows.min(), columns.max(), rows.max()] if one.any() else [0] * 4
         assert box == tight
     assert boxes.dtype == torch.float32
 

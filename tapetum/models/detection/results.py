@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tapetum.models.pictures import boxes_to_original
 from tapetum.ops.boxes import clip_boxes_to_image, remove_small_boxes
-from tapetum.ops.nms import batched_nms
+from tapetum.ops.suppression import batched_nms
 from tapetum.structures import Objects, Prediction
 
 SMALLEST = 0.01

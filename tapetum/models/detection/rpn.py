@@ -19,7 +19,7 @@ from tapetum.models.detection.assign import assign, matched_objects, objects_of
 from tapetum.ops.boxes import clip_boxes_to_image, decode_boxes, encode_boxes, remove_small_boxes
 from tapetum.ops.losses import smooth_l1_loss
 from tapetum.ops.matching import sample_balanced
-from tapetum.ops.nms import batched_nms
+from tapetum.ops.suppression import batched_nms
 from tapetum.structures import Target
 
 HIGH, LOW = 0.7, 0.3

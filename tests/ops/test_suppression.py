@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.library import opcheck
 
 from tapetum.ops import _nms_cpu
-from tapetum.ops.nms import _nms_on_device, batched_nms, nms
+from tapetum.ops.suppression import _nms_on_device, batched_nms, nms
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "ops.json").read_text())
 THRESHOLDS = [0.0, 0.2, 0.25, 0.3, 1 / 3, 0.5, 0.6, 0.7, 0.9, 1.0, 2.0]

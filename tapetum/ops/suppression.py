@@ -18,12 +18,20 @@ _PAIRS = 2**24
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """Indices (K,) int64 of the boxes that survive, best score first.
+    """Non-maximum suppression: of boxes that overlap too much, only the best stays.
 
     A box goes if its IoU with a surviving box of a better score is > `iou_threshold`. Of equal
-    scores the first counts as better. Computed in float32, or float64 where the boxes are.
+    scores the first counts as better. Computed in float32, or float64 where the boxes are. The
+    greedy rule of Felzenszwalb et al. 2010, "Object Detection with Discriminatively Trained
+    Part-Based Models", section 7.2, with IoU as Girshick et al. 2014 (R-CNN, section 2.2) have it.
 
-    boxes: (N, 4) x1 y1 x2 y2; one whose corners are swapped overlaps nothing. scores: (N,).
+    Args:
+        boxes: (N, 4) x1 y1 x2 y2 in pixels; one whose corners are swapped overlaps nothing.
+        scores: (N,), higher is better.
+        iou_threshold: >= 0; from 1 on nothing is suppressed.
+
+    Returns:
+        Indices (K,) int64 of the boxes that survive, best score first.
 
     Raises:
         ValueError: shapes that do not fit, or a negative threshold.
@@ -32,9 +40,21 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
-    """As `nms`, but boxes suppress each other only inside a group of equal `idxs` (N,) integers.
+    """As `nms`, but boxes suppress each other only inside a group, usually a class.
 
-    Exactly the same boxes as one call per group; all survivors come in one order, best score first.
+    Exactly the same boxes as one call per group (Girshick et al. 2014, R-CNN, section 2.2).
+
+    Args:
+        boxes: (N, 4) x1 y1 x2 y2 in pixels; one whose corners are swapped overlaps nothing.
+        scores: (N,), higher is better.
+        idxs: (N,) integers: boxes of the same number are a group.
+        iou_threshold: >= 0; from 1 on nothing is suppressed.
+
+    Returns:
+        Indices (K,) int64 of the boxes that survive in any group, best score first.
+
+    Raises:
+        ValueError: shapes that do not fit, or a negative threshold.
     """
     if idxs.shape != scores.shape:
         raise ValueError(f"idxs: expected shape {tuple(scores.shape)}, got {tuple(idxs.shape)}")
