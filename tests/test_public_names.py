@@ -7,7 +7,7 @@ import tapetum
 
 MODULES = (
     *("tapetum", "tapetum.api", "tapetum.backbones", "tapetum.evaluation", "tapetum.explain"),
-    *("tapetum.models", "tapetum.reporting", "tapetum.structures"),
+    *("tapetum.models", "tapetum.ops", "tapetum.reporting", "tapetum.structures"),
 )
 
 
