@@ -186,12 +186,14 @@ def test_decoding_gradient() -> None:
 
 @pytest.mark.parametrize("case", GOLDEN["coder"], ids=range(len(GOLDEN["coder"])))
 def test_coder_is_the_reference(case: dict) -> None:
+    """To the last digits of float32: logarithms and exponentials differ between processors."""
+    close = {"rtol": 1e-6, "atol": 1e-6}
     boxes, anchors = torch.tensor(case["boxes"]), torch.tensor(case["anchors"])
     weights = tuple(case["weights"])
     encoded = encode_boxes(boxes, anchors, weights)
-    assert torch.equal(encoded, torch.tensor(case["encoded"]))
+    torch.testing.assert_close(encoded, torch.tensor(case["encoded"]), **close)
     decoded = decode_boxes(torch.tensor(case["offsets"]), anchors, weights)
-    assert torch.equal(decoded, torch.tensor(case["decoded"]))
+    torch.testing.assert_close(decoded, torch.tensor(case["decoded"]), **close)
 
 
 @pytest.mark.parametrize("case", GOLDEN["iou"], ids=range(len(GOLDEN["iou"])))
