@@ -154,8 +154,8 @@ def open_dataset(
     limits: Limits = DEFAULT_LIMITS,
 ) -> Dataset:
     """A dataset by its path, or "scenes", which is built in (write "./scenes" for a folder), also
-    with a challenge, as in "scenes:clutter" (`tapetum.data.scenes.open_scenes`), or a function in a
-    Python file, "FILE.py:FUNCTION" (`tapetum.data.sequence.open_own`).
+    with a challenge or a count, as in "scenes:clutter,count=4" (`tapetum.data.scenes.open_scenes`),
+    or a function in a Python file, "FILE.py:FUNCTION" (`tapetum.data.sequence.open_own`).
 
     split: "train", "val", "test", "all", or one of the dataset's own (`tapetum.data.splits`).
     need: what its samples must carry, one of `tapetum.data.dataset.NEEDS`.
