@@ -35,7 +35,7 @@ EITHER = (False, True)
 NORM = {"norm": NORMS}
 RESNET = {"norm": NORMS, "stem": STEMS, "multilabel": EITHER}
 CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
-    **dict.fromkeys(BACKBONES, {"multilabel": (True,)}),
+    **{name: {"multilabel": (True,)} for name in BACKBONES},
     "resnet10": RESNET,
     "vit_b_16": {"pool": POOLS, "multilabel": EITHER},
     "airbench": {"views": EITHER},
