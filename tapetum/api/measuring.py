@@ -13,7 +13,7 @@ from tapetum.base.errors import AnnotationError, TapetumError, UsageError
 from tapetum.base.files import read_json, write_json
 from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.dataset import Dataset
-from tapetum.data.files import FileDataset, open_dataset
+from tapetum.data.files import FileDataset, is_scenes, open_dataset
 from tapetum.data.renamed import Renamed
 from tapetum.data.sequence import IN_PYTHON, Samples, is_own_data, open_own_to_measure, open_samples
 from tapetum.data.splits import available
@@ -43,8 +43,8 @@ def evaluate(
     """Measure a run on a split of its own data, or on other data; or a published network on data.
 
     data: its classes must be among the model's, by name. weights, bar: as for `load`.
-    split: by default of the run's own data "test" where it has one, else "val", and all of other
-        data. precision: "auto" is fp32.
+    split: by default of the run's own data "test" where it has one, else "val"; of other data all,
+        of scenes "test". precision: "auto" is fp32.
     max_dets: most detections a picture that count, by default COCO's number.
     save: a file for the predictions; those of detectors are COCO results, and evaluating them
         gives the same numbers.
@@ -130,7 +130,7 @@ def evaluation_dataset(
     have learnt from them.
     """
     if isinstance(data, str | Path) and not _is_own(run, str(data)):
-        return open_dataset(data, split or "all", need=need)
+        return open_dataset(data, split or ("test" if is_scenes(data) else "all"), need=need)
     if data is not None and not isinstance(data, str | Path):
         return _samples(run, data, split, need, say)
     record = read_run(run)

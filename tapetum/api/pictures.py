@@ -16,6 +16,8 @@ from tapetum.data.files import SCENES, FileDataset, open_dataset
 from tapetum.data.formats import read_annotations
 from tapetum.data.hold_out import HoldOut
 from tapetum.data.likeness import TINY, alike, fingerprints_of, likeness_needed
+from tapetum.data.mapcode import IGNORE
+from tapetum.data.maps.legend import numbered
 from tapetum.data.needs import narrowed
 from tapetum.data.picture import Annotations, Picture
 from tapetum.data.sequence import IN_PYTHON, Samples, is_own_data, open_samples
@@ -103,7 +105,7 @@ class Pictures:
         lines.append(f"{len(classes)} classes: {', '.join(self._counted()[:MOST_CLASSES])}")
         if len(classes) > MOST_CLASSES:
             lines[-1] += f" and {len(classes) - MOST_CLASSES} more"
-        return lines + self._findings()
+        return lines + self._unnamed() + self._findings()
 
     def _parts(self) -> dict[str, Dataset]:
         parts = {"train": self.training}
@@ -129,6 +131,16 @@ class Pictures:
             return list(classes)
         order = sorted(range(len(classes)), key=lambda label: -counts[label])
         return [f"{classes[label]} {counts[label]:,}" for label in order]
+
+    def _unnamed(self) -> list[str]:
+        """How to name the classes of maps, which are numbers without a list."""
+        own = self.annotations
+        if own is None or own.maps is None or not set(own.classes) <= set(numbered(IGNORE)):
+            return []
+        return [
+            "the classes have no names: a file classes.txt beside the folders of pictures and maps "
+            "gives them, a name a line, that of class 0 first"
+        ]
 
     def _findings(self) -> list[str]:
         if self.annotations is None:

@@ -33,6 +33,7 @@ from tapetum.tasks import TASKS
 from tapetum.training.calls import Call, Calls
 from tapetum.training.console import ConsoleObserver
 from tapetum.training.fitting import fit_once
+from tapetum.training.leftovers import run_folder
 from tapetum.training.loop import Job, Observer, evaluation_steps, fit
 from tapetum.training.run import RunRecord, command_line, environment, read_run, refuse_used
 from tapetum.training.tensorboard import TensorBoardObserver
@@ -70,7 +71,7 @@ def train(
     **settings: Any,
 ) -> Path:
     """Train `model` on `data`; the run folder `out`, which is returned, holds its checkpoints and
-    numbers afterwards.
+    numbers afterwards. If it fails before its first step is done, there is no run folder.
 
     model: a name that `tapetum models` lists, or "FILE.py:FUNCTION" (docs/own_model.md).
     data: a folder or file of annotations, the name of a built-in dataset ("scenes"),
@@ -138,10 +139,10 @@ def train(
     if wish.minutes is not None:
         record, job = in_minutes(record, job, pictures, wish.minutes, say)
     watching = _watching(job, observers, tensorboard, on_step, on_epoch)
-    record.write(folder)
-    pictures.keep(folder)
-    say(f"what it sees: {draw_data(job)}")
-    _run(job, watching, say=say)
+    with run_folder(folder, record):
+        pictures.keep(folder)
+        say(f"what it sees: {draw_data(job)}")
+        _run(job, watching, say=say)
     return folder
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tapetum.backbones.reference import Renames
+from tapetum.backbones.staged import Staged
 from tapetum.layers.conv import ConvNorm
 
 REFERENCE = {
@@ -80,7 +81,7 @@ def _shortcut(in_channels: int, channels: int, stride: int, norm: str) -> nn.Mod
     return ConvNorm(in_channels, channels, 1, stride, norm)
 
 
-class ResNet(nn.Module):
+class ResNet(nn.Module, Staged):
     """Pictures (B, in_channels, H, W) to maps c2, c3, c4, c5 at 1/4, 1/8, 1/16, 1/32 of the size.
 
     stem: "imagenet" (7 x 7 with stride 2, then pooling) or "small" (3 x 3, no pooling: the maps are
@@ -123,7 +124,7 @@ class ResNet(nn.Module):
         self.apply(_init)
 
     def stages(self) -> list[tuple[str, ...]]:
-        """How the names of each stage's weights begin, from the picture on: see training.stages."""
+        """The stem, then the stages of blocks."""
         return [("stem",), *((f"stage{i}",) for i in range(1, len(self.channels) + 1))]
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:

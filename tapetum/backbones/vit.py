@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.backbones.reference import Renames
+from tapetum.backbones.staged import Staged
 from tapetum.layers.attention import Block
 from tapetum.layers.dropout import check_dropout, dropout
 
@@ -41,7 +42,7 @@ REFERENCE = {
 }
 
 
-class VisionTransformer(nn.Module):
+class VisionTransformer(nn.Module, Staged):
     """Pictures (B, 3, S, S) to tokens (B, T, width): the class token first, then row by row.
 
     grid: patches along each side of the picture. lead: tokens before those of the patches, 1 with
@@ -81,7 +82,7 @@ class VisionTransformer(nn.Module):
         nn.init.zeros_(self.patches.bias)
 
     def stages(self) -> list[tuple[str, ...]]:
-        """How the names of each stage's weights begin, from the picture on: see training.stages."""
+        """Patches with their positions, then the blocks; the last one with the norm behind it."""
         *most, last = (f"blocks.{i}" for i in range(len(self.blocks)))
         first = ("patches", "token", "positions")
         return [first, *((name,) for name in most), (last, "norm")]

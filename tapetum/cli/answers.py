@@ -60,7 +60,8 @@ def evaluate(
         predictions: COCO results, as a list of detections
         kind: what the two files are compared by (default: bbox); a run knows its own
         max_dets: most detections a picture that count (default: 100; 20 for keypoints)
-        split: train, val, test or all (default: of the run's own data test, else val; of DATA all)
+        split: train, val, test or all (default: of the run's own data test, else val; of DATA all,
+            of scenes test)
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps

@@ -154,8 +154,8 @@ def open_dataset(
     limits: Limits = DEFAULT_LIMITS,
 ) -> Dataset:
     """A dataset by its path, or "scenes", which is built in (write "./scenes" for a folder), also
-    with a challenge, as in "scenes:clutter" (`tapetum.data.scenes.open_scenes`), or a function in a
-    Python file, "FILE.py:FUNCTION" (`tapetum.data.sequence.open_own`).
+    with a challenge or a count, as in "scenes:clutter,count=4" (`tapetum.data.scenes.open_scenes`),
+    or a function in a Python file, "FILE.py:FUNCTION" (`tapetum.data.sequence.open_own`).
 
     split: "train", "val", "test", "all", or one of the dataset's own (`tapetum.data.splits`).
     need: what its samples must carry, one of `tapetum.data.dataset.NEEDS`.
@@ -165,10 +165,10 @@ def open_dataset(
         UsageError: no such path, format, split or need; or the annotations cannot serve the need.
         AnnotationError: the annotations cannot be read, or no picture is there.
     """
-    if isinstance(data, str) and data.partition(":")[0] == SCENES:
+    if is_scenes(data):
         from tapetum.data.scenes import open_scenes
 
-        return open_scenes(data, split, need)
+        return open_scenes(str(data), split, need)
     if is_own_data(data):
         return open_own(str(data), split, need=need, hold_out=hold_out)
     if data == IN_PYTHON:
@@ -176,6 +176,11 @@ def open_dataset(
         raise UsageError("samples in Python are not kept with a run: give them again", hint=hint)
     annotations = read_annotations(data, format, limits, need=need)
     return FileDataset(annotations, split, need=need, hold_out=hold_out, limits=limits)
+
+
+def is_scenes(data: str | Path) -> bool:
+    """Do these words mean the dataset that is drawn?"""
+    return isinstance(data, str) and data.partition(":")[0] == SCENES
 
 
 def _size_of(image: ImageFile) -> ImageSize:

@@ -1,13 +1,14 @@
 """Fine-tuning by stages: the first stages of a backbone stay as they are, or learn more slowly.
 
-A backbone that can do this has `stages()`: for each stage, from the picture on, how the names of
-its weights begin.
+A backbone that can do this is `Staged`: it says for each stage, from the picture on, how the names
+of its weights begin. Others have no stages, whatever their attributes are called.
 """
 
 from __future__ import annotations
 
 from torch import nn
 
+from tapetum.backbones.staged import Staged
 from tapetum.base.errors import UsageError
 
 
@@ -52,7 +53,7 @@ def rate_shares(model: nn.Module, decay: float) -> dict[str, float]:
 def stages_of(model: nn.Module) -> list[list[str]]:
     """The beginnings of the names of each stage's weights, in the model's own terms."""
     for name, module in model.named_modules():
-        if hasattr(module, "stages"):
+        if isinstance(module, Staged):
             prefix = f"{name}." if name else ""
             return [[prefix + inner for inner in stage] for stage in module.stages()]
     return []

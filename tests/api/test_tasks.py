@@ -24,35 +24,28 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "instances": ("mask_rcnn", {**PYRAMID, "proposals": 20, "training_proposals": 40}),
     "keypoints": ("keypoint_rcnn", {**PYRAMID, "proposals": 20, "training_proposals": 40}),
 }
-SCENES = 4
-"""Scenes of each split: enough to see that everything is connected."""
-
-
-@pytest.fixture(autouse=True)
-def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
+DATA = "scenes:count=4"
+"""Enough to see that everything is connected."""
 
 
 @pytest.fixture(scope="module", params=tuple(TASKS))
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three steps that was measured once."""
     task = request.param
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
-        model, arguments = MODELS[task]
-        return api.train(
-            model,
-            "scenes",
-            out=tmp_path_factory.mktemp(task) / "run",
-            backbone=None if task == "classification" else "resnet10",
-            image_size=96,
-            arguments=accepted(model, arguments),
-            augment="flip",
-            precision="fp32",
-            batch_size=2,
-            max_steps=3,
-            observers=(),
-        )
+    model, arguments = MODELS[task]
+    return api.train(
+        model,
+        DATA,
+        out=tmp_path_factory.mktemp(task) / "run",
+        backbone=None if task == "classification" else "resnet10",
+        image_size=96,
+        arguments=accepted(model, arguments),
+        augment="flip",
+        precision="fp32",
+        batch_size=2,
+        max_steps=3,
+        observers=(),
+    )
 
 
 @pytest.fixture

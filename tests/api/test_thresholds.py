@@ -15,40 +15,45 @@ from PIL import Image
 from tapetum import api
 from tapetum.api.found import kept
 from tapetum.api.loaded import Loaded
-from tapetum.api.thresholds import FILE, SCHEMA, Thresholds, chosen_thresholds, write_thresholds
+from tapetum.api.thresholds import (
+    FILE,
+    SCHEMA,
+    Thresholds,
+    chosen_thresholds,
+    run_of,
+    write_thresholds,
+)
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.models.checkpoint import FOLDER
 from tapetum.structures import Objects, Prediction
 from tapetum.tasks import TASKS
 from tapetum.training.run import read_run
 
+DATA = "scenes:count=4"
 TINY = {"backbone_width": 8, "fpn_channels": 16, "head_convs": 1}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three steps, validated on its way."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
-        return api.train(
-            "retinanet",
-            "scenes",
-            out=tmp_path_factory.mktemp("thresholds") / "run",
-            backbone="resnet10",
-            weights="none",
-            image_size=96,
-            arguments=dict(TINY),
-            augment="flip",
-            precision="fp32",
-            batch_size=2,
-            max_steps=3,
-            observers=(),
-        )
+    return api.train(
+        "retinanet",
+        DATA,
+        out=tmp_path_factory.mktemp("thresholds") / "run",
+        backbone="resnet10",
+        weights="none",
+        image_size=96,
+        arguments=dict(TINY),
+        augment="flip",
+        precision="fp32",
+        batch_size=2,
+        max_steps=3,
+        observers=(),
+    )
 
 
 @pytest.fixture(autouse=True)
-def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
+def without_heat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tapetum.api.reporting.explainable", lambda model: False)  # heat takes time
 
 
@@ -83,7 +88,7 @@ class Answers:
 
 def keep(run: Path, loaded: Loaded, first: float, others: float = 0.5) -> tuple[float, ...]:
     values = (first, *[others] * (len(loaded.classes) - 1))
-    write_thresholds(run, loaded, values, "scenes/val")
+    write_thresholds(run, loaded, values, f"{DATA}/val")
     return values
 
 
@@ -92,9 +97,9 @@ def test_the_report_chooses_on_validation_whatever_it_shows(run: Path) -> None:
     page = api.report(run, say=said.append).read_text()
     kept = json.loads((run / FILE).read_text())
     assert set(kept) == {"schema", "split", "checkpoint", "classes"}
-    assert (kept["schema"], kept["split"]) == (SCHEMA, "scenes/val")
-    assert "choosing thresholds: scenes/val, 4 pictures" in said
-    assert "Chosen on scenes/val" in page
+    assert (kept["schema"], kept["split"]) == (SCHEMA, f"{DATA}/val")
+    assert f"choosing thresholds: {DATA}/val, 4 pictures" in said
+    assert f"Chosen on {DATA}/val" in page
     assert (run / FOLDER / kept["checkpoint"]).is_dir()
     measured = api.evaluate(run, split="val")
     assert tuple(kept["classes"].values()) == chosen_thresholds(measured)
@@ -111,7 +116,7 @@ def test_where_nothing_was_held_out_the_pictures_shown_choose(
     blind = replace(read_run(run), validate=False)
     monkeypatch.setattr("tapetum.api.reporting.read_run", lambda folder: blind)
     api.report(run)
-    assert json.loads((run / FILE).read_text())["split"] == "scenes/test"
+    assert json.loads((run / FILE).read_text())["split"] == f"{DATA}/test"
 
 
 def test_predict_goes_by_the_thresholds_of_its_run(
@@ -126,7 +131,7 @@ def test_predict_goes_by_the_thresholds_of_its_run(
     assert json.loads(json.dumps(answers)) == answers
     (words,) = said
     assert f"{run / FILE}" in words
-    assert f"best F1 on scenes/val: {loaded.classes[0]} 0.30" in words
+    assert f"best F1 on {DATA}/val: {loaded.classes[0]} 0.30" in words
     told = api.predict_files(loaded, [photo], threshold=0.5, say=said.append)
     assert [thing["class"] for thing in told["images"][0]["objects"]] == [loaded.classes[1]]
     assert told["threshold"] == 0.5
@@ -235,9 +240,9 @@ def test_thresholds_that_cannot_be(loaded: Loaded, asked: float) -> None:
 
 
 def test_the_run_of_a_checkpoint_that_is_named_from_beside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run" / "checkpoints" / "step-00000001"
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder.parent)
-    assert run_of(SimpleNamespace(folder=Path(folder.name))) == tmp_path / "run"
+    assert run_of(replace(loaded, folder=Path(folder.name))) == tmp_path / "run"

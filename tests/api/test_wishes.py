@@ -17,9 +17,7 @@ from tapetum.training.run import read_run
 QUICK: dict[str, Any] = {"observers": (), "precision": "fp32", "image_size": 16}
 
 
-@pytest.fixture(autouse=True)
-def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
+FEW = "scenes:count=4"
 
 
 def test_what_is_not_said_has_a_default() -> None:
@@ -50,7 +48,7 @@ def test_what_cannot_be(given: dict[str, Any], words: str) -> None:
 
 def test_a_run_is_asked_for_again(tmp_path: Path) -> None:
     """The same words give the same run, and what is said now wins."""
-    asked = {"model": "linear", "data": "scenes", "seed": 5, "lr": 0.01, "max_steps": 2, **QUICK}
+    asked = {"model": "linear", "data": FEW, "seed": 5, "lr": 0.01, "max_steps": 2, **QUICK}
     first = api.train(**asked, out=tmp_path / "first")
     again = api.train(like=first, out=tmp_path / "again", observers=())
     other = api.train(like=first, out=tmp_path / "other", observers=(), lr=0.5, max_steps=1)
@@ -66,7 +64,7 @@ def test_a_run_is_asked_for_again(tmp_path: Path) -> None:
 
 def test_another_way_to_say_how_long_wins(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    api.train("linear", "scenes", out=run, epochs=1, **QUICK)
+    api.train("linear", FEW, out=run, epochs=1, **QUICK)
     assert wishes(run, {"minutes": 2.0}).settings.get("epochs") is None
     raw = json.loads((run / "run.json").read_text())
     raw["wishes"] |= {"minutes": 3.0, "settings": {}}
@@ -101,14 +99,14 @@ def test_runs_get_a_folder_of_their_own(tmp_path: Path, monkeypatch: pytest.Monk
     Path("runs/retinanet-photos").mkdir(parents=True)
     assert default_folder("retinanet", "photos.zip") == Path("runs/retinanet-photos-2")
     assert default_folder("my.py:build", "data.py:make") == Path("runs/my-data")
-    run = api.train("linear", "scenes:clutter", epochs=1, batch_size=4, **QUICK)
+    run = api.train("linear", "scenes:clutter,count=4", epochs=1, batch_size=4, **QUICK)
     assert run == Path("runs/linear-scenes")
 
 
 @pytest.mark.parametrize("length", ["epochs", "max_steps"])
 def test_a_new_length_is_the_only_one(tmp_path: Path, length: str) -> None:
     run = tmp_path / "run"
-    api.train("linear", "scenes", out=run, epochs=1, max_steps=1, **QUICK)
+    api.train("linear", FEW, out=run, epochs=1, max_steps=1, **QUICK)
     settings = wishes(run, {"settings": {length: 9}}).settings
     assert {name: settings.get(name) for name in ("epochs", "max_steps")} == {
         "epochs": None,

@@ -46,12 +46,11 @@ def test_evaluations_have_their_share_of_the_minutes() -> None:
 
 
 def test_a_training_of_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
     monkeypatch.setattr("tapetum.api.planning.seconds_per_step", lambda job: 3.0)
     said: list[str] = []
     run = api.train(
         "resnet10",
-        "scenes",
+        "scenes:count=4",
         out=tmp_path / "run",
         arguments={"backbone_width": 8},
         image_size=32,
@@ -78,7 +77,6 @@ def test_two_lengths_are_one_too_many(tmp_path: Path, options: dict, words: str)
         api.train("resnet10", "scenes", out=tmp_path / "run", **options)
 
 
-def test_what_is_fitted_has_no_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tapetum.data.scenes.LENGTHS", dict.fromkeys(("train", "val", "test"), 4))
+def test_what_is_fitted_has_no_minutes(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="knn is fitted in one go"):
-        api.train("knn", "scenes", out=tmp_path / "run", minutes=1, image_size=16)
+        api.train("knn", "scenes:count=4", out=tmp_path / "run", minutes=1, image_size=16)

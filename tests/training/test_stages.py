@@ -83,6 +83,18 @@ def test_models_inside_models_are_found() -> None:
     assert stages_of(model)[0] == ["detector.backbone.stem"]
 
 
+def test_an_attribute_called_stages_is_no_backbone() -> None:
+    """The paper's encoder of U-Net keeps its convolutions under that name, as own models may."""
+    own = torch.nn.Module()
+    own.stages = torch.nn.ModuleList([torch.nn.Linear(2, 2)])
+    paper = MODELS["unet"](encoder="paper", width=4, classes=2)
+    for model in (own, paper):
+        assert stages_of(model) == []
+        assert set(rate_shares(model, 1.0).values()) == {1.0}
+        with pytest.raises(UsageError, match="--freeze: the model has no stages, not 1"):
+            freeze(model, 1)
+
+
 def test_what_cannot_be_frozen() -> None:
     with pytest.raises(UsageError, match="--freeze: the model has no stages, not 1"):
         freeze(MODELS["linear"](classes=2), 1)

@@ -109,7 +109,7 @@ def legend_of_values(
         counts[np.unique(levels[(levels >= 0) & (levels <= IGNORE)])] = True
     values = np.flatnonzero(counts).tolist()
     if values == [0, IGNORE]:
-        names = tuple(listed.names.values()) if listed else ("class 0", "class 1")
+        names = tuple(listed.names.values()) if listed else numbered(2)
         log.note("map-binary", ".", "maps", f"values 0 and 255 only: 255 is class {names[1]!r}")
         return Legend(dict(zip((0, IGNORE), names, strict=True)))
     if listed is not None:
@@ -117,4 +117,9 @@ def legend_of_values(
     values = [value for value in values if value != IGNORE]
     most = max(values, default=0)
     log.note("class-names-missing", ".", "classes.txt", f"{most + 1} classes have no names")
-    return Legend({value: f"class {value}" for value in range(most + 1)})
+    return Legend(dict(enumerate(numbered(most + 1))))
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """What classes are called of which no list says a name."""
+    return tuple(f"class {label}" for label in range(count))

@@ -19,7 +19,13 @@ from tapetum.base.runtime import derive_seed
 from tapetum.data.picture import Picture
 from tapetum.data.scenes.figures import FIGURE
 from tapetum.data.scenes.layout import Layout, Streams, lay_out
-from tapetum.data.scenes.options import CHALLENGES, MIXED, SceneOptions, scene_options
+from tapetum.data.scenes.options import (
+    CHALLENGES,
+    MIXED,
+    SceneOptions,
+    scene_count,
+    scene_options,
+)
 from tapetum.data.scenes.painting import paint_layout
 from tapetum.data.scenes.poses import KEYPOINTS, SKELETON
 from tapetum.data.scenes.things import THINGS
@@ -177,12 +183,14 @@ class Scenes:
 
 
 def open_scenes(words: str, split: str = "train", need: str = "boxes") -> Scenes:
-    """Scenes by name: "scenes", "scenes:mixed", "scenes:occlusion=0.8,clutter" (`scene_options`).
+    """Scenes by name: "scenes", "scenes:mixed", "scenes:occlusion=0.8,clutter" (`scene_options`),
+    "scenes:count=4" (the first four of each split), "scenes:count=4,mixed".
 
     Raises:
-        UsageError: an unknown split or challenge.
+        UsageError: an unknown split or challenge, or a count that cannot be.
     """
-    return Scenes(split, options=scene_options(words.partition(":")[2]), need=need, name=words)
+    count, likeness = scene_count(words.partition(":")[2])
+    return Scenes(split, length=count, options=scene_options(likeness), need=need, name=words)
 
 
 @functools.cache

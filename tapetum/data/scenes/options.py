@@ -120,6 +120,9 @@ _KNOBS = (
 MIXED = SceneOptions(count=(2, 5), figures=(1, 2))
 """Scenes with things and people, on which every task has something to find."""
 
+MOST_SCENES = 1_000_000
+"""Of a split, where their number is said in words."""
+
 
 def challenge(name: str, level: float = 1.0) -> SceneOptions:
     """The default options with one challenge turned to `level`, 0 to 1.
@@ -141,6 +144,26 @@ CHALLENGES: dict[str, SceneOptions] = {
 """Each challenge at its full level, by name; an object detector should cope with them all."""
 
 
+def scene_count(words: str) -> tuple[int | None, str]:
+    """How many scenes each split is to have by words such as "count=4,occlusion", None where they
+    do not say; and the words about what the scenes are like, for `scene_options`.
+
+    Raises:
+        UsageError: a count that is no number from 1 to MOST_SCENES.
+    """
+    count, others = None, []
+    for word in words.split(","):
+        name, _, number = (part.strip() for part in word.partition("="))
+        if name != "count":
+            others.append(word)
+            continue
+        count = int(number) if number.isdecimal() else 0
+        if not 1 <= count <= MOST_SCENES:
+            hint = f"1 to {MOST_SCENES:,}, as in scenes:count=4"
+            raise UsageError(f"count: {number!r} is no number of scenes", hint=hint)
+    return count, ",".join(others)
+
+
 def scene_options(words: str) -> SceneOptions:
     """Options from words: "occlusion", "occlusion=0.8", "clutter=0.3,viewpoint", "mixed", "".
 
@@ -157,7 +180,8 @@ def scene_options(words: str) -> SceneOptions:
             continue
         if name not in CHALLENGES:
             known = ", ".join(["mixed", *CHALLENGES])
-            raise UsageError(f"scenes have no challenge {name!r}", hint=f"one of {known}")
+            hint = f"one of {known}; or count=N scenes"
+            raise UsageError(f"scenes have no challenge {name!r}", hint=hint)
         try:
             turned = challenge(name, float(level) if "=" in word else 1.0)
         except ValueError as error:

@@ -208,6 +208,23 @@ def test_words_become_options():
     assert (scenes.options.occlusion, scenes.need, scenes.split) == (0.8, "keypoints", "val")
 
 
+@pytest.mark.parametrize("words", ["count=3", "count=3,occlusion=0.8", " occlusion , count = 3"])
+def test_a_count_is_of_the_scenes_of_each_split_and_changes_none(words):
+    for split in ("train", "val", "test"):
+        few = open_scenes(f"scenes:{words}", split)
+        options = SceneOptions(occlusion=few.options.occlusion)
+        whole = Scenes(split, options=options)
+        assert (len(few), few.options) == (3, options)
+        assert torch.equal(few[2].image, whole[2].image)
+
+
+@pytest.mark.parametrize("number", ["", "0", "-1", "2.5", "1000001", "many", "²"])
+def test_counts_that_cannot_be_are_refused_in_one_line(number):
+    with pytest.raises(UsageError, match=r"count: .* is no number of scenes.*1 to 1,000,000") as e:
+        open_scenes(f"scenes:count={number}")
+    assert "\n" not in str(e.value)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -217,7 +234,6 @@ def test_words_become_options():
         ("occlusion=nan", "is no level"),
         ("context=-2", "-1 to 1"),
         ("mixed=1", "no challenge 'mixed'"),
-        ("count=3", "no challenge 'count'"),
     ],
 )
 def test_words_that_mean_nothing_are_refused_in_one_line(words, message):
