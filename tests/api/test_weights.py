@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tapetum import api
+from tapetum.api.loaded import _show_whole_images
 from tapetum.base.errors import DownloadError, UsageError
+from tapetum.cli.main import main
 from tapetum.models import MODELS, published, sources
+from tapetum.models.checkpoint import Card
 from tapetum.models.classification.preparing import SquarePreparation
 from tapetum.models.predict import predict
 from tapetum.models.published import PUBLISHED, Published
@@ -175,6 +179,33 @@ def test_asked_for_the_whole_image_it_sees_the_rest_and_says_so(narrow: Path) ->
     torch.testing.assert_close(white.class_scores, expected.class_scores)
     again = MODELS["resnet10"](**loaded.card.arguments)
     assert again.preparation == plain.preparation
+
+
+def test_the_command_says_so_in_one_line_on_stderr(
+    narrow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = []
+    for edge in (0.0, 1.0):
+        photos.append(str(tmp_path / f"{edge:.0f}.png"))
+        values = (255 * framed(edge)).to(torch.uint8).permute(1, 2, 0).numpy()
+        Image.fromarray(values).save(photos[-1])
+    answers: list[list[dict[str, float]]] = []
+    for words in ([], ["--whole-image"]):
+        assert main(["predict", "small", *photos, "--json", *words]) == 0
+        shown = capsys.readouterr()
+        answers.append([image["scores"] for image in json.loads(shown.out)["images"]])
+        assert shown.err.count("whole images, squashed to 32 x 32") == len(words)
+    (black, white), (whole_black, whole_white) = answers
+    assert black == white
+    assert whole_black != whole_white
+    out = str(tmp_path / "why.png")
+    assert main(["explain", "small", photos[0], "--whole-image", "--out", out]) == 0
+    assert "whole images" in capsys.readouterr().err
+
+
+def test_a_model_of_ones_own_prepares_by_itself(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"own\.py:net prepares images by itself"):
+        _show_whole_images(torch.nn.Identity(), Card("/x/own.py:net", {}, ("a",)), [].append)
 
 
 def test_weights_by_the_name_of_another_file_bring_its_protocol(narrow: Path) -> None:
