@@ -16,6 +16,7 @@ from tapetum.base.runtime import Runtime, derive_seed
 from tapetum.data.cache import cached
 from tapetum.models import model_function, task_of
 from tapetum.models.checkpoint import refuse_unsavable
+from tapetum.models.classification.preparing import SquarePreparation
 from tapetum.models.sources import source_of
 from tapetum.structures import Learns
 from tapetum.tasks import TASKS, Task, Watch
@@ -29,6 +30,8 @@ def make_job(
 ) -> Job:
     """Everything that `fit` needs, from the record of a run alone."""
     task = TASKS[task_of(record.model)]
+    model = build_model(record)
+    side = side_before_crop(model, record.image_size)
     # Half precision may overflow where nothing scales it back, and scores must be numbers.
     measuring = replace(runtime, precision="fp32") if runtime.precision == "fp16" else runtime
 
@@ -38,15 +41,15 @@ def make_job(
         return task.measure(model, pictures.held, measuring, class_ids=ids, watch=watch).stats
 
     return Job(
-        model=build_model(record),
+        model=model,
         dataset=cached(
             pictures.training,
             record.cache,
-            task.most_pixels(record.image_size, record.augment),
+            task.most_pixels(side, record.augment),
             workers=record.settings.workers,
             say=say,
         ),
-        augment=task.transforms(pictures.training, record.image_size, record.augment),
+        augment=task.transforms(pictures.training, side, record.augment),
         settings=record.settings,
         runtime=runtime,
         folder=folder,
@@ -54,6 +57,13 @@ def make_job(
         validate=validate if record.validate else None,
         metric=metric_of(task, pictures),
     )
+
+
+def side_before_crop(model: nn.Module, image_size: int) -> int:
+    """Pixels of the squares that transforms make: more than the model sees, where it cuts its part
+    out of them, so that nothing is enlarged to be cut."""
+    own = getattr(model, "preparation", None)
+    return own.short_side if isinstance(own, SquarePreparation) and own.crops else image_size
 
 
 def metric_of(task: Task, pictures: Pictures) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -23,6 +23,8 @@ from tapetum.explain import AUTO as AUTO_METHOD
 from tapetum.explain import explain
 from tapetum.models import task_of
 from tapetum.models.checkpoint import Card, find_checkpoint, load_model
+from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.models.own import is_own
 from tapetum.models.predict import predict
 from tapetum.models.sources import AUTO, build_network, network
 from tapetum.structures import Prediction, Target
@@ -110,6 +112,7 @@ def load(
     checkpoint: str = "best",
     device: str = "auto",
     precision: str = "auto",
+    whole_image: bool = False,
     bar: Bar = unseen_bar,
     say: Say = silent,
 ) -> Loaded:
@@ -118,11 +121,13 @@ def load(
     run: a folder, else a name: of torchvision ("retinanet_resnet50_fpn") or ours ("retinanet").
     weights: of a network by name: "auto" (those published for it), or a name, file, address or run.
     A run of one's own model runs the Python file that it names; see docs/own_model.md.
-    checkpoint: "best" (highest metric) or "last". precision: "auto" is fp32 here. bar: shows how
-    far a download is.
+    checkpoint: "best" (highest metric) or "last". precision: "auto" is fp32 here.
+    whole_image: published classifiers are shown the middle of an image, as their makers measured
+    them; with this all of it, squashed to a square. bar: shows how far a download is.
 
     Raises:
         CheckpointError: nothing intact there. DownloadError: weights cannot be had.
+        UsageError: `whole_image` for a model of one's own, which prepares images by itself.
     """
     if checkpoint not in ("best", "last"):
         raise UsageError(f"unknown checkpoint {checkpoint!r}", hint="best or last")
@@ -130,19 +135,43 @@ def load(
     entry = None if Path(run).exists() else network(str(run))
     if entry is not None:
         model, card, file = build_network(entry, weights, bar, say)
-        return _ready(model, card, file, runtime)
+        return _ready(model, card, file, runtime, whole_image, say)
     if weights != AUTO:
         raise UsageError("--weights is for networks by name; a run has its own", file=run)
     folder, complaints = find_checkpoint(Path(run), checkpoint)
     for complaint in complaints:
         say(complaint)
     model, card = load_model(folder, lambda card: function_of_run(card, folder, say))
-    return _ready(model, card, folder, runtime)
+    return _ready(model, card, folder, runtime, whole_image, say)
 
 
-def _ready(model: nn.Module, card: Card, place: Path, runtime: Runtime) -> Loaded:
+def _ready(
+    model: nn.Module, card: Card, place: Path, runtime: Runtime, whole_image: bool, say: Say
+) -> Loaded:
+    if whole_image:
+        card = _show_whole_images(model, card, say)
     model = model.to(runtime.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return Loaded(model, card, place, runtime)
+
+
+def _show_whole_images(model: nn.Module, card: Card, say: Say) -> Card:
+    """Let a model that crops see whole images, and say so; its card after that.
+
+    Raises:
+        UsageError: a model of one's own, whose `prepare` nobody here can change.
+    """
+    if is_own(card.model):
+        why = f"{card.model} prepares images by itself"
+        raise UsageError(why, where="whole_image", hint="change its prepare")
+    own: object = getattr(model, "preparation", None)
+    if not isinstance(own, SquarePreparation) or not own.crops:
+        say(f"{card.model} sees whole images anyway")
+        return card
+    model.preparation = own.whole()  # type: ignore[assignment]
+    side = own.size
+    usual = f"not a short side of {own.short_side} and of that the middle, as it was measured"
+    say(f"{card.model}: whole images, squashed to {side} x {side}; {usual}")
+    return replace(card, arguments=card.arguments | {"crop_mode": "squash", "resize_size": None})
 
 
 def number_of(wanted: int, count: int) -> int:

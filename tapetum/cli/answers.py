@@ -112,6 +112,7 @@ def predict(
     classes: Names = (),
     max_detections: Number = None,
     nms_iou: Real = None,
+    whole_image: Flag = False,
     weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
@@ -141,6 +142,8 @@ def predict(
         classes: names of the only classes that count (default: all)
         max_detections: most objects of a picture, the best ones (default: as many as it finds)
         nms_iou: overlap from which the weaker of two boxes of a class goes (default: the model's)
+        whole_image: show a published classifier all of each image, squashed to a square; it is
+            measured on the middle, and sees only that otherwise
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
@@ -155,6 +158,7 @@ def predict(
     loaded = api.load(
         run,
         weights=weights,
+        whole_image=whole_image,
         checkpoint=checkpoint,
         device=device,
         precision=precision,
@@ -192,6 +196,7 @@ def explain(
     method: Annotated[str, arg(metavar="NAME")] = "auto",
     layer: Text = None,
     out: Annotated[Path, arg(metavar="FILE")] = Path("explanation.png"),
+    whole_image: Flag = False,
     weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
@@ -211,6 +216,7 @@ def explain(
         method: auto takes hires-cam for things with boxes, else grad-cam; a wrong name lists all
         layer: where Grad-CAM looks; a wrong name lists them all
         out: the picture to write
+        whole_image: as for predict
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
@@ -219,7 +225,13 @@ def explain(
 
     prepare_process()
     loaded = api.load(
-        run, weights=weights, checkpoint=checkpoint, device=device, bar=download_bar, say=say
+        run,
+        weights=weights,
+        whole_image=whole_image,
+        checkpoint=checkpoint,
+        device=device,
+        bar=download_bar,
+        say=say,
     )
     print(api.explain_file(loaded, image, out, target=target, method=method, layer=layer, say=say))
     return 0

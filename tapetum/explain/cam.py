@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -60,7 +62,8 @@ def in_picture_frame(model: Model, picture: Tensor, cam: Tensor) -> Tensor:
     """A map (1, 1, h, w) of the prepared picture as (H, W) in the frame of the original one.
 
     Enlarged to the prepared picture, the padding at the right and the bottom cut away, and the
-    rest resized to the original. A map cell covers an equal share of the padded picture.
+    rest resized to the original, or to the window of it that the model was shown: what was cut off
+    has no heat. A map cell covers an equal share of the padded picture.
     """
     with torch.no_grad():
         batch = model.prepare([picture])
@@ -69,7 +72,29 @@ def in_picture_frame(model: Model, picture: Tensor, cam: Tensor) -> Tensor:
         cam, tuple(batch.pixels.shape[-2:]), mode="bilinear", align_corners=False
     )
     content = padded[:, :, :height, :width]  # (1, 1, height, width)
+    if batch.windows is not None:
+        return in_window(content[0, 0], batch.windows[0].tolist(), picture.shape[-2:])
     resized = F.interpolate(
         content, tuple(picture.shape[-2:]), mode="bilinear", align_corners=False
     )
     return resized[0, 0]  # (H, W)
+
+
+def in_window(content: Tensor, window: Sequence[float], size: Sequence[int]) -> Tensor:
+    """A map (h, w) laid over the window x1 y1 x2 y2 of a picture of `size` (height, width); (H, W).
+
+    Bilinear as everywhere; 0 at the pixels whose middle lies outside.
+    """
+    left, top, right, bottom = window
+    rows = _linear(content, content.shape[0], size[0], top, bottom)  # (H, h)
+    columns = _linear(content, content.shape[1], size[1], left, right)  # (W, w)
+    return rows @ content @ columns.T
+
+
+def _linear(like: Tensor, cells: int, pixels: int, start: float, stop: float) -> Tensor:
+    """(pixels, cells): how much of each cell between `start` and `stop` a pixel's middle takes."""
+    middle = torch.arange(pixels, device=like.device, dtype=like.dtype) + 0.5
+    inside = (middle > start) & (middle < stop)
+    at = ((middle - start) / (stop - start) * cells - 0.5).clamp(0, cells - 1)
+    far = (at[:, None] - torch.arange(cells, device=like.device, dtype=like.dtype)).abs()
+    return (1 - far).clamp(min=0) * inside[:, None]

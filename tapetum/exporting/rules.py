@@ -50,7 +50,9 @@ def prepare_rule(preparation: object) -> dict[str, Any]:
     assert isinstance(preparation, SquarePreparation | Preparation)
     values = {"mean": list(preparation.mean), "std": list(preparation.std)}
     if isinstance(preparation, SquarePreparation):
-        shape = {"kind": "square", "size": preparation.size, "multiple": 1}
+        shape: dict[str, Any] = {"kind": "square", "size": preparation.size, "multiple": 1}
+        if preparation.crops:
+            shape |= {"kind": "center", "resize_size": preparation.short_side}
         return {**shape, "antialias": preparation.antialias, **values}
     least, most = (
         None if side == sys.maxsize else side

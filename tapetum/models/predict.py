@@ -86,10 +86,12 @@ def _answer(
     assert isinstance(model, nn.Module)
     batches = [batch for _, batch in group]
     with torch.inference_mode():
+        windows = [one.windows for one in batches if one.windows is not None]
         batch = Batch(
             pixels=torch.cat([one.pixels for one in batches]),
             sizes=torch.cat([one.sizes for one in batches]),
             originals=torch.cat([one.originals for one in batches]),
+            windows=torch.cat(windows) if windows else None,
         )
         with runtime.autocast():
             raw = model(batch.pixels, batch.sizes)

@@ -104,11 +104,16 @@ def _lines(file: str) -> tuple[str, ...]:
     return tuple(text.removesuffix("\n").split("\n"))
 
 
-def _classifier(name: str, digest: str, top1: float, top5: float) -> Published:
+def _classifier(
+    name: str, digest: str, top1: float, top5: float, resize_size: int = 256
+) -> Published:
+    """With the protocol by which its figures were measured: the short side becomes `resize_size`,
+    and the middle is kept."""
     model = name.partition(".")[0]
     figures = {"top1": top1, "top5": top5}
     file = f"{model}-{digest}.pth"
-    return Published(name, model, file, "ImageNet-1K", figures, {"classes": 1000})
+    protocol = {"image_size": 224, "resize_size": resize_size, "crop_mode": "center"}
+    return Published(name, model, file, "ImageNet-1K", figures, {"classes": 1000, **protocol})
 
 
 def _detector(
@@ -121,11 +126,11 @@ def _detector(
 PUBLISHED = (
     _classifier("resnet18", "f37072fd", 69.758, 89.078),
     _classifier("resnet34", "b627a593", 73.314, 91.420),
-    _classifier("resnet50.v2", "11ad3fa6", 80.858, 95.434),
+    _classifier("resnet50.v2", "11ad3fa6", 80.858, 95.434, 232),
     _classifier("resnet50.v1", "0676ba61", 76.130, 92.862),
-    _classifier("resnet101.v2", "cd907fc2", 81.886, 95.780),
+    _classifier("resnet101.v2", "cd907fc2", 81.886, 95.780, 232),
     _classifier("resnet101.v1", "63fe2227", 77.374, 93.546),
-    _classifier("resnet152.v2", "f82ba261", 82.284, 96.002),
+    _classifier("resnet152.v2", "f82ba261", 82.284, 96.002, 232),
     _classifier("resnet152.v1", "394f9c45", 78.312, 94.046),
     _classifier("vit_b_16", "c867db91", 81.072, 95.318),
     _detector(

@@ -135,7 +135,9 @@ def build_network(
     source = Source(entry.name, entry) if weights == AUTO else source_of(weights, entry.model, {})
     if source is None:
         raise UsageError("a network without weights says nothing", where="--weights none")
-    card = entry.card()
+    # Of two files for one network each has its own protocol of what is cut from a picture.
+    theirs = source.entry or _by_file(Path(source.where))
+    card = (theirs if theirs is not None and theirs.model == entry.model else entry).card()
     model = model_function(card.model)(**card.arguments)
     result, path = source.into(model, bar)
     if result.missing or result.left_out:

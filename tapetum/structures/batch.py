@@ -16,9 +16,12 @@ class Batch(NamedTuple):
     sizes: (B, 2) int64, height and width of the content, without padding.
     originals: (B, 2) int64, height and width of the pictures as they came.
     truth: one Target per picture in the frame of `pixels`, or None.
+    windows: (B, 4) x1 y1 x2 y2 in the frame of each original, the part of it that the content
+        shows where `prepare` cuts the rest off; None: all of it.
     """
 
     pixels: Tensor
     sizes: Tensor
     originals: Tensor
     truth: tuple[Target, ...] | None = None
+    windows: Tensor | None = None

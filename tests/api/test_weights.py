@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tapetum import api
+from tapetum.api.loaded import _show_whole_images
 from tapetum.base.errors import DownloadError, UsageError
-from tapetum.models import MODELS
-from tapetum.models.published import PUBLISHED
+from tapetum.cli.main import main
+from tapetum.models import MODELS, published, sources
+from tapetum.models.checkpoint import Card
+from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.models.predict import predict
+from tapetum.models.published import PUBLISHED, Published
 from tapetum.training.run import read_run
 
 NARROW = {"backbone_width": 8}
@@ -121,3 +129,150 @@ def test_a_network_by_name_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert scores.shape == (1000,)
     assert loaded.classes[1] == "goldfish"
     assert loaded.task.name == "classification"
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Published networks called small.v2 and small.v1, of two protocols, and weights for both."""
+    torch.manual_seed(3)
+    path = tmp_path / "narrow.safetensors"
+    save_file(MODELS["resnet10"](**NARROW, classes=1000).state_dict(), path)
+    own = {"classes": 1000, **NARROW, "image_size": 32, "crop_mode": "center"}
+    entries = tuple(
+        Published(f"small.{name}", "resnet10", file, "ImageNet-1K", {}, own | {"resize_size": side})
+        for name, file, side in (("v2", "a-00000000.pth", 36), ("v1", "b-00000000.pth", 40))
+    )
+    for module in (published, sources):
+        monkeypatch.setattr(module, "PUBLISHED", entries)
+    monkeypatch.setattr(sources, "fetch_published", lambda *_: path)
+    return path
+
+
+def framed(edge: float, height: int = 72, width: int = 120) -> torch.Tensor:
+    """A picture of 72 x 120 whose middle never differs; `edge` is what lies around it."""
+    picture = torch.full((3, height, width), edge)
+    noise = torch.rand(3, 68, 68, generator=torch.Generator().manual_seed(0))
+    picture[:, 2:70, 26:94] = noise
+    return picture
+
+
+def test_a_published_classifier_sees_the_middle(narrow: Path) -> None:
+    loaded = api.load("small")
+    black, white = loaded.predict([framed(0.0), framed(1.0)])
+    assert black.class_scores is not None
+    assert torch.equal(black.class_scores, white.class_scores)
+
+
+def test_asked_for_the_whole_image_it_sees_the_rest_and_says_so(narrow: Path) -> None:
+    said: list[str] = []
+    loaded = api.load("small", whole_image=True, say=said.append)
+    assert said[1:] == [
+        "resnet10: whole images, squashed to 32 x 32; not a short side of 36 and of that the "
+        "middle, as it was measured"
+    ]
+    black, white = loaded.predict([framed(0.0), framed(1.0)])
+    assert not torch.equal(black.class_scores, white.class_scores)
+    plain = MODELS["resnet10"](**NARROW, classes=1000, image_size=32).eval()
+    plain.load_state_dict(load_file(narrow))
+    (expected,) = predict(plain, [framed(1.0)])
+    torch.testing.assert_close(white.class_scores, expected.class_scores)
+    again = MODELS["resnet10"](**loaded.card.arguments)
+    assert again.preparation == plain.preparation
+
+
+def test_the_command_says_so_in_one_line_on_stderr(
+    narrow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = []
+    for edge in (0.0, 1.0):
+        photos.append(str(tmp_path / f"{edge:.0f}.png"))
+        values = (255 * framed(edge)).to(torch.uint8).permute(1, 2, 0).numpy()
+        Image.fromarray(values).save(photos[-1])
+    answers: list[list[dict[str, float]]] = []
+    for words in ([], ["--whole-image"]):
+        assert main(["predict", "small", *photos, "--json", *words]) == 0
+        shown = capsys.readouterr()
+        answers.append([image["scores"] for image in json.loads(shown.out)["images"]])
+        assert shown.err.count("whole images, squashed to 32 x 32") == len(words)
+    (black, white), (whole_black, whole_white) = answers
+    assert black == white
+    assert whole_black != whole_white
+    out = str(tmp_path / "why.png")
+    assert main(["explain", "small", photos[0], "--whole-image", "--out", out]) == 0
+    assert "whole images" in capsys.readouterr().err
+
+
+def test_a_model_of_ones_own_prepares_by_itself(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"own\.py:net prepares images by itself"):
+        _show_whole_images(torch.nn.Identity(), Card("/x/own.py:net", {}, ("a",)), [].append)
+
+
+def test_weights_by_the_name_of_another_file_bring_its_protocol(narrow: Path) -> None:
+    for weights, side in (("auto", 36), ("small.v1", 40), (str(narrow), 36)):
+        assert api.load("small", weights=weights).model.preparation.resize_size == side
+
+
+def test_what_sees_whole_images_says_so(tmp_path: Path) -> None:
+    run = train("retinanet", tmp_path / "run", "none", [])
+    said: list[str] = []
+    api.load(run, whole_image=True, say=said.append)
+    assert said == ["retinanet sees whole images anyway"]
+
+
+def test_published_weights_for_other_classes_learn_from_whole_pictures(
+    narrow: Path, folders: Path, tmp_path: Path
+) -> None:
+    """What a label is about may lie at the border; who wants the protocol of the makers asks."""
+    said: list[str] = []
+    run = train_on(folders, tmp_path / "run", said, {})
+    assert any(line.startswith("weights of small.v2") for line in said)
+    assert {"crop_mode", "resize_size"}.isdisjoint(read_run(run).arguments)
+    assert api.load(run).model.preparation == SquarePreparation(32)
+
+
+def test_a_training_may_crop_and_its_transforms_leave_enough(
+    narrow: Path, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: set[tuple[int, ...]] = set()
+    before = SquarePreparation.__call__
+
+    def watched(self, pictures, targets, like):
+        if targets is not None:
+            sizes.update(tuple(picture.shape[1:]) for picture in pictures)
+        return before(self, pictures, targets, like)
+
+    monkeypatch.setattr(SquarePreparation, "__call__", watched)
+    run = train_on(folders, tmp_path / "run", [], {"crop_mode": "center", "resize_size": 36})
+    assert sizes == {(36, 36)}
+    loaded = api.load(run)
+    assert loaded.model.preparation == SquarePreparation(32, resize_size=36, crop_mode="center")
+    black, white = loaded.predict([framed(0.0), framed(1.0)])
+    assert torch.equal(black.class_scores, white.class_scores)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Two classes of three pictures."""
+    for label, name in enumerate(("dark", "light")):
+        for i in range(3):
+            place = tmp_path / "folders" / name / f"{i}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            values = np.full((50, 70, 3), 40 + 150 * label + i, np.uint8)
+            Image.fromarray(values).save(place)
+    return tmp_path / "folders"
+
+
+def train_on(folders: Path, out: Path, said: list[str], arguments: dict[str, object]) -> Path:
+    return api.train(
+        "resnet10",
+        str(folders),
+        out=out,
+        arguments={**NARROW, "stem": "imagenet", **arguments},
+        image_size=32,
+        batch_size=2,
+        max_steps=1,
+        validate=False,
+        augment="none",
+        observers=(),
+        say=said.append,
+    )

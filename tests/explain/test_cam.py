@@ -8,9 +8,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from tapetum.base.errors import TapetumError
-from tapetum.explain.cam import grad_cam, hires_cam, in_picture_frame, layer_gradient
+from tapetum.explain.cam import (
+    grad_cam,
+    hires_cam,
+    in_picture_frame,
+    in_window,
+    layer_gradient,
+)
 from tapetum.explain.methods import explain, find_layer
+from tapetum.explain.pointing import heat_inside
 from tapetum.explain.targets import of_class
+from tapetum.models.classification.resnet import resnet10
 
 
 @pytest.fixture
@@ -135,3 +143,70 @@ def test_a_layer_function_that_gives_no_map_is_refused(pooled):
     layer = (pooled.body[1], lambda output: output[0])
     with pytest.raises(ValueError, match=r"expected a map \(1, C, h, w\)"):
         grad_cam(pooled, torch.rand(3, 4, 4, dtype=torch.float64), of_class(0), layer)
+
+
+# --- pictures of which the model sees the middle ------------------------------------------------
+
+
+@pytest.fixture
+def cropping():
+    """Brightness of the middle to the logit of class 0, in cells of 2 x 2 prepared pixels."""
+    model = resnet10(3, 24, backbone_width=8, resize_size=30, crop_mode="center")
+    model.backbone = Brightness()
+    model.head = nn.Linear(1, 3)
+    with torch.no_grad():
+        model.head.weight.copy_(torch.tensor([[1.0], [-1.0], [0.5]]))
+    return model.eval()
+
+
+class Brightness(nn.Module):
+    def forward(self, pixels):
+        return {"c5": F.avg_pool2d(pixels.mean(dim=1, keepdim=True), 2).relu()}
+
+
+def with_square(x, y, size=(60, 100), side=8):
+    """Black, with a white square; of 60 x 100 the model sees rows 6 to 54, columns 26 to 74."""
+    picture = torch.zeros(3, *size)
+    picture[:, y : y + side, x : x + side] = 1
+    return picture
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "hires-cam"])
+@pytest.mark.parametrize(("x", "y"), [(28, 8), (64, 8), (28, 44), (64, 44), (46, 20)])
+def test_a_square_inside_the_crop_is_hot_where_it_lies_in_the_picture(cropping, method, x, y):
+    heat = explain(cropping, with_square(x, y), of_class(0), method, "c5")
+    assert heat.shape == (60, 100)
+    rows, columns = (heat > 0.5).nonzero().unbind(1)
+    middles = [(rows.min() + rows.max() + 1) / 2, (columns.min() + columns.max() + 1) / 2]
+    assert middles == pytest.approx([y + 4, x + 4], abs=1)
+    assert heat_inside(heat, torch.tensor([x - 4.0, y - 4, x + 12, y + 12])) > 0.95
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "hires-cam", "saliency", "input-x-gradient"])
+def test_what_the_crop_cuts_off_has_no_heat(cropping, method):
+    layer = "c5" if method.endswith("cam") else None
+    picture = with_square(4, 4) + with_square(46, 20)
+    heat = explain(cropping, picture, of_class(0), method, layer)
+    assert heat.max() == 1
+    outside = heat.clone()
+    outside[5:55, 25:75] = 0
+    assert not outside.any()
+    alone = explain(cropping, with_square(46, 20), of_class(0), method, layer)
+    torch.testing.assert_close(heat, alone)
+
+
+def test_a_map_laid_over_a_window_is_bilinear_between_its_cells():
+    ramp = (torch.arange(6.0, dtype=torch.float64) + 0.5).expand(4, 6)  # columns 2 to 8 of 11
+    laid = in_window(ramp, (2.0, 1.0, 8.0, 5.0), (7, 11))
+    expected = torch.zeros(7, 11, dtype=torch.float64)
+    expected[1:5, 2:8] = ramp
+    torch.testing.assert_close(laid, expected)
+    wider = in_window(ramp, (-1.0, -1.0, 11.0, 7.0), (6, 10))
+    steps = (torch.arange(10.0, dtype=torch.float64) + 1.5) / 2
+    torch.testing.assert_close(wider, steps.clamp(0.5, 5.5).expand(6, 10))
+
+
+def test_a_window_of_the_whole_picture_is_as_without_one():
+    cam = torch.rand(1, 1, 5, 7, dtype=torch.float64)
+    whole = F.interpolate(cam, (23, 19), mode="bilinear")[0, 0]
+    torch.testing.assert_close(in_window(cam[0, 0], (0.0, 0.0, 19.0, 23.0), (23, 19)), whole)

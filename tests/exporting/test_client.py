@@ -31,6 +31,8 @@ from tapetum.ops.suppression import batched_nms
 PREPARATIONS = {
     "square": SquarePreparation(64),
     "plain square": SquarePreparation(64, antialias=False),
+    "center": SquarePreparation(64, resize_size=73, crop_mode="center"),
+    "center, short side kept": SquarePreparation(64, crop_mode="center"),
     "sides": Preparation(96, 160),
     "native": preparation(None, None, (0.5,) * 3, (0.25,) * 3, 32),
     "bounded": preparation(None, 80, (0.5,) * 3, (0.25,) * 3, 16),
@@ -59,7 +61,7 @@ def test_resizing_is_that_of_pytorch(kind: str, old: tuple[int, int], new: tuple
     np.testing.assert_allclose(found, expected, atol=3e-6)
 
 
-@pytest.mark.parametrize("size", [(50, 70), (120, 90), (64, 64), (33, 200)])
+@pytest.mark.parametrize("size", [(50, 70), (120, 90), (64, 64), (33, 200), (301, 2)])
 @pytest.mark.parametrize("name", PREPARATIONS)
 def test_pictures_are_prepared_as_by_the_model(name: str, size: tuple[int, int]) -> None:
     picture = (255 * noise(3, *size)).to(torch.uint8)

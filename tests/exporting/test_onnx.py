@@ -239,6 +239,17 @@ def test_classifiers_of_small_pictures_keep_their_size(tmp_path: Path) -> None:
     assert about["graphs"]["model"]["shape"][2:] == [32, 32]
 
 
+def test_the_client_of_a_classifier_that_crops_crops(tmp_path: Path) -> None:
+    """Proven by the export itself, on pictures of two proportions and a scene."""
+    own = {"image_size": 48, "resize_size": 55, "crop_mode": "center"}
+    run = make_run("resnet10", tmp_path / "run", **own)
+    about = json.loads((api.export(run, out=tmp_path / "out") / "model.json").read_text())
+    kept = {name: about["prepare"][name] for name in ("kind", "resize_size", "size")}
+    assert kept == {"kind": "center", "resize_size": 55, "size": 48}
+    assert about["parity"]["raw"] <= 1e-4
+    assert about["parity"]["score"] <= 1e-3
+
+
 def test_pictures_that_are_too_small_for_a_graph_are_a_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--sizes.*32 pixels once prepared.*64 or more"):
         api.export(

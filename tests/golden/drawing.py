@@ -62,6 +62,11 @@ def draw_picture(name: str, height: int, width: int) -> Tensor:
     return torch.from_numpy(0.5 + 0.4 * blocks[:, :height, :width] + 0.1 * noise)
 
 
+def draw_photo(name: str, height: int, width: int) -> Tensor:
+    """A larger one, up to 576 pixels a side: nine times the same, so that a shift shows."""
+    return draw_picture(name, 192, 192).repeat(1, 3, 3)[:, :height, :width]
+
+
 def draw_masks(boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> Tensor:
     """Masks (N, height, width) bool: an ellipse in each box, with a bite out of its corner."""
     rows, columns = np.indices(size)

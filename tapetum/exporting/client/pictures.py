@@ -12,6 +12,10 @@ from PIL import Image, ImageOps
 Array = np.ndarray
 
 
+LONGEST = 64
+"""Widths: a picture that is longer loses the rest at both ends before it is resized and cropped."""
+
+
 class Prepared(NamedTuple):
     """pixels: (1, 3, H, W) float32. size: (height, width) of the content, without padding.
     original: (height, width) of the picture as it came."""
@@ -47,11 +51,19 @@ def read_picture(source: str | Path | Array | Image.Image) -> Array:
 
 def prepare(picture: Array, rule: dict[str, Any]) -> Prepared:
     """A picture (H, W, 3) uint8 for the graph: values become (value / 255 - mean) / std, and zeros
-    at the right and the bottom fill up to whole multiples of rule["multiple"]."""
+    at the right and the bottom fill up to whole multiples of rule["multiple"]. Of a rule "center"
+    the square in the middle remains."""
     original = (picture.shape[0], picture.shape[1])
-    size = prepared_size(original, rule)
-    planes = picture.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-    planes = resize(planes, size, "antialias" if rule["antialias"] else "bilinear")
+    planes = picture.transpose(2, 0, 1)
+    if rule["kind"] == "center":
+        over = [max(0, side - LONGEST * min(original)) // 2 for side in original]
+        planes = center(planes, (original[0] - 2 * over[0], original[1] - 2 * over[1]))
+    planes = planes.astype(np.float32) / np.float32(255)
+    resized = prepared_size((planes.shape[1], planes.shape[2]), rule)
+    planes = resize(planes, resized, "antialias" if rule["antialias"] else "bilinear")
+    if rule["kind"] == "center":
+        planes = center(planes, (rule["size"], rule["size"]))
+    size = (planes.shape[1], planes.shape[2])
     mean, std = (np.array(rule[name], np.float32)[:, None, None] for name in ("mean", "std"))
     height, width = (math.ceil(side / rule["multiple"]) * rule["multiple"] for side in size)
     pixels = np.zeros((1, 3, height, width), np.float32)
@@ -60,11 +72,15 @@ def prepare(picture: Array, rule: dict[str, Any]) -> Prepared:
 
 
 def prepared_size(original: tuple[int, int], rule: dict[str, Any]) -> tuple[int, int]:
-    """(height, width) before padding. "square": one size for all. "sides": the shorter side becomes
-    min_size, or less where the longer one would pass max_size; None: no such bound, and pictures
-    that keep to max_size stay as they are."""
+    """(height, width) before padding or the crop. "square": one size for all. "center": the shorter
+    side becomes resize_size. "sides": the shorter side becomes min_size, or less where the longer
+    one would pass max_size; None: no such bound, and pictures that keep to max_size stay as they
+    are."""
     if rule["kind"] == "square":
         return rule["size"], rule["size"]
+    if rule["kind"] == "center":
+        height, width = (rule["resize_size"] * side // min(original) for side in original)
+        return height, width
     least = math.inf if rule["min_size"] is None else rule["min_size"]
     most = math.inf if rule["max_size"] is None else rule["max_size"]
     if rule["min_size"] is None and max(original) <= most:
@@ -72,6 +88,12 @@ def prepared_size(original: tuple[int, int], rule: dict[str, Any]) -> tuple[int,
     scale = min(least / min(original), most / max(original))
     height, width = (max(1, math.floor(side * scale)) for side in original)
     return height, width
+
+
+def center(planes: Array, size: tuple[int, int]) -> Array:
+    """The middle of (..., h, w), of `size` (height, width)."""
+    top, left = (round((old - new) / 2) for old, new in zip(planes.shape[-2:], size, strict=True))
+    return planes[..., top : top + size[0], left : left + size[1]]
 
 
 def resize(planes: Array, size: tuple[int, int], kind: str = "bilinear") -> Array:

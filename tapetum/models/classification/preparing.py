@@ -1,9 +1,16 @@
-"""Pictures of any size to squares of one size: how classifiers want them."""
+"""Pictures of any size to squares of one size: how classifiers want them.
+
+Two ways, by timm's words for `crop_mode`. "squash" shows the whole picture, whatever becomes of its
+proportions: what our trainings do, since a label or a box may be about what lies at the border.
+"center" is the protocol by which published classifiers are measured: the short side becomes
+`resize_size`, and the square in the middle is cut out (torchvision's `ImageClassification`; of a
+picture in bytes that one rounds to bytes in between, and this does not).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,28 +25,64 @@ from tapetum.models.pictures import (
 )
 from tapetum.structures import Batch, Target
 
+CROP_MODES = ("squash", "center")
 _SHRINKS = 64
 """Pixels of a side that become one, up to which CUDA can average them."""
+_LONGEST = 64
+"""Widths: of a picture that is longer only so much of the middle is resized before the crop, for a
+line of pixels would otherwise become gigabytes."""
+
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class SquarePreparation:
-    """Every picture becomes (size, size), squashed if it was no square, and normalised.
+    """Every picture becomes (size, size), as `crop_mode` says, and is normalised.
 
-    Squashing shows the model the whole picture; a crop from the middle would lose what a label or
-    a box is about. Bilinear; `antialias` averages over all pixels that fall together where a side
-    shrinks (torchvision's `resize`, value for value), which plain sampling would skip. Values
-    become (picture - mean) / std with pictures in [0, 1].
+    Bilinear; `antialias` averages over all pixels that fall together where a side shrinks
+    (torchvision's `resize`, value for value), which plain sampling would skip. Values become
+    (picture - mean) / std with pictures in [0, 1].
+
+    crop_mode: "squash", the whole picture, or "center", the middle; see the module's docstring.
+    resize_size: for "center": what the short side becomes before the crop, `size` unless given.
+
+    Raises:
+        ValueError: an unknown crop_mode, a side under one pixel, a resize_size under the crop's or
+            without a crop.
     """
 
     size: int = 224
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     antialias: bool = True
+    resize_size: int | None = None
+    crop_mode: str = "squash"
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"image_size: expected at least 1, got {self.size}")
+        if self.crop_mode not in CROP_MODES:
+            modes = ", ".join(CROP_MODES)
+            raise ValueError(f"crop_mode: expected one of {modes}, got {self.crop_mode!r}")
+        if self.resize_size is not None and not self.crops:
+            raise ValueError('resize_size: only with crop_mode="center", which cuts from the rest')
+        if self.short_side < self.size:
+            why = f"expected at least image_size, {self.size}, got {self.resize_size}"
+            raise ValueError(f"resize_size: {why}")
+
+    @property
+    def crops(self) -> bool:
+        """Does the model see less than the whole picture?"""
+        return self.crop_mode == "center"
+
+    @property
+    def short_side(self) -> int:
+        """Pixels of the short side before the crop."""
+        return self.size if self.resize_size is None else self.resize_size
+
+    def whole(self) -> SquarePreparation:
+        """The same for whole pictures."""
+        return replace(self, crop_mode="squash", resize_size=None)
 
     def __call__(
         self, pictures: Sequence[Tensor], targets: Sequence[Target] | None, like: Tensor
@@ -47,30 +90,52 @@ class SquarePreparation:
         """One batch of pictures (3, H, W), uint8 or float in [0, 1], and their targets moved along.
 
         Everything comes out on the device and in the dtype of `like` (boxes in float32 at least),
-        the pixels channels last. Differentiable with respect to float pictures.
+        the pixels channels last. Differentiable with respect to float pictures. After a crop the
+        truth is the labels alone, and `windows` tell what was kept.
 
         Raises:
             ValueError: no pictures, a picture of another shape or dtype, or unequal counts.
         """
         check_pictures(pictures, targets)
         originals = [(p.shape[-2], p.shape[-1]) for p in pictures]
-        truth = None
-        if targets is not None:
-            dtype = torch.promote_types(like.dtype, torch.float32)
-            truth = tuple(
-                resize_target(target.to(like.device), original, (self.size, self.size), dtype)
-                for target, original in zip(targets, originals, strict=True)
-            )
         return Batch(
             pixels=self._pixels(pictures, like),
             sizes=torch.full((len(pictures), 2), self.size, device=like.device),
             originals=torch.tensor(originals, device=like.device),
-            truth=truth,
+            truth=None if targets is None else self._truth(targets, originals, like),
+            windows=self._windows(originals, like) if self.crops else None,
         )
+
+    def _truth(
+        self, targets: Sequence[Target], originals: Sequence[Size], like: Tensor
+    ) -> tuple[Target, ...]:
+        moved = [target.to(like.device) for target in targets]
+        if self.crops:
+            return tuple(Target(labels=target.labels) for target in moved)
+        dtype = torch.promote_types(like.dtype, torch.float32)
+        return tuple(
+            resize_target(target, original, (self.size, self.size), dtype)
+            for target, original in zip(moved, originals, strict=True)
+        )
+
+    def _windows(self, originals: Sequence[Size], like: Tensor) -> Tensor:
+        """(B, 4) x1 y1 x2 y2 of the crops in the frames of the originals."""
+        windows = []
+        for original in originals:
+            kept = _middle(original)
+            resized = self._resized(kept)
+            spans = []
+            for whole, old, new in zip(original, kept, resized, strict=True):
+                first, pixel = (whole - old) // 2, old / new
+                start = _start(new, self.size)
+                spans.append((first + start * pixel, first + (start + self.size) * pixel))
+            (top, bottom), (left, right) = spans
+            windows.append((left, top, right, bottom))
+        return torch.tensor(windows, dtype=torch.float32, device=like.device)
 
     def _pixels(self, pictures: Sequence[Tensor], like: Tensor) -> Tensor:
         if self._fit(pictures):  # thousands of small ones are faster all at once
-            squares = as_float(torch.stack(list(pictures)).to(like.device), like.dtype)
+            squares = self._crop(as_float(torch.stack(list(pictures)).to(like.device), like.dtype))
         else:
             moved = (as_float(p.to(like.device), like.dtype) for p in pictures)
             squares = torch.stack([self._square(picture) for picture in moved])
@@ -80,19 +145,49 @@ class SquarePreparation:
         return pixels.contiguous(memory_format=torch.channels_last)
 
     def _fit(self, pictures: Sequence[Tensor]) -> bool:
-        """Have all pictures the right size already, and the same dtype?"""
-        first = pictures[0].dtype
-        return all(p.shape[1:] == (self.size, self.size) and p.dtype == first for p in pictures)
+        """Are all pictures squares of the right size already, and of the same dtype?"""
+        first, side = pictures[0].dtype, self.short_side
+        return all(p.shape[1:] == (side, side) and p.dtype == first for p in pictures)
 
     def _square(self, picture: Tensor) -> Tensor:
-        size = (self.size, self.size)
-        if picture.shape[-2:] == size:
-            return picture
+        if self.crops:
+            picture = _center(picture, _middle((picture.shape[-2], picture.shape[-1])))
+        old = (picture.shape[-2], picture.shape[-1])
+        size = self._resized(old)
+        if old == size:
+            return self._crop(picture)
         # CUDA's antialiasing has no room for the many pixels that make one of a thumbnail.
         apart = picture.is_cuda and self.antialias
-        apart = apart and max(picture.shape[-2:]) > _SHRINKS * self.size
+        apart = apart and any(a > _SHRINKS * b for a, b in zip(old, size, strict=True))
         where = picture.cpu() if apart else picture
         found = F.interpolate(
             where[None], size, mode="bilinear", align_corners=False, antialias=self.antialias
         )
-        return found[0].to(picture.device)
+        return self._crop(found[0]).to(picture.device)
+
+    def _resized(self, size: Size) -> Size:
+        """What a picture of that (height, width) is resized to, before the crop."""
+        if not self.crops:
+            return self.size, self.size
+        height, width = (self.short_side * side // min(size) for side in size)
+        return height, width
+
+    def _crop(self, values: Tensor) -> Tensor:
+        """The middle (..., size, size); all there is, where nothing is to be cut."""
+        return _center(values, (self.size, self.size))
+
+
+def _middle(size: Size) -> Size:
+    """The part of a picture of that size that is resized: all, or of a very long one the middle."""
+    height, width = (side - 2 * (max(0, side - _LONGEST * min(size)) // 2) for side in size)
+    return height, width
+
+
+def _center(values: Tensor, size: Size) -> Tensor:
+    """The middle of (..., H, W), with torchvision's rounding of where it begins."""
+    top, left = (_start(old, new) for old, new in zip(values.shape[-2:], size, strict=True))
+    return values[..., top : top + size[0], left : left + size[1]]
+
+
+def _start(old: int, new: int) -> int:
+    return round((old - new) / 2)

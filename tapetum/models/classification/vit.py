@@ -88,17 +88,20 @@ def vit_b_16(
     label_smoothing: float = 0.0,
     image_mean: Sequence[float] = IMAGENET_MEAN,
     image_std: Sequence[float] = IMAGENET_STD,
+    resize_size: int | None = None,
+    crop_mode: str = "squash",
 ) -> ViTClassifier:
     """A vision transformer, by default the base size with patches of 16 pixels.
 
-    image_size, patch: pixels of the sides of the square that every picture is squashed to, and of
-        the patches it is cut into. Weights fit one size of picture, as there is a position a patch.
+    image_size, patch: pixels of the sides of the square that the network sees of every picture,
+        and of the patches it is cut into. Weights fit one size of picture, as there is a position a
+        patch.
     width, depth, heads, mlp: values a token, blocks, parts of the attention, values inside the MLP.
     dropout: the share of the values that is dropped at every step while learning.
     pool: what the classifier reads: "token", a class token, or "average", the mean of all patches
         (then there is no class token), which learns better from few pictures.
     multilabel, label_smoothing: see `Classifier`.
-    image_mean, image_std: see `SquarePreparation`.
+    image_mean, image_std, resize_size, crop_mode: see `SquarePreparation`.
 
     Raises:
         ValueError: an unknown pool, or numbers that do not divide.
@@ -111,7 +114,13 @@ def vit_b_16(
     return ViTClassifier(
         backbone,
         classes,
-        SquarePreparation(image_size, tuple(image_mean), tuple(image_std)),
+        SquarePreparation(
+            image_size,
+            tuple(image_mean),
+            tuple(image_std),
+            resize_size=resize_size,
+            crop_mode=crop_mode,
+        ),
         multilabel=multilabel,
         label_smoothing=label_smoothing,
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from tapetum.models.classification.preparing import SquarePreparation
 from tapetum.structures import Objects, Target
@@ -76,3 +77,98 @@ def test_what_is_no_picture_is_refused() -> None:
         SquarePreparation(8)([torch.rand(3, 4, 4)], [Target()] * 2, LIKE)
     with pytest.raises(ValueError, match="image_size"):
         SquarePreparation(0)
+
+
+# --- the middle ---------------------------------------------------------------------------------
+
+PLAIN = ((0.0,) * 3, (1.0,) * 3)
+
+
+def middle(size: int, resize_size: int | None) -> SquarePreparation:
+    return SquarePreparation(size, *PLAIN, resize_size=resize_size, crop_mode="center")
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 20), (20, 31), (34, 20), (20, 33)])
+@pytest.mark.parametrize("size", [12, 13, 20])
+def test_a_short_side_of_resize_size_gives_exactly_the_middle(height, width, size) -> None:
+    one = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    expected = one[:, top : top + size, left : left + size].float() / 255
+    batch = middle(size, 20)([one], None, LIKE)
+    assert torch.equal(batch.pixels[0], expected)
+    assert batch.windows is not None
+    assert batch.windows.tolist() == [[left, top, left + size, top + size]]
+    several = middle(size, 20)([one, one], None, LIKE)
+    assert torch.equal(several.pixels[1], expected)
+    assert several.sizes.tolist() == [[size, size]] * 2
+    assert several.originals.tolist() == [[height, width]] * 2
+
+
+def test_the_middle_is_a_window_of_the_picture_resized_by_its_short_side() -> None:
+    one = torch.rand(3, 60, 95)
+    whole = F.interpolate(one[None], (40, 63), mode="bilinear", antialias=True)[0]
+    batch = middle(32, 40)([one], None, LIKE)
+    torch.testing.assert_close(batch.pixels[0], whole[:, 4:36, 16:48])  # 15.5 rounds to even
+    assert batch.windows is not None
+    expected = torch.tensor([[16 * 95 / 63, 6.0, 48 * 95 / 63, 54.0]])
+    torch.testing.assert_close(batch.windows, expected)
+
+
+def test_whole_pictures_have_no_window_and_are_as_they_were() -> None:
+    one = torch.rand(3, 60, 95)
+    whole = middle(32, 40).whole()
+    assert whole == SquarePreparation(32, *PLAIN)
+    batch = whole([one], None, LIKE)
+    assert batch.windows is None
+    expected = F.interpolate(one[None], (32, 32), mode="bilinear", antialias=True)[0]
+    assert torch.equal(batch.pixels[0], expected)
+
+
+def test_without_resize_size_the_short_side_becomes_that_of_the_crop() -> None:
+    one = torch.rand(3, 8, 20)
+    assert torch.equal(middle(8, None)([one], None, LIKE).pixels[0], one[:, :, 6:14])
+
+
+def test_after_a_crop_the_truth_is_the_labels() -> None:
+    objects = Objects(boxes=torch.tensor([[10.0, 5, 20, 15]]), labels=torch.tensor([2]))
+    target = Target(labels=torch.tensor([1]), objects=objects)
+    batch = middle(8, 10)([torch.rand(3, 20, 30)], [target], LIKE)
+    assert batch.truth is not None
+    assert batch.truth[0].labels.tolist() == [1]
+    assert batch.truth[0].objects is None
+
+
+def test_what_lies_outside_has_no_gradient() -> None:
+    one = torch.rand(3, 60, 100, dtype=torch.float64).requires_grad_()
+    middle(24, 30)([one], None, torch.zeros((), dtype=torch.float64)).pixels.sum().backward()
+    assert (one.grad[:, 6:54, 26:74] > 0).all()
+    beside = one.grad.clone()
+    beside[:, 5:55, 25:75] = 0  # shrunk by two, a pixel takes from one more on each side
+    assert not beside.any()
+
+
+@pytest.mark.parametrize("size", [(1, 100_000), (100_001, 2)])
+def test_a_line_of_pixels_does_not_fill_the_memory(size) -> None:
+    """Resized whole, the first would have 20 gigabytes."""
+    line = torch.zeros(3, *size)
+    at = size[0] // 2, size[1] // 2
+    line[:, max(0, at[0] - 3) : at[0] + 3, max(0, at[1] - 3) : at[1] + 3] = 1
+    batch = middle(224, 256)([line], None, LIKE)
+    assert batch.pixels.shape == (1, 3, 224, 224)
+    assert (batch.pixels > 0.5).all()
+    assert batch.windows is not None
+    left, top, right, bottom = batch.windows[0].tolist()
+    side = min(size) * 224 / 256
+    assert [right - left, bottom - top] == pytest.approx([side, side], rel=1e-2)
+    assert [(left + right) / 2, (top + bottom) / 2] == pytest.approx(
+        [size[1] / 2, size[0] / 2], abs=0.51
+    )
+
+
+def test_what_is_no_way_to_crop_is_refused() -> None:
+    with pytest.raises(ValueError, match="crop_mode: expected one of squash, center, got 'middle'"):
+        SquarePreparation(8, crop_mode="middle")
+    with pytest.raises(ValueError, match="resize_size: only with crop_mode"):
+        SquarePreparation(8, resize_size=10)
+    with pytest.raises(ValueError, match="resize_size: expected at least image_size, 8, got 7"):
+        SquarePreparation(8, resize_size=7, crop_mode="center")
