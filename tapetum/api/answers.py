@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +15,11 @@ from tapetum.api.aims import STRONGEST, aim
 from tapetum.api.choosing import Choice, nms_at
 from tapetum.api.found import kept
 from tapetum.api.loaded import Loaded
-from tapetum.api.saving import IMAGES, check_saves, save_answers
+from tapetum.api.saving import IMAGES, check_saves, refuse_places, save_answers
 from tapetum.api.thresholds import Thresholds
 from tapetum.base.errors import ImageError, TapetumError
 from tapetum.base.files import atomic_write, safe_path
+from tapetum.base.outputs import open_output, refuse_output
 from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.image import SUFFIXES, read_image
 from tapetum.explain import AUTO, method_for
@@ -58,11 +62,19 @@ def predict_files(
 
     Boxes are pixels of the upright picture. A picture that cannot be read is in "failed"; the
     others are answered.
+
+    Raises:
+        UsageError: an option that cannot be followed, or something that is written would replace a
+            file, or lie among the pictures that are read.
     """
+    images = list(images)
     thresholds = Thresholds.of(loaded, threshold)
     choice = Choice.of(loaded, classes, max_detections)
     files = list(dict.fromkeys(list_pictures(images)))
     check_saves(save if out is not None else (), loaded, files)
+    if out is not None:
+        maps = loaded.task.name == "segmentation"
+        refuse_places(save, Path(out), _drawn_names(files, maps=maps), images)
     if thresholds.words:
         say(thresholds.words)
     answers: list[dict[str, Any]] = []
@@ -96,10 +108,19 @@ def predict_files(
     return whole
 
 
+def refuse_answers(
+    images: Iterable[str | Path], out: str | Path, save: Sequence[str] = (IMAGES,)
+) -> None:
+    """Raise UsageError where `predict_files` would, as far as that is known without the model."""
+    images = list(images)
+    files = list(dict.fromkeys(list_pictures(images)))
+    refuse_places(save, Path(out), _drawn_names(files), images)
+
+
 def explain_file(
     loaded: Loaded,
     image: str | Path,
-    out: str | Path,
+    out: str | Path | None = None,
     *,
     target: str = STRONGEST,
     method: str = AUTO,
@@ -110,15 +131,28 @@ def explain_file(
 
     target: which one, in the words of `tapetum.api.aims`: "0" (the strongest), "dog", "box:2",
         "mask:2", "keypoint:2:nose", "pixel:120,45".
+    out: explanation.png unless told otherwise, or explanation-2.png, ... where that is taken.
+
+    Raises:
+        UsageError: `out` is there already, or there is no such answer.
     """
+    out = free_explanation() if out is None else Path(out)
+    refuse_output(out)
     picture = read_image(image).pixels
     thing = aim(target, loaded.answers([picture])[0], loaded)
     say(f"{thing.words}: {method_for(thing.target) if method == AUTO else method}")
     heat = loaded.explain(picture, thing.target, method=method, layer=layer)
     drawn = overlay_heat(picture, heat, objects=thing.target.objects, classes=loaded.classes)
-    out = Path(out)
-    save_picture(drawn, out.parent, out.name)
+    with open_output(out) as file:
+        file.write(_encoded(drawn, out.suffix))
     return out
+
+
+def free_explanation() -> Path:
+    """The first of explanation.png, explanation-2.png, ... here that is not there yet."""
+    numbered = (f"-{number}" if number > 1 else "" for number in itertools.count(1))
+    names = (Path(f"explanation{number}.png") for number in numbered)
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def list_pictures(images: Iterable[str | Path]) -> Iterable[Path]:
@@ -143,9 +177,21 @@ def save_drawings(drawings: Mapping[str, PIL.Image.Image], folder: Path, name: s
 def save_picture(image: PIL.Image.Image, folder: Path, name: str) -> None:
     """Write a drawn picture as JPEG or PNG, by its suffix."""
     path = safe_path(folder, name)
-    kind = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else "PNG"
     with atomic_write(path) as file:
-        image.save(file, kind, quality=92)
+        file.write(_encoded(image, path.suffix))
+
+
+def _encoded(image: PIL.Image.Image, suffix: str) -> bytes:
+    kind = "JPEG" if suffix.lower() in (".jpg", ".jpeg") else "PNG"
+    buffer = io.BytesIO()
+    image.save(buffer, kind, quality=92)
+    return buffer.getvalue()
+
+
+def _drawn_names(files: Sequence[Path], *, maps: bool = False) -> list[str]:
+    """What the drawings of pictures will be called, with the maps beside them."""
+    names = _output_names(files)
+    return names + [f"{Path(name).stem}{MAP}.png" for name in names if maps]
 
 
 def _output_names(files: Sequence[Path]) -> list[str]:

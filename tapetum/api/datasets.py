@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tapetum.base.errors import UsageError
+from tapetum.base.outputs import refuse_output
 from tapetum.base.progress import Progress, unseen
 from tapetum.data.check import check_annotations
 from tapetum.data.formats import Converted, read_annotations
@@ -26,7 +27,13 @@ def check(
 
     task: what it is to be used for, where it holds several kinds of truth. html: a file to write a
     page to that shows each kind of fault in pictures, and what to do about it.
+
+    Raises:
+        UsageError: html is a file that tapetum did not make, or another kind of file among the
+            data.
     """
+    if html is not None:
+        refuse_output(html, inside=[data if Path(data).is_dir() else Path(data).parent])
     annotations = read_annotations(data, format, need=_need(task))
     findings = check_annotations(annotations, progress=progress)
     if html is not None:

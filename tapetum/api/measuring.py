@@ -10,7 +10,8 @@ from tapetum.api.pictures import Reading, annotations_of, in_files, open_validat
 from tapetum.api.wishes import absolute
 from tapetum.base.download import Bar, unseen_bar
 from tapetum.base.errors import AnnotationError, TapetumError, UsageError
-from tapetum.base.files import read_json, write_json
+from tapetum.base.files import json_text, read_json
+from tapetum.base.outputs import open_output, refuse_output
 from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.dataset import Dataset
 from tapetum.data.files import FileDataset, is_scenes, open_dataset
@@ -48,7 +49,13 @@ def evaluate(
     max_dets: most detections a picture that count, by default COCO's number.
     save: a file for the predictions; those of detectors are COCO results, and evaluating them
         gives the same numbers.
+
+    Raises:
+        UsageError: a class that the model does not know, a wrong word, or `save` would replace a
+            file, or lie among the data.
     """
+    if save is not None:
+        refuse_output(save, inside=_folders_read(Path(run), data))
     loaded = load(
         run,
         weights=weights,
@@ -64,8 +71,19 @@ def evaluate(
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
     measured = measure_loaded(loaded, dataset, max_dets=max_dets, progress=progress)
     if save is not None:
-        write_json(save, measured.results(), indent=None)
+        with open_output(save, "w") as file:
+            file.write(json_text(measured.results(), indent=None))
     return measured
+
+
+def _folders_read(run: Path, data: str | Path | Samples | None) -> list[str]:
+    """Where the pictures and annotations that are measured on may lie."""
+    if data is None and is_run(run):
+        record = read_run(run)
+        places = [record.data, record.val]
+    else:
+        places = [str(data) if isinstance(data, str | Path) else None]
+    return [place for place in places if place is not None and in_files(place)]
 
 
 def measure_loaded(

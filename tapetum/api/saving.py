@@ -12,6 +12,7 @@ import numpy as np
 from tapetum.api.loaded import Loaded
 from tapetum.base.errors import UsageError
 from tapetum.base.files import atomic_write, safe_path
+from tapetum.base.outputs import refuse_output
 from tapetum.data import coco, voc, yolo
 from tapetum.data.image import read_image
 from tapetum.data.picture import Annotations, Picture, bare_picture
@@ -22,6 +23,8 @@ SAVES = (IMAGES, "coco", "yolo", "voc", "csv", "crops")
 """What `predict` can write: pictures with the answers drawn in, labels in three formats, all
 answers as one table, each found thing as a picture."""
 _TABLE = "predictions.csv"
+_FOLDERS = ("coco", "yolo", "voc", "crops")
+"""Kinds that are written into a folder of their own."""
 _BY_STEM = ("yolo", "voc")
 """Kinds that keep a file of labels under the name of its picture, without folder and suffix."""
 
@@ -45,6 +48,23 @@ def _refuse_same(kind: str, files: Sequence[Path]) -> None:
         if (first := owners.setdefault(file.stem.casefold(), file)) != file:
             why = f"{first} and {file} would share one file of labels"
             raise UsageError(why, where=f"--save {kind}", hint="coco holds both")
+
+
+def refuse_places(
+    kinds: Sequence[str], out: Path, drawings: Iterable[str], images: Sequence[str | Path]
+) -> None:
+    """Raise UsageError where an answer would replace something, or lie among the pictures.
+
+    drawings: the names of the pictures that are drawn into. images: files and folders that are
+    read.
+    """
+    inside = [image for image in images if Path(image).is_dir()]
+    beside = {Path(image).parent for image in images if not Path(image).is_dir()}
+    files = [out / name for name in drawings] if IMAGES in kinds else []
+    files += [out / _TABLE] if "csv" in kinds else []
+    folders = [out / kind for kind in _FOLDERS if kind in kinds]
+    refuse_output(*files, inside=inside, beside=beside)
+    refuse_output(*folders, folder=True, inside=inside)
 
 
 def finds_objects(loaded: Loaded) -> bool:

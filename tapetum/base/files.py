@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,15 +48,19 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
     Writes to a temporary name in the same folder, flushes to the disk, then renames: a reader, or
     a process killed half-way, sees the old file or the new one. `mode` is "wb" or "w" (UTF-8).
+    For a file that a user has named, which may be a link, a device or a pipe, there is
+    `tapetum.base.outputs.open_output`.
 
     Raises:
         FileAccessError: the folder cannot be written, or the disk is full; the old file is intact.
+            Or something that is no file is there, a link or a device: it stays.
     """
     path = Path(path)
     encoding = None if "b" in mode else "utf-8"
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_no_file(path)
         handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
         with os.fdopen(handle, mode, encoding=encoding) as file:
             yield file
@@ -89,11 +94,16 @@ def sweep_temporaries(folder: str | Path) -> None:
             stale.unlink(missing_ok=True)
 
 
+def json_text(value: Any, *, indent: int | None = 2) -> str:
+    """`value` as strict JSON (no NaN, no Infinity)."""
+    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
+
+
 def write_json(path: str | Path, value: Any, *, indent: int | None = 2) -> None:
-    """Write `value` as strict JSON (no NaN, no Infinity), atomically."""
-    text = json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
+    """Write `value` as strict JSON, atomically."""
+    text = json_text(value, indent=indent)
     with atomic_write(path, "w") as file:
-        file.write(text + "\n")
+        file.write(text)
 
 
 def read_bytes(path: str | Path, limit: int) -> bytes:
@@ -164,6 +174,18 @@ def sha256(path: str | Path) -> str:
     """The hexadecimal digest of a file."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_no_file(path: Path) -> None:
+    """Raise FileAccessError where a rename would put a file in the place of something else."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "a device"
+        kind = "a pipe" if stat.S_ISFIFO(mode) else kind
+        raise FileAccessError(f"cannot write: it is {kind}, and stays one", file=path)
 
 
 def _give_usual_rights(path: str) -> None:

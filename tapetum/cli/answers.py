@@ -66,8 +66,8 @@ def evaluate(
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto is fp32 here
-        save: write the predictions as JSON; those of detectors are COCO results, of maps each
-            picture's mean IoU
+        save: a new file for the predictions as JSON; those of detectors are COCO results, of maps
+            each picture's mean IoU
         json: print JSON; for boxes with the keys AP AP50 AP75 APsmall ... ARlarge
     """
     from tapetum import api
@@ -134,7 +134,8 @@ def predict(
     Args:
         run: a run folder, or the name of a published network (tapetum models lists them)
         images: picture files or folders of them
-        out: the folder for what --save names
+        out: the folder for what --save names; refused where a file would be replaced, or among the
+            pictures
         save: any of images (with the answers drawn in), coco, yolo, voc (labels, to go on with in
             CVAT or Label Studio), csv, crops (each found thing as a picture)
         threshold: leave out objects that score below (default: for each class what the run's
@@ -151,9 +152,12 @@ def predict(
         json: print JSON (schema tapetum.predictions/1)
     """
     from tapetum import api
+    from tapetum.api.answers import refuse_answers
 
     if out is None and save != ("images",):
         raise UsageError("--save needs a folder to write to", hint="--out DIR")
+    if out is not None:
+        refuse_answers(images, out, save)
     prepare_process()
     loaded = api.load(
         run,
@@ -195,7 +199,7 @@ def explain(
     target: Annotated[str, arg(metavar="WHAT")] = "0",
     method: Annotated[str, arg(metavar="NAME")] = "auto",
     layer: Text = None,
-    out: Annotated[Path, arg(metavar="FILE")] = Path("explanation.png"),
+    out: File = None,
     whole_image: Flag = False,
     weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
@@ -215,14 +219,17 @@ def explain(
             a number; box:N, mask:N or keypoint:N of thing N, keypoint:N:NAME, pixel:X,Y
         method: auto takes hires-cam for things with boxes, else grad-cam; a wrong name lists all
         layer: where Grad-CAM looks; a wrong name lists them all
-        out: the picture to write
+        out: the picture to write (default: explanation.png, with a number where that is taken)
         whole_image: as for predict
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
     """
     from tapetum import api
+    from tapetum.base.outputs import refuse_output
 
+    if out is not None:
+        refuse_output(out)
     prepare_process()
     loaded = api.load(
         run,

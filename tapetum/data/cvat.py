@@ -2,9 +2,9 @@
 
 The form is that of CVAT for images 1.1 (https://docs.cvat.ai/docs/manual/advanced/formats).
 Pictures are looked for in `images/`, `images/SUBSET/`, the folder of the file and `SUBSET/`; the
-`subset` of a picture is its split. Boxes, turned boxes, polygons, ellipses and masks become objects
-with outlines, tags become labels of the picture; polylines, points and skeletons are no objects
-and are counted.
+`subset` of a picture is its split, however its folder spells it. Boxes, turned boxes, polygons,
+ellipses and masks become objects with outlines, tags become labels of the picture; polylines,
+points and skeletons are no objects and are counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.picture import Annotations, Picture
 from tapetum.data.shapes import Gathered, Shape, Size, ellipse, empty_mask, outlined, rotation
-from tapetum.data.splits import ALL, split_name
+from tapetum.data.splits import ALL, also_spelt, split_name
 from tapetum.data.table import Head
 from tapetum.data.xmltree import Node, read_xml
 from tapetum.ops.masks import rle_encode
@@ -71,6 +71,7 @@ class _Reading(Gathered):
         super().__init__(file.parent, limits)
         self.file = file
         self.tags: list[tuple[str, ...]] = []
+        self._places: dict[str, list[str]] = {}
 
     def picture(self, node: Node) -> None:
         """One `image` element with its shapes."""
@@ -80,7 +81,7 @@ class _Reading(Gathered):
             return
         subset = node.attributes.get("subset", "")
         try:
-            path = self.finder.find(name, ["images", f"images/{subset}", "", subset])
+            path = self.finder.find(name, self._folders(subset))
         except FileAccessError as error:
             self.log.note("name-hostile", self.file, where, f"{name}: {error.why}")
             return
@@ -103,6 +104,14 @@ class _Reading(Gathered):
         if any(self.tags):
             pictures = [_tagged(p, t, names) for p, t in zip(pictures, self.tags, strict=True)]
         return self.finish("cvat", pictures, names, self.file)
+
+    def _folders(self, subset: str) -> list[str]:
+        """Where the pictures of a subset may lie."""
+        if subset not in self._places:
+            usual = ["images", f"images/{subset}", "", subset]
+            respelt = [name for place in usual for name in also_spelt(self.finder, place)]
+            self._places[subset] = usual + respelt
+        return self._places[subset]
 
     def _shape(self, node: Node, picture: int, size: Size | None) -> None:
         if node.tag in _NO_OBJECTS:

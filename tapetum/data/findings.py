@@ -27,6 +27,7 @@ _ERRORS = {
     "segment-malformed": "an outline that is neither polygons nor a run-length mask",
     "rle-bad-counts": "a run-length mask that does not fill its picture; the box is kept",
     "picture-missing": "the image file is not there",
+    "picture-ambiguous": "different image files of this name, and none in a folder of its split",
     "picture-unreadable": "the image file cannot be decoded",
     "size-mismatch": "the recorded width and height are not those of the pixels",
     "keypoints-malformed": "keypoints are not x, y, v for each name; the box is kept",

@@ -13,6 +13,7 @@ from PIL import Image
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.files import atomic_write, read_bytes, safe_path
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.base.outputs import refuse_output
 from tapetum.data import (
     cifar,
     coco,
@@ -200,7 +201,7 @@ def convert(
     val is dropped.
 
     Raises:
-        UsageError: an unknown format, or `out` holds something.
+        UsageError: an unknown format, or `out` holds something or lies in `data`.
         AnnotationError: the source cannot be read, or `to` cannot hold its names.
     """
     writers = {name: format.write for name, format in FORMATS.items() if format.write}
@@ -208,8 +209,7 @@ def convert(
         why = "is read, not written" if to in FORMATS else "is unknown"
         raise UsageError(f"format {to!r} {why}", hint="one of " + ", ".join(writers))
     target = Path(out)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError("it exists and is not an empty folder", file=target)
+    refuse_output(target, folder=True, inside=[data])
     source = _settled(_without_repeats(read_annotations(data, format, limits, need=need)), limits)
 
     lost = [*writers[to](source, target, _copier(target, limits)), *_lost(source, to)]

@@ -4,7 +4,8 @@ The form is that of https://github.com/wkentaro/labelme: `shapes` with `label`, 
 `shape_type`, and `imagePath`, relative to the JSON file. Polygons, rectangles, circles and masks
 become objects with outlines; shapes of one label and one `group_id` are one object; points, lines
 and strips are no objects and are counted. The copy of the picture inside the file (`imageData`) is
-not read. Folders named train, val or test are splits; else all is one.
+not read. A JSON file beside a picture of its name that is not of this form is a finding. Folders
+named train, val or test are splits; else all is one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import binascii
 import io
 import math
 import posixpath
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from tapetum.base.files import read_json
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.finder import Finder
 from tapetum.data.image import SUFFIXES
+from tapetum.data.jsonkeys import first_match
 from tapetum.data.picture import Annotations
 from tapetum.data.shapes import Gathered, Shape, Size, ellipse, empty_mask, outlined
 from tapetum.data.splits import ALL, split_name
@@ -35,10 +38,12 @@ __all__ = ["read", "recognise"]
 
 LOOKED_FOR = "LabelMe's .json beside each picture"
 _JSON = (".json",)
-_MARK = b'"shapes"'
-_PEEK = 4096
+_KEY = re.compile(
+    rb'"(?:(shapes|imagePath|imageData)"\s*:|(?:images|annotations|categories)"\s*:\s*\[\s*[\]{])'
+)
+"""A key that LabelMe's files have, or one of COCO's lists, which they do not have."""
 _LOOKED_AT = 20
-"""Files of a folder whose beginning is read to recognise it."""
+"""Files of a folder that are looked through to recognise it."""
 _NO_OBJECTS = ("point", "points", "line", "linestrip")
 
 
@@ -52,9 +57,9 @@ def recognise(path: Path) -> bool:
 
 
 def is_labelme(file: Path) -> bool:
-    """Is it one of LabelMe's, by its beginning?"""
-    with file.open("rb") as stream:
-        return _MARK in stream.read(_PEEK)
+    """Is it one of LabelMe's, by its keys? They may stand behind megabytes of a picture."""
+    found = first_match(file, _KEY, opening=b"{")
+    return found is not None and found[1] is not None
 
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
@@ -67,7 +72,7 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     reading = _Reading(root, limits)
     names = reading.finder.files("", _JSON) if path.is_dir() else [path.name]
     for name in names:
-        if is_labelme(root / name):
+        if is_labelme(root / name) or reading.beside(name) is not None:
             reading.file(name)
     if not reading.table.heads:
         raise AnnotationError("no annotations", file=path, hint=f"needs {LOOKED_FOR}")
@@ -105,6 +110,14 @@ class _Reading(Gathered):
         for id, label, shape in self._objects(content["shapes"], path, size):
             self.add(number, label, id, shape)
 
+    def beside(self, name: str) -> Path | None:
+        """The picture beside the JSON file `name` that is called like it."""
+        folder, file = posixpath.split(name)
+        for suffix in (*SUFFIXES, *(suffix.upper() for suffix in SUFFIXES)):
+            if found := self.finder.find(Path(file).stem + suffix, [folder]):
+                return found
+        return None
+
     def _image(self, name: str, content: Any) -> Path | None:
         """The picture beside the file with its name, else the one that it states.
 
@@ -113,10 +126,9 @@ class _Reading(Gathered):
         """
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
             raise AnnotationError("no list of shapes", file=self.root / name)
-        folder, file = posixpath.split(name)
-        for suffix in (*SUFFIXES, *(suffix.upper() for suffix in SUFFIXES)):
-            if found := self.finder.find(Path(file).stem + suffix, [folder]):
-                return found
+        if found := self.beside(name):
+            return found
+        folder = posixpath.dirname(name)
         stated = content.get("imagePath")
         if not isinstance(stated, str) or not stated:
             return None

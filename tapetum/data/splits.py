@@ -11,18 +11,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tapetum.base.errors import UsageError
+from tapetum.data.finder import Finder
 from tapetum.data.hold_out import HoldOut, held_out
 from tapetum.data.picture import Annotations, Picture
 
 ALL = "all"
 
-_WORDS = {
+WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
     **dict.fromkeys(("trainval",), "trainval"),
 }
-_NAME = re.compile(rf"(?:^|[^a-z])({'|'.join(sorted(_WORDS, key=len, reverse=True))})(?![a-z])")
+"""Every spelling of a split, in lower case, and its word."""
+_NAME = re.compile(rf"(?:^|[^a-z])({'|'.join(sorted(WORDS, key=len, reverse=True))})(?![a-z])")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,29 @@ def split_name(text: str) -> str | None:
     """train, val, test or trainval, if `text` (a file or folder name) says one of them in any of
     its usual spellings, as in "instances_train2017" or "Validation"."""
     match = _NAME.search(text.lower())
-    return _WORDS[match[1]] if match else None
+    return WORDS[match[1]] if match else None
+
+
+def compatible(folder: str | None, split: str | None) -> bool:
+    """May the pictures of a split lie in a folder of that word? "trainval" is train and val; what
+    says none of the words may hold anything."""
+    parts = {"trainval": {"train", "val"}}
+    if folder is None or split is None:
+        return True
+    return bool(parts.get(folder, {folder}) & parts.get(split, {split}))
+
+
+def also_spelt(finder: Finder, folder: str) -> list[str]:
+    """The folders that are there and mean the same split as `folder`: val, valid and Validation
+    are one word, as in "images/val"."""
+    parts = folder.split("/")
+    found = []
+    for place, part in enumerate(parts):
+        if (word := WORDS.get(part.lower())) is not None:
+            same = [n for n in finder.folders("/".join(parts[:place])) if n != part]
+            same = [name for name in same if WORDS.get(name.lower()) == word]
+            found += ["/".join([*parts[:place], name, *parts[place + 1 :]]) for name in same]
+    return [name for name in found if finder.is_folder(name)]
 
 
 def in_order(

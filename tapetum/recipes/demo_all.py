@@ -11,6 +11,7 @@ from PIL import Image
 
 from tapetum import api
 from tapetum.base.files import atomic_write
+from tapetum.base.outputs import MADE_BY, refuse_output
 from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.files import open_dataset
 from tapetum.recipes.demo import DEMOS, own_data, train_demo
@@ -35,8 +36,14 @@ def run_all(
     """Train a tiny model for each task once (those that are there are kept), answer one scene.
 
     Command: tapetum demo --all. Returns the path of a page with the answers and the reports.
+
+    Raises:
+        UsageError: the page or its picture would replace a file that is not of an earlier demo.
     """
     folder = Path(out)
+    refuse_output(folder / PAGE)
+    if not (folder / PAGE).exists():
+        refuse_output(folder / PICTURE)
     for task in DEMOS:
         if (folder / task / "report.html").is_file():
             say(f"{task}: trained before, kept")
@@ -74,5 +81,5 @@ def make_page(picture: Image.Image) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>One scene, every task</title>'
         f'<h1>One scene, every task</h1><img alt="answers side by side" style="max-width:100%" '
-        f'src="data:image/png;base64,{data}"><ul>{links}</ul></html>\n'
+        f'src="data:image/png;base64,{data}"><ul>{links}</ul><footer>{MADE_BY}</footer></html>\n'
     )

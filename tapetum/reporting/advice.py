@@ -23,6 +23,7 @@ ADVICE: dict[str, str] = {
     "segment-malformed": _EXPORT,
     "rle-bad-counts": "Export again; the size in the mask must be that of the picture.",
     "picture-missing": "Put the file where the annotations expect it, or remove its entry.",
+    "picture-ambiguous": "Put the pictures of each split into a folder that is named for it.",
     "picture-unreadable": _COPY,
     "size-mismatch": "Label the picture that is there, or put back the one that was labelled.",
     "keypoints-malformed": "Write x, y and v for each keypoint, zeros for those that are absent.",

@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image
 
 from tapetum.base.errors import printable
-from tapetum.base.files import atomic_write
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.base.outputs import MADE_BY, open_output
 from tapetum.data.findings import CODES
 from tapetum.data.picture import Annotations, Finding
 from tapetum.reporting.advice import ADVICE
@@ -61,7 +61,7 @@ def write_faults(
     """
     path = Path(path)
     page = make_faults(annotations, findings, limits)
-    with atomic_write(path, "w") as file:
+    with open_output(path, "w") as file:
         file.write(page)
     return path
 
@@ -218,5 +218,5 @@ def _policy() -> str:
 def _footer(findings: Sequence[Finding]) -> Html:
     there = [s for s in _SEVERITIES if any(finding.severity == s for finding in findings)]
     effects = " ".join(_EFFECTS[severity] for severity in there)
-    text = "Made by tapetum. This page is complete in itself: it loads nothing and runs nothing."
+    text = f"{MADE_BY} This page is complete in itself: it loads nothing and runs nothing."
     return tag("footer", tag("p", effects) if effects else EMPTY, tag("p", text))

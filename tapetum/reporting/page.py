@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tapetum.base.files import atomic_write
+from tapetum.base.outputs import MADE_BY
 from tapetum.reporting import gallery, learning, progress, record, results, wrong
 from tapetum.reporting.contents import ReportContents
 from tapetum.reporting.html import EMPTY, Html, json_island, tag
@@ -86,7 +87,7 @@ def _head(contents: ReportContents) -> Html:
 
 
 def _footer() -> Html:
-    text = "Made by tapetum. This page is complete in itself: it loads nothing and runs nothing."
+    text = f"{MADE_BY} This page is complete in itself: it loads nothing and runs nothing."
     return tag("footer", text)
 
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from tapetum import api
+from tapetum.base.errors import UsageError
 from tapetum.data.files import open_dataset
 from tapetum.models import BY_TASK, accepted
 from tapetum.tasks import TASKS
@@ -73,10 +74,13 @@ def test_it_is_measured_while_it_trains(run: Path, task: Any) -> None:
 
 
 def test_evaluation_is_the_same_again_and_can_be_saved(run: Path, tmp_path: Path) -> None:
-    saved = tmp_path / "answers.json"
-    first, second = (api.evaluate(run, save=saved).stats for _ in range(2))
+    saved = [tmp_path / "first.json", tmp_path / "second.json"]
+    first, second = (api.evaluate(run, save=path).stats for path in saved)
     assert first == second
-    assert isinstance(json.loads(saved.read_text()), list)
+    assert saved[0].read_text() == saved[1].read_text()
+    assert isinstance(json.loads(saved[0].read_text()), list)
+    with pytest.raises(UsageError, match="exists already and is left as it is"):
+        api.evaluate(run, save=saved[0])
 
 
 def test_answers_are_json_and_pictures(run: Path, photo: Path, tmp_path: Path) -> None:

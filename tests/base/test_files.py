@@ -64,6 +64,20 @@ def test_a_folder_without_rights_is_one_error(tmp_path):
         file.write(b"")
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_is_no_file_is_never_replaced_by_one(tmp_path, kind):
+    (tmp_path / "real").write_text("old")
+    place = tmp_path / "place"
+    make = {"link": lambda: place.symlink_to("real"), "pipe": lambda: os.mkfifo(place)}
+    make.get(kind, place.mkdir)()
+    before = place.lstat().st_mode
+    with pytest.raises(FileAccessError, match=f"it is a {kind}"), atomic_write(place) as file:
+        file.write(b"new")
+    assert place.lstat().st_mode == before
+    assert (tmp_path / "real").read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["place", "real"]
+
+
 def test_a_killed_writer_never_leaves_half_a_file(tmp_path):
     code = (
         "import sys; from tapetum.base.files import atomic_write\n"

@@ -76,6 +76,16 @@ def test_predict_answers_the_good_and_names_the_bad(run, photos, tmp_path):
             assert 0 <= y1 <= y2 <= height
 
 
+def test_predict_never_writes_over_the_pictures_that_it_reads(run, photos):
+    before = {path.name: path.read_bytes() for path in photos.iterdir()}
+    for images in ([photos], [photos / "a.jpg", photos / "b.png"]):
+        result = tapetum("predict", run, *images, "--out", photos)
+        assert result.returncode == 2
+        assert result.stderr.count("\n") == 1
+        assert "is read" in result.stderr
+    assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+
+
 def test_predict_alone_is_a_line_a_picture(run, photos):
     result = tapetum("predict", run, photos / "a.jpg", photos / "b.png")
     assert result.returncode == 0, result.stderr

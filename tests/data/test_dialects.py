@@ -341,6 +341,50 @@ def test_labelme(tmp_path: Path) -> None:
     assert {int(m.sum()) for m in masks} >= {6, 80}
 
 
+CAR = shape("rectangle", [[5, 6], [25, 26]], "car")
+
+
+@pytest.mark.parametrize("size", [10, 4096, 3 * 2**20])
+def test_labelme_is_known_wherever_its_shapes_stand(tmp_path: Path, size: int) -> None:
+    for name in "ab":
+        picture(tmp_path / f"{name}.jpg")
+    labelme(tmp_path / "a.json", [CAR])
+    data = base64.b64encode(bytes(size)).decode()
+    late = {"version": "5", "text": data, "shapes": [CAR], "imagePath": "b.jpg"}
+    write(tmp_path / "b.json", json.dumps(late))
+    found = read_annotations(tmp_path)
+    assert [len(own) for own in found.splits["all"]] == [1, 1]
+    (tmp_path / "a.json").unlink()
+    assert recognise(tmp_path) == "labelme"
+
+
+@pytest.mark.parametrize(
+    "text", ["", '{"imageData": "AAAA', '{"imagePath": "b.jpg", "version": "5"}', '{"boxes": []}']
+)
+def test_a_file_beside_its_picture_that_is_not_labelme_is_a_finding(
+    tmp_path: Path, text: str
+) -> None:
+    for name in "ab":
+        picture(tmp_path / f"{name}.jpg")
+    labelme(tmp_path / "a.json", [CAR])
+    write(tmp_path / "b.json", text)
+    found = read_annotations(tmp_path)
+    assert [(f.code, f.file) for f in found.findings] == [("file-unreadable", "b.json")]
+    assert len(found.splits["all"]) == 1
+
+
+def test_coco_is_known_wherever_its_keys_stand(tmp_path: Path) -> None:
+    """Long lists before and behind the keys: none of them is near an end of the file."""
+    for name in "ab":
+        picture(tmp_path / f"{name}.jpg")
+        coco(tmp_path / "annotations" / f"{name}.json", [f"{name}.jpg"], [{"id": 1, "name": "car"}])
+    file = tmp_path / "annotations" / "b.json"
+    long = {"text": "x" * 2**21}
+    write(file, json.dumps({"before": long, **json.loads(file.read_text()), "behind": long}))
+    found = read_annotations(tmp_path)
+    assert {name: len(own) for name, own in found.splits.items()} == {"a": 1, "b": 1}
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [

@@ -8,15 +8,15 @@ Each file is a split, named by the word train, val or test in its own or its fol
 
 The pictures of a file are looked for in this order: the folder called as the end of the file's
 name (`train2017/` for `instances_train2017.json`), the same in `images/`, the folder of the split
-(`train/`, `images/train/`), `images/`, the folder of the file, the dataset's folder, and then all
-other folders directly in the dataset's and in `images/`, by name.
+(`train/`, `images/train/`), also where it is spelt otherwise (`valid/` or `Validation/` for val),
+`images/`, the folder of the file, the dataset's folder, and then all other folders directly in the
+dataset's and in `images/`, but for those of other splits. Where several of these last have
+different pictures of one name, none is taken.
 """
 
 from __future__ import annotations
 
-import posixpath
 import re
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,12 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.coco.entries import read_entries
 from tapetum.data.coco.file import CocoFile, Identifier
 from tapetum.data.coco.keypoints import NO_KEYPOINTS, Scheme
+from tapetum.data.coco.places import KINDS, Places
 from tapetum.data.coco.results import results_list
 from tapetum.data.coco.write import category_ids, coco_dict, picture_ids, write
 from tapetum.data.finder import Finder
 from tapetum.data.findings import Log
+from tapetum.data.jsonkeys import has_some
 from tapetum.data.picture import Annotations
 from tapetum.data.splits import ALL, in_order, split_name
 
@@ -47,11 +49,8 @@ __all__ = [
 LOOKED_FOR = "annotations/instances_*.json or another COCO .json"
 _KEYPOINTS = "person_keypoints_"
 _OTHERS = ("captions_", _KEYPOINTS, "panoptic_", "stuff_", "image_info_")
-_KINDS = r"^(instances|annotations|person_keypoints)_"
 _JSON = (".json",)
 _MARKS = (b'"images"', b'"annotations"', b'"categories"')
-_PEEK = 2**20
-_PREFIXED = re.compile(r"[0-9a-f]{8}-(.+)")
 
 
 def recognise(path: Path) -> bool:
@@ -86,8 +85,8 @@ def _read(files: list[Path], path: Path, limits: Limits) -> Annotations:
     splits = dict(zip(_split_names(files, root), files, strict=True))
     contents = []
     for split, file in splits.items():
-        folders = _picture_folders(finder, file, split)
-        contents.append(read_entries(file, partial(_find, finder, folders), log, limits))
+        places = Places(finder, file, split, _word(file, root))
+        contents.append(read_entries(file, places.find, log, limits))
     finder.tell(log)
     classes = _classes(contents, log)
     _leave_out_root(classes, contents, log)
@@ -107,18 +106,6 @@ def _read(files: list[Path], path: Path, limits: Limits) -> Annotations:
         skeleton=scheme.skeleton,
         keypoint_labels=posed,
     )
-
-
-def _find(finder: Finder, folders: list[str], name: str) -> Path | None:
-    """The picture called `name`, or, without the eight digits that Label Studio puts before the
-    names of files that it was given, the file that it was given."""
-    folder, file = posixpath.split(name.replace("\\", "/"))
-    found = finder.find(name, folders)
-    if found is None and (prefixed := _PREFIXED.fullmatch(file)):
-        return finder.find(posixpath.join(folder, prefixed[1]), folders) or finder.find(
-            prefixed[1], folders
-        )
-    return found
 
 
 def _root(path: Path) -> Path:
@@ -149,43 +136,28 @@ def _json(finder: Finder, folder: str) -> list[Path]:
 
 
 def _is_truth(file: Path) -> bool:
-    """Is it a COCO file, to judge by its name and its beginning?"""
+    """Is it a COCO file, to judge by its name and its keys, wherever they stand?"""
     if file.name.startswith(_OTHERS):
         return False
-    with file.open("rb") as stream:
-        head = stream.read(_PEEK)
-        stream.seek(0, 2)
-        # The keys of a large file may all stand at its end, after a long list.
-        stream.seek(max(0, stream.tell() - _PEEK))
-        tail = stream.read()
-    found = sum(mark in head or mark in tail for mark in _MARKS)
     # Label Studio's notes.json lists categories, and nothing else that COCO has.
-    return file.name.startswith("instances_") or found >= 2
+    return file.name.startswith("instances_") or has_some(file, _MARKS, least=2)
 
 
 def _split_names(files: list[Path], root: Path) -> list[str]:
     """A name for each file's split; the file's own stem where the usual word is not unique."""
-    words = [split_name(file.stem) or _folder_word(file, root) for file in files]
+    words = [_word(file, root) for file in files]
     if len(files) == 1:
         return [words[0] or ALL]
-    stems = [re.sub(_KINDS, "", file.stem) for file in files]
+    stems = [re.sub(KINDS, "", file.stem) for file in files]
     names = [w if w and words.count(w) == 1 else s for w, s in zip(words, stems, strict=True)]
     if len(set(names)) < len(names):
         names = [file.relative_to(root).as_posix() for file in files]
     return names
 
 
-def _folder_word(file: Path, root: Path) -> str | None:
-    return split_name(file.parent.name) if file.parent != root else None
-
-
-def _picture_folders(finder: Finder, file: Path, split: str) -> list[str]:
-    """Where the pictures of `file` are looked for, in order."""
-    ending = re.sub(_KINDS, "", file.stem)
-    own = file.parent.relative_to(finder.root).as_posix()
-    first = [ending, f"images/{ending}", split, f"images/{split}", "images", own, ""]
-    rest = finder.folders() + [f"images/{name}" for name in finder.folders("images")]
-    return list(dict.fromkeys("" if place == "." else place for place in first + rest))
+def _word(file: Path, root: Path) -> str | None:
+    """The usual word for the split that the file's own name says, or that of its folder."""
+    return split_name(file.stem) or (split_name(file.parent.name) if file.parent != root else None)
 
 
 def _classes(contents: list[CocoFile], log: Log) -> dict[str, Identifier]:

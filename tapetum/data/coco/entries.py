@@ -20,7 +20,8 @@ from tapetum.data.findings import Log
 from tapetum.data.table import Head, Table
 
 Find = Callable[[str], Path | None]
-"""file_name -> the image file; raises FileAccessError for names that lead out of the dataset."""
+"""file_name -> the image file; raises FileAccessError for names that lead out of the dataset, and
+AnnotationError for those that could mean several pictures."""
 
 
 def read_entries(path: Path, find: Find, log: Log, limits: Limits) -> CocoFile:
@@ -131,6 +132,10 @@ def _picture(
         path = find(name)
     except FileAccessError as error:
         file.note("name-hostile", f"image {id}", f"{name}: {error.why}")
+        known[id] = -1
+        return None
+    except AnnotationError as error:
+        file.note("picture-ambiguous", f"image {id}", f"{name}: {error.why}")
         known[id] = -1
         return None
     size = _size(entry)

@@ -129,7 +129,7 @@ def _by_lists(finder: Finder, pairs: list[Pair], log: Log, limits: Limits) -> di
             known.setdefault(name, pair)
     folder = next((f for f in _LISTS if _lists(finder, f)), None)
     splits: dict[str, list[Pair]] = {}
-    for split, path in ({} if folder is None else _lists(finder, folder)).items():
+    for split, path in [] if folder is None else _lists(finder, folder):
         own = splits.setdefault(split, [])
         for number, line in enumerate(read_text(path, limits).splitlines(), start=1):
             name = line.strip()
@@ -142,11 +142,12 @@ def _by_lists(finder: Finder, pairs: list[Pair], log: Log, limits: Limits) -> di
     return {split: own for split, own in splits.items() if own}
 
 
-def _lists(finder: Finder, folder: str) -> dict[str, Path]:
-    """Split -> its list file, named as the split and no more."""
-    lists = {}
+def _lists(finder: Finder, folder: str) -> list[tuple[str, Path]]:
+    """(split, list file), of files that are named as the split and no more; val.txt and valid.txt
+    are lists of one split."""
+    lists = []
     for name in finder.files(folder, (".txt",), deep=False):
         split = split_name(name)
         if split and name.removesuffix(".txt").isalpha():
-            lists[split] = finder.root / folder / name
+            lists.append((split, finder.root / folder / name))
     return lists

@@ -64,11 +64,11 @@ def _groups(finder: Finder) -> dict[str, list[str]]:
     """Split (or ALL) -> names of XML files, relative to the root."""
     if files := finder.files(FOLDER, _XML):
         return {ALL: [f"{FOLDER}/{name}" for name in files]}
-    groups = {}
+    groups: dict[str, list[str]] = {}
     for folder in finder.folders():
         split, files = split_name(folder), finder.files(folder, _XML)
         if split and files:
-            groups[split] = [f"{folder}/{name}" for name in files]
+            groups.setdefault(split, []).extend(f"{folder}/{name}" for name in files)
     alone = [name for name in finder.files("", _XML, deep=False) if name != OTHERS_FILE]
     return groups or ({ALL: alone} if alone else {})
 
@@ -88,25 +88,24 @@ def _splits(
             for split, names in groups.items()
         }
     known = {name.removeprefix(f"{FOLDER}/").removesuffix(".xml"): name for name in groups[ALL]}
-    splits: dict[str, tuple[Picture, ...]] = {}
-    listed: set[str] = set()
+    named: dict[str, dict[str, None]] = {}
     for split, path in lists:
-        names = _read_list(path, known, log, limits)
-        listed.update(names)
-        splits[split] = tuple(pictures[known[n]] for n in names if known[n] in pictures)
-    for name in sorted(known.keys() - listed):
+        named.setdefault(split, {}).update(dict.fromkeys(_read_list(path, known, log, limits)))
+    for name in sorted(known.keys() - {name for names in named.values() for name in names}):
         log.note("picture-unlisted", known[name], "file", f"no list in {_LISTS} names it")
-    return splits
+    return {
+        split: tuple(pictures[known[n]] for n in names if known[n] in pictures)
+        for split, names in named.items()
+    }
 
 
 def _lists(finder: Finder) -> Iterator[tuple[str, Path]]:
-    """(split, list file). VOC keeps lists for each class beside these, as in cat_train.txt."""
-    seen = set()
+    """(split, list file), also several of one split, as val.txt and valid.txt. VOC keeps lists for
+    each class beside these, as in cat_train.txt."""
     for name in finder.files(_LISTS, (".txt",), deep=False):
         path = finder.root / _LISTS / name
         split = split_name(path.stem)
-        if split and "_" not in path.stem and split not in seen:
-            seen.add(split)
+        if split and "_" not in path.stem:
             yield split, path
 
 

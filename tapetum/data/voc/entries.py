@@ -12,6 +12,7 @@ from tapetum.data.finder import Finder, refuse_hostile
 from tapetum.data.findings import Log
 from tapetum.data.image import SUFFIXES
 from tapetum.data.picture import Picture
+from tapetum.data.splits import also_spelt
 from tapetum.data.table import Head, Table
 from tapetum.data.xmltree import Node, read_xml
 
@@ -31,6 +32,7 @@ class Reading:
         self.table = Table(limits.annotations)
         self.names: list[str] = []
         self.classes: dict[str, int] = {}
+        self._places: dict[Path, list[str]] = {}
 
     def file(self, name: str) -> None:
         """Read one XML file, named relative to the dataset's folder."""
@@ -75,13 +77,22 @@ class Reading:
 
     def _find(self, name: str, stated: str) -> Path | None:
         """The picture with the name of the XML file, else the one that it states."""
-        below = Path(name).parent
-        part = below.relative_to(FOLDER) if below.is_relative_to(FOLDER) else Path()
-        folders = [*((Path(place) / part).as_posix() for place in _PICTURES), below.as_posix(), ""]
+        folders = self._folders(Path(name).parent)
         for suffix in _SUFFIXES:
             if found := self.finder.find(Path(name).stem + suffix, folders):
                 return found
         return self.finder.find(stated, folders) if stated.endswith(_SUFFIXES) else None
+
+    def _folders(self, below: Path) -> list[str]:
+        """Where the pictures of the XML files in the folder `below` may lie."""
+        if below not in self._places:
+            part = below.relative_to(FOLDER) if below.is_relative_to(FOLDER) else Path()
+            usual = [*((Path(place) / part).as_posix() for place in _PICTURES), below.as_posix()]
+            alike = also_spelt(self.finder, below.as_posix())
+            if not any(self.finder.files(name, (".xml",), deep=False) for name in alike):
+                usual += [name for place in usual for name in also_spelt(self.finder, place)]
+            self._places[below] = [*usual, ""]
+        return self._places[below]
 
     def _size(self, root: Node, path: Path) -> tuple[int, int] | None:
         node = root.first("size")

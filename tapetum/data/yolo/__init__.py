@@ -7,7 +7,8 @@ folder is taken. Without named splits, pictures are looked for in `images/train`
 `train/images` and so on, then `images/`, then the folder itself.
 
 The labels of `images/train/a.jpg` are `labels/train/a.txt` (the last `images` in the name becomes
-`labels`), else `a.txt` beside the picture or in a folder `labels` there. Without data.yaml, class
+`labels`), else `a.txt` beside the picture or in a folder `labels` there, or in a folder that spells
+the split otherwise (`labels/valid` for `images/val`). Without data.yaml, class
 names come from `classes.txt` in the folder or in its folder of labels. CVAT's older form, with
 `obj.data`, `obj.names` and a list file for each split, is read as well.
 """
@@ -23,7 +24,7 @@ from tapetum.data.finder import Finder
 from tapetum.data.findings import Log
 from tapetum.data.image import SUFFIXES
 from tapetum.data.picture import Annotations
-from tapetum.data.splits import ALL, in_order, split_name
+from tapetum.data.splits import ALL, also_spelt, in_order, split_name
 from tapetum.data.yaml_file import YAML_SUFFIXES, has_format
 from tapetum.data.yolo.config import OBJ_DATA, Config, find_config, find_yaml, read_config
 from tapetum.data.yolo.labels import Labels
@@ -112,7 +113,7 @@ class _Reading:
     def __init__(self, finder: Finder, labels: Labels) -> None:
         self.finder, self.labels = finder, labels
         self.used: set[Path] = set()
-        self.folders: set[str] = set()
+        self.folders: dict[str, list[str]] = {}
         self.read: dict[str, int | None] = {}
 
     def split(self, names: list[str]) -> list[int]:
@@ -125,7 +126,7 @@ class _Reading:
 
     def note_strays(self) -> None:
         """Label files that belong to no picture."""
-        for folder in sorted(self.folders):
+        for folder in sorted({name for names in self.folders.values() for name in names}):
             for file in self.finder.files(folder, _TXT, deep=False):
                 path = self.finder.root / folder / file
                 if path not in self.used and "labels" in folder and file != "classes.txt":
@@ -133,8 +134,7 @@ class _Reading:
 
     def _picture(self, name: str) -> int | None:
         folder, file = posixpath.split(name)
-        folders = [_label_folder(folder), folder, posixpath.join(folder, "labels")]
-        self.folders.update(folders)
+        folders = self._label_folders(folder)
         wanted = posixpath.splitext(file)[0] + ".txt"
         try:
             label = self.finder.find(wanted, folders)
@@ -144,6 +144,15 @@ class _Reading:
         if label is not None:
             self.used.add(label)
         return self.labels.add(name, self.finder.root / name, label)
+
+    def _label_folders(self, folder: str) -> list[str]:
+        """Where the labels of the pictures in `folder` may lie, however the split is spelt."""
+        if folder not in self.folders:
+            own = _label_folder(folder)
+            self.folders[folder] = [own, folder, posixpath.join(folder, "labels")]
+            if not also_spelt(self.finder, folder):  # its labels would be that folder's
+                self.folders[folder] += also_spelt(self.finder, own)
+        return self.folders[folder]
 
 
 def _label_folder(folder: str) -> str:

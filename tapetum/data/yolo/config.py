@@ -12,11 +12,11 @@ from tapetum.base.files import read_text
 from tapetum.base.limits import Limits
 from tapetum.data.finder import Finder
 from tapetum.data.findings import Log
-from tapetum.data.splits import split_name
+from tapetum.data.splits import WORDS, split_name
 from tapetum.data.yaml_file import YAML_BYTES, YAML_SUFFIXES, has_format, load_yaml
 
 OBJ_DATA, _OBJ_NAMES = "obj.data", "obj.names"
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
+_SPLITS = {key: split for key, split in WORDS.items() if split != "trainval"}
 
 
 @dataclass
@@ -80,7 +80,8 @@ def _from_obj_data(file: Path, finder: Finder, limits: Limits) -> Config:
     for key, value in said.items():
         split = split_name(key)
         if split and value:
-            config.splits[split] = [posixpath.basename(value.replace("\\", "/"))]
+            name = posixpath.basename(value.replace("\\", "/"))
+            config.splits.setdefault(split, []).append(name)
     place = finder.look(_OBJ_NAMES, [""])
     if place is not None:
         names = [line.strip() for line in read_text(place, limits).splitlines()]
@@ -103,8 +104,8 @@ def _from_yaml(file: Path, log: Log, limits: Limits) -> Config:
         value = content.get(key)
         places = value if isinstance(value, list) else [value]
         texts = [place for place in places if isinstance(place, str) and place]
-        if texts and split not in config.splits:
-            config.splits[split] = texts
+        if texts:
+            config.splits.setdefault(split, []).extend(texts)
         if len(texts) < len([place for place in places if place]):
             log.note("annotation-malformed", file, key, "not the name of a folder or list file")
     return config

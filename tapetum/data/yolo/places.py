@@ -10,6 +10,7 @@ from tapetum.base.limits import Limits
 from tapetum.data.finder import Finder, refuse_hostile
 from tapetum.data.findings import Log
 from tapetum.data.image import SUFFIXES
+from tapetum.data.splits import also_spelt
 from tapetum.data.yolo.config import Config
 
 _MEANT = "data/"
@@ -55,13 +56,14 @@ def pictures_named(place: str, finder: Finder, log: Log, limits: Limits) -> list
 
 
 def _place(config: Config, text: str, finder: Finder) -> str | None:
-    """The folder or list file that `text` means, if it is inside the root."""
-    for tried in (posixpath.join(config.base, text), text):
-        for ending in _endings(tried):
-            is_list = ending.endswith(".txt") and finder.look(ending, [""])
-            if is_list or finder.is_folder(ending):
-                return ending
-    return None
+    """The folder or list file that `text` means, if it is inside the root; else the folder that
+    spells the split otherwise."""
+    tried = [e for t in (posixpath.join(config.base, text), text) for e in _endings(t)]
+    for ending in tried:
+        is_list = ending.endswith(".txt") and finder.look(ending, [""])
+        if is_list or finder.is_folder(ending):
+            return ending
+    return next((name for ending in tried for name in also_spelt(finder, ending)), None)
 
 
 def _listed(text: str, folder: str, finder: Finder) -> str | None:

@@ -1,0 +1,152 @@
+"""Where a command may write: over nothing that a user has, and not among the data that it reads.
+
+A file that is there already and holds something is left as it is, unless it is a page that tapetum
+made. The files of a run (`report.html` and those beside it) are its own and are written anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from tapetum.base.errors import FileAccessError, UsageError
+from tapetum.base.files import atomic_write
+
+MADE_BY = "Made by tapetum."
+"""Stands in every page, which is known by it."""
+_PAGES = (".html", ".htm")
+_READER_SECONDS = 5.0
+"""How long a pipe waits for somebody who reads it."""
+
+
+def refuse_output(
+    *paths: str | Path,
+    folder: bool = False,
+    inside: Iterable[str | Path] = (),
+    beside: Iterable[str | Path] = (),
+) -> None:
+    """Raise UsageError unless all `paths` may be written.
+
+    folder: they are folders, which must be new or empty; else files. Into a device or a pipe may
+        be written.
+    inside: folders that are read as data with all below them, where only pages may appear.
+    beside: folders whose files are read, where nothing may appear directly.
+    """
+    files = [Path(path) for path in paths]
+    if not folder:
+        files = [path for path in files if not is_stream(path)]
+    kept_free = [path for path in files if folder or path.suffix.lower() not in _PAGES]
+    for place in {_resolved(path).parent for path in kept_free}:
+        _refuse_place(place, [place, *place.parents], inside)
+        _refuse_place(place, [place], beside)
+    for path in files:
+        if folder:
+            _refuse_place(path, [_resolved(path)], inside)
+            _refuse_full_folder(path)
+        else:
+            _refuse_present(path)
+
+
+def is_stream(path: Path) -> bool:
+    """Is it a device or a pipe, also through a link, into which is written as into a terminal?"""
+    status = _status(path)
+    return status is not None and (stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode))
+
+
+@contextlib.contextmanager
+def open_output(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a file that a user has named: as `atomic_write` does, a link staying a link to the new
+    file; or a device or a pipe, into which is written.
+
+    Raises:
+        FileAccessError: it cannot be written, or nobody reads the pipe.
+    """
+    path = Path(path)
+    if not is_stream(path):
+        with atomic_write(path.resolve() if path.is_symlink() else path, mode) as file:
+            yield file
+        return
+    try:
+        encoding = None if "b" in mode else "utf-8"
+        with os.fdopen(_open_stream(path), mode, encoding=encoding) as file:
+            yield file
+    except OSError as error:
+        raise FileAccessError(f"cannot write: {error.strerror or error}", file=path) from error
+
+
+def _open_stream(path: Path) -> int:
+    """A handle to write by. A pipe that nobody reads would be waited for without end."""
+    until = time.monotonic() + _READER_SECONDS
+    while True:
+        try:
+            handle = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+            os.set_blocking(handle, True)
+            return handle
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > until:
+                raise FileAccessError("nobody reads this pipe", file=path) from error
+        time.sleep(0.05)
+
+
+def _refuse_place(shown: Path, places: list[Path], folders: Iterable[str | Path]) -> None:
+    """Raise UsageError if one of `places` is one of `folders`, by whatever name or link."""
+    own = [status for place in places if (status := _status(place)) is not None]
+    for folder in folders:
+        read = _status(Path(folder))
+        if read is not None and any(os.path.samestat(status, read) for status in own):
+            why = f"an output here would be taken for data: {folder} is read"
+            raise UsageError(why, file=shown, hint="name a place outside of it")
+
+
+def _refuse_full_folder(path: Path) -> None:
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UsageError("it exists and is not an empty folder", file=path)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", file=path) from error
+
+
+def _refuse_present(path: Path) -> None:
+    """Raise UsageError if there is something that a new file would replace."""
+    status = _status(path)
+    if status is None:
+        return
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no ordinary file"
+        raise UsageError(f"it is {kind}, and is left as it is", file=path)
+    if status.st_size and not _is_own_page(path):
+        hint = "name another file, or remove this one"
+        raise UsageError("exists already and is left as it is", file=path, hint=hint)
+
+
+def _is_own_page(path: Path) -> bool:
+    try:
+        return path.suffix.lower() in _PAGES and MADE_BY.encode() in path.read_bytes()
+    except OSError:
+        return False
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"cannot be written: {error}", file=path) from error
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Of what the path leads to; None where nothing is there."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot be written: {why}", file=path) from error
