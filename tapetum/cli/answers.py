@@ -207,7 +207,8 @@ def explain(
         image: a picture file
         target: which answer: 0 (the strongest), 1, ...; a class, or class:7 where it is called like
             a number; box:N, mask:N or keypoint:N of thing N, keypoint:N:NAME, pixel:X,Y
-        method: auto takes hires-cam for things with boxes, else grad-cam; a wrong name lists all
+        method: auto takes hires-cam for things with boxes, else grad-cam; saliency for models
+            without layers, occlusion for those without gradients; a wrong name lists all
         layer: where Grad-CAM looks; a wrong name lists them all
         out: the picture to write
         weights: of a network by name: those published for it, or a name, file, address or run
@@ -215,8 +216,10 @@ def explain(
         device: auto, cpu, cuda, cuda:1 or mps
     """
     from tapetum import api
+    from tapetum.explain import check_words
 
     prepare_process()
+    check_words(method, layer)  # before weights are downloaded
     loaded = api.load(
         run, weights=weights, checkpoint=checkpoint, device=device, bar=download_bar, say=say
     )
