@@ -13,6 +13,12 @@ Measured on CIFAR-10 with the command above (45,000 training pictures, seed 0, n
 
 | | least correlation | mean correlation | total variation | training accuracy |
 |---|---|---|---|---|
+| adamw, lr 0.0003, decay 0.05, from weights of 0.01 | 0.228 | 0.285 | 0.2507 | 0.3924 |
+| sgd, lr 0.002, l2 0.03, from 0 | 0.508 | 0.614 | 0.0598 | 0.3825 |
+| the same, l2 0.04, the default | 0.518 | 0.622 | 0.0591 | 0.3815 |
+| the same, l2 0.05 | 0.529 | 0.630 | 0.0583 | 0.3799 |
+
+With each l2, 38.1 % of the validation pictures are named rightly. The penalty trades accuracy for likeness.
 """
 
 from __future__ import annotations
@@ -27,6 +33,7 @@ from torch.nn import functional as F
 from tapetum import api
 from tapetum.api.measuring import evaluation_dataset
 from tapetum.data.dataset import Dataset
+from tapetum.models.classification.linear import LinearClassifier
 from tapetum.render import picture_grid, to_image
 from tapetum.tasks.task import Watch, batches
 
@@ -35,10 +42,10 @@ BATCH = 500
 
 def main(run: Path, picture: Path | None = None) -> None:
     """Print a line for each class, and one for all."""
-    loaded = api.load(run)
+    loaded = api.load(run, checkpoint="last")
     training = evaluation_dataset(run, None, "train", loaded.task.need)
     means, overall, accuracy = look(loaded, training)
-    templates = loaded.model.templates().cpu()  # type: ignore[operator]  # (C, 3, S, S)
+    templates = linear_model(loaded).templates().cpu()  # (C, 3, S, S)
     likeness = correlations(templates, means - overall)
     roughness = total_variations(templates)
     print("class         correlation  total variation")
@@ -56,13 +63,13 @@ def main(run: Path, picture: Path | None = None) -> None:
 def look(loaded: api.Loaded, dataset: Dataset) -> tuple[Tensor, Tensor, float]:
     """The mean picture of each class (C, 3, S, S) in [0, 1] and that of all (3, S, S), both at the
     size that the model sees; and how many of the pictures it names rightly, as a share."""
-    model, classes = loaded.model, len(loaded.classes)
-    size = model.preparation.size  # type: ignore[union-attr]
+    model, classes = linear_model(loaded), len(loaded.classes)
+    size = model.preparation.size
     sums, counts, right = torch.zeros(classes, 3, size, size), torch.zeros(classes), 0
     for indices in batches(dataset, BATCH, Watch()):
         samples = [dataset[index] for index in indices]
         labels = torch.tensor([_only_label(sample.target.labels) for sample in samples])
-        pixels = model.prepare([s.image for s in samples]).pixels  # type: ignore[operator]
+        pixels = model.prepare([s.image for s in samples]).pixels
         of_class = F.one_hot(labels, classes).to(pixels)  # (B, C)
         sums += torch.einsum("bc,bhwd->chwd", of_class, pixels / 2 + 0.5)
         counts += of_class.sum(dim=0)
@@ -72,6 +79,11 @@ def look(loaded: api.Loaded, dataset: Dataset) -> tuple[Tensor, Tensor, float]:
     means = sums / counts[:, None, None, None]
     overall = sums.sum(dim=0) / counts.sum()
     return means, overall, right / len(dataset)
+
+
+def linear_model(loaded: api.Loaded) -> LinearClassifier:
+    assert isinstance(loaded.model, LinearClassifier)
+    return loaded.model
 
 
 def correlations(a: Tensor, b: Tensor) -> Tensor:
