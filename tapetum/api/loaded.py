@@ -20,7 +20,8 @@ from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import Runtime, choose_runtime
 from tapetum.data.image import read_image
 from tapetum.explain import AUTO as AUTO_METHOD
-from tapetum.explain import check_method, explain, method_for
+from tapetum.explain import explain, method_for
+from tapetum.explain.methods import check_method
 from tapetum.models import task_of
 from tapetum.models.checkpoint import Card, find_checkpoint, load_model
 from tapetum.models.predict import predict

@@ -216,7 +216,7 @@ def explain(
         device: auto, cpu, cuda, cuda:1 or mps
     """
     from tapetum import api
-    from tapetum.explain import check_words
+    from tapetum.explain.methods import check_words
 
     prepare_process()
     check_words(method, layer)  # before weights are downloaded
