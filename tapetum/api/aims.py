@@ -32,22 +32,59 @@ def aim(words: str, answer: Prediction, loaded: Loaded) -> Thing:
     """What `words` mean of an answer of a model.
 
     Raises:
-        UsageError: nothing there; the line says what there is.
+        UsageError: as for `check_aim`, or nothing there; the line says what there is.
     """
+    check_aim(words, loaded)
     things = loaded.task.things(answer, loaded.card)
-    name = words.removeprefix("class:")
-    if name in loaded.classes and not words.isdigit():
+    if (name := _class(words, loaded)) is not None:
         return _of_class(name, things, loaded)
     if (match := _PIXEL.fullmatch(words)) is not None:
         return _of_pixel(int(match["x"]), int(match["y"]), answer, things, loaded)
     match = _NUMBER.fullmatch(words)
-    if match is None:
-        hint = "a number, a class, box:N, mask:N, keypoint:N, keypoint:N:NAME or pixel:X,Y"
-        raise UsageError(f"--target: cannot be {words!r}", hint=hint)
+    assert match is not None
     if not things:
         raise UsageError("--target: the model found nothing here")
     thing = things[number_of(int(match["number"]), len(things))]
     return _part(thing, match["kind"], match["name"], loaded) if match["kind"] else thing
+
+
+def check_aim(words: str, loaded: Loaded) -> None:
+    """Could `words` mean something of this model's answers, whatever the picture?
+
+    Raises:
+        UsageError: they could not; the line says what they may be.
+    """
+    if _class(words, loaded) is not None:
+        return
+    need = loaded.task.need
+    if _PIXEL.fullmatch(words):
+        if need == "labels":
+            raise UsageError("--target: a class of the whole picture has no pixels", hint="a class")
+        return
+    match = _NUMBER.fullmatch(words)
+    if match is None:
+        hint = "a number, a class, box:N, mask:N, keypoint:N, keypoint:N:NAME or pixel:X,Y"
+        raise UsageError(f"--target: cannot be {words!r}", hint=hint)
+    if match["kind"]:
+        _check_part(match["kind"], match["name"], loaded)
+    elif need == "labels":  # every class is an answer, so their number is known
+        number_of(int(match["number"]), len(loaded.classes))
+
+
+def _check_part(kind: str, name: str | None, loaded: Loaded) -> None:
+    need = loaded.task.need
+    if need in ("labels", "semantic"):
+        raise UsageError(f"--target: {loaded.task.name} finds no {kind}", hint="a class, or N")
+    if kind in ("mask", "keypoint") and need != f"{kind}s":
+        raise UsageError(f"--target: {loaded.card.model} finds no {kind}s")
+    if kind == "keypoint" and name is not None:
+        _keypoint(name, loaded.card.keypoint_names)
+
+
+def _class(words: str, loaded: Loaded) -> str | None:
+    """The class that is meant, if one is; a bare number is none."""
+    name = words.removeprefix("class:")
+    return name if name in loaded.classes and not words.isdigit() else None
 
 
 def _of_class(name: str, things: list[Thing], loaded: Loaded) -> Thing:
@@ -70,20 +107,16 @@ def _labels(target: Target) -> list[int]:
 
 
 def _part(thing: Thing, kind: str, name: str | None, loaded: Loaded) -> Thing:
-    """The thing as a box, as a mask, or as keypoints."""
+    """The thing as a box, as a mask, or as keypoints, which `check_aim` knows to be there."""
     objects = thing.target.objects
-    if objects is None:
-        raise UsageError(f"--target: {loaded.task.name} finds no {kind}", hint="a class, or N")
+    assert objects is not None
     if kind == "box":
         return _thing(thing.words, objects.with_(masks=None, keypoints=None))
     if kind == "mask":
-        if objects.masks is None:
-            raise UsageError(f"--target: {loaded.card.model} finds no masks")
         return _thing(f"the pixels of {thing.words}", objects)
-    if objects.keypoints is None:
-        raise UsageError(f"--target: {loaded.card.model} finds no keypoints")
     if name is None:
         return _thing(f"the keypoints of {thing.words}", objects)
+    assert objects.keypoints is not None
     number = _keypoint(name, loaded.card.keypoint_names)
     points = torch.zeros_like(objects.keypoints)
     points[:, number] = objects.keypoints[:, number]
@@ -114,8 +147,6 @@ def _of_pixel(x: int, y: int, answer: Prediction, things: list[Thing], loaded: L
                 near = _around(x, y, objects.masks.shape[1:]) & objects.masks[0]
                 objects = objects.with_(masks=near[None])
             return _thing(f"{where} of {thing.words}", objects)
-    if answer.objects is None:
-        raise UsageError("--target: a class of the whole picture has no pixels", hint="a class")
     raise UsageError(f"--target: nothing was found at {where}")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import PIL.Image
 
-from tapetum.api.aims import STRONGEST, aim
+from tapetum.api.aims import STRONGEST, aim, check_aim
 from tapetum.api.choosing import Choice, nms_at
 from tapetum.api.found import kept
 from tapetum.api.loaded import Loaded
@@ -22,7 +22,7 @@ from tapetum.base.files import atomic_write, safe_path
 from tapetum.base.outputs import open_output, refuse_output
 from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.data.image import SUFFIXES, read_image
-from tapetum.explain import AUTO, method_for
+from tapetum.explain import AUTO
 from tapetum.render.overlay import overlay_heat
 from tapetum.tasks.segmentation import MAP
 
@@ -134,13 +134,17 @@ def explain_file(
     out: explanation.png unless told otherwise, or explanation-2.png, ... where that is taken.
 
     Raises:
-        UsageError: `out` is there already, or there is no such answer.
+        UsageError: `out` is there already; an unknown method, layer or target, or one that this model has
+            not; before the picture is read, unless it depends on the picture.
     """
+    loaded.check_method(method, layer)
+    check_aim(target, loaded)
     out = free_explanation() if out is None else Path(out)
     refuse_output(out)
     picture = read_image(image).pixels
     thing = aim(target, loaded.answers([picture])[0], loaded)
-    say(f"{thing.words}: {method_for(thing.target) if method == AUTO else method}")
+    method = loaded.method_for(thing.target) if method == AUTO else method
+    say(f"{thing.words}: {method}")
     heat = loaded.explain(picture, thing.target, method=method, layer=layer)
     drawn = overlay_heat(picture, heat, objects=thing.target.objects, classes=loaded.classes)
     with open_output(out) as file:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import torch
 from torch import Tensor, nn
@@ -20,14 +20,15 @@ from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import Runtime, choose_runtime
 from tapetum.data.image import read_image
 from tapetum.explain import AUTO as AUTO_METHOD
-from tapetum.explain import explain
+from tapetum.explain import explain, method_for
+from tapetum.explain.methods import check_method
 from tapetum.models import task_of
 from tapetum.models.checkpoint import Card, find_checkpoint, load_model
 from tapetum.models.classification.preparing import SquarePreparation
 from tapetum.models.own import is_own
 from tapetum.models.predict import predict
 from tapetum.models.sources import AUTO, build_network, network
-from tapetum.structures import Prediction, Target
+from tapetum.structures import Model, Prediction, Target
 from tapetum.tasks import TASKS, Task
 
 Image = Any
@@ -96,13 +97,27 @@ class Loaded:
             prediction with objects, the first unless told otherwise.
 
         Raises:
-            UsageError: no such object, method or layer.
+            UsageError: no such object, method or layer; or the method needs what the model lacks.
         """
+        self.check_method(method, layer)
         objects = target.objects
         if objects is not None and (object is not None or isinstance(target, Prediction)):
             target = Target(objects=objects[[number_of(object or 0, len(objects))]])
         picture = as_picture(image).to(self.runtime.device)
-        return explain(self.model, picture, target, method=method, layer=layer).cpu()  # type: ignore[arg-type]
+        model = cast(Model, self.model)
+        return explain(model, picture, target, method=method, layer=layer).cpu()
+
+    def check_method(self, method: str, layer: str | None = None) -> None:
+        """Can this model be explained so, whatever the picture?
+
+        Raises:
+            UsageError: no such method or layer; or the method needs what the model lacks.
+        """
+        check_method(cast(Model, self.model), method, layer)
+
+    def method_for(self, target: Target) -> str:
+        """What `explain` takes for `target` unless told otherwise."""
+        return method_for(target, cast(Model, self.model))
 
 
 def load(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from tapetum.base.errors import UsageError
 from tapetum.base.progress import Say
 from tapetum.data.dataset import Dataset
 from tapetum.data.few import Few
-from tapetum.models import accepted, task_of
-from tapetum.models.own import is_own
+from tapetum.models import accepted, model_function, task_of
+from tapetum.models.own import declared_settings, is_own
 from tapetum.models.sources import Source
 from tapetum.structures import Learns
 from tapetum.tasks import TASKS, Task
@@ -83,12 +83,18 @@ def chosen_size(task: Task, model: str, dataset: Dataset, asked: int | None) -> 
 
 
 def chosen_settings(wishes: Wishes, task: Task) -> Settings:
-    """What was said, else the default of the task, where it has one, else of all.
+    """What was said, else the default of the model, else of the task, where they have one, else of
+    all.
 
     Raises:
-        UsageError: a value that cannot be.
+        UsageError: a value that cannot be, or a setting of the model that there is not.
     """
-    return Settings(**{**task.settings, **wishes.settings})
+    own = declared_settings(model_function(wishes.model))
+    known = {field.name for field in fields(Settings)}
+    for name in own.keys() - known:
+        hint = "one of " + ", ".join(sorted(known))
+        raise UsageError(f"settings: unknown setting {name!r}", file=wishes.model, hint=hint)
+    return Settings(**{**task.settings, **own, **wishes.settings})
 
 
 def describe(record: RunRecord, model: nn.Module) -> list[str]:

@@ -217,7 +217,8 @@ def explain(
         image: a picture file
         target: which answer: 0 (the strongest), 1, ...; a class, or class:7 where it is called like
             a number; box:N, mask:N or keypoint:N of thing N, keypoint:N:NAME, pixel:X,Y
-        method: auto takes hires-cam for things with boxes, else grad-cam; a wrong name lists all
+        method: auto takes hires-cam for things with boxes, else grad-cam; saliency for models
+            without layers, occlusion for those without gradients; a wrong name lists all
         layer: where Grad-CAM looks; a wrong name lists them all
         out: the picture to write (default: explanation.png, with a number where that is taken)
         whole_image: as for predict
@@ -227,7 +228,9 @@ def explain(
     """
     from tapetum import api
     from tapetum.base.outputs import refuse_output
+    from tapetum.explain.methods import check_words
 
+    check_words(method, layer)  # before weights are downloaded
     if out is not None:
         refuse_output(out)
     prepare_process()

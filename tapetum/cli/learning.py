@@ -107,11 +107,11 @@ def train(
         batch_size: pictures a step (default: 4; 64 for classes, 16 for localization, 8 for maps)
         accumulate: split a step into parts to save memory (default: 1; doubles by itself where
             memory does not suffice)
-        lr: peak learning rate (default: 0.0003)
+        lr: peak learning rate (default: 0.0003; 0.002 for linear)
         schedule: how it falls: cosine (default), linear, or constant
-        optimizer: adamw (default), adam, sgd, rmsprop, adadelta, muon, muon-norms, or airbench
-            for the model of that name
-        weight_decay: decay of the weights (default: 0.05)
+        optimizer: adamw (default), adam, sgd (default for linear), rmsprop, adadelta, muon,
+            muon-norms, or airbench for the model of that name
+        weight_decay: decay of the weights (default: 0.05; 0 for linear, see --set l2=0.04)
         warmup_steps: steps of linear warm-up (default: 100)
         clip_norm: largest norm of the gradient, 0 for none (default: 1)
         ema_decay: moving average of the weights, 0 for none (default: 0.998)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -40,6 +40,13 @@ def declared_task(function: Callable[..., Any]) -> str | None:
     says it returns; None where that is not one of TASKS."""
     task = getattr(function, "task", None) or getattr(_returned(function), "task", None)
     return task if task in TASKS else None
+
+
+def declared_settings(function: Callable[..., Any]) -> dict[str, Any]:
+    """The attribute `settings` of a class or function, else of the class that the function's
+    signature says it returns: settings of training in which this model differs from its task."""
+    own = getattr(function, "settings", None) or getattr(_returned(function), "settings", None)
+    return dict(own) if isinstance(own, Mapping) else {}
 
 
 def _returned(function: Callable[..., Any]) -> Any:

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 
 from tapetum.evaluation import ClassificationResult, MultilabelResult
-from tapetum.explain import method_for
 from tapetum.render import (
     confusion_matrix,
     draw_class_scores,
@@ -200,7 +199,7 @@ def _explanation(run: Run, measured: ClassificationMeasured, index: int, label: 
         name=measured.names[index],
         label=measured.classes[label],
         score=float(measured.scores[index, label]),
-        method=method_for(target),
+        method=run.method(target),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tapetum.evaluation import ClassRow as ClassNumbers
 from tapetum.evaluation import per_class, precision_recall_curve
 from tapetum.evaluation.errors import ERRORS
-from tapetum.explain import heat_inside, method_for
+from tapetum.explain import heat_inside
 from tapetum.render import draw_things
 from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Curve, Explanation, Panel, ReportContents, Sheet
@@ -180,7 +180,7 @@ def _explanation(outcome: PictureOutcome, row: int, run: Run) -> Explanation:
         name=outcome.name,
         label=classes[int(thing.labels[0])],
         score=float(thing.scores[0]),
-        method=method_for(target),
+        method=run.method(target),
         inside=heat_inside(heat, thing.boxes[0]),
         area=float(sides.prod()) / heat.numel(),
         verdict="right" if outcome.right[row] else "wrong",

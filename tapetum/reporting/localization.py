@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from tapetum.explain import heat_inside, method_for
+from tapetum.explain import heat_inside
 from tapetum.render import draw_things
 from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Explanation, ReportContents, Sheet
@@ -76,7 +76,7 @@ def _explanation(run: Run, measured: LocalizationMeasured, index: int) -> Explan
         name=measured.names[index],
         label=measured.classes[int(thing.labels[0])],
         score=float(thing.scores[0]),
-        method=method_for(target),
+        method=run.method(target),
         inside=heat_inside(heat, thing.boxes[0]),
         area=float(sides.prod()) / heat.numel(),
     )

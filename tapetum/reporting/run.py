@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from tapetum.data.dataset import Dataset
+from tapetum.explain import method_for
 from tapetum.reporting.contents import ReportContents
 from tapetum.reporting.progress import kept_progress
-from tapetum.structures import Prediction, Target
+from tapetum.structures import Model, Prediction, Target
 from tapetum.training.run import RunRecord
 
 SHEETS, CROPS, MAPS = 6, 8, 6
@@ -41,6 +42,10 @@ class Run:
     folder: Path
     thresholds: Sequence[float] | None = None
     chosen_on: str = ""
+
+    def method(self, target: Target) -> str:
+        """What `explain` takes for `target`."""
+        return method_for(target, cast(Model, self.model))
 
 
 def frame(run: Run, stats: Mapping[str, float], metric: str, **parts: Any) -> ReportContents:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from tapetum.evaluation import SegmentationResult
-from tapetum.explain import method_for
 from tapetum.render import confusion_matrix, draw_semantic, draw_semantic_errors, side_by_side
 from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Explanation, Panel, ReportContents, Sheet
@@ -122,7 +121,7 @@ def _explanation(run: Run, index: int, semantic: Tensor, label: int) -> Explanat
         heat=overlay_heat(picture, heat),
         name=run.dataset[index].name,
         label=run.dataset.classes[label],
-        method=method_for(target),
+        method=run.method(target),
         inside=inside,
         area=share,
         place="pixels of this class",

@@ -28,6 +28,10 @@ WRONG = {
     "nothing to evaluate": ("evaluate",),
     "no detections counted": ("evaluate", "--truth", "x", "--predictions", "y", "--max-dets", "0"),
     "no such dataset": ("check", "nowhere"),
+    "no such method": ("explain", "nowhere", "x.jpg", "--method", "lime"),
+    "a layer for pixels": (
+        *("explain", "nowhere", "x.jpg", "--method", "saliency", "--layer", "body"),
+    ),
 }
 
 

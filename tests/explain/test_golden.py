@@ -51,14 +51,14 @@ def test_the_model_is_the_reference_one(golden, model, picture):
 @pytest.mark.parametrize("method", ["saliency", "input-x-gradient", "integrated-gradients"])
 def test_pixel_methods_equal_captum(golden, model, picture, method):
     expected = torch.tensor(golden["maps"][method], dtype=torch.float64)
-    actual = METHODS[method](model, picture, of_class(golden["label"]))
+    actual = METHODS[method].function(model, picture, of_class(golden["label"]))
     torch.testing.assert_close(actual, expected, atol=1e-9, rtol=1e-9)
 
 
 def test_grad_cam_equals_captum(golden, model, picture):
     expected = torch.tensor(golden["maps"]["grad-cam"], dtype=torch.float64)
     target, layer = of_class(golden["label"]), find_layer(model, None)
-    actual = METHODS["grad-cam"](model, picture, target, layer)
+    actual = METHODS["grad-cam"].function(model, picture, target, layer)
     torch.testing.assert_close(actual, expected, atol=1e-9, rtol=1e-9)
 
 

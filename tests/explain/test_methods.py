@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tapetum.base.errors import TapetumError, UsageError
-from tapetum.explain import METHODS, explain
+from tapetum.base.errors import UsageError
+from tapetum.explain import METHODS, Method, explain, method_for
 from tapetum.explain.methods import find_layer, to_unit
 from tapetum.structures import Target
 
@@ -86,11 +86,59 @@ def test_dropout_is_off_while_explaining(levels, thing, picture):
     assert torch.equal(explain(levels, picture, target, "saliency"), first)
 
 
-def test_a_model_that_cannot_be_differentiated_is_refused_in_one_line(levels, thing, picture):
+def test_by_default_it_takes_what_the_model_can_answer(levels, thing, picture, monkeypatch):
+    box, label = thing(1, 1, 5, 5), Target(labels=torch.tensor([0]))
+    assert [method_for(target, levels) for target in (box, label)] == ["hires-cam", "grad-cam"]
+    monkeypatch.setattr(levels, "explain_layers", dict)
+    assert method_for(box, levels) == "saliency"
+    assert torch.equal(explain(levels, picture, box), explain(levels, picture, box, "saliency"))
     levels.differentiable = False
-    with pytest.raises(TapetumError, match="needs a score that can be differentiated") as caught:
-        explain(levels, picture, thing(1, 1, 5, 5))
+    assert method_for(box, levels) == "occlusion"
+    assert torch.equal(explain(levels, picture, box), explain(levels, picture, box, "occlusion"))
+
+
+def test_what_the_model_lacks_is_said_in_one_line_with_what_can_be_had(
+    levels, thing, picture, monkeypatch
+):
+    monkeypatch.setattr(levels, "explain_layers", dict)
+    with pytest.raises(UsageError, match=r"grad-cam needs a layer to look into.*saliency, input"):
+        explain(levels, picture, thing(1, 1, 5, 5), "grad-cam")
+    with pytest.raises(UsageError, match="saliency explains the pixels and takes no layer"):
+        explain(levels, picture, thing(1, 1, 5, 5), layer="head")
+    levels.differentiable = False
+    with pytest.raises(UsageError, match="needs a score that can be differentiated") as caught:
+        explain(levels, picture, thing(1, 1, 5, 5), "saliency")
+    assert str(caught.value).endswith("(hint: auto or one of occlusion)")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("needs", "given"),
+    [
+        (set(), set()),
+        ({"gradient"}, set()),
+        ({"gradient", "layer"}, {"layer"}),
+        ({"forwards", "noise"}, {"batch_size", "generator"}),
+    ],
+)
+def test_one_more_method_is_one_entry(levels, thing, picture, monkeypatch, needs, given):
+    seen = {}
+
+    def new(model, picture, target, **extras):
+        seen.update(extras, graph=torch.is_grad_enabled())
+        return picture[0]
+
+    monkeypatch.setitem(METHODS, "new", Method(new, frozenset(needs), "Somebody 2030"))
+    heat = explain(levels, picture, thing(1, 1, 5, 5), "new")
+    torch.testing.assert_close(heat, picture[0] / picture[0].max())
+    assert seen.pop("graph") == ("gradient" in needs)
+    assert seen.keys() == given
+
+
+def test_every_method_names_its_paper_and_what_it_needs():
+    for method in METHODS.values():
+        assert method.paper[-4:].isdigit()
+        assert method.needs <= {"gradient", "layer", "noise", "forwards"}
 
 
 def test_unknown_names_are_refused_with_those_there_are(levels, thing, picture):
@@ -102,12 +150,6 @@ def test_unknown_names_are_refused_with_those_there_are(levels, thing, picture):
         explain(levels, picture, thing(1, 1, 5, 5), "saliency", "head")
     with pytest.raises(ValueError, match=r"picture: expected \(3, H, W\)"):
         explain(levels, picture[None], thing(1, 1, 5, 5))
-
-
-def test_a_model_without_layers_is_refused(levels, thing, picture, monkeypatch):
-    monkeypatch.setattr(levels, "explain_layers", dict)
-    with pytest.raises(TapetumError, match="names no layer"):
-        explain(levels, picture, thing(1, 1, 5, 5))
 
 
 def test_the_first_layer_is_the_default(levels):

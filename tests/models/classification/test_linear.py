@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from tapetum import api
+from tapetum.api.planning import chosen_settings
+from tapetum.api.wishes import Wishes
 from tapetum.models.classification.classifier import Raw
 from tapetum.models.classification.linear import linear
 from tapetum.ops.losses import multiclass_hinge
-from tapetum.structures import Target
+from tapetum.structures import Sample, Target
+from tapetum.tasks import TASKS
 
 SCORES = torch.tensor([[3.2, 5.1, -1.7]])
 CAT = [Target(labels=torch.tensor([0]))]
@@ -31,6 +36,7 @@ def test_the_numbers_that_every_course_on_vision_shows() -> None:
 
 def test_it_is_weights_times_pixels() -> None:
     model = linear(classes=2, image_size=3)
+    torch.nn.init.normal_(model.head.weight, std=0.01)
     picture = torch.rand(3, 3, 3)
     expected = model.head.weight @ (picture * 2 - 1).flatten() + model.head.bias
     both = model.score([picture], [Target(labels=torch.tensor([0, 1]))])
@@ -42,6 +48,7 @@ def test_templates_are_the_weights_as_pictures() -> None:
     with torch.no_grad():
         model.head.weight[0] = torch.linspace(-3, 5, 48)
         model.head.weight[1] = 7
+        model.head.weight[2] = torch.randn(48, generator=torch.Generator().manual_seed(0))
     templates = model.templates()
     assert templates.shape == (3, 3, 4, 4)
     torch.testing.assert_close(templates[0].flatten(), torch.linspace(0, 1, 48))
@@ -50,6 +57,70 @@ def test_templates_are_the_weights_as_pictures() -> None:
     assert not templates.requires_grad
     bright = templates[2].flatten().argmax()
     assert bright == model.head.weight[2].argmax()
+
+
+def test_the_penalty_is_a_loss_of_its_own_and_leaves_biases_free() -> None:
+    for loss in ("softmax", "hinge"):
+        model = linear(classes=3, image_size=2, loss=loss, l2=0.1)
+        with torch.no_grad():
+            model.head.weight.copy_(torch.arange(36.0).view(3, 12))
+            model.head.bias.fill_(1000.0)
+        losses = model.losses(Raw(SCORES), CAT)
+        assert losses.keys() == {"classification", "l2"}
+        assert losses["l2"].item() == pytest.approx(0.1 * sum(k**2 for k in range(36)))
+        losses["l2"].backward()
+        torch.testing.assert_close(model.head.weight.grad, 0.2 * model.head.weight.detach())
+        assert model.head.bias.grad is None
+    with pytest.raises(ValueError, match="l2: expected 0 or more, got -1"):
+        linear(l2=-1)
+
+
+def test_it_starts_without_any_template() -> None:
+    assert (linear(classes=3, image_size=4).head.weight == 0).all()
+
+
+def test_the_optimizer_does_not_decay_what_the_penalty_does_already() -> None:
+    task = TASKS["classification"]
+    own = chosen_settings(Wishes("linear", "scenes"), task)
+    assert (own.optimizer, own.weight_decay, own.batch_size) == ("sgd", 0.0, 64)
+    said = chosen_settings(Wishes("linear", "scenes", settings={"weight_decay": 0.1}), task)
+    assert (said.optimizer, said.weight_decay) == ("sgd", 0.1)
+    assert chosen_settings(Wishes("resnet18", "scenes"), task).optimizer == "adamw"
+
+
+def test_templates_look_like_their_classes_not_like_noise(tmp_path: Path) -> None:
+    """Three soft patches on noise: see benchmarks/templates.py for CIFAR-10."""
+    y, x = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
+    patches = [torch.exp(-((y - 8) ** 2 + (x - c) ** 2) / 18) for c in (3, 8, 13)]
+
+    def seen(index: int) -> Sample:
+        noise = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(index))
+        image = (0.4 + 0.15 * patches[index % 3] + 0.15 * noise).clamp(0, 1)
+        return Sample(image, Target(labels=torch.tensor([index % 3])))
+
+    samples = [seen(index) for index in range(600)]
+    run = api.train(
+        "linear",
+        samples,
+        classes=["left", "middle", "right"],
+        out=tmp_path / "run",
+        epochs=3,
+        augment="none",
+        validate=False,
+        device="cpu",
+        observers=[],
+    )
+    templates = api.load(run, checkpoint="last").model.templates()
+    images = torch.stack([sample.image for sample in samples]).unflatten(0, (200, 3))  # (200, 3, ..
+    means = images.mean(dim=0)  # (3, 3, 16, 16)
+    for template, mean in zip(templates, means, strict=True):
+        both = torch.stack([template.flatten(), (mean - means.mean(dim=0)).flatten()])
+        assert torch.corrcoef(both)[0, 1] > 0.5
+    roughness = sum(templates.diff(dim=dim).abs().mean() for dim in (2, 3))
+    static = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    low, high = static.amin((1, 2, 3), True), static.amax((1, 2, 3), True)
+    static = (static - low) / (high - low)
+    assert roughness < 0.5 * sum(static.diff(dim=dim).abs().mean() for dim in (2, 3))
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
@@ -65,6 +136,7 @@ def test_hinge_is_pytorchs_without_its_division(reduction: str) -> None:
 
 def test_pixel_times_gradient_is_where_the_score_comes_from() -> None:
     model = linear(classes=3, image_size=8)
+    torch.nn.init.normal_(model.head.weight, std=0.01)
     assert model.explain_layers() == {}
     pixels = model.prepare([torch.rand(3, 8, 8)]).pixels.requires_grad_()
     score = model(pixels, torch.tensor([[8, 8]])).logits[0, 1]
