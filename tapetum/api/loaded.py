@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.api.found import Found
-from tapetum.api.own import function_of_run
+from tapetum.api.own import function_of_run, model_named
 from tapetum.api.thresholds import Thresholds
 from tapetum.base.download import Bar, unseen_bar
 from tapetum.base.errors import UsageError
@@ -48,7 +48,7 @@ class Loaded:
         """Class names; a label is an index into them."""
         return self.card.classes
 
-    @property
+    @cached_property
     def task(self) -> Task:
         """What the model answers, and how that is measured and shown."""
         return TASKS[task_of(self.card.model)]
@@ -106,6 +106,7 @@ class Loaded:
 def load(
     run: str | Path,
     *,
+    model: str | None = None,
     weights: str = AUTO,
     checkpoint: str = "best",
     device: str = "auto",
@@ -116,33 +117,43 @@ def load(
     """The model of a run folder, of one checkpoint folder, or a published network.
 
     run: a folder, else a name: of torchvision ("retinanet_resnet50_fpn") or ours ("retinanet").
+    model: "FILE.py:FUNCTION", the code of a run of one's own model. It must be named where it was
+    never named here, or has changed since: a run alone is no reason to run code. See
+    docs/own_model.md.
     weights: of a network by name: "auto" (those published for it), or a name, file, address or run.
-    A run of one's own model runs the Python file that it names; see docs/own_model.md.
     checkpoint: "best" (highest metric) or "last". precision: "auto" is fp32 here. bar: shows how
     far a download is.
 
     Raises:
-        CheckpointError: nothing intact there. DownloadError: weights cannot be had.
+        CheckpointError: nothing intact there, or code that nobody named. DownloadError: weights
+            cannot be had.
     """
     if checkpoint not in ("best", "last"):
         raise UsageError(f"unknown checkpoint {checkpoint!r}", hint="best or last")
     runtime = choose_runtime(device, precision)
     entry = None if Path(run).exists() else network(str(run))
     if entry is not None:
-        model, card, file = build_network(entry, weights, bar, say)
-        return _ready(model, card, file, runtime)
+        model_named(entry.model, model, Path(run))
+        network_model, card, file = build_network(entry, weights, bar, say)
+        return _ready(network_model, card, file, runtime)
     if weights != AUTO:
         raise UsageError("--weights is for networks by name; a run has its own", file=run)
     folder, complaints = find_checkpoint(Path(run), checkpoint)
     for complaint in complaints:
         say(complaint)
-    model, card = load_model(folder, lambda card: function_of_run(card, folder, say))
-    return _ready(model, card, folder, runtime)
+
+    def renamed(card: Card) -> Card:
+        return replace(card, model=model_named(card.model, model, Path(run)))
+
+    own, card = load_model(folder, lambda card: function_of_run(renamed(card), folder, say))
+    return _ready(own, renamed(card), folder, runtime)
 
 
 def _ready(model: nn.Module, card: Card, place: Path, runtime: Runtime) -> Loaded:
     model = model.to(runtime.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    return Loaded(model, card, place, runtime)
+    loaded = Loaded(model, card, place, runtime)
+    _ = loaded.task  # now, while the file of one's own model is the one that was run
+    return loaded
 
 
 def number_of(wanted: int, count: int) -> int:

@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from tapetum.base.errors import UsageError
 from tapetum.cli.options import (
     Checkpoint,
+    Code,
     File,
     Flag,
     Folder,
@@ -38,6 +39,8 @@ def evaluate(
     kind: Annotated[Literal["bbox", "segm", "keypoints"] | None, arg(help_behavior_hint="")] = None,
     max_dets: Number = None,
     split: Text = None,
+    model: Code = None,
+    data_: Annotated[Code, arg(name="data")] = None,
     weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
@@ -61,6 +64,8 @@ def evaluate(
         kind: what the two files are compared by (default: bbox); a run knows its own
         max_dets: most detections a picture that count (default: 100; 20 for keypoints)
         split: train, val, test or all (default: of the run's own data test, else val; of DATA all)
+        model: the code of the run's own model, to say that it may be run
+        data_: DATA, said as an option: the code of the run's own data, to say that it may be run
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
@@ -80,11 +85,14 @@ def evaluate(
         raise UsageError("--kind is for --truth and --predictions; a run knows its own")
     elif run is None:
         raise UsageError("evaluate needs RUN, or --truth and --predictions", hint="--help")
+    elif data is not None and data_ is not None:
+        raise UsageError("DATA and --data say the same", hint="give one")
     else:
         measured = api.evaluate(
             run,
-            data,
+            data_ if data is None else data,
             split=split,
+            model=model,
             weights=weights,
             checkpoint=checkpoint,
             device=device,
@@ -111,6 +119,7 @@ def predict(
     classes: Names = (),
     max_detections: Number = None,
     nms_iou: Real = None,
+    model: Code = None,
     weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
@@ -140,6 +149,7 @@ def predict(
         classes: names of the only classes that count (default: all)
         max_detections: most objects of a picture, the best ones (default: as many as it finds)
         nms_iou: overlap from which the weaker of two boxes of a class goes (default: the model's)
+        model: the code of the run's own model, to say that it may be run
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
@@ -153,6 +163,7 @@ def predict(
     prepare_process()
     loaded = api.load(
         run,
+        model=model,
         weights=weights,
         checkpoint=checkpoint,
         device=device,
@@ -191,6 +202,7 @@ def explain(
     method: Annotated[str, arg(metavar="NAME")] = "auto",
     layer: Text = None,
     out: Annotated[Path, arg(metavar="FILE")] = Path("explanation.png"),
+    model: Code = None,
     weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
@@ -210,6 +222,7 @@ def explain(
         method: auto takes hires-cam for things with boxes, else grad-cam; a wrong name lists all
         layer: where Grad-CAM looks; a wrong name lists them all
         out: the picture to write
+        model: the code of the run's own model, to say that it may be run
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
@@ -218,7 +231,13 @@ def explain(
 
     prepare_process()
     loaded = api.load(
-        run, weights=weights, checkpoint=checkpoint, device=device, bar=download_bar, say=say
+        run,
+        model=model,
+        weights=weights,
+        checkpoint=checkpoint,
+        device=device,
+        bar=download_bar,
+        say=say,
     )
     print(api.explain_file(loaded, image, out, target=target, method=method, layer=layer, say=say))
     return 0
@@ -229,6 +248,8 @@ def report(
     /,
     *,
     split: Text = None,
+    model: Code = None,
+    data: Code = None,
     device: Annotated[str, arg(metavar="D")] = "auto",
 ) -> int:
     """Write RUN/report.html anew: numbers, curves, kinds of error with what they cost, best and
@@ -237,12 +258,15 @@ def report(
     Args:
         run: a run folder
         split: the pictures to show (default: test where there is one, else val)
+        model: the code of the run's own model, to say that it may be run
+        data: the code of the run's own data, to say that it may be run
         device: auto, cpu, cuda, cuda:1 or mps
     """
     from tapetum import api
 
     prepare_process()
-    print(api.report(run, split=split, device=device, progress=progress, say=say))
+    words = {"split": split, "model": model, "device": device}
+    print(api.report(run, data, **words, progress=progress, say=say))
     return 0
 
 
