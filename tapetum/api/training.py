@@ -35,7 +35,7 @@ from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.base.runtime import Runtime, choose_runtime, recorded_runtime
 from tapetum.data.sequence import IN_PYTHON, Samples
 from tapetum.models import lasting_name, task_of
-from tapetum.models.checkpoint import FOLDER, find_checkpoint
+from tapetum.models.checkpoint import FOLDER, find_checkpoint, refuse_links
 from tapetum.models.sources import NONE, source_of
 from tapetum.structures import Learns
 from tapetum.tasks import TASKS
@@ -176,6 +176,7 @@ def resume(
         code of the run that must be named where it was never named here, or has changed since.
     """
     folder = Path(run)
+    refuse_links(folder)
     record = named_again(read_run(folder), folder, model, data, val)
     data, val = (None if isinstance(words, str) else words for words in (data, val))
     if data is None and val is not None:

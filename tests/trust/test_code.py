@@ -51,7 +51,7 @@ def data():
 COMMANDS = {
     "predict": "predict {run} {photo}",
     "evaluate": "evaluate {run}",
-    "explain": "explain {run} {photo} --out {out}/why.png",
+    "explain": "explain {run} {photo} --method saliency --out {out}/why.png",
     "report": "report {run}",
     "export": "export {run} --to onnx --sizes 16x16,24x32 --out {out}/onnx",
     "resume": "train --resume {run}",
