@@ -265,8 +265,10 @@ def report(
     from tapetum import api
 
     prepare_process()
-    words = {"split": split, "model": model, "device": device}
-    print(api.report(run, data, **words, progress=progress, say=say))
+    shown = api.report(
+        run, data, split=split, model=model, device=device, progress=progress, say=say
+    )
+    print(shown)
     return 0
 
 

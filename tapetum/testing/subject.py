@@ -73,8 +73,8 @@ class Subject:
         Raises:
             UsageError: no such model, or it cannot be built.
         """
-        if isinstance(make, str) and (own := own_function(make)) is not None:
-            own.name()
+        if isinstance(make, str) and (code := own_function(make)) is not None:
+            code.name()
         function = model_function(make) if isinstance(make, str) else make
         task = declared_task(function)
         classes = 1 if task == "keypoints" else classes
