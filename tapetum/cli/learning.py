@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from tapetum.base.errors import UsageError
-from tapetum.base.own import own_function
 from tapetum.cli.options import (
     Code,
     Flag,
@@ -186,6 +185,8 @@ def _refuse_beside_resume(said: dict[str, Any]) -> None:
     Raises:
         UsageError: something was said beside --resume RUN.
     """
+    from tapetum.base.own import own_function
+
     free = ("resume", "tensorboard")
     for name, value in said.items():
         if name in CODE and isinstance(value, str) and own_function(value) is not None:
