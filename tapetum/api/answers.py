@@ -134,13 +134,13 @@ def explain_file(
     out: explanation.png unless told otherwise, or explanation-2.png, ... where that is taken.
 
     Raises:
-        UsageError: `out` is there already; an unknown method, layer or target, or one that this model has
-            not; before the picture is read, unless it depends on the picture.
+        UsageError: `out` is there already; an unknown method, layer or target, or one that this
+            model has not: before the picture is read, unless it depends on the picture.
     """
-    loaded.check_method(method, layer)
-    check_aim(target, loaded)
     out = free_explanation() if out is None else Path(out)
     refuse_output(out)
+    loaded.check_method(method, layer)
+    check_aim(target, loaded)
     picture = read_image(image).pixels
     thing = aim(target, loaded.answers([picture])[0], loaded)
     method = loaded.method_for(thing.target) if method == AUTO else method

@@ -23,6 +23,7 @@ def export(
     *,
     to: str = "onnx",
     out: str | Path | None = None,
+    model: str | None = None,
     checkpoint: str = "best",
     weights: str = AUTO,
     sizes: Sequence[tuple[int, int]] = SIZES,
@@ -33,7 +34,7 @@ def export(
 
     out: RUN/onnx unless told otherwise; of a network by name, or a checkpoint, NAME-onnx here.
     sizes: (height, width) of made pictures, two or more, for which the folder is compared with the
-    model; it is kept only if it says the same. checkpoint, weights, bar: see `load`.
+    model; it is kept only if it says the same. model, checkpoint, weights, bar: see `load`.
 
     Raises:
         UsageError: an unknown format, a folder that exists, a model that is no graph, or ONNX is
@@ -45,6 +46,7 @@ def export(
     check_request(folder, sizes)
     loaded = load(
         run,
+        model=model,
         weights=weights,
         checkpoint=checkpoint,
         device="cpu",
@@ -52,10 +54,10 @@ def export(
         bar=bar,
         say=say,
     )
-    model = loaded.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network = loaded.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     least = Thresholds.of(loaded, None)
     parity = export_onnx(
-        model, loaded.card, folder, lambda p: loaded.answers([p])[0], least.values, sizes
+        network, loaded.card, folder, lambda p: loaded.answers([p])[0], least.values, sizes
     )
     say(f"{parity}; {least.words}" if least.words else str(parity))
     return folder

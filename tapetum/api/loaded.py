@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.api.found import Found
-from tapetum.api.own import function_of_run
+from tapetum.api.own import function_of_run, model_named
 from tapetum.api.thresholds import Thresholds
 from tapetum.base.download import Bar, unseen_bar
 from tapetum.base.errors import UsageError
@@ -51,7 +51,7 @@ class Loaded:
         """Class names; a label is an index into them."""
         return self.card.classes
 
-    @property
+    @cached_property
     def task(self) -> Task:
         """What the model answers, and how that is measured and shown."""
         return TASKS[task_of(self.card.model)]
@@ -123,6 +123,7 @@ class Loaded:
 def load(
     run: str | Path,
     *,
+    model: str | None = None,
     weights: str = AUTO,
     checkpoint: str = "best",
     device: str = "auto",
@@ -134,14 +135,17 @@ def load(
     """The model of a run folder, of one checkpoint folder, or a published network.
 
     run: a folder, else a name: of torchvision ("retinanet_resnet50_fpn") or ours ("retinanet").
+    model: "FILE.py:FUNCTION", the code of a run of one's own model. It must be named where it was
+    never named here, or has changed since: a run alone is no reason to run code. See
+    docs/own_model.md.
     weights: of a network by name: "auto" (those published for it), or a name, file, address or run.
-    A run of one's own model runs the Python file that it names; see docs/own_model.md.
     checkpoint: "best" (highest metric) or "last". precision: "auto" is fp32 here.
     whole_image: published classifiers are shown the middle of an image, as their makers measured
     them; with this all of it, squashed to a square. bar: shows how far a download is.
 
     Raises:
-        CheckpointError: nothing intact there. DownloadError: weights cannot be had.
+        CheckpointError: nothing intact there, or code that nobody named. DownloadError: weights
+            cannot be had.
         UsageError: `whole_image` for a model of one's own, which prepares images by itself.
     """
     if checkpoint not in ("best", "last"):
@@ -149,15 +153,20 @@ def load(
     runtime = choose_runtime(device, precision)
     entry = None if Path(run).exists() else network(str(run))
     if entry is not None:
-        model, card, file = build_network(entry, weights, bar, say)
-        return _ready(model, card, file, runtime, whole_image, say)
+        model_named(entry.model, model, Path(run))
+        network_model, card, file = build_network(entry, weights, bar, say)
+        return _ready(network_model, card, file, runtime, whole_image, say)
     if weights != AUTO:
         raise UsageError("--weights is for networks by name; a run has its own", file=run)
     folder, complaints = find_checkpoint(Path(run), checkpoint)
     for complaint in complaints:
         say(complaint)
-    model, card = load_model(folder, lambda card: function_of_run(card, folder, say))
-    return _ready(model, card, folder, runtime, whole_image, say)
+
+    def renamed(card: Card) -> Card:
+        return replace(card, model=model_named(card.model, model, Path(run)))
+
+    own, card = load_model(folder, lambda card: function_of_run(renamed(card), folder, say))
+    return _ready(own, renamed(card), folder, runtime, whole_image, say)
 
 
 def _ready(
@@ -166,7 +175,9 @@ def _ready(
     if whole_image:
         card = _show_whole_images(model, card, say)
     model = model.to(runtime.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    return Loaded(model, card, place, runtime)
+    loaded = Loaded(model, card, place, runtime)
+    _ = loaded.task  # now, while the file of one's own model is the one that was run
+    return loaded
 
 
 def _show_whole_images(model: nn.Module, card: Card, say: Say) -> Card:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tapetum.api.loaded import Loaded, load
+from tapetum.api.own import DATA, named_by_user, refuse_code_of_run
 from tapetum.api.parts import read_parts, with_parts
 from tapetum.api.pictures import Reading, annotations_of, in_files, open_validation
 from tapetum.api.wishes import absolute
@@ -31,6 +32,7 @@ def evaluate(
     data: str | Path | Samples | None = None,
     *,
     split: str | None = None,
+    model: str | None = None,
     weights: str = AUTO,
     checkpoint: str = "best",
     device: str = "auto",
@@ -43,7 +45,9 @@ def evaluate(
 ) -> Measured:
     """Measure a run on a split of its own data, or on other data; or a published network on data.
 
-    data: its classes must be among the model's, by name. weights, bar: as for `load`.
+    data: its classes must be among the model's, by name. "FILE.py:FUNCTION", which must be said
+        where the run's own data is code that was never named here, or has changed since. model,
+        weights, bar: as for `load`.
     split: by default of the run's own data "test" where it has one, else "val"; of other data all,
         of scenes "test". precision: "auto" is fp32.
     max_dets: most detections a picture that count, by default COCO's number.
@@ -54,10 +58,12 @@ def evaluate(
         UsageError: a class that the model does not know, a wrong word, or `save` would replace a
             file, or lie among the data.
     """
+    named_by_user(data)
     if save is not None:
         refuse_output(save, inside=_folders_read(Path(run), data))
     loaded = load(
         run,
+        model=model,
         weights=weights,
         checkpoint=checkpoint,
         device=device,
@@ -152,6 +158,7 @@ def evaluation_dataset(
     if data is not None and not isinstance(data, str | Path):
         return _samples(run, data, split, need, say)
     record = read_run(run)
+    refuse_code_of_run(record.data if split or record.val is None else record.val, DATA, run)
     if split is None and record.val is not None:
         return open_validation(Reading.of(record), need)[0]
     if is_own_data(record.data) and split is None:

@@ -1,21 +1,24 @@
-"""Runs of one's own model: which file they need, whether it changed, and when it is not run."""
+"""Code of the user's own: what he names himself may be run, what a run names is looked at first."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from tapetum.base.errors import CheckpointError
+from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.own import own_function
 from tapetum.base.progress import Say, silent
 from tapetum.models import MODELS, model_function
 from tapetum.models.checkpoint import CARD, Card
-from tapetum.training.run import FILE
+from tapetum.training.run import RunRecord
 
 DIGEST = "sha256 of the model's file"
+MODEL, DATA, VAL = "--model", "--data", "--val"
 
 
 def own_facts(model: str) -> dict[str, str]:
@@ -24,44 +27,106 @@ def own_facts(model: str) -> dict[str, str]:
     return {} if own is None else {DIGEST: own.digest()}
 
 
+def named_by_user(*words: Any) -> None:
+    """Words of a command line or of a call: code that they name may be run, now and later, as long
+    as its file stays the same. Other words, and samples, are left alone.
+
+    Raises:
+        UsageError: no such file.
+    """
+    for each in words:
+        if isinstance(each, str) and (own := own_function(each)) is not None:
+            own.keep()
+
+
+def model_named(model: str, named: str | None, run: Path) -> str:
+    """The model of a run, or where the user named the file of it again, what he named.
+
+    Raises:
+        UsageError: not "FILE.py:FUNCTION", no such file, or the run is not of one's own model.
+    """
+    if named is None:
+        return model
+    own = own_function(named)
+    if own is None or own_function(model) is None:
+        why = f"{MODEL} names one's own model again, FILE.py:FUNCTION; here it is {model}"
+        raise UsageError(why, file=run)
+    own.keep()
+    return str(own)
+
+
+def data_named(named: str, option: str, run: Path, *known: str | None) -> None:
+    """The user names code again that his run takes pictures from.
+
+    Raises:
+        UsageError: the run takes none from there, or there is no such file.
+    """
+    own = own_function(named)
+    if own is None or str(own) not in known:
+        there = " and ".join(words for words in known if words is not None)
+        raise UsageError(f"{option} names the run's own code again, not {named}: {there}", file=run)
+    own.keep()
+
+
+def named_again(
+    record: RunRecord, run: Path, model: str | None, data: Any = None, val: Any = None
+) -> RunRecord:
+    """The record of a run of which the user names code again; the rest of it, and samples, are left
+    alone.
+
+    Raises:
+        UsageError: it is not the code of the run.
+    """
+    if isinstance(data, str):
+        data_named(data, DATA, run, record.data, record.val)
+    if isinstance(val, str):
+        data_named(val, VAL, run, record.val)
+    return replace(record, model=model_named(record.model, model, run))
+
+
 def function_of_run(card: Card, folder: Path, say: Say = silent) -> Callable[..., nn.Module]:
     """The function of the model of a checkpoint.
 
     Raises:
-        CheckpointError: an unknown model, or see `check_own`.
+        CheckpointError: an unknown model, or see `check_model_file`.
     """
     if card.model not in MODELS and own_function(card.model) is None:
         raise CheckpointError(f"unknown model {card.model!r}", file=folder / CARD)
     environment = card.facts.get("environment")
-    check_own(card.model, environment if isinstance(environment, dict) else {}, folder, say)
+    check_model_file(card.model, environment if isinstance(environment, dict) else {}, folder, say)
     return model_function(card.model)
 
 
-def check_own(model: str, environment: Mapping[str, Any], folder: Path, say: Say = silent) -> None:
-    """Before the file of one's own model is run because a run says so: is it the file it was?
+def check_model_file(
+    model: str, environment: Mapping[str, Any], folder: Path, say: Say = silent
+) -> None:
+    """Before the file of one's own model is run: may it be, and is it the file it was?
 
     environment: as the run recorded it. folder: the run, or a checkpoint in it. say: is told if
     the file has changed.
 
     Raises:
-        CheckpointError: it is not there; or the run brings it along, and so may be a stranger's.
+        CheckpointError: see `refuse_code_of_run`.
     """
+    refuse_code_of_run(model, MODEL, folder)
     own = own_function(model)
-    if own is None:
-        return
-    named = Path(model.rpartition(":")[0])
-    root = run_root(folder)
-    if not named.is_absolute() or root in own.file.parents:
-        why = "the run names code that comes with it, which is not run"
-        raise CheckpointError(why, file=root, where=str(named), hint="keep models outside of runs")
-    if not own.file.is_file():
-        why = f"the file of its model is gone: {own.file}"
-        raise CheckpointError(why, file=root, hint="put it back there")
-    if environment.get(DIGEST) not in (None, own.digest()):
+    if own is not None and environment.get(DIGEST) not in (None, own.digest()):
         say(f"{own.file} has changed since the run was trained")
 
 
-def run_root(folder: Path) -> Path:
-    """The run that a checkpoint lies in; the folder itself where there is none above."""
-    folder = folder.resolve()
-    return next((p for p in (folder, *folder.parents) if (p / FILE).is_file()), folder)
+def refuse_code_of_run(words: str | None, option: str, run: Path) -> None:
+    """Words of a run that name code: it is run only if the user named it himself, and not by a
+    relative path, which would mean another file in each folder.
+
+    Raises:
+        CheckpointError: he did not; the file is not what it was then; it is gone.
+    """
+    if not isinstance(words, str) or (own := own_function(words)) is None:
+        return
+    again = f"if you trust it, name it: {option} {shlex.quote(str(own))}"
+    if not Path(words.rpartition(":")[0]).is_absolute():
+        raise CheckpointError(f"it names code by a relative path: {words}", file=run, hint=again)
+    try:
+        own.source()
+    except UsageError as error:
+        raise CheckpointError(f"its code {own}: {error.why}", file=run, hint=again) from error

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tapetum.api.loaded import Loaded, load
 from tapetum.api.measuring import evaluation_dataset, measure_loaded
+from tapetum.api.own import named_again
 from tapetum.api.thresholds import chosen_thresholds, write_thresholds
 from tapetum.base.files import write_json
 from tapetum.base.memory import peak_memory
@@ -30,16 +31,18 @@ FILE, NUMBERS = "report.html", "evaluation.json"
 
 def report(
     run: str | Path,
-    data: Samples | None = None,
+    data: Samples | str | None = None,
     *,
     split: str | None = None,
+    model: str | None = None,
     device: str = "auto",
     progress: Progress = unseen,
     say: Say = silent,
 ) -> Path:
     """Measure a run and write RUN/report.html, whose path is returned, and RUN/evaluation.json.
 
-    data: the samples to show, of a run on samples in Python.
+    data: the samples to show, of a run on samples in Python. model, data: "FILE.py:FUNCTION", code
+        of the run that must be named where it was never named here, or has changed since.
     split: the pictures to show; by default "test" where the data has one, else "val".
 
     Of a detector also RUN/thresholds.json, which `predict` goes by: for each class the score of the
@@ -49,8 +52,10 @@ def report(
     """
     folder = Path(run)
     record, history = read_run(folder), read_history(folder)
-    loaded = load(folder, device=device, say=say)
-    dataset = evaluation_dataset(folder, data, split, loaded.task.need, say)
+    named_again(record, folder, None, data)
+    loaded = load(folder, model=model, device=device, say=say)
+    samples = None if isinstance(data, str) else data
+    dataset = evaluation_dataset(folder, samples, split, loaded.task.need, say)
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
     started = time.perf_counter()
     measured = measure_loaded(loaded, dataset, progress=progress)

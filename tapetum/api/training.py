@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from tapetum.api.jobs import make_job, start_from
-from tapetum.api.own import check_own, own_facts
+from tapetum.api.own import (
+    DATA,
+    MODEL,
+    VAL,
+    check_model_file,
+    named_again,
+    named_by_user,
+    own_facts,
+    refuse_code_of_run,
+)
 from tapetum.api.parts import read_parts
 from tapetum.api.pictures import InPython, Pictures, Reading, in_files, refuse_words_for_files
 from tapetum.api.planning import (
@@ -26,7 +35,7 @@ from tapetum.base.progress import Progress, Say, silent, unseen
 from tapetum.base.runtime import Runtime, choose_runtime, recorded_runtime
 from tapetum.data.sequence import IN_PYTHON, Samples
 from tapetum.models import lasting_name, task_of
-from tapetum.models.checkpoint import FOLDER, find_checkpoint
+from tapetum.models.checkpoint import FOLDER, find_checkpoint, refuse_links
 from tapetum.models.sources import NONE, source_of
 from tapetum.structures import Learns
 from tapetum.tasks import TASKS
@@ -73,7 +82,9 @@ def train(
     """Train `model` on `data`; the run folder `out`, which is returned, holds its checkpoints and
     numbers afterwards. If it fails before its first step is done, there is no run folder.
 
-    model: a name that `tapetum models` lists, or "FILE.py:FUNCTION" (docs/own_model.md).
+    model: a name that `tapetum models` lists, or "FILE.py:FUNCTION" (docs/own_model.md). Code that
+        is named here, in model, data or val, is trusted from now on, as long as its file stays as
+        it is.
     data: a folder or file of annotations, the name of a built-in dataset ("scenes"),
         "FILE.py:FUNCTION", or samples: anything with a length that gives a `tapetum.Sample` by
         index. classes: of samples, their names by label, where the samples have no `classes`.
@@ -104,6 +115,7 @@ def train(
         DownloadError: weights cannot be had; the line says where from and where to.
         TrainingError: a loss or gradient is not finite. Stopped: a signal came; it has saved.
     """
+    named_by_user(model, data, val)
     own = InPython.of(data, val, classes)
     wish = wishes(
         like,
@@ -128,6 +140,8 @@ def train(
             "settings": settings,
         },
     )
+    if like is not None:
+        _refuse_code(wish.model, wish.data, wish.val, Path(like))
     folder = Path(out) if out is not None else default_folder(wish.model, wish.data)
     refuse_used(folder)
     runtime = choose_runtime(wish.device, wish.precision, training=True)
@@ -148,9 +162,10 @@ def train(
 
 def resume(
     run: str | Path,
-    data: Samples | None = None,
+    data: Samples | str | None = None,
     *,
-    val: Samples | None = None,
+    val: Samples | str | None = None,
+    model: str | None = None,
     tensorboard: bool = False,
     observers: Sequence[Observer] | None = None,
     bar: Bar = unseen_bar,
@@ -158,16 +173,20 @@ def resume(
 ) -> Path:
     """Go on with a training that was stopped, to the same bits as if it had not been.
 
-    data, val: the samples, of a run on samples in Python.
+    data, val: the samples, of a run on samples in Python. model, data, val: "FILE.py:FUNCTION",
+        code of the run that must be named where it was never named here, or has changed since.
     """
+    folder = Path(run)
+    refuse_links(folder)
+    record = named_again(read_run(folder), folder, model, data, val)
+    data, val = (None if isinstance(words, str) else words for words in (data, val))
     if data is None and val is not None:
         raise UsageError("val: samples to validate on go with samples to learn from, in data")
-    folder = Path(run)
-    record = read_run(folder)
     runtime, changes = recorded_runtime(record.device, record.precision)
     if changes:
         say(changes)
-    check_own(record.model, record.environment, folder, say)
+    check_model_file(record.model, record.environment, folder, say)
+    _refuse_code(record.model, record.data, record.val, folder)
     need = TASKS[task_of(record.model)].need
     own = None if data is None else InPython.of(data, val, record.classes)
     if own is None:
@@ -186,6 +205,16 @@ def resume(
         start_from(record, job.model, bar, say)
     _run(job, _watching(job, observers, tensorboard), start, say)
     return folder
+
+
+def _refuse_code(model: str, data: str, val: str | None, run: Path) -> None:
+    """Look at all that a run names before any of it is run.
+
+    Raises:
+        CheckpointError: code that the user did not name himself, see `refuse_code_of_run`.
+    """
+    for words, option in ((model, MODEL), (data, DATA), (val, VAL)):
+        refuse_code_of_run(words, option, run)
 
 
 def plan(

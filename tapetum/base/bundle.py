@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from tapetum.base.errors import CheckpointError, FileAccessError
-from tapetum.base.files import safe_path, sha256, sync_folder
+from tapetum.base.files import give_usual_rights, refuse_link, safe_path, sha256, sync_folder
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 _TEMPORARY = ".tapetum-"
 
 Writer = Callable[[Path], None]
+"""Writes a file; raises OSError where the system does not let it."""
 
 
 def write_bundle(folder: Path, parts: Mapping[str, Writer], facts: Mapping[str, Any]) -> None:
@@ -29,28 +30,40 @@ def write_bundle(folder: Path, parts: Mapping[str, Writer], facts: Mapping[str, 
     Everything goes to a temporary folder beside the final one, reaches the disk, and is renamed.
 
     Raises:
-        FileAccessError: no space or no rights; what was at `folder` before is intact.
+        FileAccessError: no space or no rights, or a link in its place; what was at `folder` before
+            is intact.
     """
     temporary = folder.with_name(_TEMPORARY + folder.name)
+    for own in (folder, temporary):
+        refuse_link(own)
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for name, write in parts.items():
-            write(temporary / name)
-            _sync_file(temporary / name)
-        files = {name: _fingerprint(temporary / name) for name in parts}
-        manifest = {"format_version": FORMAT_VERSION, "facts": dict(facts), "files": files}
-        text = json.dumps(manifest, indent=2, allow_nan=False)
-        (temporary / MANIFEST).write_text(text + "\n", "utf-8")
-        _sync_file(temporary / MANIFEST)
-        sync_folder(temporary)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-        sync_folder(folder.parent)
+        _write(folder, temporary, parts, facts)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise FileAccessError(f"cannot write: {error.strerror or error}", file=folder) from error
+    finally:
+        # After a rename it is not there any more; else it would fill the disk further.
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(
+    folder: Path, temporary: Path, parts: Mapping[str, Writer], facts: Mapping[str, Any]
+) -> None:
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, write in parts.items():
+        write(temporary / name)
+        give_usual_rights(temporary / name)
+        _sync_file(temporary / name)
+    files = {name: _fingerprint(temporary / name) for name in parts}
+    manifest = {"format_version": FORMAT_VERSION, "facts": dict(facts), "files": files}
+    text = json.dumps(manifest, indent=2, allow_nan=False)
+    (temporary / MANIFEST).write_text(text + "\n", "utf-8")
+    _sync_file(temporary / MANIFEST)
+    sync_folder(temporary)
+    if folder.exists():
+        shutil.rmtree(folder)
+    temporary.rename(folder)
+    sync_folder(folder.parent)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -73,7 +86,7 @@ def verify_bundle(folder: Path) -> dict[str, Any]:
         path = safe_path(folder, name)
         if not path.is_file():
             raise CheckpointError("missing", file=path)
-        if path.stat().st_size != expected["bytes"] or sha256(path) != expected["sha256"]:
+        if path.stat().st_size != expected["bytes"] or _digest(path) != expected["sha256"]:
             why = "damaged: its content is not what was saved"
             raise CheckpointError(why, file=path, hint="use another checkpoint of this run")
     return manifest["facts"]
@@ -98,6 +111,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
         why = f"format version {version}, this program reads {FORMAT_VERSION}"
         raise CheckpointError(why, file=path, hint="update tapetum")
     return manifest
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise CheckpointError(f"cannot read: {error.strerror or error}", file=path) from error
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

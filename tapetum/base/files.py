@@ -66,7 +66,7 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _give_usual_rights(temporary)
+        give_usual_rights(temporary)
         Path(temporary).replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -188,11 +188,23 @@ def _refuse_no_file(path: Path) -> None:
         raise FileAccessError(f"cannot write: it is {kind}, and stays one", file=path)
 
 
-def _give_usual_rights(path: str) -> None:
-    """mkstemp makes files private; give them what an ordinary open would have given."""
+def give_usual_rights(path: str | Path) -> None:
+    """What was made private gets the rights that an ordinary open or mkdir would have given it."""
+    path = Path(path)
     mask = os.umask(0)
     os.umask(mask)
-    Path(path).chmod(0o666 & ~mask)
+    path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
+
+
+def refuse_link(path: Path) -> None:
+    """A link in the place of a run's own file or folder is not written through.
+
+    Raises:
+        FileAccessError: it is one, whether or not something is behind it.
+    """
+    if path.is_symlink():
+        hint = "what a run writes stays in the run: put the folder or file itself there"
+        raise FileAccessError("is a link, and is not written through", file=path, hint=hint)
 
 
 def _refuse_constant(name: str) -> float:

@@ -1,4 +1,9 @@
-"""A function in one's own Python file, by words such as "my_model.py:build"."""
+"""A function in one's own Python file, by words such as "my_model.py:build".
+
+`Own.load` is the only door to such code. It opens for what the user named himself, on a command
+line or in a call, now or earlier, as long as the file is the same (`tapetum.base.trust`). That a
+run or a checkpoint names code is never a reason to run it.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +20,16 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from tapetum.base import trust
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.files import read_bytes
 from tapetum.base.limits import DEFAULT_LIMITS
 
 _WORDS = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)", re.DOTALL)
 OWN_MODULE = "tapetum_own"
+UNNAMED = "not run, because you have not named it yourself"
+CHANGED = "not run, because it has changed since you named it"
+NAME_IT = "name it on the command line, or in the call, if you trust it"
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,33 @@ class Own:
         Raises:
             UsageError: it is not there.
         """
-        return hashlib.sha256(self._source()).hexdigest()
+        return hashlib.sha256(self._content()).hexdigest()
+
+    def name(self) -> None:
+        """The user named it himself: it may be run in this process, as the file is now.
+
+        Raises:
+            UsageError: no such file.
+        """
+        trust.name(str(self), self.digest())
+
+    def keep(self) -> None:
+        """The same, also by later commands."""
+        trust.keep(str(self), self.digest())
+
+    def source(self) -> bytes:
+        """The content of the file, which may be run. One that was never named is not even read.
+
+        Raises:
+            UsageError: the user did not name it, or it is not the file any more that he named.
+        """
+        known = trust.digests(str(self))
+        if not known:
+            raise UsageError(UNNAMED, file=self.file, where=self.function, hint=NAME_IT)
+        source = self._content()
+        if hashlib.sha256(source).hexdigest() not in known:
+            raise UsageError(CHANGED, file=self.file, where=self.function, hint=NAME_IT)
+        return source
 
     def load(self) -> Callable[..., Any]:
         """Run the file, once for each content that it had, and return the function.
@@ -48,19 +83,20 @@ class Own:
         While it runs its folder is the first on sys.path, so that it may import its neighbours.
 
         Raises:
-            UsageError: no such file or function, or the file fails; the line says where.
+            UsageError: as for `source`; no such file or function, or the file fails; the line says
+                where.
         """
-        source = self._source()
+        source = self.source()
         self._refuse_unnamed(source)
         folded = hashlib.sha256(str(self.file).encode() + b"\0" + source).hexdigest()
         name = f"{OWN_MODULE}_{self.file.stem}_{folded[:16]}"
-        module = sys.modules.get(name) or self._run(name)
+        module = sys.modules.get(name) or self._run(name, source)
         function = getattr(module, self.function)
         if not callable(function):
             raise UsageError("is no function", file=self.file, where=self.function)
         return function
 
-    def _source(self) -> bytes:
+    def _content(self) -> bytes:
         if not self.file.is_file():
             raise UsageError("no such file", file=self.file)
         return read_bytes(self.file, DEFAULT_LIMITS.text_bytes)
@@ -78,8 +114,9 @@ class Own:
             hint = "it has " + (", ".join(n for n in names if not n.startswith("_")) or "none")
             raise UsageError(f"has no function {self.function!r}", file=self.file, hint=hint)
 
-    def _run(self, name: str) -> ModuleType:
-        loader = Fresh(name, str(self.file))
+    def _run(self, name: str, source: bytes) -> ModuleType:
+        trust.tell(f"running {self.file}")
+        loader = _Seen(name, str(self.file), source)
         spec = importlib.util.spec_from_file_location(name, self.file, loader=loader)
         assert spec is not None
         module = importlib.util.module_from_spec(spec)
@@ -102,10 +139,30 @@ class Fresh(importlib.machinery.SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
+class _Seen(Fresh):
+    """Compiles the bytes that were compared, whatever has become of the file since."""
+
+    def __init__(self, name: str, path: str, source: bytes) -> None:
+        super().__init__(name, path)
+        self._source = source
+
+    def get_data(self, path: str) -> bytes:
+        return self._source if path == self.path else super().get_data(path)
+
+
 def own_function(words: str) -> Own | None:
-    """What "FILE.py:FUNCTION" names; None where the words are not of that kind."""
+    """What "FILE.py:FUNCTION" names; None where the words are not of that kind.
+
+    Raises:
+        UsageError: no file can be called like that.
+    """
     match = _WORDS.fullmatch(words)
-    return None if match is None else Own(Path(match["file"]).resolve(), match["function"])
+    if match is None:
+        return None
+    try:
+        return Own(Path(match["file"]).resolve(), match["function"])
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL, too long, links in a circle
+        raise UsageError(f"not a usable file name: {error}", file=match["file"]) from error
 
 
 def own_fault(error: BaseException, own: Own) -> UsageError:

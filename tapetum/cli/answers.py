@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from tapetum.base.errors import UsageError
 from tapetum.cli.options import (
     Checkpoint,
+    Code,
     File,
     Flag,
     Folder,
@@ -38,6 +39,8 @@ def evaluate(
     kind: Annotated[Literal["bbox", "segm", "keypoints"] | None, arg(help_behavior_hint="")] = None,
     max_dets: Number = None,
     split: Text = None,
+    model: Code = None,
+    data_: Annotated[Code, arg(name="data")] = None,
     weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
@@ -62,6 +65,8 @@ def evaluate(
         max_dets: most detections a picture that count (default: 100; 20 for keypoints)
         split: train, val, test or all (default: of the run's own data test, else val; of DATA all,
             of scenes test)
+        model: the code of the run's own model, to say that it may be run
+        data_: DATA, said as an option: the code of the run's own data, to say that it may be run
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
@@ -81,11 +86,14 @@ def evaluate(
         raise UsageError("--kind is for --truth and --predictions; a run knows its own")
     elif run is None:
         raise UsageError("evaluate needs RUN, or --truth and --predictions", hint="--help")
+    elif data is not None and data_ is not None:
+        raise UsageError("DATA and --data say the same", hint="give one")
     else:
         measured = api.evaluate(
             run,
-            data,
+            data_ if data is None else data,
             split=split,
+            model=model,
             weights=weights,
             checkpoint=checkpoint,
             device=device,
@@ -113,6 +121,7 @@ def predict(
     max_detections: Number = None,
     nms_iou: Real = None,
     whole_image: Flag = False,
+    model: Code = None,
     weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
@@ -145,6 +154,7 @@ def predict(
         nms_iou: overlap from which the weaker of two boxes of a class goes (default: the model's)
         whole_image: show a published classifier all of each image, squashed to a square; it is
             measured on the middle, and sees only that otherwise
+        model: the code of the run's own model, to say that it may be run
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
@@ -161,6 +171,7 @@ def predict(
     prepare_process()
     loaded = api.load(
         run,
+        model=model,
         weights=weights,
         whole_image=whole_image,
         checkpoint=checkpoint,
@@ -201,6 +212,7 @@ def explain(
     layer: Text = None,
     out: File = None,
     whole_image: Flag = False,
+    model: Code = None,
     weights: Weights = "auto",
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
@@ -222,6 +234,7 @@ def explain(
         layer: where Grad-CAM looks; a wrong name lists them all
         out: the picture to write (default: explanation.png, with a number where that is taken)
         whole_image: as for predict
+        model: the code of the run's own model, to say that it may be run
         weights: of a network by name: those published for it, or a name, file, address or run
         checkpoint: which of the run's checkpoints
         device: auto, cpu, cuda, cuda:1 or mps
@@ -236,6 +249,7 @@ def explain(
     prepare_process()
     loaded = api.load(
         run,
+        model=model,
         weights=weights,
         whole_image=whole_image,
         checkpoint=checkpoint,
@@ -252,6 +266,8 @@ def report(
     /,
     *,
     split: Text = None,
+    model: Code = None,
+    data: Code = None,
     device: Annotated[str, arg(metavar="D")] = "auto",
 ) -> int:
     """Write RUN/report.html anew: numbers, curves, kinds of error with what they cost, best and
@@ -260,12 +276,17 @@ def report(
     Args:
         run: a run folder
         split: the pictures to show (default: test where there is one, else val)
+        model: the code of the run's own model, to say that it may be run
+        data: the code of the run's own data, to say that it may be run
         device: auto, cpu, cuda, cuda:1 or mps
     """
     from tapetum import api
 
     prepare_process()
-    print(api.report(run, split=split, device=device, progress=progress, say=say))
+    shown = api.report(
+        run, data, split=split, model=model, device=device, progress=progress, say=say
+    )
+    print(shown)
     return 0
 
 

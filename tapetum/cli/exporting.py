@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from tapetum.base.errors import UsageError
-from tapetum.cli.options import Checkpoint, Folder, Run, Weights, download_bar, prepare_process, say
+from tapetum.cli.options import (
+    Checkpoint,
+    Code,
+    Folder,
+    Run,
+    Weights,
+    download_bar,
+    prepare_process,
+    say,
+)
 
 
 def export(
@@ -16,6 +25,7 @@ def export(
     *,
     to: Literal["onnx"],
     out: Folder = None,
+    model: Code = None,
     checkpoint: Checkpoint = "best",
     weights: Weights = "auto",
     sizes: Annotated[str, arg(metavar="HxW,HxW")] = "320x320,352x480",
@@ -35,6 +45,7 @@ def export(
         run: a run folder, or the name of a published network (tapetum models lists them)
         to: the format to write
         out: the folder to make, refused if it exists (default: RUN/onnx, or NAME-onnx here)
+        model: the code of the run's own model, to say that it may be run
         checkpoint: which of the run's checkpoints
         weights: of a network by name: those published for it, or a name, file, address or run
         sizes: heights and widths of the made pictures that both are asked about
@@ -46,6 +57,7 @@ def export(
         run,
         to=to,
         out=out,
+        model=model,
         checkpoint=checkpoint,
         weights=weights,
         sizes=[_size(word) for word in sizes.split(",")],

@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 
 from tapetum.base.errors import UsageError
 from tapetum.cli.options import (
+    Code,
     Flag,
     Folder,
     Format,
@@ -25,6 +26,8 @@ from tapetum.cli.options import (
 
 Name = Annotated[Positional[str | None], arg(metavar="MODEL", help_behavior_hint="")]
 Place = Annotated[Positional[str | None], arg(metavar="DATA", help_behavior_hint="")]
+CODE = ("model", "data", "val")
+"""What of a training may be code of one's own."""
 Pairs = Annotated[tuple[str, ...], arg(name="set", metavar="KEY=VALUE", help_behavior_hint="")]
 
 
@@ -35,6 +38,8 @@ def train(
     *,
     out: Folder = None,
     resume: Folder = None,
+    model_: Annotated[Code, arg(name="model")] = None,
+    data_: Annotated[Code, arg(name="data")] = None,
     from_: Annotated[Path | None, arg(name="from", metavar="RUN", help_behavior_hint="")] = None,
     val: Annotated[str | None, arg(metavar="DATA", help_behavior_hint="")] = None,
     format: Annotated[Format | None, arg(help_behavior_hint="")] = None,
@@ -87,6 +92,9 @@ def train(
             FILE.py:FUNCTION of your own
         out: the run folder to make (default: runs/MODEL-DATA)
         resume: the run folder to go on with; needs nothing else
+        model_: MODEL, said as an option: beside --resume and --from, the code of the run's own
+            model, to say that it may be run
+        data_: DATA, said as an option, in the same way
         from_: a run whose words are repeated; what is said here wins
         val: pictures to measure on (default: the data's own validation split, else a tenth)
         format: what DATA is written in (default: recognised by itself)
@@ -130,15 +138,16 @@ def train(
         tensorboard: write RUN/tensorboard, too (pip install 'tapetum[tensorboard]')
         set_: more arguments of the model, as in fpn_channels=128
     """
-    said = dict(locals())  # before there is any other name
+    said = _with_options(dict(locals()))  # before there is any other name
     from tapetum import api
 
     prepare_process()
     if resume is not None:
         _refuse_beside_resume(said)
-        folder = api.resume(resume, tensorboard=tensorboard, bar=download_bar, say=say)
+        code = {name: said[name] for name in CODE}
+        folder = api.resume(resume, **code, tensorboard=tensorboard, bar=download_bar, say=say)
     else:
-        if from_ is None and (model is None or data is None):
+        if from_ is None and (said["model"] is None or said["data"] is None):
             raise UsageError(
                 "train needs MODEL and DATA, --from RUN or --resume RUN", hint="--help"
             )
@@ -157,14 +166,31 @@ def train(
     return 0
 
 
+def _with_options(said: dict[str, Any]) -> dict[str, Any]:
+    """The words with --model and --data in the place of MODEL and DATA.
+
+    Raises:
+        UsageError: one of them is said in both ways.
+    """
+    options = {name: said.pop(f"{name}_") for name in ("model", "data")}
+    for name, value in options.items():
+        if value is not None and said[name] is not None:
+            raise UsageError(f"{name.upper()} and --{name} say the same", hint="give one")
+    return said | {name: value for name, value in options.items() if value is not None}
+
+
 def _refuse_beside_resume(said: dict[str, Any]) -> None:
     """A run goes on as it was begun: what cannot be changed is not silently ignored.
 
     Raises:
         UsageError: something was said beside --resume RUN.
     """
+    from tapetum.base.own import own_function
+
     free = ("resume", "tensorboard")
     for name, value in said.items():
+        if name in CODE and isinstance(value, str) and own_function(value) is not None:
+            continue  # named again, to say that it may be run
         if name not in free and value is not None and value != ():
             option = "--" + name.strip("_").replace("_", "-")
             word = {"model": "MODEL", "data": "DATA"}.get(name, option)

@@ -15,6 +15,7 @@ Data = Annotated[Positional[str], arg(metavar="DATA")]
 # The help of an option that may be left out says itself what happens then: no "(default: None)".
 Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
 File = Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")]
+Code = Annotated[str | None, arg(metavar="FILE.py:FUNCTION", help_behavior_hint="")]
 Text = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")]
 Number = Annotated[int | None, arg(metavar="N", help_behavior_hint="")]
 Real = Annotated[float | None, arg(metavar="X", help_behavior_hint="")]

@@ -8,6 +8,7 @@ link, so a crash at any moment leaves a run that loads.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from tapetum.base.bundle import Writer, read_manifest, verify_bundle
 from tapetum.base.errors import CheckpointError
+from tapetum.base.files import refuse_link
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.structures import Fits
 
@@ -60,7 +62,22 @@ def model_parts(state: Mapping[str, Tensor], card: Card) -> dict[str, Writer]:
 def tensors_writer(tensors: Mapping[str, Tensor]) -> Writer:
     """A bundle part that writes tensors as safetensors."""
     dense = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    return lambda path: safetensors.torch.save_file(dense, path)
+
+    def write(path: Path) -> None:
+        try:
+            safetensors.torch.save_file(dense, path)
+        except safetensors.SafetensorError as error:
+            raise _as_the_system_said(error) from error
+
+    return write
+
+
+def _as_the_system_said(error: Exception) -> OSError:
+    """A full disk is an error of safetensors' own, with the system's number in its words."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    if number is None:
+        return OSError(str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1])))
 
 
 def text_writer(text: str) -> Writer:
@@ -70,6 +87,27 @@ def text_writer(text: str) -> Writer:
         path.write_text(text + "\n", "utf-8")
 
     return write
+
+
+def step_folder(run: Path, step: int) -> Path:
+    """Where the checkpoint of a step belongs.
+
+    Raises:
+        FileAccessError: it would be written through a link.
+    """
+    refuse_link(run / FOLDER)
+    return run / FOLDER / f"step-{step:08d}"
+
+
+def refuse_links(run: Path) -> None:
+    """Before a run goes on, which deletes its older checkpoints: all of them must lie in it.
+
+    Raises:
+        FileAccessError: one of them, or their folder, is a link.
+    """
+    refuse_link(run / FOLDER)
+    for folder in sorted((run / FOLDER).glob("*")):
+        refuse_link(folder)
 
 
 def load_model(
@@ -150,8 +188,17 @@ def read_tensors(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tenso
 def find_checkpoint(run: Path, which: str = "best") -> tuple[Path, list[str]]:
     """The "best" or "last" intact checkpoint of a run, and what was passed over, in words.
 
-    `run` may also be a checkpoint itself. Raises CheckpointError if there is none.
+    `run` may also be a checkpoint itself. Raises CheckpointError if there is none, or it may not be
+    read.
     """
+    try:
+        return _find_checkpoint(run, which)
+    except OSError as error:
+        why = f"cannot read: {error.strerror or error}"
+        raise CheckpointError(why, file=error.filename or run) from error
+
+
+def _find_checkpoint(run: Path, which: str) -> tuple[Path, list[str]]:
     if (run / "manifest.json").is_file():
         return run, []
     if not run.is_dir():

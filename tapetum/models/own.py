@@ -23,7 +23,8 @@ def own_model(model: str) -> Callable[..., nn.Module]:
     never will be if it does not say that it makes a model.
 
     Raises:
-        UsageError: no such file or function, the file fails, or the function declares no task.
+        UsageError: the user did not name it (`Own.load`); no such file or function, the file fails,
+            or the function declares no task.
     """
     own = own_function(model)
     assert own is not None

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.base.errors import TapetumError, UsageError
+from tapetum.base.own import own_function
 from tapetum.base.runtime import generator
 from tapetum.models import model_function
 from tapetum.models.own import declared_task
@@ -72,6 +73,8 @@ class Subject:
         Raises:
             UsageError: no such model, or it cannot be built.
         """
+        if isinstance(make, str) and (code := own_function(make)) is not None:
+            code.name()
         function = model_function(make) if isinstance(make, str) else make
         task = declared_task(function)
         classes = 1 if task == "keypoints" else classes

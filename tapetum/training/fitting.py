@@ -16,7 +16,7 @@ from tapetum.base.bundle import write_bundle
 from tapetum.base.progress import Say, silent
 from tapetum.base.runtime import generator
 from tapetum.data.dataset import Dataset
-from tapetum.models.checkpoint import FOLDER, model_parts
+from tapetum.models.checkpoint import model_parts, step_folder
 from tapetum.structures import Fits, Sample
 from tapetum.training.history import History
 from tapetum.training.loop import Job
@@ -47,8 +47,9 @@ def fit_once(job: Job, say: Say = silent) -> None:
     finally:
         history.close()
     parts = model_parts(model.state_dict(), job.card)
-    folder = job.folder / FOLDER / f"step-{STEP:08d}"
-    write_bundle(folder, parts, {"step": STEP, "metric": numbers.get(job.metric)})
+    write_bundle(
+        step_folder(job.folder, STEP), parts, {"step": STEP, "metric": numbers.get(job.metric)}
+    )
 
 
 def _samples(dataset: Dataset, flag: StopFlag) -> Iterator[Sample]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
-from tapetum.base.errors import FileAccessError
+from tapetum.base.errors import FileAccessError, UsageError
+from tapetum.base.files import refuse_link
+from tapetum.base.lock import take
 
 FILE = "metrics.jsonl"
 
@@ -16,13 +20,40 @@ class History:
     """Appends rows to RUN/metrics.jsonl."""
 
     def __init__(self, folder: str | Path, keep_bytes: int | None = None) -> None:
-        """`keep_bytes` cuts the file back: what was logged after the checkpoint is done again."""
+        """`keep_bytes` cuts the file back: what was logged after the checkpoint is done again.
+
+        Raises:
+            FileAccessError: it cannot be written, is a link, or is shorter than that.
+            UsageError: another process writes to it.
+        """
         self.path = Path(folder) / FILE
+        refuse_link(self.path)
         try:
-            self._file = self.path.open("ab")
-            if keep_bytes is not None and self._file.tell() > keep_bytes:
-                self._file.truncate(keep_bytes)
-                self._file.seek(0, os.SEEK_END)
+            self._file = os.fdopen(_open_regular(self.path), "ab")
+        except OSError as error:
+            raise FileAccessError(f"cannot write: {error.strerror}", file=self.path) from error
+        try:
+            self._begin(keep_bytes)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _begin(self, keep_bytes: int | None) -> None:
+        if not take(self._file.fileno()):
+            why = "another process trains this run now"
+            raise UsageError(why, file=self.path.parent, hint="wait for it, or stop it first")
+        if keep_bytes is not None:
+            self._cut(keep_bytes)
+
+    def _cut(self, length: int) -> None:
+        there = self._file.seek(0, os.SEEK_END)
+        if not 0 <= length <= there:
+            why = f"has {there:,} bytes, fewer than the {length:,} of the checkpoint"
+            hint = "put the log of the run back, or go on from an older checkpoint"
+            raise FileAccessError(why, file=self.path, hint=hint)
+        try:
+            self._file.truncate(length)
+            self._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise FileAccessError(f"cannot write: {error.strerror}", file=self.path) from error
 
@@ -42,6 +73,19 @@ class History:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _open_regular(path: Path) -> int:
+    """Open to append, and make if need be, a regular file: no link, and no pipe that waits."""
+    system = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    for name in system:
+        flags |= getattr(os, name, 0)
+    handle = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return handle
 
 
 def read_history(folder: str | Path) -> list[dict[str, Any]]:

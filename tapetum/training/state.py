@@ -21,10 +21,12 @@ from tapetum.models.checkpoint import (
     model_parts,
     ranked_checkpoints,
     read_tensors,
+    step_folder,
     tensors_writer,
     text_writer,
 )
 from tapetum.training.ema import MovingAverage
+from tapetum.training.progress import read_progress
 from tapetum.training.scaling import LossScale
 
 STATE, PROGRESS = "state.safetensors", "state.json"
@@ -54,7 +56,7 @@ class TrainingState:
 
     def save(self, run: Path, card: Card, metric: float | None, log_bytes: int) -> Path:
         """Write RUN/checkpoints/step-N; afterwards only the best and the two newest remain."""
-        folder = run / FOLDER / f"step-{self.step:08d}"
+        folder = step_folder(run, self.step)
         progress = {
             "step": self.step,
             "evaluated": self.evaluated,
@@ -74,9 +76,13 @@ class TrainingState:
         return folder
 
     def restore(self, folder: Path) -> int:
-        """Take over the state saved in `folder`; returns the length of the log at that time."""
+        """Take over the state saved in `folder`; returns the length of the log at that time.
+
+        Raises:
+            TapetumError: it is none, or of another model or optimizer.
+        """
+        progress = read_progress(folder / PROGRESS, self.optimizer.param_groups)
         try:
-            progress = json.loads((folder / PROGRESS).read_text("utf-8"))
             tensors = read_tensors(folder / STATE)
             self._take_over(tensors, progress, folder)
         except (OSError, KeyError, ValueError, TypeError) as error:

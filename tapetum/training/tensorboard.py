@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tapetum.base.errors import UsageError
+from tapetum.base.files import refuse_link
 
 FOLDER = "tensorboard"
 _BOOKKEEPING = ("event", "step", "evaluation_seconds")
@@ -39,6 +40,7 @@ class TensorBoardObserver:
         self._writer: Any = None
 
     def on_start(self, total_steps: int, first_step: int) -> None:
+        refuse_link(self._folder)
         self._writer = self._open(str(self._folder), purge_step=first_step + 1)
 
     def on_step(self, row: dict[str, Any]) -> None:

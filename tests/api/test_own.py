@@ -11,7 +11,7 @@ import torch
 
 from tapetum import api
 from tapetum.api.loaded import load
-from tapetum.api.own import DIGEST, check_own, own_facts
+from tapetum.api.own import DIGEST, named_by_user, own_facts
 from tapetum.base.bundle import write_bundle
 from tapetum.base.errors import CheckpointError, TapetumError, UsageError
 from tapetum.base.own import own_function
@@ -47,6 +47,7 @@ def file(tmp_path: Path) -> Path:
     (tmp_path / "helper.py").write_text("RUNS = []\n")
     path = tmp_path / "my_model.py"
     path.write_text(MODEL)
+    named_by_user(f"{path}:build", f"{path}:Mine", f"{path}:unsaid")
     yield path
     sys.modules.pop("helper", None)
 
@@ -67,6 +68,7 @@ def test_a_function_in_a_file_is_a_model(file: Path, monkeypatch: pytest.MonkeyP
 def test_a_file_that_changed_is_run_again(file: Path) -> None:
     first = model_function(f"{file}:build")
     file.write_text(MODEL.replace("classes: int = 2", "classes: int = 7"))
+    named_by_user(f"{file}:build")
     assert model_function(f"{file}:build")().head.out_features == 7
     assert first().head.out_features == 2
 
@@ -121,6 +123,7 @@ def test_what_is_wrong_is_one_line(text: str, words: str, says: str, tmp_path: P
     (tmp_path / "m.py").write_text(text)
     wanted = words if ".py" not in words else str(tmp_path / words)
     with pytest.raises(UsageError) as caught:
+        named_by_user(wanted)
         task_of(wanted)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -128,6 +131,7 @@ def test_what_is_wrong_is_one_line(text: str, words: str, says: str, tmp_path: P
 
 def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text("def build(): ...\n\n1 / 0\n")
+    named_by_user(f"{tmp_path / 'm.py'}:build")
     modules, places = set(sys.modules), list(sys.path)
     with pytest.raises(UsageError, match="line 3: ZeroDivisionError: division by zero"):
         task_of(f"{tmp_path / 'm.py'}:build")
@@ -161,7 +165,9 @@ def test_a_run_of_it_loads_and_tells_of_changes(file: Path, tmp_path: Path) -> N
     assert set(loaded.predict(picture).labels.tolist()) <= {0, 1, 2}
     assert told == []
     file.write_text(MODEL + "# another line\n")
-    again = load(run, say=told.append)
+    with pytest.raises(CheckpointError, match="not run, because it has changed since"):
+        load(run)
+    again = load(run, model=f"{file}:build", say=told.append)
     assert told == [f"{file} has changed since the run was trained"]
     torch.testing.assert_close(
         again.predict(picture).class_scores, loaded.predict(picture).class_scores
@@ -171,27 +177,34 @@ def test_a_run_of_it_loads_and_tells_of_changes(file: Path, tmp_path: Path) -> N
 def test_a_run_without_its_file_is_one_line(file: Path, tmp_path: Path) -> None:
     run = saved(tmp_path / "run", f"{file}:build")
     file.unlink()
-    with pytest.raises(CheckpointError, match="the file of its model is gone") as caught:
+    with pytest.raises(CheckpointError, match="no such file") as caught:
         load(run)
     assert str(file) in str(caught.value)
 
 
-@pytest.mark.parametrize("place", ["run", "run/checkpoints", "run/checkpoints/step-00000001"])
-def test_code_that_comes_with_a_run_is_not_run(place: str, file: Path, tmp_path: Path) -> None:
+def test_a_run_goes_with_its_file_elsewhere_if_that_is_named(file: Path, tmp_path: Path) -> None:
+    run = saved(tmp_path / "run", f"{file}:build")
+    (tmp_path / "moved").mkdir()
+    moved = file.rename(tmp_path / "moved" / "m.py")
+    (tmp_path / "helper.py").rename(tmp_path / "moved" / "helper.py")
+    loaded = load(run, model=f"{moved}:build")
+    assert loaded.card.model == f"{moved}:build"
+    assert loaded.task.name == "classification"
+
+
+def test_a_model_that_is_loaded_answers_though_its_file_changes(file: Path, tmp_path: Path) -> None:
+    loaded = load(saved(tmp_path / "run", f"{file}:build"))
+    file.write_text("raise SystemExit")
+    assert len(loaded.predict(torch.rand(3, 20, 30)).labels) == 1
+
+
+def test_only_a_run_of_ones_own_model_has_it_named_again(file: Path, tmp_path: Path) -> None:
     run = saved(tmp_path / "run", "linear")
-    inside = tmp_path / place / "trap.py"
-    inside.write_text("raise SystemExit('it was run')\n\ndef build(): ...\n")
-    for folder in (run, run / "checkpoints" / "step-00000001"):
-        with pytest.raises(CheckpointError, match="which is not run"):
-            check_own(f"{inside}:build", {}, folder)
-
-
-def test_a_path_that_is_not_absolute_is_not_run(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(file.parent)
-    with pytest.raises(CheckpointError, match="which is not run"):
-        check_own("my_model.py:build", {}, tmp_path / "run")
+    for words in (f"{file}:build", "linear"):
+        with pytest.raises(UsageError, match="here it is linear"):
+            load(run, model=words)
+    with pytest.raises(UsageError, match="here it is retinanet"):
+        load("retinanet", model=f"{file}:build")
 
 
 def test_a_function_that_makes_no_model_is_not_called(tmp_path: Path) -> None:
@@ -202,8 +215,10 @@ def test_a_function_that_makes_no_model_is_not_called(tmp_path: Path) -> None:
     shown = run / "checkpoints" / "step-00000002"
     card = Card(f"{tmp_path / 'tool.py'}:wipe", {"folder": "/"}, ("a",))
     write_bundle(shown, model_parts({}, card), {"step": 2, "metric": 0.9})
-    with pytest.raises(TapetumError, match="says of no task that it makes a model"):
+    with pytest.raises(CheckpointError, match="you have not named it yourself"):
         load(run)
+    with pytest.raises(TapetumError, match="says of no task that it makes a model"):
+        load(run, model=f"{tmp_path / 'tool.py'}:wipe")
 
 
 def test_the_digest_is_recorded(file: Path) -> None:

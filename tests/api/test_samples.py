@@ -12,7 +12,7 @@ import torch
 
 import tapetum
 from tapetum.api.own import DIGEST
-from tapetum.base.errors import AnnotationError, TapetumError, UsageError
+from tapetum.base.errors import AnnotationError, CheckpointError, UsageError
 
 NAMES = ["dark", "bright"]
 QUICK: dict[str, Any] = {
@@ -113,12 +113,16 @@ def test_a_run_of_a_file_remembers_it(tmp_path: Path, monkeypatch: pytest.Monkey
     assert record["arguments"] == {"classes": 2, "image_size": 8}
     (tmp_path / "own.py").write_text(FILE + "# changed\n")
     told: list[str] = []
-    tapetum.resume(run, SAMPLES, val=HELD, observers=[], say=told.append)
+    acts = (lambda: tapetum.resume(run, SAMPLES, val=HELD), lambda: tapetum.load(run))
+    for act in acts:
+        with pytest.raises(CheckpointError, match="it has changed since you named it"):
+            act()
+    tapetum.resume(run, SAMPLES, val=HELD, model="own.py:build", observers=[], say=told.append)
     tapetum.load(run, say=told.append)
     assert told.count(f"{tmp_path / 'own.py'} has changed since the run was trained") == 2
     (tmp_path / "own.py").unlink()
-    for act in (lambda: tapetum.resume(run, SAMPLES, val=HELD), lambda: tapetum.load(run)):
-        with pytest.raises(TapetumError, match="the file of its model is gone"):
+    for act in acts:
+        with pytest.raises(CheckpointError, match=r"own\.py:build: no such file"):
             act()
 
 

@@ -1,12 +1,17 @@
 """A bundle is whole or absent, and every damage to it is seen."""
 
 import json
+import os
 import random
+import resource
+import stat
 
 import pytest
+import torch
 
 from tapetum.base.bundle import MANIFEST, read_manifest, sweep_bundles, verify_bundle, write_bundle
-from tapetum.base.errors import CheckpointError
+from tapetum.base.errors import CheckpointError, FileAccessError
+from tapetum.models.checkpoint import tensors_writer
 
 
 def bundle(path, content=b"0123456789" * 50):
@@ -84,3 +89,71 @@ def test_unfinished_bundles_are_swept(tmp_path):
     (tmp_path / ".tapetum-two" / "a.bin").write_bytes(b"half")
     sweep_bundles(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
+
+
+@pytest.fixture
+def full_disk():
+    """Files may not grow beyond a few pages, as on a disk that has no more."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_tensors_that_do_not_fit_on_the_disk_are_one_line(tmp_path, full_disk):
+    """Of safetensors itself, which has an error of its own for that."""
+    folder = bundle(tmp_path / "one")
+    tensors = tensors_writer({"w": torch.zeros(1 << 16)})
+    with pytest.raises(FileAccessError) as caught:
+        write_bundle(folder, {"model.safetensors": tensors}, {"step": 4})
+    assert str(caught.value) == f"{folder}: cannot write: File too large"
+    assert verify_bundle(folder) == {"step": 3}
+    assert [p.name for p in tmp_path.iterdir()] == ["one"]
+
+
+def test_whatever_fails_nothing_is_left_on_the_disk(tmp_path):
+    def fail(path):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_bundle(tmp_path / "one", {"a.bin": fail}, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("mask", "rights"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_files_and_folder_have_the_usual_rights(tmp_path, mask, rights):
+    before = os.umask(mask)
+    try:
+        parts = {
+            "model.safetensors": tensors_writer({"w": torch.zeros(3)}),
+            "b.txt": lambda p: p.write_text("b"),
+        }
+        write_bundle(tmp_path / "one", parts, {})
+    finally:
+        os.umask(before)
+    found = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "one").iterdir()}
+    assert found == dict.fromkeys(("model.safetensors", "b.txt", MANIFEST), rights)
+    assert stat.S_IMODE((tmp_path / "one").stat().st_mode) == 0o777 & ~mask
+
+
+@pytest.mark.parametrize("name", ["one", ".tapetum-one"])
+def test_nothing_is_written_through_a_link(tmp_path, name):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").write_text("kept")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileAccessError, match="is a link, and is not written through"):
+        bundle(tmp_path / "run" / "one")
+    assert [p.name for p in (tmp_path / "elsewhere").iterdir()] == ["kept"]
+
+
+def test_a_file_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
+    folder = bundle(tmp_path / "one")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("tapetum.base.bundle.sha256", refuse)
+    with pytest.raises(CheckpointError, match=r"a\.bin: cannot read: Permission denied"):
+        verify_bundle(folder)

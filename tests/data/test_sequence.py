@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tapetum.base.errors import AnnotationError, UsageError
+from tapetum.base.own import Own
 from tapetum.base.runtime import Runtime
 from tapetum.data.scenes import Scenes
 from tapetum.data.sequence import (
@@ -303,6 +304,8 @@ def broken():
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "my_data.py"
     path.write_text(DATA)
+    for name in ("squares", "parts", "tested", "number", "broken"):
+        Own(path, name).name()
     return path
 
 

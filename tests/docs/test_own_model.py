@@ -39,14 +39,14 @@ def script(words: str) -> str:
 
 
 def command(*words: str) -> list[str]:
-    """The one command of the page that begins with these words, without the program's name."""
-    (line,) = (line for line in COMMANDS if line.startswith(" ".join(words)))
+    """The first command of the page that begins with these words, without the program's name."""
+    line = next(line for line in COMMANDS if line.startswith(" ".join(words)))
     return shlex.split(line)[len(words) :]
 
 
 def test_the_page_has_what_is_run_here() -> None:
     assert sorted(FILES) == ["my_data.py", "my_model.py"]
-    assert (len(SCRIPTS), len(COMMANDS)) == (3, 3)
+    assert (len(SCRIPTS), len(COMMANDS)) == (3, 4)
     code = [line for line in FILES["my_model.py"].splitlines() if line.strip()]
     assert len(code) <= 40
 
@@ -83,6 +83,12 @@ def test_it_trains_and_is_measured_by_the_command_line(
     numbers = capsys.readouterr().out
     (value,) = re.findall(r'"mIoU": ([\d.]+)', numbers)
     assert float(value) > 0.6
+    (folder / "my_data.py").write_text(FILES["my_data.py"] + "# changed\n")
+    assert main(["evaluate", "runs/discs"]) == 1
+    assert "not run, because it has changed" in capsys.readouterr().err
+    (again,) = (line for line in COMMANDS if "--data" in line)
+    assert main([*shlex.split(again)[1:], "--json"]) == 0
+    assert value in capsys.readouterr().out
 
 
 def test_it_trains_on_samples_in_python(folder: Path) -> None:

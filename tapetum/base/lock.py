@@ -1,0 +1,38 @@
+"""Locks on open files, for processes of one machine; where the system has none, nothing is held."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+def take(handle: int) -> bool:
+    """Hold the file, which is open for writing, until it is closed; False: another process does.
+
+    The lock is the process's own: workers that it forked, and that outlive it, do not keep it.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the file, which is made where it is not there, inside; another process is waited for."""
+    with path.open("ab") as file:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.lockf(file, fcntl.LOCK_EX)
+        yield
