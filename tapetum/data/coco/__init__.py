@@ -26,7 +26,6 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.coco.entries import read_entries
 from tapetum.data.coco.file import CocoFile, Identifier
 from tapetum.data.coco.keypoints import NO_KEYPOINTS, Scheme
-from tapetum.data.coco.results import results_list
 from tapetum.data.coco.write import category_ids, coco_dict, picture_ids, write
 from tapetum.data.finder import Finder
 from tapetum.data.findings import Log
@@ -40,7 +39,6 @@ __all__ = [
     "read",
     "read_keypoints",
     "recognise",
-    "results_list",
     "write",
 ]
 
