@@ -36,6 +36,7 @@ def evaluate(
     precision: str = "auto",
     max_dets: int | None = None,
     save: str | Path | None = None,
+    workers: int = 0,
     bar: Bar = unseen_bar,
     progress: Progress = unseen,
     say: Say = silent,
@@ -48,7 +49,10 @@ def evaluate(
     max_dets: most detections a picture that count, by default COCO's number.
     save: a file for the predictions; those of detectors are COCO results, and evaluating them
         gives the same numbers.
+    workers: processes that read pictures.
     """
+    if workers < 0:
+        raise UsageError(f"--workers must be 0 or more, got {workers}")
     loaded = load(
         run,
         weights=weights,
@@ -62,14 +66,21 @@ def evaluate(
         raise UsageError(f"{run} is a network: on which data?", hint="tapetum evaluate NAME DATA")
     dataset = evaluation_dataset(Path(run), data, split, loaded.task.need, say)
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
-    measured = measure_loaded(loaded, dataset, max_dets=max_dets, progress=progress)
+    measured = measure_loaded(
+        loaded, dataset, max_dets=max_dets, workers=workers, progress=progress
+    )
     if save is not None:
         write_json(save, measured.results(), indent=None)
     return measured
 
 
 def measure_loaded(
-    loaded: Loaded, dataset: Dataset, *, max_dets: int | None = None, progress: Progress = unseen
+    loaded: Loaded,
+    dataset: Dataset,
+    *,
+    max_dets: int | None = None,
+    workers: int = 0,
+    progress: Progress = unseen,
 ) -> Measured:
     """The same for a model at hand.
 
@@ -88,6 +99,7 @@ def measure_loaded(
         class_ids=loaded.card.class_ids,
         max_dets=max_dets,
         watch=Watch(progress=progress),
+        workers=workers,
     )
 
 
