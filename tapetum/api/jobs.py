@@ -48,7 +48,7 @@ def make_job(
             class_ids=record.class_ids,
             watch=Watch(check=flag.check),
             workers=record.settings.workers,
-            truth=truth(),
+            known=truth(),
         ).stats
 
     return Job(

@@ -105,7 +105,7 @@ class Classification:
         max_dets: int | None = None,
         watch: Watch = Watch(),  # noqa: B008, it is frozen
         workers: int = 0,
-        truth: None = None,
+        known: None = None,
     ) -> ClassificationMeasured:
         names: list[str] = []
         scores: list[Tensor] = []

@@ -143,10 +143,10 @@ class Detection:
         max_dets: int | None = None,
         watch: Watch = Watch(),  # noqa: B008, it is frozen
         workers: int = 0,
-        truth: DetectionTruth | None = None,
+        known: DetectionTruth | None = None,
     ) -> DetectionMeasured:
         """Masks become run lengths at once, so that memory holds those of one batch and no more."""
-        known = truth or self.truth(dataset, class_ids)
+        known = known or self.truth(dataset, class_ids)
         found: list[Found] = []
         for images in batches(dataset, 8, watch, workers, image_of):
             predictions = predict(cast(Model, model), images, runtime=runtime)

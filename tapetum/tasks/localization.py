@@ -88,7 +88,7 @@ class Localization:
         max_dets: int | None = None,
         watch: Watch = Watch(),  # noqa: B008, it is frozen
         workers: int = 0,
-        truth: None = None,
+        known: None = None,
     ) -> LocalizationMeasured:
         names: list[str] = []
         found: list[Objects] = []

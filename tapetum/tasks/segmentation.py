@@ -88,7 +88,7 @@ class Segmentation:
         max_dets: int | None = None,
         watch: Watch = Watch(),  # noqa: B008, it is frozen
         workers: int = 0,
-        truth: None = None,
+        known: None = None,
     ) -> SegmentationMeasured:
         """Truth and prediction are compared in the frame of the original pictures."""
         whole = Confusion(dataset.classes, ignore=IGNORE)

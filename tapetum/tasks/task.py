@@ -123,11 +123,11 @@ class Task(Protocol):
         max_dets: int | None = None,
         watch: Watch = Watch(),
         workers: int = 0,
-        truth: Any = None,
+        known: Any = None,
     ) -> Measured:
         """Predict every picture and judge the answers.
 
-        workers: processes that decode the pictures. truth: what `truth` gave for the same dataset
+        workers: processes that decode the pictures. known: what `truth` gave for the same dataset
         and class_ids; else it is asked for.
         """
         ...

@@ -83,7 +83,7 @@ def test_truth_that_is_at_hand_is_not_read_again(monkeypatch: pytest.MonkeyPatch
     fresh = task.measure(model, dataset, CPU)
     monkeypatch.setattr(Few, "picture", None)
     for _ in range(2):
-        assert task.measure(model, dataset, CPU, truth=known).stats == fresh.stats
+        assert task.measure(model, dataset, CPU, known=known).stats == fresh.stats
 
 
 def test_batches_are_in_order_and_may_hold_a_part_of_each_sample() -> None:
@@ -141,8 +141,11 @@ def folder(tmp_path: Path) -> Path:
 def test_a_bad_picture_is_named_whoever_decodes_it(folder: Path, workers: int) -> None:
     dataset = open_dataset(folder, "val")
     (folder / "val" / "1.png").write_bytes(b"no picture")
-    with pytest.raises(ImageError, match=r"val/1\.png"):
+    with pytest.raises(ImageError, match=r"val/1\.png") as expected:
+        dataset[1]
+    with pytest.raises(ImageError) as caught:
         list(batches(dataset, 2, Watch(), workers))
+    assert str(caught.value) == str(expected.value)  # whole, and nothing of the worker
 
 
 def test_a_training_reads_the_records_of_its_validation_once(
