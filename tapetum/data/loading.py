@@ -7,6 +7,7 @@ and going on later, with any number of worker processes, gives the same samples 
 from __future__ import annotations
 
 import signal
+import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -130,6 +131,10 @@ def _loaded(
     try:
         for batch in batches:
             yield [_unwrap(item) for item in batch]
+    except Exception as error:
+        # Where it came out of the loader, the frames of its traceback hold the loader.
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
         # Ends the worker processes now: an error would keep this frame, and them, for its
         # traceback, and at its end the program would wait for them.

@@ -22,6 +22,7 @@ from tapetum.data.picture import Picture
 from tapetum.data.scenes import open_scenes
 from tapetum.evaluation import detections_from_coco, evaluate_detections
 from tapetum.models import model_function, task_of
+from tapetum.structures import Sample
 from tapetum.tasks import TASKS, Task
 from tapetum.tasks.detection import DetectionMeasured
 from tapetum.tasks.task import Watch, batches, image_of
@@ -107,6 +108,31 @@ def test_a_loop_that_is_left_early_leaves_no_processes() -> None:
     with pytest.raises(KeyboardInterrupt):
         list(batches(open_scenes("scenes", "val"), 2, Watch(check=stop), 2))
     assert torch.multiprocessing.active_children() == []
+
+
+class Faulty:
+    """A dataset of one's own, with a mistake in it."""
+
+    name, classes, multilabel = "faulty", ("cup",), True
+    keypoint_names: tuple[str, ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> Sample:
+        raise ZeroDivisionError("of one's own")
+
+    def picture(self, index: int) -> Picture:
+        raise AssertionError("nobody asks")
+
+
+def test_an_error_of_ones_own_leaves_no_processes() -> None:
+    """They would ignore the signal that ends them, and the program would wait for them."""
+    with pytest.raises(ZeroDivisionError) as caught:
+        list(batches(Faulty(), 2, Watch(), 2))
+    assert torch.multiprocessing.active_children() == []
+    assert caught.value.__traceback__ is not None  # which is held, as it is in a debugger
 
 
 # --- of files -----------------------------------------------------------------------------------
