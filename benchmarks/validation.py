@@ -2,7 +2,7 @@
 
     python benchmarks/validation.py --repeat 2                    # boxes
     python benchmarks/validation.py --repeat 2 --kind keypoints
-    python benchmarks/validation.py --repeat 2 --kind segm --pictures 500 --objects 3600
+    python benchmarks/validation.py --repeat 2 --kind segm --detections 4
 
 5,000 made pictures of 640 x 480 with 36,000 objects of 80 classes, 20 predictions on each picture.
 "through JSON": records and predictions become COCO's ground truth and results, which are parsed
@@ -12,7 +12,7 @@ script fails. Each runs in a process of its own, turn by turn. Seconds are those
 on one thread; what it takes to make the predictions is left out. The memory is the peak on top of
 the records. "engine": matching and averaging, which is the same code.
 
-2026-11-30, two cores of an x86 machine (Intel Xeon), busy with other work; two turns of each:
+2026-11-30, two cores of an x86 machine (Intel Xeon Processor), busy with other work; two turns of each:
 
                    first s      later s     of which engine   peak MiB
     boxes
@@ -21,12 +21,11 @@ the records. "engine": matching and averaging, which is the same code.
     keypoints
       through JSON 3.08  3.13   2.73  2.69   0.28  0.25       490  486
       arrays       0.78  0.76   0.67  0.57   0.30  0.28       192  192
-    masks, --pictures 500 --objects 3600
-      through JSON 4.70  5.34   4.49  5.28   0.09  0.12       118  124
-      arrays       4.05  4.44   4.07  4.15   0.11  0.11       121  120
+    masks, 4 predictions on each picture
+      through JSON 14.4  13.8   13.2  13.5   0.45  0.51       225  223
+      arrays       12.7  12.8   11.1  10.0   0.49  0.43       144  144
 
-Of masks most of the time goes into run lengths, which both ways need, and most of the memory into
-the drawn masks of one batch.
+Of masks most of the time goes into run lengths, which both ways need.
 """
 
 from __future__ import annotations
