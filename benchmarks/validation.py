@@ -12,7 +12,7 @@ script fails. Each runs in a process of its own, turn by turn. Seconds are those
 on one thread; what it takes to make the predictions is left out. The memory is the peak on top of
 the records. "engine": matching and averaging, which is the same code.
 
-2026-11-30, two cores of an x86 machine (Intel Xeon Processor), busy with other work; two turns of each:
+2026-11-30, two cores of an x86 machine (Intel Xeon Processor) with other work; two turns of each:
 
                    first s      later s     of which engine   peak MiB
     boxes
