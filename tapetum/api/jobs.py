@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -35,10 +37,22 @@ def make_job(
     # Half precision may overflow where nothing scales it back, and scores must be numbers.
     measuring = replace(runtime, precision="fp32") if runtime.precision == "fp16" else runtime
 
-    def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
+    @cache
+    def truth() -> Any:
         assert pictures.held is not None  # a training that validates holds pictures out
-        ids, watch = record.class_ids, Watch(check=flag.check)
-        return task.measure(model, pictures.held, measuring, class_ids=ids, watch=watch).stats
+        return task.truth(pictures.held, record.class_ids)
+
+    def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
+        assert pictures.held is not None
+        return task.measure(
+            model,
+            pictures.held,
+            measuring,
+            class_ids=record.class_ids,
+            watch=Watch(check=flag.check),
+            workers=record.settings.workers,
+            known=truth(),
+        ).stats
 
     return Job(
         model=model,

@@ -39,6 +39,7 @@ def evaluate(
     precision: str = "auto",
     max_dets: int | None = None,
     save: str | Path | None = None,
+    workers: int = 0,
     bar: Bar = unseen_bar,
     progress: Progress = unseen,
     say: Say = silent,
@@ -53,11 +54,14 @@ def evaluate(
     max_dets: most detections a picture that count, by default COCO's number.
     save: a file for the predictions; those of detectors are COCO results, and evaluating them
         gives the same numbers.
+    workers: processes that read pictures.
 
     Raises:
         UsageError: a class that the model does not know, a wrong word, or `save` would replace a
             file, or lie among the data.
     """
+    if workers < 0:
+        raise UsageError(f"--workers must be 0 or more, got {workers}")
     named_by_user(data)
     if save is not None:
         refuse_output(save, inside=_folders_read(Path(run), data))
@@ -75,7 +79,9 @@ def evaluate(
         raise UsageError(f"{run} is a network: on which data?", hint="tapetum evaluate NAME DATA")
     dataset = evaluation_dataset(Path(run), data, split, loaded.task.need, say)
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
-    measured = measure_loaded(loaded, dataset, max_dets=max_dets, progress=progress)
+    measured = measure_loaded(
+        loaded, dataset, max_dets=max_dets, workers=workers, progress=progress
+    )
     if save is not None:
         with open_output(save, "w") as file:
             file.write(json_text(measured.results(), indent=None))
@@ -93,7 +99,12 @@ def _folders_read(run: Path, data: str | Path | Samples | None) -> list[str]:
 
 
 def measure_loaded(
-    loaded: Loaded, dataset: Dataset, *, max_dets: int | None = None, progress: Progress = unseen
+    loaded: Loaded,
+    dataset: Dataset,
+    *,
+    max_dets: int | None = None,
+    workers: int = 0,
+    progress: Progress = unseen,
 ) -> Measured:
     """The same for a model at hand.
 
@@ -112,6 +123,7 @@ def measure_loaded(
         class_ids=loaded.card.class_ids,
         max_dets=max_dets,
         watch=Watch(progress=progress),
+        workers=workers,
     )
 
 

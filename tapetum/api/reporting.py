@@ -58,7 +58,8 @@ def report(
     dataset = evaluation_dataset(folder, samples, split, loaded.task.need, say)
     say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
     started = time.perf_counter()
-    measured = measure_loaded(loaded, dataset, progress=progress)
+    workers = record.settings.workers  # as many as the training had
+    measured = measure_loaded(loaded, dataset, workers=workers, progress=progress)
     per_picture = (time.perf_counter() - started) / max(1, len(dataset))
 
     thresholds, chosen_on = None, ""
@@ -112,7 +113,8 @@ def _judged_to_choose(
     if name == _split_name(shown, split or "test"):
         return name, measured
     say(f"choosing thresholds: {name}, {len(held)} pictures")
-    judged = measure_loaded(loaded, held, progress=progress)
+    workers = record.settings.workers
+    judged = measure_loaded(loaded, held, workers=workers, progress=progress)
     assert isinstance(judged, DetectionMeasured)  # it is the same task
     return name, judged
 

@@ -46,6 +46,7 @@ def evaluate(
     device: Annotated[str, arg(metavar="D")] = "auto",
     precision: Precision = "auto",
     save: File = None,
+    workers: Annotated[int, arg(metavar="N")] = 0,
     json: Flag = False,
 ) -> int:
     """The numbers of a run, or COCO's numbers of any results file beside its truth.
@@ -73,6 +74,7 @@ def evaluate(
         precision: auto is fp32 here
         save: a new file for the predictions as JSON; those of detectors are COCO results, of maps
             each picture's mean IoU
+        workers: processes that read pictures
         json: print JSON; for boxes with the keys AP AP50 AP75 APsmall ... ARlarge
     """
     from tapetum import api
@@ -100,6 +102,7 @@ def evaluate(
             precision=precision,
             max_dets=max_dets,
             save=save,
+            workers=workers,
             bar=download_bar,
             progress=progress,
             say=say,

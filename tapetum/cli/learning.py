@@ -132,7 +132,7 @@ def train(
         augment: how pictures are varied: default, flip, none, ...; a wrong name lists the task's
         device: auto (default), cpu, cuda, cuda:1 or mps
         precision: auto (default) takes bf16 where the hardware has it, fp16 on older CUDA GPUs
-        workers: processes that read pictures (default: 0)
+        workers: processes that read pictures, to learn from and to measure on (default: 0)
         evaluate_every: epochs between evaluations (default: about eight in all)
         save_seconds: save at least this often (default: 120)
         tensorboard: write RUN/tensorboard, too (pip install 'tapetum[tensorboard]')

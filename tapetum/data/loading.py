@@ -7,12 +7,15 @@ and going on later, with any number of worker processes, gives the same samples 
 from __future__ import annotations
 
 import signal
+import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.own import OWN_MODULE
@@ -69,25 +72,69 @@ def training_batches(
     Raises:
         UsageError: workers that begin afresh cannot be given the dataset.
     """
+    _refuse_unsendable(dataset, workers)
+    augmented = _Augmented(dataset, augment, plan, last)
+    yield from _loaded(augmented, _Steps(plan, first, last), workers)
+
+
+def whole_sample(sample: Sample) -> Sample:
+    """A sample with all that belongs to it."""
+    return sample
+
+
+def samples_in_order(
+    dataset: Dataset,
+    at_once: int,
+    workers: int = 0,
+    part: Callable[[Sample], Any] = whole_sample,
+) -> Generator[Any, None, None]:
+    """The samples as they are, one after the other, or a part of each; what `training_batches`
+    says of errors holds here, too.
+
+    at_once: how many a worker process decodes before it hands them over. Draws no random number.
+
+    Raises:
+        UsageError: workers that begin afresh cannot be given the dataset.
+    """
+    if not workers:
+        for index in range(len(dataset)):
+            yield part(dataset[index])
+        return
+    _refuse_unsendable(dataset, workers)
+    groups = BatchSampler(range(len(dataset)), at_once, drop_last=False)
+    # With a generator of its own a loader leaves the random state of a training as it is.
+    with closing(_loaded(_Parts(dataset, part), groups, workers, torch.Generator())) as batches:
+        for batch in batches:
+            yield from batch
+
+
+def _loaded(
+    samples: Any, groups: Any, workers: int, random: torch.Generator | None = None
+) -> Generator[list[Any], None, None]:
+    """`samples` by the keys of each group, decoded by worker processes."""
     if workers:
         allow_many_files()
-        _refuse_unsendable(dataset)
     with warnings.catch_warnings():
         # More processes than cores may be what a user wants: they wait for disks, too.
         warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
         loader: DataLoader = DataLoader(
-            _Augmented(dataset, augment, plan, last),  # type: ignore[arg-type]
-            batch_sampler=_Steps(plan, first, last),
+            samples,
+            batch_sampler=groups,
             num_workers=workers,
             collate_fn=list,
             worker_init_fn=_start_worker,
             multiprocessing_context=worker_start() if workers else None,
             prefetch_factor=2 if workers else None,
+            generator=random,
         )
         batches = iter(loader)
     try:
         for batch in batches:
             yield [_unwrap(item) for item in batch]
+    except Exception as error:
+        # Where it came out of the loader, the frames of its traceback hold the loader.
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
         # Ends the worker processes now: an error would keep this frame, and them, for its
         # traceback, and at its end the program would wait for them.
@@ -130,16 +177,32 @@ class _Augmented:
         return augment(sample, generator(self.seed, "augment", epoch, index))
 
 
-def _unwrap(item: Sample | TapetumError) -> Sample:
+class _Parts:
+    """A part of each sample of a dataset."""
+
+    def __init__(self, dataset: Dataset, part: Callable[[Sample], Any]) -> None:
+        self.dataset, self.part = dataset, part
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return self.part(self.dataset[index])
+        except TapetumError as error:
+            return error  # as in `_Augmented`
+
+
+def _unwrap(item: Any) -> Any:
     if isinstance(item, TapetumError):
         raise item
     return item
 
 
-def _refuse_unsendable(dataset: Dataset) -> None:
+def _refuse_unsendable(dataset: Dataset, workers: int) -> None:
     """Where workers begin afresh they import what they are sent, which one's own file is not."""
     samples = getattr(dataset, "samples", None)
-    if worker_start() != "fork" and type(samples).__module__.startswith(OWN_MODULE):
+    if workers and worker_start() != "fork" and type(samples).__module__.startswith(OWN_MODULE):
         why = "its samples cannot be sent to worker processes, which begin afresh on this system"
         raise UsageError(why, file=dataset.name, hint="--workers 0")
 

@@ -1,5 +1,6 @@
 """Predictions and truth to numbers."""
 
+from tapetum.evaluation.arrays import truth_from_records
 from tapetum.evaluation.classification import (
     ClassificationResult,
     MultilabelResult,
@@ -10,6 +11,7 @@ from tapetum.evaluation.classification import (
 from tapetum.evaluation.coco import detections_from_coco, truth_from_coco
 from tapetum.evaluation.curves import ClassRow, per_class, precision_recall_curve
 from tapetum.evaluation.detection import DetectionResult, evaluate_detections
+from tapetum.evaluation.found import detections_from_predictions
 from tapetum.evaluation.localization import LocalizationResult, evaluate_locations
 from tapetum.evaluation.outcomes import BestThreshold, Outcomes, best_thresholds, matches_at
 from tapetum.evaluation.records import Detections, Truth
@@ -32,6 +34,7 @@ __all__ = [
     "VocResult",
     "best_thresholds",
     "detections_from_coco",
+    "detections_from_predictions",
     "evaluate_classes",
     "evaluate_detections",
     "evaluate_locations",
@@ -41,4 +44,5 @@ __all__ = [
     "per_class",
     "precision_recall_curve",
     "truth_from_coco",
+    "truth_from_records",
 ]

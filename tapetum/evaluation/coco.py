@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from tapetum.base.errors import AnnotationError
+from tapetum.evaluation.checks import check_positive_areas
 from tapetum.evaluation.entries import (
     FAULTS,
     UNLISTED,
@@ -85,7 +86,7 @@ def truth_from_coco(gt: Mapping[str, Any], kind: str = "bbox") -> Truth:
     area = numbers(entries, "area", default=extent)
     points, ignored = None, crowd
     if kind == "keypoints":
-        entries.refuse(area < 0, "its area is negative")
+        check_positive_areas(area, entries.refuse)
         points = points_of(entries, points_per_thing(entries, categories))
         ignored = crowd | _unmarked(entries, points)
     return Truth(

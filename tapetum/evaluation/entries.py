@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tapetum.base.errors import AnnotationError
+from tapetum.evaluation.checks import check_boxes, check_lists, check_numbers, not_a_list
 
 FAULTS = (KeyError, TypeError, ValueError, IndexError, OverflowError)
 UNLISTED = -1
@@ -24,8 +25,6 @@ Ids = dict[Any, int]
 Entry = Mapping[str, Any]
 Fault = Callable[[Entry], tuple[str | None, str | None]]
 """Why an entry cannot be used and what may help; (None, None) if it can."""
-
-_LARGEST = 1e150  # the product of two such sides is still a finite float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +98,7 @@ def boxes(entries: Entries) -> np.ndarray:
         xywh = _table([row["bbox"] for row in entries.rows], 4)
     except FAULTS as error:
         raise entries.first_fault(_box_fault) from error
-    near = (np.abs(xywh) <= _LARGEST).all(axis=1)
-    entries.refuse(~near, "its box is not 4 finite numbers")
-    vanished = (xywh[:, 2:] > 0).all(axis=1) & (xywh[:, 2] * xywh[:, 3] == 0)
-    entries.refuse(vanished, "its box is too small to have an area")
+    check_boxes(xywh, entries.refuse)
     return xywh
 
 
@@ -117,7 +113,7 @@ def numbers(entries: Entries, key: str, default: np.ndarray | None = None) -> np
     except FAULTS as error:
         present = Entries(rows, entries.what, entries.numbers)
         raise present.first_fault(lambda row: (_number_fault(row, key), None)) from error
-    entries.refuse(~np.isfinite(values), f"its {key} is not a finite number")
+    check_numbers(values, key, entries.refuse)
     return values
 
 
@@ -127,7 +123,7 @@ def tables(entries: Entries, key: str, width: int) -> np.ndarray:
         table = _table([row[key] for row in entries.rows], width)
     except FAULTS as error:
         raise entries.first_fault(lambda row: (_list_fault(row, key, width), None)) from error
-    entries.refuse(~np.isfinite(table).all(axis=1), _not_a_list(key, width))
+    check_lists(table, key, entries.refuse)
     return table
 
 
@@ -167,11 +163,7 @@ def _list_fault(row: Entry, key: str, width: int) -> str | None:
         fits = len(doubles(row[key])) == len(row[key]) == width
     except FAULTS:
         fits = False
-    return None if fits else _not_a_list(key, width)
-
-
-def _not_a_list(key: str, width: int) -> str:
-    return f"its {key} are not {width} finite numbers"
+    return None if fits else not_a_list(key, width)
 
 
 def _number_fault(row: Entry, key: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tapetum.evaluation.checks import check_near
 from tapetum.evaluation.entries import Entries, tables
 from tapetum.evaluation.records import Detections, Similarity, Truth
 
@@ -23,7 +24,6 @@ COCO_SIGMAS = np.array([
 # fmt: on
 """(17,) nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles."""
 
-_FARTHEST = 2.0**25  # pixels; squares of such numbers are exact, as integers and as floats
 _AT_ONCE = 1 << 14  # pairs compared at a time
 
 
@@ -44,8 +44,7 @@ _NOT_THREES = "its keypoints are not x, y, v of each point"
 def points_of(entries: Entries, count: int) -> np.ndarray:
     """(N, count, 3) float64, the keypoints of all entries."""
     points = tables(entries, "keypoints", 3 * count).reshape(-1, count, 3)
-    far = (np.abs(points[:, :, :2]) > _FARTHEST).any(axis=(1, 2))
-    entries.refuse(far, "a keypoint lies more than 2**25 pixels away")
+    check_near(points, entries.refuse)
     return points
 
 

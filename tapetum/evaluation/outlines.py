@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tapetum.evaluation.checks import Blame, check_sizes
 from tapetum.evaluation.entries import FAULTS, Entries, Entry, Ids, doubles
 from tapetum.evaluation.records import Masks
 from tapetum.ops.polygons import checked_polygon, polygons_to_runs
@@ -21,7 +22,10 @@ from tapetum.ops.runs import (
     runs_from_strings,
 )
 
-_AT_ONCE = 2048  # entries read at a time: what they need on the way stays small
+Code = bytes | np.ndarray | list[np.ndarray]
+"""A mask as it is stated: a compressed string, counts (R,) int64, or polygons (2P,) float64."""
+
+_AT_ONCE = 2048  # masks read at a time: what they need on the way stays small
 
 
 def picture_sizes(images: Sequence[Entry], index: Ids) -> np.ndarray:
@@ -29,11 +33,14 @@ def picture_sizes(images: Sequence[Entry], index: Ids) -> np.ndarray:
     sizes = np.full((len(index), 2), -1, dtype=np.int64)
     for image in images:
         height, width = image.get("height"), image.get("width")
-        if not isinstance(height, int) or not isinstance(width, int):
-            continue
-        if 0 <= min(height, width) <= max(height, width) <= MAX_PIXELS >= height * width:
+        if isinstance(height, int) and isinstance(width, int) and can_hold_masks(height, width):
             sizes[index[image["id"]]] = [height, width]
     return sizes
+
+
+def can_hold_masks(height: int, width: int) -> bool:
+    """Is a picture of this size one whose masks can be compared?"""
+    return 0 <= min(height, width) <= max(height, width) <= MAX_PIXELS >= height * width
 
 
 def box_outlines(entries: Entries) -> Entries:
@@ -46,11 +53,26 @@ def box_outlines(entries: Entries) -> Entries:
 
 def masks_of(entries: Entries, sizes: np.ndarray) -> Masks:
     """The masks of all entries; sizes: (N, 2) int64, height and width of their pictures."""
-    entries.refuse(sizes[:, 0] < 0, "its picture has no height and width")
+    check_sizes(sizes, entries.refuse)
+
+    def code(row: int, size: list[int]) -> Code:
+        try:
+            return _code(entries.rows[row]["segmentation"], size)
+        except FAULTS as error:
+            raise entries.error(row, _reason(entries.rows[row], error)) from error
+
+    return masks_from_codes(code, sizes, entries.error)
+
+
+def masks_from_codes(
+    code: Callable[[int, list[int]], Code], sizes: np.ndarray, blame: Blame
+) -> Masks:
+    """N masks. code: that of a row whose picture has the given height and width; sizes: (N, 2)
+    int64, height and width for each."""
     counts, parts = bytearray(), []  # a bytearray grows where it lies: no second copy at the end
-    for start in range(0, len(entries), _AT_ONCE):
-        stop = min(start + _AT_ONCE, len(entries))
-        runs = _checked_runs(entries, range(start, stop), sizes)
+    for start in range(0, len(sizes), _AT_ONCE):
+        stop = min(start + _AT_ONCE, len(sizes))
+        runs = _checked_runs(code, range(start, stop), sizes, blame)
         counts += runs.counts.astype(np.uint32).tobytes()
         boxes = runs_boxes(runs, np.maximum(sizes[start:stop, 0], 1))
         parts.append((runs.sizes, runs_areas(runs), boxes, _halting(runs)))
@@ -63,39 +85,42 @@ def masks_of(entries: Entries, sizes: np.ndarray) -> Masks:
     return Masks(Runs(np.frombuffer(counts, np.uint32), first), area, xywh, halting)
 
 
-def _checked_runs(entries: Entries, rows: range, sizes: np.ndarray) -> Runs:
-    """The codes of some entries, none negative, each with the sum of its picture's pixels."""
+def _checked_runs(
+    code: Callable[[int, list[int]], Code], rows: range, sizes: np.ndarray, blame: Blame
+) -> Runs:
+    """The codes of some rows, none negative, each with the sum of its picture's pixels."""
     texts: dict[int, bytes] = {}
     lists: dict[int, np.ndarray] = {}
     polygons: dict[int, list[np.ndarray]] = {}
     for row, size in zip(rows, sizes[rows.start : rows.stop].tolist(), strict=True):
-        try:
-            code = _code(entries.rows[row], size)
-        except FAULTS as error:
-            raise entries.error(row, _reason(entries.rows[row], error)) from error
-        if isinstance(code, bytes):
-            texts[row] = code
-        elif isinstance(code, list):
-            polygons[row] = code
+        stated = code(row, size)
+        if isinstance(stated, bytes):
+            texts[row] = stated
+        elif isinstance(stated, list):
+            polygons[row] = stated
         else:
-            lists[row] = code
+            lists[row] = stated
     parts = (
-        _read_strings(entries, texts),
+        _read_strings(texts, blame),
         runs_from_lists(list(lists.values())),
         _drawn(list(polygons.values()), sizes[list(polygons)]),
     )
     runs = join_runs(parts).take(np.argsort([*texts, *lists, *polygons]))
-    _check_sums(entries, rows, runs, sizes[rows.start : rows.stop].prod(axis=1))
+    _check_sums(rows, runs, sizes[rows.start : rows.stop].prod(axis=1), blame)
     return runs
 
 
-def _code(entry: Entry, size: list[int]) -> bytes | np.ndarray | list[np.ndarray]:
-    """A compressed string, counts (R,) int64 or polygons; ValueError says what is wrong."""
-    outline = entry["segmentation"]
+def _code(outline: Any, size: list[int]) -> Code:
+    """ValueError says what is wrong."""
     if isinstance(outline, list):
         return _checked_polygons(outline)
     if not isinstance(outline, Mapping):
         raise ValueError("its segmentation is neither a list of polygons nor a code")
+    return code_of_mask(outline, size)
+
+
+def code_of_mask(outline: Mapping[str, Any], size: list[int]) -> bytes | np.ndarray:
+    """The code in {size, counts}; ValueError says what is wrong."""
     stated = outline["size"]
     if list(stated) != size:
         raise ValueError(f"its mask has the size {stated!r}, its picture {size}")
@@ -116,7 +141,7 @@ def _drawn(shapes: list[list[np.ndarray]], sizes: np.ndarray) -> Runs:
     return polygons_to_runs([polygon for shape in shapes for polygon in shape], owner, sizes)
 
 
-def _check_sums(entries: Entries, rows: range, runs: Runs, pixels: np.ndarray) -> None:
+def _check_sums(rows: range, runs: Runs, pixels: np.ndarray, blame: Blame) -> None:
     """Counts beyond height x width would let everything that follows read past its arrays."""
     owner = np.repeat(np.arange(len(runs)), runs.sizes)
     bad = np.zeros(len(runs), dtype=bool)
@@ -126,7 +151,7 @@ def _check_sums(entries: Entries, rows: range, runs: Runs, pixels: np.ndarray) -
     if bad.any():
         place = int(np.argmax(bad))
         why = f"its run lengths do not sum to the {pixels[place]:,} pixels of its picture"
-        raise entries.error(rows[place], why)
+        raise blame(rows[place], why)
 
 
 def _halting(runs: Runs) -> np.ndarray:
@@ -148,7 +173,7 @@ def _reason(entry: Entry, error: Exception) -> str:
     return "its segmentation cannot be read: it is neither polygons nor {size, counts}"
 
 
-def _read_strings(entries: Entries, texts: dict[int, bytes]) -> Runs:
+def _read_strings(texts: dict[int, bytes], blame: Blame) -> Runs:
     """All at once, and one by one only to say which of them cannot be read."""
     try:
         return runs_from_strings(list(texts.values()))
@@ -158,7 +183,7 @@ def _read_strings(entries: Entries, texts: dict[int, bytes]) -> Runs:
                 runs_from_strings([text])
             except ValueError as error:
                 why = f"its run lengths cannot be read: {error}"
-                raise entries.error(row, why) from error
+                raise blame(row, why) from error
         raise
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tapetum.ops.polygons import checked_polygon, polygons_to_runs
-from tapetum.ops.runs import GROUPS, MAX_PIXELS, string_numbers
+from tapetum.ops.runs import GROUPS, MAX_PIXELS, Runs, runs_from_lists, string_numbers
 
 Polygons = Sequence[Sequence[float] | np.ndarray] | None
 
@@ -29,7 +29,18 @@ def rle_encode(mask: np.ndarray) -> dict[str, Any]:
     """
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise ValueError(f"expected a mask (H, W) of bool, got {mask.shape} of {mask.dtype}")
-    return _code(_mask_toggles(mask), *mask.shape)
+    return {"size": list(mask.shape), "counts": _mask_counts(mask).tolist()}
+
+
+def masks_to_runs(masks: np.ndarray) -> Runs:
+    """The run lengths of masks (N, H, W) bool, as `rle_encode` has them; counts uint32.
+
+    ValueError if there are not three dimensions of bool.
+    """
+    if masks.ndim != 3 or masks.dtype != np.bool_:
+        raise ValueError(f"expected masks (N, H, W) of bool, got {masks.shape} of {masks.dtype}")
+    runs = runs_from_lists([_mask_counts(mask) for mask in masks])
+    return Runs(runs.counts.astype(np.uint32), runs.first)
 
 
 def rle_decode(rle: Mapping[str, Any]) -> np.ndarray:
@@ -196,9 +207,9 @@ def _mask_toggles(mask: np.ndarray) -> np.ndarray:
     return np.concatenate(([0], changes)) if flat[:1].any() else changes
 
 
-def _code(toggles: np.ndarray, height: int, width: int) -> dict[str, Any]:
-    counts = np.diff(toggles, prepend=0, append=height * width)
-    return {"size": [height, width], "counts": counts.tolist()}
+def _mask_counts(mask: np.ndarray) -> np.ndarray:
+    """(R,) int64."""
+    return np.diff(_mask_toggles(mask), prepend=0, append=mask.size)
 
 
 def _paint(counts: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 
 from tapetum.data.segments import segments_to_masks
 from tapetum.evaluation import Outcomes, best_thresholds, matches_at
+from tapetum.evaluation.results import mask_code
 from tapetum.ops.masks import rle_decode
 from tapetum.structures import Objects
 from tapetum.tasks.detection import DetectionMeasured
@@ -91,20 +92,17 @@ def _seen(outcomes: Outcomes, confident: np.ndarray) -> np.ndarray:
 
 
 def found_objects(measured: DetectionMeasured, rows: np.ndarray) -> Objects:
-    """The detections `rows` with all that COCO's results hold of them."""
+    """The detections `rows` with their scores, and masks or keypoints."""
     detections = measured.detections
     things = _objects(detections.xywh, detections.category, rows)
-    entries = [measured.found[row] for row in rows.tolist()]
-    scores = torch.tensor([entry["score"] for entry in entries], dtype=torch.float32)
-    masks = [
-        torch.from_numpy(rle_decode(e["segmentation"])) for e in entries if "segmentation" in e
-    ]
-    points = [torch.tensor(e["keypoints"]).reshape(-1, 3) for e in entries if "keypoints" in e]
-    return things.with_(
-        scores=scores,
-        masks=torch.stack(masks) if masks else None,
-        keypoints=torch.stack(points) if points else None,
-    )
+    things = things.with_(scores=torch.from_numpy(detections.score[rows]).float())
+    if len(rows) and detections.masks is not None:
+        codes = [mask_code(detections, measured.truth, row) for row in rows.tolist()]
+        masks = torch.stack([torch.from_numpy(rle_decode(code)) for code in codes])
+        things = things.with_(masks=masks)
+    if len(rows) and detections.keypoints is not None:
+        things = things.with_(keypoints=torch.from_numpy(detections.keypoints[rows]).float())
+    return things
 
 
 def true_objects(measured: DetectionMeasured, index: int, rows: np.ndarray) -> Objects:

@@ -92,6 +92,9 @@ class Classification:
     def most_pixels(self, image_size: int, recipe: str) -> int | None:
         return classification_pixels(image_size, _suited(recipe, image_size))
 
+    def truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> None:
+        return None  # it comes with each sample
+
     def measure(
         self,
         model: nn.Module,
@@ -101,12 +104,13 @@ class Classification:
         class_ids: Sequence[int | str] = (),
         max_dets: int | None = None,
         watch: Watch = Watch(),  # noqa: B008, it is frozen
+        workers: int = 0,
+        known: None = None,
     ) -> ClassificationMeasured:
         names: list[str] = []
         scores: list[Tensor] = []
         labels: list[Tensor] = []
-        for indices in batches(dataset, 64, watch):
-            samples = [dataset[index] for index in indices]
+        for samples in batches(dataset, 64, watch, workers):
             images = [sample.image for sample in samples]
             answers = predict(cast(Model, model), images, batch_size=64, runtime=runtime)
             names += [sample.name for sample in samples]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime
-from tapetum.data.coco import coco_dict, picture_ids, results_list
+from tapetum.data.coco import category_ids, picture_ids
 from tapetum.data.dataset import Dataset
 from tapetum.data.loading import Augment
 from tapetum.data.picture import Picture
@@ -26,25 +26,41 @@ from tapetum.evaluation import (
     DetectionResult,
     Detections,
     Truth,
-    detections_from_coco,
+    detections_from_predictions,
     evaluate_detections,
-    truth_from_coco,
+    truth_from_records,
 )
+from tapetum.evaluation.found import Found, found_in
+from tapetum.evaluation.results import results_from_detections
 from tapetum.models.predict import predict
 from tapetum.ops.masks import rle_encode, rle_to_string
 from tapetum.render import draw_things
 from tapetum.structures import Model, Objects, Prediction, Target
-from tapetum.tasks.task import Names, Thing, Watch, batches
+from tapetum.tasks.task import Names, Thing, Watch, batches, image_of
 
 CAPS = {"bbox": 100, "segm": 100, "keypoints": 20}
 """COCO's most detections a picture, by kind."""
+
+
+@dataclass(frozen=True, eq=False)
+class DetectionTruth:
+    """What a dataset says is true, for any number of measurements: records never change.
+
+    pictures: the records, in the dataset's order, with ids that COCO's files can hold.
+    category_ids: such an id for each label. truth: of the task's kind. boxes: the truth for boxes,
+    where the kind is another.
+    """
+
+    pictures: tuple[Picture, ...]
+    category_ids: tuple[int, ...]
+    truth: Truth
+    boxes: Truth | None = None
 
 
 @dataclass(frozen=True)
 class DetectionMeasured:
     """Predictions over a dataset with everything that follows from them.
 
-    found: COCO's list of detections; evaluating it again gives the same numbers to the last bit.
     kind: "bbox", "segm" or "keypoints".
     truth, detections, result: of that kind; boxes: the result for boxes, where the kind
     is another.
@@ -52,7 +68,6 @@ class DetectionMeasured:
 
     kind: str
     pictures: tuple[Picture, ...]
-    found: list[dict[str, Any]]
     truth: Truth
     detections: Detections
     result: DetectionResult
@@ -67,8 +82,8 @@ class DetectionMeasured:
         return own
 
     def results(self) -> list[dict[str, Any]]:
-        """COCO's results."""
-        return self.found
+        """COCO's results; evaluating them again gives the same numbers to the last bit."""
+        return results_from_detections(self.detections, self.truth)
 
 
 @dataclass(frozen=True)
@@ -106,6 +121,18 @@ class Detection:
     def most_pixels(self, image_size: int, recipe: str) -> int | None:
         return standard_pixels(image_size, recipe)
 
+    def truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> DetectionTruth:
+        """The dataset's own float64 records as arrays, not what a model sees of them."""
+        pictures = numbered([dataset.picture(index) for index in range(len(dataset))])
+        ids = tuple(category_ids(class_ids or None, len(dataset.classes)))
+
+        def of_kind(kind: str) -> Truth:
+            names = dataset.keypoint_names
+            return truth_from_records(pictures, dataset.classes, ids, kind, keypoint_names=names)
+
+        boxes = None if self.kind == "bbox" else of_kind("bbox")
+        return DetectionTruth(tuple(pictures), ids, of_kind(self.kind), boxes)
+
     def measure(
         self,
         model: nn.Module,
@@ -115,62 +142,40 @@ class Detection:
         class_ids: Sequence[int | str] = (),
         max_dets: int | None = None,
         watch: Watch = Watch(),  # noqa: B008, it is frozen
+        workers: int = 0,
+        known: DetectionTruth | None = None,
     ) -> DetectionMeasured:
-        """Truth comes from the dataset's own float64 records, not from what the model saw.
-
-        Masks become run lengths picture by picture, so that memory holds no more than a batch.
-        """
-        ids = tuple(class_ids) or tuple(range(1, len(dataset.classes) + 1))
-        pictures = numbered([dataset.picture(index) for index in range(len(dataset))])
-        found: list[dict[str, Any]] = []
-        boxes: list[dict[str, Any]] = []
-        for indices in batches(dataset, 8, watch):
-            images = [dataset[index].image for index in indices]
+        """Masks become run lengths at once, so that memory holds those of one batch and no more."""
+        known = known or self.truth(dataset, class_ids)
+        found: list[Found] = []
+        for images in batches(dataset, 8, watch, workers, image_of):
             predictions = predict(cast(Model, model), images, runtime=runtime)
-            records = [pictures[index] for index in indices]
-            found += results_list(predictions, records, ids, kind=self.kind)
-            if self.kind != "bbox":
-                boxes += results_list(predictions, records, ids)
-        content = coco_dict(
-            pictures,
-            dataset.classes,
-            ids,
-            keypoint_names=dataset.keypoint_names,
-            skeleton=dataset.skeleton,
-        )
-        return self.judge(pictures, content, found, boxes, max_dets)
+            found += [found_in(prediction, self.kind) for prediction in predictions]
+        image_ids, ids = [picture.id for picture in known.pictures], known.category_ids
+        detections = detections_from_predictions(found, image_ids, ids, known.truth, self.kind)
+        boxes = None
+        if known.boxes is not None:
+            boxes = detections_from_predictions(found, image_ids, ids, known.boxes)
+        return self.judge(known, detections, boxes, max_dets)
 
     def judge(
         self,
-        pictures: Sequence[Picture],
-        content: dict[str, Any],
-        found: list[dict[str, Any]],
-        boxes: list[dict[str, Any]],
+        known: DetectionTruth,
+        detections: Detections,
+        boxes: Detections | None = None,
         max_dets: int | None = None,
     ) -> DetectionMeasured:
-        """COCO results beside COCO truth; `boxes`: the boxes of masks or keypoints, apart.
+        """Detections beside what is true; `boxes`: the boxes of masks or keypoints, apart.
 
         They stay apart because COCO takes the area of a mask from its box, where it has one, and
         then sorts it into the wrong one of small, medium and large.
         """
-        for number, annotation in enumerate(content["annotations"], start=1):
-            # COCO's evaluation takes the id 0 for "no match"; datasets that count from 0 would
-            # lose their first thing, so the file's own ids stay out of it.
-            annotation["id"] = number
-            if self.kind == "segm" and not annotation["segmentation"]:
-                # A thing without an outline was learnt as its box, filled; so it is judged.
-                annotation["segmentation"] = [box_outline(*annotation["bbox"])]
-        truth = truth_from_coco(content, self.kind)
-        detections = detections_from_coco(found, truth, self.kind)
         limits = caps(CAPS[self.kind] if max_dets is None else max_dets, self.kind)
-        result = evaluate_detections(truth, detections, limits, kind=self.kind)
+        result = evaluate_detections(known.truth, detections, limits, kind=self.kind)
         beside = None
-        if self.kind != "bbox":
-            plain = truth_from_coco(content)
-            beside = evaluate_detections(plain, detections_from_coco(boxes, plain))
-        return DetectionMeasured(
-            self.kind, tuple(pictures), found, truth, detections, result, beside
-        )
+        if known.boxes is not None and boxes is not None:
+            beside = evaluate_detections(known.boxes, boxes)
+        return DetectionMeasured(self.kind, known.pictures, known.truth, detections, result, beside)
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
         """{"objects": [{"class", "label", "score", "box", "mask"?, "keypoints"?}]}.
@@ -211,7 +216,10 @@ class Detection:
 def numbered(pictures: Sequence[Picture]) -> list[Picture]:
     """The records with ids that COCO's files can hold: their own, or 1, 2, ... in their place."""
     ids = picture_ids(pictures)
-    return [replace(picture, id=id) for picture, id in zip(pictures, ids, strict=True)]
+    return [
+        picture if picture.id == id else replace(picture, id=id)
+        for picture, id in zip(pictures, ids, strict=True)
+    ]
 
 
 def confident(prediction: Prediction, threshold: float) -> Objects:
@@ -234,12 +242,6 @@ def caps(max_dets: int, kind: str = "bbox") -> tuple[int, ...]:
     if kind == "keypoints":
         return (max_dets,)
     return (*(cap for cap in (1, 10) if cap < max_dets), max_dets)
-
-
-def box_outline(left: float, top: float, width: float, height: float) -> list[float]:
-    """A box as a polygon: x, y, x, y, ..."""
-    right, bottom = left + width, top + height
-    return [left, top, right, top, right, bottom, left, bottom]
 
 
 def _thing(objects: Objects, row: int, names: Names) -> dict[str, Any]:

@@ -75,6 +75,9 @@ class Localization:
     def most_pixels(self, image_size: int, recipe: str) -> int | None:
         return standard_pixels(image_size, recipe)
 
+    def truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> None:
+        return None  # it comes with each sample
+
     def measure(
         self,
         model: nn.Module,
@@ -84,12 +87,13 @@ class Localization:
         class_ids: Sequence[int | str] = (),
         max_dets: int | None = None,
         watch: Watch = Watch(),  # noqa: B008, it is frozen
+        workers: int = 0,
+        known: None = None,
     ) -> LocalizationMeasured:
         names: list[str] = []
         found: list[Objects] = []
         truth: list[Objects] = []
-        for indices in batches(dataset, 16, watch):
-            samples = [dataset[index] for index in indices]
+        for samples in batches(dataset, 16, watch, workers):
             images = [sample.image for sample in samples]
             answers = predict(cast(Model, model), images, batch_size=16, runtime=runtime)
             names += [sample.name for sample in samples]

@@ -75,6 +75,9 @@ class Segmentation:
     def most_pixels(self, image_size: int, recipe: str) -> int | None:
         return None  # windows are cut from the pictures as they are
 
+    def truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> None:
+        return None  # it comes with each sample
+
     def measure(
         self,
         model: nn.Module,
@@ -84,12 +87,13 @@ class Segmentation:
         class_ids: Sequence[int | str] = (),
         max_dets: int | None = None,
         watch: Watch = Watch(),  # noqa: B008, it is frozen
+        workers: int = 0,
+        known: None = None,
     ) -> SegmentationMeasured:
         """Truth and prediction are compared in the frame of the original pictures."""
         whole = Confusion(dataset.classes, ignore=IGNORE)
         names: list[str] = []
-        for indices in batches(dataset, 4, watch):
-            samples = [dataset[index] for index in indices]
+        for samples in batches(dataset, 4, watch, workers):
             images = [sample.image for sample in samples]
             answers = predict(cast(Model, model), images, batch_size=4, runtime=runtime)
             for sample, answer in zip(samples, answers, strict=True):

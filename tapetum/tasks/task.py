@@ -8,6 +8,7 @@ JSON, as a sentence and as a picture. It never touches a weight: that is a model
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,8 +18,8 @@ from torch import Tensor, nn
 from tapetum.base.progress import Progress, unseen
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
-from tapetum.data.loading import Augment
-from tapetum.structures import Prediction, Target
+from tapetum.data.loading import Augment, samples_in_order, whole_sample
+from tapetum.structures import Prediction, Sample, Target
 
 
 class Names(Protocol):
@@ -107,6 +108,11 @@ class Task(Protocol):
         None where every pixel counts."""
         ...
 
+    def truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> Any:
+        """What `measure` needs of a dataset beside its samples, read once for any number of
+        measurements; None where it needs no more."""
+        ...
+
     def measure(
         self,
         model: nn.Module,
@@ -116,8 +122,14 @@ class Task(Protocol):
         class_ids: Sequence[int | str] = (),
         max_dets: int | None = None,
         watch: Watch = Watch(),
+        workers: int = 0,
+        known: Any = None,
     ) -> Measured:
-        """Predict every picture and judge the answers."""
+        """Predict every picture and judge the answers.
+
+        workers: processes that decode the pictures. known: what `truth` gave for the same dataset
+        and class_ids; else it is asked for.
+        """
         ...
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
@@ -139,15 +151,31 @@ class Task(Protocol):
         ...
 
 
-def batches(dataset: Dataset, size: int, watch: Watch) -> Iterator[list[int]]:
-    """The indices of a dataset in groups of `size`, watched."""
-    batch: list[int] = []
-    for index in watch.progress(range(len(dataset)), len(dataset)):
-        batch.append(index)
-        if len(batch) == size:
+def batches(
+    dataset: Dataset,
+    size: int,
+    watch: Watch,
+    workers: int = 0,
+    part: Callable[[Sample], Any] = whole_sample,
+) -> Iterator[list[Any]]:
+    """The samples of a dataset, or a part of each, in groups of `size`, watched.
+
+    workers: processes that decode. part: worker processes hand over nothing else of a sample.
+    """
+    count = len(dataset)
+    with closing(samples_in_order(dataset, size, workers, part)) as samples:
+        batch: list[Any] = []
+        for _, sample in zip(watch.progress(range(count), count), samples, strict=True):
+            batch.append(sample)
+            if len(batch) == size:
+                watch.check()
+                yield batch
+                batch = []
+        if batch:
             watch.check()
             yield batch
-            batch = []
-    if batch:
-        watch.check()
-        yield batch
+
+
+def image_of(sample: Sample) -> Tensor:
+    """The pixels alone, (3, H, W)."""
+    return sample.image

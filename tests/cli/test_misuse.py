@@ -7,6 +7,7 @@ from tests.cli.tools import TINY, tapetum
 USAGE = 2
 WRONG = {
     "unknown model": ("train", "yolo99", "scenes"),
+    "fewer workers than none": ("evaluate", "run", "--workers", -1),
     "no data": ("train", "retinanet"),
     "no such data": ("train", "retinanet", "nowhere"),
     "resume with a model": ("train", "retinanet", "scenes", "--resume", "x"),

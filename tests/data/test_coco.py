@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tapetum.base.errors import AnnotationError, TapetumError
 from tapetum.base.limits import Limits
 from tapetum.data import coco
-from tapetum.data.coco import category_ids, coco_dict, picture_ids, results_list
+from tapetum.data.coco import category_ids, coco_dict, picture_ids
 from tapetum.data.formats import convert, read_annotations
 from tapetum.data.picture import Picture
-from tapetum.structures import Objects, Prediction
 
 
 def write(path: Path, content: Any) -> Path:
@@ -243,26 +241,6 @@ def test_pycocotools_accepts_the_truth_and_ignores_what_it_must(capsys):
     evaluation.summarize()
     assert evaluation.stats[0] == pytest.approx(1.0)  # the difficult one is not missed
     capsys.readouterr()
-
-
-def test_results_are_the_float32_corners_in_float64():
-    corners = torch.tensor([[0.1, 0.2, 100.7, 33.3]])
-    found = Prediction(
-        objects=Objects(corners, torch.tensor([1]), scores=torch.tensor([0.3], dtype=torch.float32))
-    )
-    empty = Prediction(objects=Objects.empty(scored=True))
-    (result,) = results_list([found, empty], [picture("x"), picture("y")], [5, 9])
-    x, y, right, bottom = (np.float64(np.float32(v)) for v in (0.1, 0.2, 100.7, 33.3))
-    assert result == {
-        "image_id": 1,
-        "category_id": 9,
-        "bbox": [x, y, right - x, bottom - y],
-        "score": float(np.float32(0.3)),
-    }
-    json.dumps(result)
-    assert corners[0, 2] == np.float32(100.7)  # the prediction itself is as it was
-    with pytest.raises(ValueError, match="expected 1 predictions, got 2"):
-        results_list([found, empty], [picture()])
 
 
 def test_convert_refuses_to_overwrite(coco_folder, tmp_path):

@@ -1,9 +1,8 @@
-"""COCO's keypoints read, written back and given as results; masks as results."""
+"""COCO's keypoints read, written back and given as results."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,16 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError
 from tapetum.data.check import check_dataset
-from tapetum.data.coco import coco_dict, results_list
+from tapetum.data.coco import coco_dict
 from tapetum.data.files import FileDataset, open_dataset
 from tapetum.data.formats import convert, read_annotations
 from tapetum.data.orientation import turn_points
-from tapetum.data.picture import bare_picture
-from tapetum.ops.masks import rle_decode
-from tapetum.structures import Objects, Prediction
+from tapetum.evaluation import detections_from_predictions
+from tapetum.evaluation.found import found_in
+from tapetum.evaluation.results import results_from_detections
+from tapetum.structures import Prediction
+from tapetum.tasks import TASKS
+from tapetum.tasks.detection import Detection
 
 NAMES = ["nose", "left_eye", "right_eye"]
 POINTS = [10, 20, 2, 3.5, 4.25, 1, 0, 0, 0]
@@ -187,63 +189,6 @@ def test_a_folder_with_files_of_keypoints_alone(coco_folder):
 # --- results ------------------------------------------------------------------------------------
 
 
-def found_things() -> Prediction:
-    masks = torch.zeros(2, 40, 60, dtype=torch.bool)
-    masks[0, 3:9, 2:5] = True
-    masks[1, :, 7] = True
-    return Prediction(
-        objects=Objects(
-            boxes=torch.tensor([[2.0, 3, 5, 9], [7, 0, 8, 40]]),
-            labels=torch.tensor([1, 0]),
-            scores=torch.tensor([0.75, 0.5]),
-            masks=masks,
-            keypoints=torch.tensor([[[1.1, 2, 0.25]], [[3, 4, -0.5]]]),
-        )
-    )
-
-
-def test_masks_as_results():
-    records = [bare_picture("a", None, 7, (40, 60))]
-    results = results_list([found_things()], records, [5, 9], kind="segm")
-    assert [sorted(r) for r in results] == [
-        ["category_id", "image_id", "score", "segmentation"]
-    ] * 2
-    assert [(r["image_id"], r["category_id"], r["score"]) for r in results] == [
-        (7, 9, 0.75),
-        (7, 5, 0.5),
-    ]
-    codes = json.loads(json.dumps([r["segmentation"] for r in results]))
-    for code, mask in zip(codes, found_things().objects.masks.numpy(), strict=True):
-        assert isinstance(code["counts"], str)
-        np.testing.assert_array_equal(rle_decode(code), mask)
-    maskutils = pytest.importorskip("pycocotools.mask")
-    assert [int(maskutils.area(code)) for code in codes] == [18, 40]
-
-
-def test_keypoints_as_results():
-    records = [bare_picture("a", None, 7, (40, 60))]
-    results = results_list([found_things()], records, [5, 9], kind="keypoints")
-    assert results[0] == {
-        "image_id": 7,
-        "category_id": 9,
-        "keypoints": [float(np.float32(1.1)), 2.0, 0.25],
-        "score": 0.75,
-    }
-
-
-def test_results_of_another_kind_than_was_predicted():
-    bare = Prediction(objects=found_things().objects.with_(masks=None, keypoints=None))
-    records = [bare_picture("a", None, 7, (40, 60))]
-    for kind, words in (("segm", "masks"), ("keypoints", "keypoints")):
-        with pytest.raises(ValueError, match=f"expected predictions with {words}"):
-            results_list([bare], records, kind=kind)
-    with pytest.raises(ValueError, match="kind: expected one of"):
-        results_list([bare], records, kind="boxes")
-    assert (
-        results_list([Prediction(objects=Objects.empty(scored=True))], records, kind="segm") == []
-    )
-
-
 def test_the_reference_takes_truth_and_results_with_keypoints(shared_data, capsys):
     """A prediction that is the truth scores 1 with pycocotools."""
     pycocotools = pytest.importorskip("pycocotools.coco")
@@ -266,20 +211,16 @@ def test_the_reference_takes_truth_and_results_with_keypoints(shared_data, capsy
     for index in range(len(dataset)):
         objects = dataset[index].target.objects
         predictions.append(Prediction(objects=objects.with_(scores=torch.ones(len(objects)))))
-    results = results_list(predictions, pictures, dataset.class_ids, kind="keypoints")
+    task = TASKS["keypoints"]
+    assert isinstance(task, Detection)
+    known = task.truth(dataset, dataset.class_ids)
+    found = [found_in(prediction, "keypoints") for prediction in predictions]
+    places = [picture.id for picture in known.pictures], known.category_ids
+    detections = detections_from_predictions(found, *places, known.truth, "keypoints")
+    results = results_from_detections(detections, known.truth)
     evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
     assert evaluation.stats[5] == pytest.approx(1.0)  # recall
     capsys.readouterr()
-
-
-def test_results_leave_the_prediction_as_it_was():
-    """Also in float64, where NumPy and PyTorch could share the numbers."""
-    found = found_things()
-    found = replace(found, objects=found.objects.with_(boxes=found.objects.boxes.double()))
-    records = [bare_picture("a", None, 7, (40, 60))]
-    first, second = (results_list([found], records, [5, 9]) for _ in range(2))
-    assert first == second
-    assert first[0]["bbox"] == [2, 3, 3, 6]

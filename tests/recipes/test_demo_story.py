@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from tapetum import api
-from tapetum.data.coco import coco_dict
 from tapetum.data.picture import Picture
 from tapetum.data.scenes import Scenes
+from tapetum.evaluation import detections_from_coco, truth_from_records
 from tapetum.models.checkpoint import WEIGHTS, read_tensors
 from tapetum.recipes.demo_story import FILE, SCENES, Few, Story, misses
 from tapetum.reporting.progress import kept_progress
 from tapetum.tasks import TASKS
-from tapetum.tasks.detection import Detection, DetectionMeasured
+from tapetum.tasks.detection import Detection, DetectionMeasured, DetectionTruth
 
 STEPS = 8
 TINY = {
@@ -120,7 +120,9 @@ def judged(truth: list[tuple], answers: list[tuple]) -> DetectionMeasured:
     ]
     task = TASKS["detection"]
     assert isinstance(task, Detection)
-    return task.judge([picture], coco_dict([picture], CLASSES), found, [])
+    known = truth_from_records([picture], CLASSES, (1, 2))
+    detections = detections_from_coco(found, known)
+    return task.judge(DetectionTruth((picture,), (1, 2), known), detections)
 
 
 def test_what_is_found_is_not_missed() -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from tapetum.data.picture import Picture
+from tapetum.evaluation import detections_from_coco
 from tapetum.reporting import Panel, Table
 from tapetum.reporting.detection import detection_report
 from tapetum.reporting.detection_tables import commonest_confusions, confusion, doubtful_labels
@@ -21,6 +22,7 @@ from tapetum.reporting.page import make_page
 from tapetum.reporting.run import Run
 from tapetum.structures import Prediction, Sample, Target
 from tapetum.tasks import TASKS
+from tapetum.tasks.detection import Detection
 from tapetum.training.run import RunRecord
 from tapetum.training.settings import Settings
 
@@ -79,14 +81,11 @@ def record(number: int, boxes: list[tuple], labels: list[int], posed: bool) -> P
 
 def measured(found: list[tuple], task: str = "detection") -> Any:
     """(picture, class, box x y w h, score), as COCO's results."""
-    from tapetum.data.coco import coco_dict
-
-    zoo = Zoo(posed=task == "keypoints")
+    zoo, own = Zoo(posed=task == "keypoints"), TASKS[task]
+    assert isinstance(own, Detection)
+    known = own.truth(zoo, (1, 2))
     results = [result(*entry, posed=task == "keypoints") for entry in found]
-    names: dict[str, Any] = {"keypoint_names": zoo.keypoint_names, "skeleton": zoo.skeleton}
-    content = coco_dict(zoo.records, CLASSES, (1, 2), **names)
-    own = TASKS[task]
-    return own.judge(zoo.records, content, results, [])
+    return own.judge(known, detections_from_coco(results, known.truth, own.kind))
 
 
 def result(picture: int, label: int, box: tuple, score: float, *, posed: bool) -> dict[str, Any]:

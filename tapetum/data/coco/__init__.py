@@ -27,7 +27,6 @@ from tapetum.data.coco.entries import read_entries
 from tapetum.data.coco.file import CocoFile, Identifier
 from tapetum.data.coco.keypoints import NO_KEYPOINTS, Scheme
 from tapetum.data.coco.places import KINDS, Places
-from tapetum.data.coco.results import results_list
 from tapetum.data.coco.write import category_ids, coco_dict, picture_ids, write
 from tapetum.data.finder import Finder
 from tapetum.data.findings import Log
@@ -42,7 +41,6 @@ __all__ = [
     "read",
     "read_keypoints",
     "recognise",
-    "results_list",
     "write",
 ]
 
