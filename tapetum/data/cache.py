@@ -42,7 +42,7 @@ from tapetum.structures import Sample
 
 CACHES = ("off", "ram", "disk")
 
-_VERSION = 1
+_VERSION = 2
 """To be raised when the same picture would become other bytes."""
 
 _ASKED = 64

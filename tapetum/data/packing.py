@@ -66,13 +66,13 @@ def unpack(data: bytearray) -> Sample:
     ids = None if told["ids"] is None else tuple(told["ids"])
     things = {name: found[name] for name in _OBJECTS if name in found}
     objects = Objects(**things, ids=ids) if told["things"] else None
-    target = Target(labels=found.get("picture"), objects=objects, semantic=found.get("semantic"))
+    target = Target(labels=found.get("whole"), objects=objects, semantic=found.get("semantic"))
     return Sample(found["image"], target, told["name"])
 
 
 def _tensors(sample: Sample) -> dict[str, Tensor]:
     target = sample.target
-    known = {"image": sample.image, "picture": target.labels, "semantic": target.semantic}
+    known = {"image": sample.image, "whole": target.labels, "semantic": target.semantic}
     if target.objects is not None:
         known |= {name: getattr(target.objects, name) for name in _OBJECTS}
     return {name: value for name, value in known.items() if value is not None}

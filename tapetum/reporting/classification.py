@@ -65,7 +65,8 @@ def verdicts(measured: ClassificationMeasured) -> list[str]:
     if mixed.any():
         true, said = np.unravel_index(int(mixed.argmax()), mixed.shape)
         sentences.append(
-            f"The commonest mistake: {measured.classes[true]} taken for {measured.classes[said]}, "
+            f"The commonest mistake: {measured.classes[true]} taken for "
+            f"{measured.classes[said]}, "
             f"{mixed[true, said]} times of {result.confusion[true].sum()}."
         )
     confidence = float(measured.scores.max(axis=1).mean())
