@@ -72,7 +72,7 @@ def advice(view: Inspected, name: str) -> str:
         return f"{true} is taken for {said} most: are the two labelled alike?"
     return {
         "place": f"{DRAWN[view.measured.kind]} of {worst} are loose most: how were they drawn?",
-        "both": f"{worst} is said near other things, loosely: parts of things, or crowds of them?",
+        "both": f"{worst} is said near others, loosely: parts of things, or crowds of them?",
         "duplicate": f"{worst} is found twice most: a lower --nms-iou in predict",
         "background": f"{worst} is seen where nothing is labelled: is a label missing?",
         "missed": f"{worst} is overlooked most: small, hidden, or rare in training?",

@@ -208,9 +208,7 @@ def _loose(run: Run, measured: DetectionMeasured) -> list[Suggestion]:
     stats = measured.stats
     if stats["AP50"] - stats["AP75"] <= LOOSE:
         return []
-    text = (
-        f"AP75 is {stats['AP75']:.2f} where AP50 is {stats['AP50']:.2f}: things are found, loosely."
-    )
+    text = f"AP75 is {stats['AP75']:.2f} where AP50 is {stats['AP50']:.2f}: found, but loosely."
     return [Suggestion(f"{text} Train longer.", longer(run))]
 
 
