@@ -2,7 +2,7 @@
 
     python benchmarks/cache.py               # about a minute; makes 24 JPEGs of 12 megapixels
 
-The pictures are soft blobs under fine grain, of 4000 x 3000 pixels at quality 90, with a few boxes.
+The images are soft blobs under fine grain, of 4000 x 3000 pixels at quality 90, with a few boxes.
 An epoch reads every one of them once, without or with the augmentation of a detector at a shorter
 side of 640; the cache keeps 800, which its largest zoom of 1.25 needs.
 """
@@ -22,9 +22,9 @@ import torch
 from PIL import Image
 
 from tapetum.base.runtime import generator
-from tapetum.data.cache import cached
+from tapetum.data.cache.cached import cached
 from tapetum.data.dataset import Dataset
-from tapetum.data.files import open_dataset
+from tapetum.data.reading.files import open_dataset
 from tapetum.data.transforms import standard_transforms
 
 SIDE, ZOOM = 640, 1.25
@@ -78,7 +78,7 @@ def make_photos(root: Path, count: int) -> Path:
             }
             for n, box in enumerate(boxes)
         ],
-        "categories": [{"id": 1, "name": "thing"}],
+        "categories": [{"id": 1, "name": "object"}],
     }
     (root / "annotations" / "instances_train.json").write_text(json.dumps(content))
     return root

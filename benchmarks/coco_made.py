@@ -2,7 +2,7 @@
 
 Boxes have log-normal sides, classes fall off as 1/rank, one truth in eighty is a crowd region,
 and an object's area is less than its box. A detection is a shaken copy of a truth (sometimes of
-the wrong class), or background with a low score, mostly of a class that the picture shows.
+the wrong class), or background with a low score, mostly of a class that the image shows.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ WIDTH, HEIGHT = 640, 480
 
 
 def made_coco(
-    pictures: int, per_picture: int, classes: int, seed: int = 0
+    images: int, per_image: int, classes: int, seed: int = 0
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A ground truth dictionary and a results list with `per_picture` detections a picture."""
+    """A ground truth dictionary and a results list with `per_image` detections an image."""
     random = np.random.default_rng(seed)
     common = 1.0 / np.arange(1, classes + 1)
     common /= common.sum()
-    owner = np.repeat(np.arange(pictures), random.poisson(7, pictures))  # (N,) picture of a truth
+    owner = np.repeat(np.arange(images), random.poisson(7, images))  # (N,) image of a truth
     boxes = random_boxes(random, len(owner))
     category = random.choice(classes, len(owner), p=common)
     crowd = random.random(len(owner)) < 1 / 80
     return (
         {
-            "images": [{"id": i + 1, "width": WIDTH, "height": HEIGHT} for i in range(pictures)],
+            "images": [{"id": i + 1, "width": WIDTH, "height": HEIGHT} for i in range(images)],
             "categories": [{"id": k + 1, "name": f"class {k + 1}"} for k in range(classes)],
             "annotations": _annotations(owner, category, boxes, crowd),
         },
-        _results(random, pictures, per_picture, owner, category, boxes, common),
+        _results(random, images, per_image, owner, category, boxes, common),
     )
 
 
 def random_boxes(random: np.random.Generator, count: int) -> np.ndarray:
-    """(count, 4) left, top, width, height inside the picture."""
+    """(count, 4) left, top, width, height inside the image."""
     frame = np.array([WIDTH, HEIGHT])
     sides = np.clip(np.exp(random.normal(4, 0.9, (count, 2))), 4, 0.9 * frame)
     return np.concatenate([random.random((count, 2)) * (frame - sides), sides], axis=1)
@@ -61,14 +61,14 @@ def _annotations(
 
 def _results(
     random: np.random.Generator,
-    pictures: int,
-    per_picture: int,
+    images: int,
+    per_image: int,
     owner: np.ndarray,
     category: np.ndarray,
     boxes: np.ndarray,
     common: np.ndarray,
 ) -> list[dict[str, Any]]:
-    """`per_picture` detections of every picture, the copies first, in order of pictures."""
+    """`per_image` detections of every image, the copies first, in order of images."""
     copied = np.repeat(np.arange(len(owner)), random.integers(0, 5, len(owner)))  # (C,)
     copy_score = random.beta(2, 2, len(copied))
     copy_class = np.where(
@@ -76,11 +76,11 @@ def _results(
         category[copied],
         random.choice(len(common), len(copied), p=common),
     )
-    extra = np.repeat(np.arange(pictures), per_picture)  # background for every place, cut below
+    extra = np.repeat(np.arange(images), per_image)  # background for every place, cut below
     image = np.concatenate([owner[copied], extra])
     place = np.argsort(image, kind="stable")
-    start = np.searchsorted(image[place], np.arange(pictures))
-    keep = place[np.arange(len(place)) - start[image[place]] < per_picture]
+    start = np.searchsorted(image[place], np.arange(images))
+    keep = place[np.arange(len(place)) - start[image[place]] < per_image]
     xywh = np.concatenate(
         [_shaken(random, boxes[copied], copy_score), random_boxes(random, len(extra))]
     )
@@ -113,7 +113,7 @@ def _background_classes(
     category: np.ndarray,
     common: np.ndarray,
 ) -> np.ndarray:
-    """Six in ten take the class of a truth of their picture, the others any class."""
+    """Six in ten take the class of a truth of their image, the others any class."""
     first = np.searchsorted(owner, image)
     count = np.searchsorted(owner, image, side="right") - first
     one = first + (random.random(len(image)) * count).astype(np.int64)

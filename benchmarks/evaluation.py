@@ -2,10 +2,10 @@
 
     python benchmarks/evaluation.py                      # about two minutes
     python benchmarks/evaluation.py --skip-pycocotools   # the quick comparison
-    python benchmarks/evaluation.py --kind segm --pictures 500
-    python benchmarks/evaluation.py --kind keypoints --pictures 500 --detections 20 --classes 1
+    python benchmarks/evaluation.py --kind segm --images 500
+    python benchmarks/evaluation.py --kind keypoints --images 500 --detections 20 --classes 1
 
-The made set has 5,000 pictures, 100 detections on each and 80 classes unless told otherwise. Masks
+The made set has 5,000 images, 100 detections on each and 80 classes unless told otherwise. Masks
 are polygons in the truth and compressed run lengths in the results.
 Every tool runs in a process of its own on the same files. "evaluate" is everything between two
 loaded inputs and the headline numbers; on a busy machine its CPU seconds are those to compare. The
@@ -35,14 +35,14 @@ def main() -> None:
         print(json.dumps(_measure(options.tool, options.kind, Path(options.folder))))
         return
     if options.make:
-        size = (options.pictures, options.detections, options.classes)
+        size = (options.images, options.detections, options.classes)
         _make(Path(options.folder), options.kind, *size)
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or scratch
         if not (Path(folder) / "results.json").exists():
-            size = (options.pictures, options.detections, options.classes)
-            flags = ("--pictures", "--detections", "--classes")
+            size = (options.images, options.detections, options.classes)
+            flags = ("--images", "--detections", "--classes")
             sizes = [str(part) for pair in zip(flags, size, strict=True) for part in pair]
             _child("--make", "--kind", options.kind, "--folder", folder, *sizes)
         tools = [t for t in TOOLS if t != "pycocotools" or not options.skip_pycocotools]
@@ -54,8 +54,8 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kind", choices=("bbox", "segm", "keypoints"), default="bbox")
-    parser.add_argument("--pictures", type=int, default=5000)
-    parser.add_argument("--detections", type=int, default=100, help="per picture")
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--detections", type=int, default=100, help="per image")
     parser.add_argument("--classes", type=int, default=80)
     parser.add_argument("--repeat", type=int, default=1, help="runs of each tool; the best counts")
     parser.add_argument("--skip-pycocotools", action="store_true", help="it takes half a minute")
@@ -65,19 +65,19 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _make(folder: Path, kind: str, pictures: int, detections: int, classes: int) -> None:
+def _make(folder: Path, kind: str, images: int, detections: int, classes: int) -> None:
     from coco_made import made_coco
     from coco_shapes import with_keypoints, with_masks
 
     folder.mkdir(parents=True, exist_ok=True)
-    gt, results = made_coco(pictures, detections, classes)
+    gt, results = made_coco(images, detections, classes)
     if kind == "segm":
         gt, results = with_masks(gt, results)
     if kind == "keypoints":
         gt, results = with_keypoints(gt, results)
     (folder / "truth.json").write_text(json.dumps(gt))
     (folder / "results.json").write_text(json.dumps(results))
-    print(f"{pictures} pictures, {len(gt['annotations'])} truths, {len(results)} detections")
+    print(f"{images} images, {len(gt['annotations'])} truths, {len(results)} detections")
 
 
 def _repeat(tool: str, kind: str, folder: str, times: int) -> dict[str, Any]:
@@ -115,15 +115,17 @@ def _measure(tool: str, kind: str, folder: Path) -> dict[str, Any]:
 
 def _ours(kind: str) -> tuple[Callable[[Path], tuple], Callable[..., list[float]]]:
     from tapetum.base.files import read_json
-    from tapetum.evaluation.coco import detections_from_coco, truth_from_coco
+    from tapetum.evaluation.coco import detections_from_coco, ground_truth_from_coco
     from tapetum.evaluation.detection import evaluate_detections
 
     def load(folder: Path) -> tuple:
-        truth = truth_from_coco(read_json(folder / "truth.json"), kind)
-        return truth, detections_from_coco(read_json(folder / "results.json"), truth, kind)
+        ground_truth = ground_truth_from_coco(read_json(folder / "truth.json"), kind)
+        return ground_truth, detections_from_coco(
+            read_json(folder / "results.json"), ground_truth, kind
+        )
 
-    def evaluate(truth: Any, detections: Any) -> list[float]:
-        return list(evaluate_detections(truth, detections, kind=kind).stats.values())
+    def evaluate(ground_truth: Any, detections: Any) -> list[float]:
+        return list(evaluate_detections(ground_truth, detections, kind=kind).stats.values())
 
     return load, evaluate
 
@@ -137,11 +139,11 @@ def _peer(tool: str, kind: str) -> tuple[Callable[[Path], tuple], Callable[..., 
         from faster_coco_eval import COCOeval_faster as Evaluation
 
     def load(folder: Path) -> tuple:
-        truth = COCO(str(folder / "truth.json"))
-        return truth, truth.loadRes(str(folder / "results.json"))
+        ground_truth = COCO(str(folder / "truth.json"))
+        return ground_truth, ground_truth.loadRes(str(folder / "results.json"))
 
-    def evaluate(truth: Any, detections: Any) -> list[float]:
-        evaluation = Evaluation(truth, detections, iouType=kind)
+    def evaluate(ground_truth: Any, detections: Any) -> list[float]:
+        evaluation = Evaluation(ground_truth, detections, iouType=kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

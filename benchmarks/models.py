@@ -4,7 +4,7 @@ In an environment with these and the dependencies of tapetum, from the root of t
 
     PYTHONPATH=. python benchmarks/models.py [--rounds 5] [--only resnet50 unet] [--size 320]
 
-Both sides are the same network with the same random weights on the same random pictures, in
+Both sides are the same network with the same random weights on the same random images, in
 float32 and in bfloat16 by autocast, under the same allocator setting (`networks.py` has them).
 Equal weights matter: how many boxes are proposed, and with it the work, depends on them. Each case
 runs in a process of its own, so that its peak memory is its own; the cases of a row take turns in
@@ -59,7 +59,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--size", type=int, help="short side of a detector's pictures, else 400")
+    parser.add_argument("--size", type=int, help="short side of a detector's images, else 400")
     parser.add_argument("--only", nargs="+", choices=PAIRS)
     parser.add_argument("--cpu", action="store_true", help="time of the processor, not the clock's")
     parser.add_argument("--case", nargs=5, help=argparse.SUPPRESS)
@@ -107,10 +107,10 @@ def measure(
 
     tune_allocator()
     size = PAIRS[model].size
-    if options.size and PAIRS[model].kind == "things":
+    if options.size and PAIRS[model].kind == "objects":
         size = (options.size, options.size * 4 // 3)
-    prepare = tapetum_side if side == "tapetum" else reference_side
-    run = prepare(model, work, precision, load_file(weights), size)
+    preprocess = tapetum_side if side == "tapetum" else reference_side
+    run = preprocess(model, work, precision, load_file(weights), size)
     run()
     ms = median_ms(run, options)
     mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -22,9 +22,9 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class Pair:
     """A network of ours and the reference's.
 
-    kind: of its truth, "labels", "maps" or "things". package, name: where the reference is.
-    ours, theirs: arguments. size: (height, width) of the pictures unless told otherwise.
-    pictures: how many a training step has, and a prediction.
+    kind: of its truth, "labels", "maps" or "objects". package, name: where the reference is.
+    ours, theirs: arguments. size: (height, width) of the images unless told otherwise.
+    images: how many a training step has, and a prediction.
     adjust: factors for random weights of the reference.
     """
 
@@ -32,22 +32,22 @@ class Pair:
     package: str
     name: str
     size: tuple[int, int]
-    pictures: dict[str, int]
+    images: dict[str, int]
     ours: dict[str, Any] = field(default_factory=dict)
     theirs: dict[str, Any] = field(default_factory=dict)
     adjust: dict[str, float] = field(default_factory=dict)
 
 
 def _classifier(name: str) -> Pair:
-    size, pictures = (224, 224), {"train": 8, "predict": 8}
-    return Pair("labels", "torchvision", name, size, pictures, theirs={"weights": None})
+    size, images = (224, 224), {"train": 8, "predict": 8}
+    return Pair("labels", "torchvision", name, size, images, theirs={"weights": None})
 
 
 def _detector(name: str, **adjust: float) -> Pair:
     plain = {"weights": None, "weights_backbone": None}
     names = {name.replace("__", "."): factor for name, factor in adjust.items()}
-    size, pictures = (400, 533), {"train": 2, "predict": 1}
-    return Pair("things", "torchvision", name, size, pictures, theirs=plain, adjust=names)
+    size, images = (400, 533), {"train": 2, "predict": 1}
+    return Pair("objects", "torchvision", name, size, images, theirs=plain, adjust=names)
 
 
 # Boxes that stay apart, and classes that are neither believed nor refused everywhere, make 100
@@ -79,7 +79,7 @@ PAIRS = {
 
 
 def reference(model: str, size: tuple[int, int] | None = None) -> torch.nn.Module:
-    """The reference's network; detectors bring pictures to `size`."""
+    """The reference's network; detectors bring images to `size`."""
     pair = PAIRS[model]
     if pair.package == "segmentation_models_pytorch":
         import segmentation_models_pytorch
@@ -113,18 +113,18 @@ def tapetum_side(
     from tapetum.training.loop import train_step
 
     pair = PAIRS[model]
-    sizes = {"min_size": size[0], "max_size": 2 * size[0]} if pair.kind == "things" else {}
+    sizes = {"min_size": size[0], "max_size": 2 * size[0]} if pair.kind == "objects" else {}
     network = MODELS[model](**pair.ours, **sizes)
     renames = sys.modules[type(network).__module__].REFERENCE[pair.package]
     own = {name: weights[str(renames.theirs(name))] for name in network.state_dict()}
     network.load_state_dict(own)
     network = network.to(memory_format=torch.channels_last)
     runtime = Runtime(torch.device("cpu"), precision)
-    pictures, truth = made(model, pair.pictures[work], size)
+    images, ground_truth = made(model, pair.images[work], size)
     if work == "predict":
-        return lambda: predict(network, pictures, batch_size=len(pictures), runtime=runtime)
-    targets = _targets(pair.kind, truth, shift=int(model != "retinanet"))
-    samples = [Sample(p, t) for p, t in zip(pictures, targets, strict=True)]
+        return lambda: predict(network, images, batch_size=len(images), runtime=runtime)
+    targets = _targets(pair.kind, ground_truth, shift=int(model != "retinanet"))
+    samples = [Sample(p, t) for p, t in zip(images, targets, strict=True)]
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-5)
     return lambda: train_step(network, samples, optimizer, runtime, generator(0))
 
@@ -140,14 +140,14 @@ def reference_side(
     if model == "keypoint_rcnn":  # its loss refuses the memory order that everything else likes
         heatmaps = network.roi_heads.keypoint_predictor
         heatmaps.register_forward_hook(lambda module, inputs, output: output.contiguous())
-    pictures, truth = made(model, pair.pictures[work], size)
+    images, ground_truth = made(model, pair.images[work], size)
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
     network.train(work == "train")
     if work == "predict":
 
         def predict() -> None:
             with torch.inference_mode(), autocast:
-                _read(pair.kind, network(_inputs(pair.kind, pictures)), size)
+                _read(pair.kind, network(_inputs(pair.kind, images)), size)
 
         return predict
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-5)
@@ -155,9 +155,9 @@ def reference_side(
     def step() -> None:
         optimizer.zero_grad()
         with autocast:
-            given = (truth,) if pair.kind == "things" else ()
-            raw = network(_inputs(pair.kind, pictures), *given)
-        _loss(pair.kind, raw, truth, size).backward()
+            given = (ground_truth,) if pair.kind == "objects" else ()
+            raw = network(_inputs(pair.kind, images), *given)
+        _loss(pair.kind, raw, ground_truth, size).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1e9)
         optimizer.step()
 
@@ -165,50 +165,50 @@ def reference_side(
 
 
 def made(model: str, count: int, size: tuple[int, int]) -> tuple[list[Tensor], list[Any]]:
-    """Random pictures of `size` and what is true of them, in the reference's terms."""
+    """Random images of `size` and what is true of them, in the reference's terms."""
     torch.manual_seed(0)
     kind = PAIRS[model].kind
-    pictures = [torch.rand(3, *size) for _ in range(count)]
+    images = [torch.rand(3, *size) for _ in range(count)]
     if kind == "labels":
-        return pictures, [torch.randint(0, CLASSES[kind], ()) for _ in pictures]
+        return images, [torch.randint(0, CLASSES[kind], ()) for _ in images]
     if kind == "maps":
-        return pictures, [torch.randint(0, CLASSES[kind], size) for _ in pictures]
-    return pictures, [_things(model, *size) for _ in pictures]
+        return images, [torch.randint(0, CLASSES[kind], size) for _ in images]
+    return images, [_objects(model, *size) for _ in images]
 
 
-def _things(model: str, height: int, width: int) -> dict[str, Tensor]:
-    """Five random things."""
+def _objects(model: str, height: int, width: int) -> dict[str, Tensor]:
+    """Five random objects."""
     corner = torch.rand(5, 2) * torch.tensor([width * 0.6, height * 0.6])
     boxes = torch.cat([corner, corner + 20 + 0.35 * height * torch.rand(5, 2)], 1)
-    things = {"boxes": boxes, "labels": torch.randint(1, 90, (5,))}
+    objects = {"boxes": boxes, "labels": torch.randint(1, 90, (5,))}
     if model == "mask_rcnn":
         y, x = torch.arange(height)[:, None], torch.arange(width)
         inside = [(x > x1) & (x < x2) & (y > y1) & (y < y2) for x1, y1, x2, y2 in boxes.tolist()]
-        things["masks"] = torch.stack(inside)
+        objects["masks"] = torch.stack(inside)
     if model == "keypoint_rcnn":
-        things["labels"] = torch.ones(5, dtype=torch.int64)
+        objects["labels"] = torch.ones(5, dtype=torch.int64)
         places = corner[:, None] + torch.rand(5, 17, 2) * (boxes[:, 2:] - corner)[:, None]
-        things["keypoints"] = torch.cat([places, torch.full((5, 17, 1), 2.0)], 2)
-    return things
+        objects["keypoints"] = torch.cat([places, torch.full((5, 17, 1), 2.0)], 2)
+    return objects
 
 
-def _targets(kind: str, truth: list[Any], shift: int) -> list[Any]:
+def _targets(kind: str, ground_truth: list[Any], shift: int) -> list[Any]:
     """The truth in our terms; shift: which of the reference's classes is our first."""
     from tapetum.structures import Objects, Target
 
     if kind == "labels":
-        return [Target(labels=label[None]) for label in truth]
+        return [Target(labels=label[None]) for label in ground_truth]
     if kind == "maps":
-        return [Target(semantic=semantic.to(torch.uint8)) for semantic in truth]
-    return [Target(objects=Objects(**{**t, "labels": t["labels"] - shift})) for t in truth]
+        return [Target(semantic=semantic.to(torch.uint8)) for semantic in ground_truth]
+    return [Target(objects=Objects(**{**t, "labels": t["labels"] - shift})) for t in ground_truth]
 
 
-def _inputs(kind: str, pictures: list[Tensor]) -> Any:
+def _inputs(kind: str, images: list[Tensor]) -> Any:
     """What the reference's network takes: detectors normalise and pad by themselves."""
-    if kind == "things":
-        return pictures
+    if kind == "objects":
+        return images
     mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
-    pixels = (torch.stack(pictures) - mean) / std
+    pixels = (torch.stack(images) - mean) / std
     if kind == "maps":
         pixels = F.pad(pixels, (0, -pixels.shape[3] % 32, 0, -pixels.shape[2] % 32))
     return pixels.contiguous(memory_format=torch.channels_last)
@@ -216,14 +216,14 @@ def _inputs(kind: str, pictures: list[Tensor]) -> Any:
 
 def _read(kind: str, raw: Any, size: tuple[int, int]) -> Any:
     """What a user would make of the reference's raw answers."""
-    if kind == "things":
+    if kind == "objects":
         return raw
     return raw.softmax(1) if kind == "labels" else raw[..., : size[0], : size[1]].argmax(1)
 
 
-def _loss(kind: str, raw: Any, truth: list[Any], size: tuple[int, int]) -> Tensor:
-    if kind == "things":
+def _loss(kind: str, raw: Any, ground_truth: list[Any], size: tuple[int, int]) -> Tensor:
+    if kind == "objects":
         return torch.stack(list(raw.values())).sum()
     if kind == "labels":
-        return F.cross_entropy(raw.float(), torch.stack(truth))
-    return F.cross_entropy(raw[..., : size[0], : size[1]].float(), torch.stack(truth))
+        return F.cross_entropy(raw.float(), torch.stack(ground_truth))
+    return F.cross_entropy(raw[..., : size[0], : size[1]].float(), torch.stack(ground_truth))

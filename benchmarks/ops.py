@@ -181,12 +181,12 @@ def crowded(count: int) -> Tensor:
 
 
 def proposals(count: int) -> Tensor:
-    """As a region proposal network gives them: two thirds around a dozen things of different size,
+    """As a region proposal network gives them: two thirds around a dozen objects of different size,
     the rest anywhere."""
     generator = torch.Generator().manual_seed(8)
-    thing = torch.randint(0, 12, (count, 1), generator=generator).expand(-1, 2)
-    size = torch.exp(_numbers(12, 9)[:, :2] * 2.5 + 3).gather(0, thing)
-    center = (_numbers(12, 10)[:, :2] * torch.tensor([1000.0, 600])).gather(0, thing)
+    obj = torch.randint(0, 12, (count, 1), generator=generator).expand(-1, 2)
+    size = torch.exp(_numbers(12, 9)[:, :2] * 2.5 + 3).gather(0, obj)
+    center = (_numbers(12, 10)[:, :2] * torch.tensor([1000.0, 600])).gather(0, obj)
     center = center + torch.randn(count, 2, generator=generator) * size * 0.15
     half = size * torch.exp(torch.randn(count, 2, generator=generator) * 0.25) / 2
     made = torch.cat((center - half, center + half), dim=1)

@@ -2,9 +2,9 @@
 
     python benchmarks/pace.py [MODEL ...]
 
-Prints the rows of tapetum/models/pace.py. Training: milliseconds a picture, in the precision and
+Prints the rows of tapetum/models/latency.py. Training: milliseconds an image, in the precision and
 the batch of the defaults, on built-in scenes, reading and varying included. Answering: milliseconds
-for one picture in fp32. The machine should have nothing else to do.
+for one image in fp32. The machine should have nothing else to do.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ import tempfile
 import time
 from pathlib import Path
 
-from tapetum.api.jobs import make_job
 from tapetum.api.training import plan
-from tapetum.api.wishes import Wishes
 from tapetum.base.runtime import choose_runtime, tune_allocator
 from tapetum.models import MODELS
 from tapetum.models.predict import predict
-from tapetum.structures import Learns
-from tapetum.training.pace import seconds_per_step
+from tapetum.runs.train_options import TrainOptions
+from tapetum.structures import Trainable
+from tapetum.training.job import make_job
+from tapetum.training.step_time import seconds_per_step
 
-PICTURES = 12
+IMAGES = 12
 
 
 def measure(model: str, folder: Path) -> tuple[int, float | None, float]:
-    """Pixels, milliseconds to learn a picture, milliseconds to answer one."""
+    """Pixels, milliseconds to learn an image, milliseconds to answer one."""
     runtime = choose_runtime("auto", "auto", training=True)
-    record, pictures = plan(Wishes(model, "scenes", weights="none"), runtime)
-    job = make_job(record, pictures, folder, runtime)
+    record, inputs = plan(TrainOptions(model, "scenes", weights="none"), runtime)
+    job = make_job(record, inputs, folder, runtime)
     learns = None
-    if isinstance(job.model, Learns):
+    if isinstance(job.model, Trainable):
         learns = 1000 * seconds_per_step(job) / record.settings.batch_size
     else:
-        job.model.fit((pictures.training[i] for i in range(200)), None)
-    images = [pictures.training[index].image for index in range(PICTURES)]
+        job.model.fit((inputs.training[i] for i in range(200)), None)
+    images = [inputs.training[index].image for index in range(IMAGES)]
     job.model.eval()
     seconds = []
     for image in images:

@@ -3,13 +3,13 @@
     python -m tapetum train linear DATA --epochs 3 --out RUN
     python benchmarks/templates.py RUN [PICTURE.png]
 
-On the training pictures of RUN, for each class: how its template correlates with the mean picture
-of the class minus the mean of all pictures, over all pixels and colours; and the template's total
-variation, the mean absolute difference between neighbouring pixels of the picture that
+On the training images of RUN, for each class: how its template correlates with the mean image
+of the class minus the mean of all images, over all pixels and colours; and the template's total
+variation, the mean absolute difference between neighbouring pixels of the image that
 `templates()` gives, down and across. Noise has a large one: it changes from pixel to pixel. Last,
-the accuracy on these pictures, as they are. PICTURE.png shows each template above its class mean.
+the accuracy on these images, as they are. PICTURE.png shows each template above its class mean.
 
-Measured on CIFAR-10 with the command above (45,000 training pictures, seed 0, n = 1):
+Measured on CIFAR-10 with the command above (45,000 training images, seed 0, n = 1):
 
 | | least correlation | mean correlation | total variation | training accuracy |
 |---|---|---|---|---|
@@ -18,7 +18,7 @@ Measured on CIFAR-10 with the command above (45,000 training pictures, seed 0, n
 | the same, l2 0.04, the default | 0.518 | 0.622 | 0.0591 | 0.3815 |
 | the same, l2 0.05 | 0.529 | 0.630 | 0.0583 | 0.3799 |
 
-With each l2, 38.1 % of the validation pictures are named rightly (39.5 % in the first row). The
+With each l2, 38.1 % of the validation images are named rightly (39.5 % in the first row). The
 penalty trades accuracy for likeness.
 """
 
@@ -35,13 +35,13 @@ from tapetum import api
 from tapetum.api.measuring import evaluation_dataset
 from tapetum.data.dataset import Dataset
 from tapetum.models.classification.linear import LinearClassifier
-from tapetum.render import picture_grid, to_image
+from tapetum.render import image_grid, to_image
 from tapetum.tasks.task import Watch, batches
 
 BATCH = 500
 
 
-def main(run: Path, picture: Path | None = None) -> None:
+def main(run: Path, image: Path | None = None) -> None:
     """Print a line for each class, and one for all."""
     loaded = api.load(run, checkpoint="last")
     training = evaluation_dataset(run, None, "train", loaded.task.need)
@@ -54,23 +54,23 @@ def main(run: Path, picture: Path | None = None) -> None:
         print(f"{name:12s}  {like:11.3f}  {rough:15.4f}")
     print(f"least         {likeness.min():11.3f}  {roughness.min():15.4f}")
     print(f"mean          {likeness.mean():11.3f}  {roughness.mean():15.4f}")
-    print(f"accuracy on the {len(training):,} training pictures {accuracy:.4f}")
-    if picture is not None:
+    print(f"accuracy on the {len(training):,} training images {accuracy:.4f}")
+    if image is not None:
         shown = [to_image(part) for part in [*templates, *means]]
         names = [*loaded.classes, *(f"mean {name}" for name in loaded.classes)]
-        picture_grid(shown, names).save(picture)
+        image_grid(shown, names).save(image)
 
 
-def look(loaded: api.Loaded, dataset: Dataset) -> tuple[Tensor, Tensor, float]:
-    """The mean picture of each class (C, 3, S, S) in [0, 1] and that of all (3, S, S), both at the
-    size that the model sees; and how many of the pictures it names rightly, as a share."""
+def look(loaded: api.Predictor, dataset: Dataset) -> tuple[Tensor, Tensor, float]:
+    """The mean image of each class (C, 3, S, S) in [0, 1] and that of all (3, S, S), both at the
+    size that the model sees; and how many of the images it names rightly, as a share."""
     model, classes = linear_model(loaded), len(loaded.classes)
-    size = model.preparation.size
+    size = model.preprocessing.size
     sums, counts, right = torch.zeros(classes, 3, size, size), torch.zeros(classes), 0
     for indices in batches(dataset, BATCH, Watch()):
         samples = [dataset[index] for index in indices]
         labels = torch.tensor([_only_label(sample.target.labels) for sample in samples])
-        pixels = model.prepare([s.image for s in samples]).pixels
+        pixels = model.preprocess([s.image for s in samples]).pixels
         of_class = F.one_hot(labels, classes).to(pixels)  # (B, C)
         sums += torch.einsum("bc,bhwd->chwd", of_class, pixels / 2 + 0.5)
         counts += of_class.sum(dim=0)
@@ -82,20 +82,20 @@ def look(loaded: api.Loaded, dataset: Dataset) -> tuple[Tensor, Tensor, float]:
     return means, overall, right / len(dataset)
 
 
-def linear_model(loaded: api.Loaded) -> LinearClassifier:
+def linear_model(loaded: api.Predictor) -> LinearClassifier:
     assert isinstance(loaded.model, LinearClassifier)
     return loaded.model
 
 
 def correlations(a: Tensor, b: Tensor) -> Tensor:
-    """(C,) Pearson's, between pictures (C, 3, S, S)."""
+    """(C,) Pearson's, between images (C, 3, S, S)."""
     a, b = (x.flatten(1) - x.flatten(1).mean(dim=1, keepdim=True) for x in (a, b))
     return F.cosine_similarity(a, b)
 
 
-def total_variations(pictures: Tensor) -> Tensor:
-    """(C,) of pictures (C, 3, S, S): the mean step to the next pixel below, and to the right."""
-    down, right = (pictures.diff(dim=dim).abs().mean(dim=(1, 2, 3)) for dim in (2, 3))
+def total_variations(images: Tensor) -> Tensor:
+    """(C,) of images (C, 3, S, S): the mean step to the next pixel below, and to the right."""
+    down, right = (images.diff(dim=dim).abs().mean(dim=(1, 2, 3)) for dim in (2, 3))
     return down + right
 
 

@@ -4,7 +4,7 @@
     python benchmarks/validation.py --repeat 2 --kind keypoints
     python benchmarks/validation.py --repeat 2 --kind segm --detections 4
 
-5,000 made pictures of 640 x 480 with 36,000 objects of 80 classes, 20 predictions on each picture.
+5,000 made images of 640 x 480 with 36,000 objects of 80 classes, 20 predictions on each image.
 "through JSON": records and predictions become COCO's ground truth and results, which are parsed
 again, as it was done at each validation until 2026-11. "arrays": as it is done now, where the first
 validation of a training also makes the truth of all. Both are the same numbers in every bit, or the
@@ -21,7 +21,7 @@ the records. "engine": matching and averaging, which is the same code.
     keypoints
       through JSON 3.08  3.13   2.73  2.69   0.28  0.25       490  486
       arrays       0.78  0.76   0.67  0.57   0.30  0.28       192  192
-    masks, 4 predictions on each picture
+    masks, 4 predictions on each image
       through JSON 14.4  13.8   13.2  13.5   0.45  0.51       225  223
       arrays       12.7  12.8   11.1  10.0   0.49  0.43       144  144
 
@@ -43,19 +43,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from tapetum.data.coco import coco_dict
-from tapetum.data.picture import Picture
+from tapetum.data.formats.coco import coco_dict
+from tapetum.data.records.image_record import ImageRecord
 from tapetum.evaluation import (
     detections_from_coco,
     detections_from_predictions,
     evaluate_detections,
-    truth_from_coco,
+    ground_truth_from_coco,
 )
-from tapetum.evaluation.found import found_in
+from tapetum.evaluation.from_predictions import detections_in
 from tapetum.ops.masks import rle_encode, rle_to_string
 from tapetum.structures import Objects, Prediction
 from tapetum.tasks import TASKS
-from tapetum.tasks.detection import Detection, DetectionTruth
+from tapetum.tasks.detection import Detection, DetectionGroundTruth
 
 HEIGHT, WIDTH, CLASSES, POINTS, BATCH = 480, 640, 80, 17, 8
 WAYS = ("through JSON", "arrays")
@@ -68,9 +68,7 @@ def main() -> None:
     if options.way:
         print(json.dumps(_measure(options)))
         return
-    print(
-        f"{options.pictures:,} pictures, {options.objects:,} objects, {options.kind}; {_machine()}"
-    )
+    print(f"{options.images:,} images, {options.objects:,} objects, {options.kind}; {_machine()}")
     runs = [(way, _child(way, options)) for _ in range(options.repeat) for way in WAYS]
     print(f"{'':14}{'first s':>10}{'later s':>10}{'of which engine':>18}{'peak MiB':>10}")
     for way, row in runs:
@@ -85,16 +83,16 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kind", choices=tuple(TASK), default="bbox")
-    parser.add_argument("--pictures", type=int, default=5000)
+    parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--objects", type=int, default=36_000)
-    parser.add_argument("--detections", type=int, default=20, help="per picture")
+    parser.add_argument("--detections", type=int, default=20, help="per image")
     parser.add_argument("--repeat", type=int, default=3, help="turns of each way")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _child(way: str, options: argparse.Namespace) -> dict[str, Any]:
-    sizes = ("pictures", "objects", "detections", "kind")
+    sizes = ("images", "objects", "detections", "kind")
     said = [part for size in sizes for part in (f"--{size}", str(getattr(options, size)))]
     command = [sys.executable, __file__, "--way", way, *said]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -104,7 +102,7 @@ def _child(way: str, options: argparse.Namespace) -> dict[str, Any]:
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
     """Two validations one way, in this process."""
     torch.set_num_threads(1)
-    made = Made(options.kind, options.pictures, options.objects, options.detections)
+    made = Made(options.kind, options.images, options.objects, options.detections)
     next(made.batches())  # what is loaded at the first use is none of their business
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (Linux)
     before = _status("VmRSS")
@@ -120,35 +118,35 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 class Made:
-    """A dataset of made records, and a model's answers, functions of the picture's number."""
+    """A dataset of made records, and a model's answers, functions of the image's number."""
 
     name, classes, skeleton = "made", tuple(f"class {k}" for k in IDS), ()
 
-    def __init__(self, kind: str, pictures: int, objects: int, detections: int) -> None:
+    def __init__(self, kind: str, images: int, objects: int, detections: int) -> None:
         self.kind, self.detections = kind, detections
         self.keypoint_names = tuple(f"point {k}" for k in range(POINTS)) * (kind == "keypoints")
-        counts = np.random.default_rng(0).multinomial(objects, [1 / pictures] * pictures)
+        counts = np.random.default_rng(0).multinomial(objects, [1 / images] * images)
         self.records = [self._record(i, count) for i, count in enumerate(counts.tolist())]
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def picture(self, index: int) -> Picture:
+    def image(self, index: int) -> ImageRecord:
         return self.records[index]
 
-    def batches(self) -> Iterator[tuple[list[Picture], list[Prediction]]]:
+    def batches(self) -> Iterator[tuple[list[ImageRecord], list[Prediction]]]:
         """Records with predictions for them, a batch at a time."""
         for start in range(0, len(self), BATCH):
             part = range(start, min(start + BATCH, len(self)))
             yield [self.records[i] for i in part], [self._prediction(i) for i in part]
 
-    def _record(self, index: int, count: int) -> Picture:
+    def _record(self, index: int, count: int) -> ImageRecord:
         random = np.random.default_rng([1, index])
         xywh = made_boxes(random, count)
         angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         circle = (1 + np.stack((np.cos(angles), np.sin(angles)), axis=1)) / 2
         around = xywh[:, None, :2] + circle * xywh[:, None, 2:]  # (N, 24, 2)
-        return Picture(
+        return ImageRecord(
             name=f"{index:06}.jpg",
             path=None,
             id=index,
@@ -164,7 +162,7 @@ class Made:
         )
 
     def _prediction(self, index: int) -> Prediction:
-        """Shaken copies of what is there, and things that are not."""
+        """Shaken copies of what is there, and objects that are not."""
         random, record = np.random.default_rng([2, index]), self.records[index]
         xywh = made_boxes(random, self.detections)
         copied = min(len(record), self.detections)
@@ -185,7 +183,7 @@ class Made:
 
 
 def made_boxes(random: np.random.Generator, count: int) -> np.ndarray:
-    """(count, 4) left, top, width, height inside the picture."""
+    """(count, 4) left, top, width, height inside the image."""
     frame = np.array([WIDTH, HEIGHT])
     sides = np.clip(np.exp(random.normal(4, 0.9, (count, 2))), 4, 0.9 * frame)
     return np.concatenate([random.random((count, 2)) * (frame - sides), sides], axis=1)
@@ -241,13 +239,13 @@ def through_json(made: Made) -> dict[str, Any]:
     content = coco_dict(made.records, made.classes, IDS, keypoint_names=names)
     for number, annotation in enumerate(content["annotations"], start=1):
         annotation["id"] = number
-    truth = truth_from_coco(content, made.kind)
-    detections = detections_from_coco(found, truth, made.kind)
+    ground_truth = ground_truth_from_coco(content, made.kind)
+    detections = detections_from_coco(found, ground_truth, made.kind)
     engine = time.process_time()
-    stats = evaluate_detections(truth, detections, kind=made.kind).stats
+    stats = evaluate_detections(ground_truth, detections, kind=made.kind).stats
     engine = time.process_time() - engine
     if made.kind != "bbox":
-        plain = truth_from_coco(content)
+        plain = ground_truth_from_coco(content)
         other = detections_from_coco(boxes, plain)
         engine -= time.process_time()
         stats |= {f"box {k}": v for k, v in evaluate_detections(plain, other).stats.items()}
@@ -257,7 +255,7 @@ def through_json(made: Made) -> dict[str, Any]:
 
 
 def results_list(
-    predictions: Sequence[Prediction], records: Sequence[Picture], kind: str
+    predictions: Sequence[Prediction], records: Sequence[ImageRecord], kind: str
 ) -> list[dict[str, Any]]:
     """COCO's results."""
     results: list[dict[str, Any]] = []
@@ -295,7 +293,7 @@ class Arrays:
     """As the tasks of the package do it, with the truth of the first validation kept."""
 
     def __init__(self) -> None:
-        self.known: DetectionTruth | None = None
+        self.known: DetectionGroundTruth | None = None
 
     def __call__(self, made: Made) -> dict[str, Any]:
         clock, found, kind = Clock(), [], made.kind
@@ -303,12 +301,12 @@ class Arrays:
         assert isinstance(task, Detection)
         for _, predictions in made.batches():
             clock.on()
-            found += [found_in(prediction, kind) for prediction in predictions]
+            found += [detections_in(prediction, kind) for prediction in predictions]
             clock.off()
         clock.on()
-        known = self.known = self.known or task.truth(made, IDS)  # type: ignore[arg-type]
-        places = [record.id for record in known.pictures], known.category_ids
-        detections = detections_from_predictions(found, *places, known.truth, kind)
+        known = self.known = self.known or task.ground_truth(made, IDS)  # type: ignore[arg-type]
+        places = [record.id for record in known.images], known.category_ids
+        detections = detections_from_predictions(found, *places, known.ground_truth, kind)
         boxes = detections_from_predictions(found, *places, known.boxes) if known.boxes else None
         engine = time.process_time()
         judged = task.judge(known, detections, boxes)

@@ -15,13 +15,13 @@ from typing import Any
 
 _PLACES = {
     "Batch": "tapetum.structures",
-    "Found": "tapetum.api",
+    "Result": "tapetum.api",
     "Limits": "tapetum.base.limits",
-    "Loaded": "tapetum.api",
+    "Predictor": "tapetum.api",
     "Objects": "tapetum.structures",
     "Prediction": "tapetum.structures",
     "Sample": "tapetum.structures",
-    "Settings": "tapetum.training.settings",
+    "Settings": "tapetum.runs.settings",
     "TapetumError": "tapetum.base.errors",
     "Target": "tapetum.structures",
     "check": "tapetum.api",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tapetum.base.places import cache_folder
+from tapetum.base.cache_folder import cache_folder
 
 BUDGETS = {
     "contract": 4.0,

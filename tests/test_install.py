@@ -77,9 +77,9 @@ def test_an_index_that_refuses_is_left_out(
 def test_an_index_that_never_answers_is_waited_for_no_longer_than_said(
     torch_index: ModuleType,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+    with socket.create_server(("127.0.0.1", 0)) as no_log:
         started = time.monotonic()
-        assert not torch_index.answers(f"http://127.0.0.1:{silent.getsockname()[1]}", 0.3)
+        assert not torch_index.answers(f"http://127.0.0.1:{no_log.getsockname()[1]}", 0.3)
     assert time.monotonic() - started < 3
 
 

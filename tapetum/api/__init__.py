@@ -4,15 +4,15 @@ from tapetum.api.about import builtin_datasets, environment_facts, models
 from tapetum.api.answers import explain_file, predict_files
 from tapetum.api.datasets import check, convert
 from tapetum.api.exporting import export
-from tapetum.api.found import Found
-from tapetum.api.loaded import Loaded, load
 from tapetum.api.measuring import evaluate, evaluate_files
 from tapetum.api.reporting import report
 from tapetum.api.training import resume, train
+from tapetum.inference.predictor import Predictor, load
+from tapetum.inference.results import Result
 
 __all__ = [
-    "Found",
-    "Loaded",
+    "Predictor",
+    "Result",
     "builtin_datasets",
     "check",
     "convert",

@@ -20,14 +20,15 @@ from tapetum.base.limits import DEFAULT_LIMITS
 from tapetum.base.runtime import choose_runtime
 from tapetum.data.scenes import Scenes
 from tapetum.models import MODELS, task_of
-from tapetum.models.pace import DEFAULTS, PACE
-from tapetum.models.published import PUBLISHED
-from tapetum.training.run import environment
+from tapetum.models.latency import DEFAULTS, PACE
+from tapetum.runs.record import environment
+from tapetum.weights.published import PUBLISHED
 
 
 def models() -> list[dict[str, Any]]:
     """Every model: name, task, whether it is the one to begin with, one line about it, its
-    arguments with their defaults, how fast it is (`tapetum.models.pace`), and what is published of
+    arguments with their defaults, how fast it is (`tapetum.models.latency`), and what is published
+    of
     it: name, file, source, training data, figures, licences."""
     entries = []
     for name, function in MODELS.items():

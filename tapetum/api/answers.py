@@ -1,4 +1,4 @@
-"""Answers about picture files: found objects as JSON and drawn, and explanations."""
+"""Answers about image files: found objects as JSON and drawn, and explanations."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 
 import PIL.Image
 
-from tapetum.api.aims import STRONGEST, aim, check_aim
-from tapetum.api.choosing import Choice, nms_at
-from tapetum.api.found import kept
-from tapetum.api.loaded import Loaded
-from tapetum.api.saving import IMAGES, check_saves, refuse_places, save_answers
-from tapetum.api.thresholds import Thresholds
 from tapetum.base.errors import ImageError, TapetumError
 from tapetum.base.files import atomic_write, safe_path
 from tapetum.base.outputs import open_output, refuse_output
-from tapetum.base.progress import Progress, Say, silent, unseen
-from tapetum.data.image import SUFFIXES, read_image
+from tapetum.base.progress import Log, Progress, no_log, no_progress
+from tapetum.data.images.reader import SUFFIXES, read_image
 from tapetum.explain import AUTO
+from tapetum.inference.explain_target import STRONGEST, check_aim, explain_target
+from tapetum.inference.filtering import Choice, nms_at
+from tapetum.inference.predictor import Predictor
+from tapetum.inference.results import kept
+from tapetum.inference.saving import IMAGES, check_saves, refuse_places, save_answers
+from tapetum.inference.thresholds import Thresholds
 from tapetum.render.overlay import overlay_heat
 from tapetum.tasks.segmentation import MAP
 
@@ -30,7 +30,7 @@ SCHEMA = "tapetum.predictions/1"
 
 
 def predict_files(
-    loaded: Loaded,
+    predictor: Predictor,
     images: Iterable[str | Path],
     *,
     threshold: float | None = None,
@@ -39,15 +39,15 @@ def predict_files(
     nms_iou: float | None = None,
     out: str | Path | None = None,
     save: Sequence[str] = (IMAGES,),
-    progress: Progress = unseen,
-    say: Say = silent,
+    progress: Progress = no_progress,
+    log: Log = no_log,
 ) -> dict[str, Any]:
-    """What a model finds in picture files, as JSON values (schema tapetum.predictions/1).
+    """What a model finds in image files, as JSON values (schema tapetum.predictions/1).
 
-    images: files and folders (their pictures, by name). threshold: lowest score of an object that
+    images: files and folders (their images, by name). threshold: lowest score of an object that
     counts; by default that of each class which the run's report has chosen, 0.5 where there is none
-    (`tapetum.api.thresholds`). classes: the only ones that count, all unless some are named.
-    max_detections: the most objects of a picture, the best ones. nms_iou: the overlap from which
+    (`tapetum.inference.thresholds`). classes: the only ones that count, all unless some are named.
+    max_detections: the most objects of an image, the best ones. nms_iou: the overlap from which
     the weaker of two boxes of a class goes, where the model decides by that. out: a folder for what
     `save` names, see `SAVES`. say: is told where thresholds are from that nobody asked for.
 
@@ -58,53 +58,53 @@ def predict_files(
     - classification: "labels": [class], "scores": {class: probability}
     - localization, detection, instances, keypoints: "objects": [{"class", "label", "score",
       "box": [x1, y1, x2, y2], "mask": COCO's run lengths, "keypoints": [[x, y, score]]}]
-    - segmentation: "pixels": {class: share of the picture}
+    - segmentation: "pixels": {class: share of the image}
 
-    Boxes are pixels of the upright picture. A picture that cannot be read is in "failed"; the
+    Boxes are pixels of the upright image. An image that cannot be read is in "failed"; the
     others are answered.
 
     Raises:
         UsageError: an option that cannot be followed, or something that is written would replace a
-            file, or lie among the pictures that are read.
+            file, or lie among the images that are read.
     """
     images = list(images)
-    thresholds = Thresholds.of(loaded, threshold)
-    choice = Choice.of(loaded, classes, max_detections)
-    files = list(dict.fromkeys(list_pictures(images)))
-    check_saves(save if out is not None else (), loaded, files)
+    thresholds = Thresholds.of(predictor, threshold)
+    choice = Choice.of(predictor, classes, max_detections)
+    files = list(dict.fromkeys(list_images(images)))
+    check_saves(save if out is not None else (), predictor, files)
     if out is not None:
-        maps = loaded.task.name == "segmentation"
+        maps = predictor.task.name == "segmentation"
         refuse_places(save, Path(out), _drawn_names(files, maps=maps), images)
     if thresholds.words:
-        say(thresholds.words)
+        log(thresholds.words)
     answers: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     names = _output_names(files)
     for index in progress(range(len(files)), len(files)):
         try:
-            picture = read_image(files[index]).pixels
+            image = read_image(files[index]).pixels
         except TapetumError as error:
             failed.append({"file": str(files[index]), "error": str(error)})
             continue
-        with nms_at(loaded, nms_iou):
-            found = choice.kept(kept(loaded.answers([picture])[0], thresholds.values))
-        head = {"file": str(files[index]), "size": list(picture.shape[-2:])}
-        answers.append(head | loaded.task.answer(found, loaded.card, 0.0))
+        with nms_at(predictor, nms_iou):
+            found = choice.kept(kept(predictor.answers([image])[0], thresholds.values))
+        head = {"file": str(files[index]), "size": list(image.shape[-2:])}
+        answers.append(head | predictor.task.answer(found, predictor.model_info, 0.0))
         if out is not None and IMAGES in save:
-            drawn = loaded.task.draw(picture, found, loaded.card, 0.0)
+            drawn = predictor.task.draw(image, found, predictor.model_info, 0.0)
             save_drawings(drawn, Path(out), names[index])
     whole = {
         "schema": SCHEMA,
-        "task": loaded.task.name,
-        "model": loaded.card.model,
-        "classes": list(loaded.classes),
+        "task": predictor.task.name,
+        "model": predictor.model_info.model,
+        "classes": list(predictor.classes),
         "threshold": thresholds.said,
         "images": answers,
         "failed": failed,
     }
     if out is not None:
         own = dict(zip(map(str, files), names, strict=True))
-        save_answers(whole, loaded, save, Path(out), own)
+        save_answers(whole, predictor, save, Path(out), own)
     return whole
 
 
@@ -113,40 +113,40 @@ def refuse_answers(
 ) -> None:
     """Raise UsageError where `predict_files` would, as far as that is known without the model."""
     images = list(images)
-    files = list(dict.fromkeys(list_pictures(images)))
+    files = list(dict.fromkeys(list_images(images)))
     refuse_places(save, Path(out), _drawn_names(files), images)
 
 
 def explain_file(
-    loaded: Loaded,
+    predictor: Predictor,
     image: str | Path,
     out: str | Path | None = None,
     *,
     target: str = STRONGEST,
     method: str = AUTO,
     layer: str | None = None,
-    say: Say = silent,
+    log: Log = no_log,
 ) -> Path:
-    """Draw why a model gave one of its answers for a picture file.
+    """Draw why a model gave one of its answers for an image file.
 
-    target: which one, in the words of `tapetum.api.aims`: "0" (the strongest), "dog", "box:2",
-        "mask:2", "keypoint:2:nose", "pixel:120,45".
+    target: which one, in the words of `tapetum.inference.explain_target`: "0" (the strongest),
+        "dog", "box:2", "mask:2", "keypoint:2:nose", "pixel:120,45".
     out: explanation.png unless told otherwise, or explanation-2.png, ... where that is taken.
 
     Raises:
         UsageError: `out` is there already; an unknown method, layer or target, or one that this
-            model has not: before the picture is read, unless it depends on the picture.
+            model has not: before the image is read, unless it depends on the image.
     """
     out = free_explanation() if out is None else Path(out)
     refuse_output(out)
-    loaded.check_method(method, layer)
-    check_aim(target, loaded)
-    picture = read_image(image).pixels
-    thing = aim(target, loaded.answers([picture])[0], loaded)
-    method = loaded.method_for(thing.target) if method == AUTO else method
-    say(f"{thing.words}: {method}")
-    heat = loaded.explain(picture, thing.target, method=method, layer=layer)
-    drawn = overlay_heat(picture, heat, objects=thing.target.objects, classes=loaded.classes)
+    predictor.check_method(method, layer)
+    check_aim(target, predictor)
+    record = read_image(image).pixels
+    obj = explain_target(target, predictor.answers([record])[0], predictor)
+    method = predictor.method_for(obj.target) if method == AUTO else method
+    log(f"{obj.words}: {method}")
+    heat = predictor.explain(record, obj.target, method=method, layer=layer)
+    drawn = overlay_heat(record, heat, objects=obj.target.objects, classes=predictor.classes)
     with open_output(out) as file:
         file.write(_encoded(drawn, out.suffix))
     return out
@@ -159,15 +159,15 @@ def free_explanation() -> Path:
     return next(name for name in names if not os.path.lexists(name))
 
 
-def list_pictures(images: Iterable[str | Path]) -> Iterable[Path]:
-    """The files named, and the pictures inside the folders named, sorted."""
+def list_images(images: Iterable[str | Path]) -> Iterable[Path]:
+    """The files named, and the images inside the folders named, sorted."""
     for image in map(Path, images):
         if not image.is_dir():
             yield image
             continue
         inside = sorted(p for p in image.rglob("*") if p.suffix.lower() in SUFFIXES)
         if not inside:
-            raise ImageError("no pictures in this folder", file=image)
+            raise ImageError("no images in this folder", file=image)
         yield from inside
 
 
@@ -175,11 +175,11 @@ def save_drawings(drawings: Mapping[str, PIL.Image.Image], folder: Path, name: s
     """Write each drawing beside the others; all but the main one as PNG, which loses nothing."""
     for ending, drawn in drawings.items():
         own = f"{Path(name).stem}{ending}.png" if ending else name
-        save_picture(drawn, folder, own)
+        save_image(drawn, folder, own)
 
 
-def save_picture(image: PIL.Image.Image, folder: Path, name: str) -> None:
-    """Write a drawn picture as JPEG or PNG, by its suffix."""
+def save_image(image: PIL.Image.Image, folder: Path, name: str) -> None:
+    """Write a drawn image as JPEG or PNG, by its suffix."""
     path = safe_path(folder, name)
     with atomic_write(path) as file:
         file.write(_encoded(image, path.suffix))
@@ -193,13 +193,13 @@ def _encoded(image: PIL.Image.Image, suffix: str) -> bytes:
 
 
 def _drawn_names(files: Sequence[Path], *, maps: bool = False) -> list[str]:
-    """What the drawings of pictures will be called, with the maps beside them."""
+    """What the drawings of images will be called, with the maps beside them."""
     names = _output_names(files)
     return names + [f"{Path(name).stem}{MAP}.png" for name in names if maps]
 
 
 def _output_names(files: Sequence[Path]) -> list[str]:
-    """A different name for each drawn picture, also where two inputs have the same. They differ
+    """A different name for each drawn image, also where two inputs have the same. They differ
     before the suffix, which crops and further drawings replace."""
     taken: set[str] = set()
     names = []
@@ -215,5 +215,5 @@ def _output_names(files: Sequence[Path]) -> list[str]:
 
 
 def _stems(stem: str) -> set[str]:
-    """What the drawings of a picture may be called, as systems see it that know no case."""
+    """What the drawings of an image may be called, as systems see it that know no case."""
     return {stem.casefold(), f"{stem}{MAP}".casefold()}

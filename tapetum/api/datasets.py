@@ -6,12 +6,12 @@ from pathlib import Path
 
 from tapetum.base.errors import UsageError
 from tapetum.base.outputs import refuse_output
-from tapetum.base.progress import Progress, unseen
-from tapetum.data.check import check_annotations
-from tapetum.data.formats import Converted, read_annotations
-from tapetum.data.formats import convert as convert_dataset
-from tapetum.data.picture import Finding
-from tapetum.reporting.faults import write_faults
+from tapetum.base.progress import Progress, no_progress
+from tapetum.data.checking.check import check_annotations
+from tapetum.data.formats.registry import Converted, read_annotations
+from tapetum.data.formats.registry import convert as convert_dataset
+from tapetum.data.records.image_record import Finding
+from tapetum.reporting.faults.page import write_faults
 from tapetum.tasks import TASKS
 
 
@@ -21,12 +21,12 @@ def check(
     format: str = "auto",
     task: str = "detection",
     html: str | Path | None = None,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> list[Finding]:
     """Everything that is wrong with a dataset, most severe first; nothing is changed.
 
     task: what it is to be used for, where it holds several kinds of truth. html: a file to write a
-    page to that shows each kind of fault in pictures, and what to do about it.
+    page to that shows each kind of fault in images, and what to do about it.
 
     Raises:
         UsageError: html is a file that tapetum did not make, or another kind of file among the

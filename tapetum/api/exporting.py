@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from tapetum.api.loaded import load
-from tapetum.api.thresholds import Thresholds
-from tapetum.base.download import Bar, unseen_bar
+from tapetum.base.download import Bar, no_bar
 from tapetum.base.errors import UsageError
-from tapetum.base.progress import Say, silent
+from tapetum.base.progress import Log, no_log
 from tapetum.exporting import SIZES, check_request, export_onnx
-from tapetum.models.sources import AUTO
+from tapetum.inference.predictor import load
+from tapetum.inference.thresholds import Thresholds
+from tapetum.weights.sources import AUTO
 
 FORMATS = ("onnx",)
 
@@ -27,13 +27,13 @@ def export(
     checkpoint: str = "best",
     weights: str = AUTO,
     sizes: Sequence[tuple[int, int]] = SIZES,
-    bar: Bar = unseen_bar,
-    say: Say = silent,
+    bar: Bar = no_bar,
+    log: Log = no_log,
 ) -> Path:
     """Write a run, or a published network, as a new folder with graphs and a client in NumPy.
 
     out: RUN/onnx unless told otherwise; of a network by name, or a checkpoint, NAME-onnx here.
-    sizes: (height, width) of made pictures, two or more, for which the folder is compared with the
+    sizes: (height, width) of made images, two or more, for which the folder is compared with the
     model; it is kept only if it says the same. model, checkpoint, weights, bar: see `load`.
 
     Raises:
@@ -44,7 +44,7 @@ def export(
         raise UsageError(f"unknown format {to!r}", where="--to", hint=", ".join(FORMATS))
     folder = Path(out) if out is not None else _place(Path(run))
     check_request(folder, sizes)
-    loaded = load(
+    predictor = load(
         run,
         model=model,
         weights=weights,
@@ -52,14 +52,19 @@ def export(
         device="cpu",
         precision="fp32",
         bar=bar,
-        say=say,
+        log=log,
     )
-    network = loaded.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    least = Thresholds.of(loaded, None)
+    network = predictor.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    least = Thresholds.of(predictor, None)
     parity = export_onnx(
-        network, loaded.card, folder, lambda p: loaded.answers([p])[0], least.values, sizes
+        network,
+        predictor.model_info,
+        folder,
+        lambda p: predictor.answers([p])[0],
+        least.values,
+        sizes,
     )
-    say(f"{parity}; {least.words}" if least.words else str(parity))
+    log(f"{parity}; {least.words}" if least.words else str(parity))
     return folder
 
 

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tapetum.api.loaded import Loaded, load
-from tapetum.api.own import DATA, named_by_user, refuse_code_of_run
-from tapetum.api.parts import read_parts, with_parts
-from tapetum.api.pictures import Reading, annotations_of, in_files, open_validation
-from tapetum.api.wishes import absolute
-from tapetum.base.download import Bar, unseen_bar
+from tapetum.base.download import Bar, no_bar
 from tapetum.base.errors import AnnotationError, TapetumError, UsageError
 from tapetum.base.files import json_text, read_json
 from tapetum.base.outputs import open_output, refuse_output
-from tapetum.base.progress import Progress, Say, silent, unseen
+from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.dataset import Dataset
-from tapetum.data.files import FileDataset, is_scenes, open_dataset
-from tapetum.data.renamed import Renamed
-from tapetum.data.sequence import IN_PYTHON, Samples, is_own_data, open_own_to_measure, open_samples
-from tapetum.data.splits import available
-from tapetum.evaluation.coco import detections_from_coco, truth_from_coco
+from tapetum.data.reading.class_remap import RemappedClasses
+from tapetum.data.reading.files import FileDataset, is_scenes, open_dataset
+from tapetum.data.reading.samples import (
+    IN_PYTHON,
+    Samples,
+    is_custom_data,
+    open_custom_to_evaluate,
+    open_samples,
+)
+from tapetum.data.reading.training_data import (
+    DataSpec,
+    annotations_of,
+    in_files,
+    open_validation,
+)
+from tapetum.data.splits.assign import available
+from tapetum.data.splits.split_file import read_parts, with_parts
+from tapetum.evaluation.coco import detections_from_coco, ground_truth_from_coco
 from tapetum.evaluation.detection import evaluate_detections
-from tapetum.models.sources import AUTO
-from tapetum.tasks import Measured, Watch
+from tapetum.inference.custom_code import DATA, named_by_user, refuse_code_of_run
+from tapetum.inference.predictor import Predictor, load
+from tapetum.runs.record import is_run, read_run
+from tapetum.runs.train_options import absolute
+from tapetum.tasks import Evaluation, Watch
 from tapetum.tasks.detection import CAPS, Detection, caps
-from tapetum.training.run import is_run, read_run
+from tapetum.weights.sources import AUTO
 
 
 def evaluate(
@@ -40,10 +51,10 @@ def evaluate(
     max_dets: int | None = None,
     save: str | Path | None = None,
     workers: int = 0,
-    bar: Bar = unseen_bar,
-    progress: Progress = unseen,
-    say: Say = silent,
-) -> Measured:
+    bar: Bar = no_bar,
+    progress: Progress = no_progress,
+    log: Log = no_log,
+) -> Evaluation:
     """Measure a run on a split of its own data, or on other data; or a published network on data.
 
     data: its classes must be among the model's, by name. "FILE.py:FUNCTION", which must be said
@@ -51,10 +62,10 @@ def evaluate(
         weights, bar: as for `load`.
     split: by default of the run's own data "test" where it has one, else "val"; of other data all,
         of scenes "test". precision: "auto" is fp32.
-    max_dets: most detections a picture that count, by default COCO's number.
+    max_dets: most detections an image that count, by default COCO's number.
     save: a file for the predictions; those of detectors are COCO results, and evaluating them
         gives the same numbers.
-    workers: processes that read pictures.
+    workers: processes that read images.
 
     Raises:
         UsageError: a class that the model does not know, a wrong word, or `save` would replace a
@@ -65,7 +76,7 @@ def evaluate(
     named_by_user(data)
     if save is not None:
         refuse_output(save, inside=_folders_read(Path(run), data))
-    loaded = load(
+    predictor = load(
         run,
         model=model,
         weights=weights,
@@ -73,23 +84,23 @@ def evaluate(
         device=device,
         precision=precision,
         bar=bar,
-        say=say,
+        log=log,
     )
     if data is None and not Path(run).exists():
         raise UsageError(f"{run} is a network: on which data?", hint="tapetum evaluate NAME DATA")
-    dataset = evaluation_dataset(Path(run), data, split, loaded.task.need, say)
-    say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
-    measured = measure_loaded(
-        loaded, dataset, max_dets=max_dets, workers=workers, progress=progress
+    dataset = evaluation_dataset(Path(run), data, split, predictor.task.need, log)
+    log(f"{dataset.name}: {len(dataset)} images; {predictor.folder.name}, {predictor.runtime}")
+    evaluation = evaluate_predictor(
+        predictor, dataset, max_dets=max_dets, workers=workers, progress=progress
     )
     if save is not None:
         with open_output(save, "w") as file:
-            file.write(json_text(measured.results(), indent=None))
-    return measured
+            file.write(json_text(evaluation.results(), indent=None))
+    return evaluation
 
 
 def _folders_read(run: Path, data: str | Path | Samples | None) -> list[str]:
-    """Where the pictures and annotations that are measured on may lie."""
+    """Where the images and annotations that are measured on may lie."""
     if data is None and is_run(run):
         record = read_run(run)
         places = [record.data, record.val]
@@ -98,29 +109,29 @@ def _folders_read(run: Path, data: str | Path | Samples | None) -> list[str]:
     return [place for place in places if place is not None and in_files(place)]
 
 
-def measure_loaded(
-    loaded: Loaded,
+def evaluate_predictor(
+    predictor: Predictor,
     dataset: Dataset,
     *,
     max_dets: int | None = None,
     workers: int = 0,
-    progress: Progress = unseen,
-) -> Measured:
+    progress: Progress = no_progress,
+) -> Evaluation:
     """The same for a model at hand.
 
     Raises:
         UsageError: a class of the dataset is not among the model's, or `max_dets` for another task
             than those with detections.
     """
-    if dataset.classes != loaded.classes:
-        dataset = Renamed(dataset, loaded.classes)
-    if max_dets is not None and not isinstance(loaded.task, Detection):
-        raise UsageError(f"--max-dets: {loaded.task.name} has no detections to count")
-    return loaded.task.measure(
-        loaded.model,
+    if dataset.classes != predictor.classes:
+        dataset = RemappedClasses(dataset, predictor.classes)
+    if max_dets is not None and not isinstance(predictor.task, Detection):
+        raise UsageError(f"--max-dets: {predictor.task.name} has no detections to count")
+    return predictor.task.measure(
+        predictor.model,
         dataset,
-        loaded.runtime,
-        class_ids=loaded.card.class_ids,
+        predictor.runtime,
+        class_ids=predictor.model_info.class_ids,
         max_dets=max_dets,
         watch=Watch(progress=progress),
         workers=workers,
@@ -128,7 +139,7 @@ def measure_loaded(
 
 
 def evaluate_files(
-    truth: str | Path,
+    ground_truth: str | Path,
     predictions: str | Path,
     *,
     kind: str = "bbox",
@@ -136,9 +147,9 @@ def evaluate_files(
 ) -> dict[str, float]:
     """COCO's numbers of a results file: pycocotools without pycocotools.
 
-    truth: COCO ground truth. predictions: COCO results, a list of detections.
+    ground_truth: COCO ground truth. predictions: COCO results, a list of detections.
     kind: what is compared: "bbox", "segm" (masks) or "keypoints".
-    max_dets: most detections a picture that count, also in AP; COCO's number by default.
+    max_dets: most detections an image that count, also in AP; COCO's number by default.
 
     Raises:
         AnnotationError: one of the files is not what it should be, naming the entry.
@@ -147,9 +158,9 @@ def evaluate_files(
         raise UsageError(f"unknown kind {kind!r}", hint="one of " + ", ".join(CAPS))
     limits = caps(CAPS[kind] if max_dets is None else max_dets, kind)
     try:
-        known = truth_from_coco(read_json(truth), kind)
+        known = ground_truth_from_coco(read_json(ground_truth), kind)
     except TapetumError as error:
-        raise _named(error, truth) from error
+        raise _named(error, ground_truth) from error
     try:
         found = detections_from_coco(read_json(predictions), known, kind)
     except TapetumError as error:
@@ -158,54 +169,54 @@ def evaluate_files(
 
 
 def evaluation_dataset(
-    run: Path, data: str | Path | Samples | None, split: str | None, need: str, say: Say = silent
+    run: Path, data: str | Path | Samples | None, split: str | None, need: str, log: Log = no_log
 ) -> Dataset:
-    """The pictures that a run is measured on: those asked for, else its own test or val split.
+    """The images that a run is measured on: those asked for, else its own test or val split.
 
     need: what they must carry, one of `tapetum.data.dataset.NEEDS`. say: is told if the model may
     have learnt from them.
     """
-    if isinstance(data, str | Path) and not _is_own(run, str(data)):
+    if isinstance(data, str | Path) and not _is_custom(run, str(data)):
         return open_dataset(data, split or ("test" if is_scenes(data) else "all"), need=need)
     if data is not None and not isinstance(data, str | Path):
-        return _samples(run, data, split, need, say)
+        return _samples(run, data, split, need, log)
     record = read_run(run)
     refuse_code_of_run(record.data if split or record.val is None else record.val, DATA, run)
     if split is None and record.val is not None:
-        return open_validation(Reading.of(record), need)[0]
-    if is_own_data(record.data) and split is None:
-        return open_own_to_measure(record.data, need=need)
+        return open_validation(DataSpec.of(record), need)[0]
+    if is_custom_data(record.data) and split is None:
+        return open_custom_to_evaluate(record.data, need=need)
     if not in_files(record.data):
         return open_dataset(record.data, split or "test", need=need)
-    annotations, _ = annotations_of(Reading.of(record), need)
+    annotations, _ = annotations_of(DataSpec.of(record), need)
     if (names := read_parts(run)) is not None:
         annotations, changes = with_parts(annotations, names)
         for words in changes:
-            say(words)
+            log(words)
     if split is None:
         split = "test" if "test" in available(annotations) else "val"
         if split == "val" and not record.validate:
-            say("nothing was held out of this training: it may have seen these pictures")
+            log("nothing was held out of this training: it may have seen these images")
     return FileDataset(annotations, split, need=need)
 
 
-def _is_own(run: Path, data: str) -> bool:
-    """Are these words for the data that the run learnt from and held pictures out of?"""
+def _is_custom(run: Path, data: str) -> bool:
+    """Are these words for the data that the run learnt from and held images out of?"""
     if not is_run(run):
         return False
     record = read_run(run)
     return record.val is None and record.data == absolute(data)
 
 
-def _samples(run: Path, data: Samples, split: str | None, need: str, say: Say) -> Dataset:
+def _samples(run: Path, data: Samples, split: str | None, need: str, log: Log) -> Dataset:
     """Samples in Python. As many as a run was given are taken for its own, which have a held-out
     part; this is said."""
     record = read_run(run) if is_run(run) else None
     names = getattr(data, "classes", None) or (record.classes if record else None)
     if split is None and record is not None and record.data == IN_PYTHON:
-        counts = record.counts.get("pictures", {})
+        counts = record.counts.get("images", {})
         if "val" in counts and sum(counts.values()) == len(data):
-            say(f"as many samples as the run was given: the {counts['val']} that it held out count")
+            log(f"as many samples as the run was given: the {counts['val']} that it held out count")
             split = "val"
     return open_samples(data, split or "all", names, need=need)
 

@@ -8,23 +8,23 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tapetum.api.loaded import Loaded, load
-from tapetum.api.measuring import evaluation_dataset, measure_loaded
-from tapetum.api.own import named_again
-from tapetum.api.thresholds import chosen_thresholds, write_thresholds
+from tapetum.api.measuring import evaluate_predictor, evaluation_dataset
 from tapetum.base.files import write_json
 from tapetum.base.memory import peak_memory
-from tapetum.base.progress import Progress, Say, silent, unseen
+from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.dataset import Dataset
-from tapetum.data.files import FileDataset
-from tapetum.data.sequence import IN_PYTHON, SampleDataset, Samples
+from tapetum.data.reading.files import FileDataset
+from tapetum.data.reading.samples import IN_PYTHON, SampleDataset, Samples
+from tapetum.inference.custom_code import named_again
+from tapetum.inference.predictor import Predictor, load
+from tapetum.inference.thresholds import chosen_thresholds, write_thresholds
 from tapetum.reporting import write_report
-from tapetum.reporting.gather import gather
-from tapetum.reporting.run import Run
+from tapetum.reporting.sections.run import Run
+from tapetum.reporting.tasks.gather import gather
+from tapetum.runs.history import read_history
+from tapetum.runs.record import read_run
 from tapetum.structures import Target
-from tapetum.tasks.detection import DetectionMeasured
-from tapetum.training.history import read_history
-from tapetum.training.run import read_run
+from tapetum.tasks.detection import DetectionEvaluation
 
 FILE, NUMBERS = "report.html", "evaluation.json"
 
@@ -36,86 +36,86 @@ def report(
     split: str | None = None,
     model: str | None = None,
     device: str = "auto",
-    progress: Progress = unseen,
-    say: Say = silent,
+    progress: Progress = no_progress,
+    log: Log = no_log,
 ) -> Path:
     """Measure a run and write RUN/report.html, whose path is returned, and RUN/evaluation.json.
 
     data: the samples to show, of a run on samples in Python. model, data: "FILE.py:FUNCTION", code
         of the run that must be named where it was never named here, or has changed since.
-    split: the pictures to show; by default "test" where the data has one, else "val".
+    split: the images to show; by default "test" where the data has one, else "val".
 
     Of a detector also RUN/thresholds.json, which `predict` goes by: for each class the score of the
-    best F1. They are chosen on what the run was validated on, whatever is shown, because pictures
-    that have chosen the thresholds would flatter them; on the pictures shown only where nothing was
+    best F1. They are chosen on what the run was validated on, whatever is shown, because images
+    that have chosen the thresholds would flatter them; on the images shown only where nothing was
     held out.
     """
     folder = Path(run)
     record, history = read_run(folder), read_history(folder)
     named_again(record, folder, None, data)
-    loaded = load(folder, model=model, device=device, say=say)
+    predictor = load(folder, model=model, device=device, log=log)
     samples = None if isinstance(data, str) else data
-    dataset = evaluation_dataset(folder, samples, split, loaded.task.need, say)
-    say(f"{dataset.name}: {len(dataset)} pictures; {loaded.folder.name}, {loaded.runtime}")
+    dataset = evaluation_dataset(folder, samples, split, predictor.task.need, log)
+    log(f"{dataset.name}: {len(dataset)} images; {predictor.folder.name}, {predictor.runtime}")
     started = time.perf_counter()
     workers = record.settings.workers  # as many as the training had
-    measured = measure_loaded(loaded, dataset, workers=workers, progress=progress)
-    per_picture = (time.perf_counter() - started) / max(1, len(dataset))
+    evaluation = evaluate_predictor(predictor, dataset, workers=workers, progress=progress)
+    per_image = (time.perf_counter() - started) / max(1, len(dataset))
 
     thresholds, chosen_on = None, ""
-    if isinstance(measured, DetectionMeasured):
+    if isinstance(evaluation, DetectionEvaluation):
         chosen_on, judged = _judged_to_choose(
-            loaded, folder, split, dataset, measured, progress, say
+            predictor, folder, split, dataset, evaluation, progress, log
         )
         thresholds = chosen_thresholds(judged)
-        write_thresholds(folder, loaded, thresholds, chosen_on)
+        write_thresholds(folder, predictor, thresholds, chosen_on)
 
-    def explain(picture: Tensor, target: Target) -> Tensor:
-        return loaded.explain(picture, target)
+    def explain(image: Tensor, target: Target) -> Tensor:
+        return predictor.explain(image, target)
 
-    numbers = {"data": dataset.name, "checkpoint": loaded.folder.name, **measured.stats}
+    numbers = {"data": dataset.name, "checkpoint": predictor.folder.name, **evaluation.stats}
     write_json(folder / NUMBERS, numbers)
     shown = Run(
         record=record,
         history=history,
         dataset=dataset,
-        model=loaded.model,
-        predict=lambda picture: loaded.answers([picture])[0],
-        explain=explain if explainable(loaded.model) else None,
-        checkpoint=f"{loaded.folder.name} (the best)",
-        resources=_resources(history) | {"a picture": f"{1000 * per_picture:.0f} ms"},
+        model=predictor.model,
+        predict=lambda image: predictor.answers([image])[0],
+        explain=explain if explainable(predictor.model) else None,
+        checkpoint=f"{predictor.folder.name} (the best)",
+        resources=_resources(history) | {"an image": f"{1000 * per_image:.0f} ms"},
         folder=folder,
         thresholds=thresholds,
         chosen_on=chosen_on,
     )
-    write_report(folder / FILE, gather(loaded.task.name, shown, measured))
+    write_report(folder / FILE, gather(predictor.task.name, shown, evaluation))
     return folder / FILE
 
 
 def _judged_to_choose(
-    loaded: Loaded,
+    predictor: Predictor,
     folder: Path,
     split: str | None,
     shown: Dataset,
-    measured: DetectionMeasured,
+    evaluation: DetectionEvaluation,
     progress: Progress,
-    say: Say,
-) -> tuple[str, DetectionMeasured]:
-    """What thresholds are chosen on, and the model's answers there: the pictures that the run was
+    log: Log,
+) -> tuple[str, DetectionEvaluation]:
+    """What thresholds are chosen on, and the model's answers there: the images that the run was
     validated on, else those that are shown and measured already."""
     record = read_run(folder)
     if not record.validate or record.data == IN_PYTHON:
-        return _split_name(shown, split or "test"), measured
-    # Pictures in a place of their own are all for validation, which is what no split means there.
+        return _split_name(shown, split or "test"), evaluation
+    # Images in a place of their own are all for validation, which is what no split means there.
     own = "val" if record.val is None else None
-    held = evaluation_dataset(folder, None, own, loaded.task.need)
+    held = evaluation_dataset(folder, None, own, predictor.task.need)
     name = _split_name(held, "val")
     if name == _split_name(shown, split or "test"):
-        return name, measured
-    say(f"choosing thresholds: {name}, {len(held)} pictures")
+        return name, evaluation
+    log(f"choosing thresholds: {name}, {len(held)} images")
     workers = record.settings.workers
-    judged = measure_loaded(loaded, held, workers=workers, progress=progress)
-    assert isinstance(judged, DetectionMeasured)  # it is the same task
+    judged = evaluate_predictor(predictor, held, workers=workers, progress=progress)
+    assert isinstance(judged, DetectionEvaluation)  # it is the same task
     return name, judged
 
 

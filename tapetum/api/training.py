@@ -6,20 +6,42 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tapetum.api.jobs import make_job, start_from
-from tapetum.api.own import (
+from tapetum.base.download import Bar, no_bar
+from tapetum.base.errors import UsageError
+from tapetum.base.progress import Log, Progress, no_log, no_progress
+from tapetum.base.runtime import Runtime, choose_runtime, recorded_runtime
+from tapetum.data.reading.samples import IN_PYTHON, Samples
+from tapetum.data.reading.training_data import (
+    DataSpec,
+    InMemoryData,
+    TrainingData,
+    in_files,
+    refuse_words_for_files,
+)
+from tapetum.data.splits.split_file import read_parts
+from tapetum.inference.custom_code import (
     DATA,
     MODEL,
     VAL,
     check_model_file,
+    custom_code_facts,
     named_again,
     named_by_user,
-    own_facts,
     refuse_code_of_run,
 )
-from tapetum.api.parts import read_parts
-from tapetum.api.pictures import InPython, Pictures, Reading, in_files, refuse_words_for_files
-from tapetum.api.planning import (
+from tapetum.models import lasting_name, task_of
+from tapetum.runs.record import RunRecord, command_line, environment, read_run, refuse_used
+from tapetum.runs.train_options import TrainOptions, absolute, kept, merge_options
+from tapetum.structures import Trainable
+from tapetum.tasks import TASKS
+from tapetum.training.callbacks import Call, Calls
+from tapetum.training.console import ConsoleObserver
+from tapetum.training.data_preview import draw_data
+from tapetum.training.fit_once import fit_once
+from tapetum.training.job import make_job, start_from
+from tapetum.training.leftovers import run_folder
+from tapetum.training.loop import Job, Observer, evaluation_steps, fit
+from tapetum.training.planning import (
     chosen_arguments,
     chosen_settings,
     chosen_size,
@@ -27,25 +49,9 @@ from tapetum.api.planning import (
     in_minutes,
     with_norm,
 )
-from tapetum.api.sheet import draw_data
-from tapetum.api.wishes import Wishes, absolute, kept, wishes
-from tapetum.base.download import Bar, unseen_bar
-from tapetum.base.errors import UsageError
-from tapetum.base.progress import Progress, Say, silent, unseen
-from tapetum.base.runtime import Runtime, choose_runtime, recorded_runtime
-from tapetum.data.sequence import IN_PYTHON, Samples
-from tapetum.models import lasting_name, task_of
-from tapetum.models.checkpoint import FOLDER, find_checkpoint, refuse_links
-from tapetum.models.sources import NONE, source_of
-from tapetum.structures import Learns
-from tapetum.tasks import TASKS
-from tapetum.training.calls import Call, Calls
-from tapetum.training.console import ConsoleObserver
-from tapetum.training.fitting import fit_once
-from tapetum.training.leftovers import run_folder
-from tapetum.training.loop import Job, Observer, evaluation_steps, fit
-from tapetum.training.run import RunRecord, command_line, environment, read_run, refuse_used
 from tapetum.training.tensorboard import TensorBoardObserver
+from tapetum.weights.checkpoint import FOLDER, find_checkpoint, refuse_links
+from tapetum.weights.sources import NONE, source_of
 
 
 def train(
@@ -59,7 +65,7 @@ def train(
     format: str | None = None,
     split_ratio: str | None = None,
     group_by: str | None = None,
-    unlabelled: str | None = None,
+    unlabeled: str | None = None,
     cache: str | None = None,
     image_size: int | None = None,
     backbone: str | None = None,
@@ -74,9 +80,9 @@ def train(
     observers: Sequence[Observer] | None = None,
     on_step: Call | None = None,
     on_epoch: Call | None = None,
-    bar: Bar = unseen_bar,
-    progress: Progress = unseen,
-    say: Say = silent,
+    bar: Bar = no_bar,
+    progress: Progress = no_progress,
+    log: Log = no_log,
     **settings: Any,
 ) -> Path:
     """Train `model` on `data`; the run folder `out`, which is returned, holds its checkpoints and
@@ -92,16 +98,17 @@ def train(
     like: a run whose wishes are repeated; what is said here wins.
     val: other data to measure on; by default the data's own validation split, else a held-out
         tenth. split_ratio: what to hold out, as in "0.2" or "80/10/10"; by class, near-duplicates
-        on one side. group_by: pictures that belong together, by a regular expression for their
-        names or by FILE.csv:COLUMN. unlabelled: pictures without labels are "negative" or "skip".
-    cache: keep decoded training pictures, shrunk to what is seen of them: "off", "ram" or "disk".
+        on one side. group_by: images that belong together, by a regular expression for their
+        names or by FILE.csv:COLUMN. unlabeled: images without labels are "negative" or "skip".
+    cache: keep decoded training images, shrunk to what is seen of them: "off", "ram" or "disk".
     image_size: pixels of the short side that the model sees; by default what suits the task and
-        the pictures.
+        the images.
     weights: to start from: "auto" (published for the model, else for its backbone, else none),
         "none", the name of a published network, a file, an address, or a run. Detectors that start
         from weights keep the statistics of their norms, unless `arguments` says otherwise.
-    arguments: more arguments of the model's function. augment: a name among the task's `recipes`.
-    validate: measure now and then (default); else no pictures are held out and the last weights
+    arguments: more arguments of the model's function. augment: a name among the task's
+        `augmentations`.
+    validate: measure now and then (default); else no images are held out and the last weights
         are the best.
     minutes: about how long to train; the pace of this machine is measured, and the epochs and the
         schedule follow from it.
@@ -116,8 +123,8 @@ def train(
         TrainingError: a loss or gradient is not finite. Stopped: a signal came; it has saved.
     """
     named_by_user(model, data, val)
-    own = InPython.of(data, val, classes)
-    wish = wishes(
+    own = InMemoryData.of(data, val, classes)
+    options = merge_options(
         like,
         {
             "model": model,
@@ -126,7 +133,7 @@ def train(
             "format": format,
             "split_ratio": split_ratio,
             "group_by": group_by,
-            "unlabelled": unlabelled,
+            "unlabeled": unlabeled,
             "cache": cache,
             "image_size": image_size,
             "backbone": backbone,
@@ -141,22 +148,22 @@ def train(
         },
     )
     if like is not None:
-        _refuse_code(wish.model, wish.data, wish.val, Path(like))
-    folder = Path(out) if out is not None else default_folder(wish.model, wish.data)
+        _refuse_code(options.model, options.data, options.val, Path(like))
+    folder = Path(out) if out is not None else default_folder(options.model, options.data)
     refuse_used(folder)
-    runtime = choose_runtime(wish.device, wish.precision, training=True)
-    record, pictures = plan(wish, runtime, progress, say, own)
-    job = make_job(record, pictures, folder, runtime, say)
-    for line in [*pictures.describe(), *describe(record, job.model)]:
-        say(line)
-    start_from(record, job.model, bar, say)
-    if wish.minutes is not None:
-        record, job = in_minutes(record, job, pictures, wish.minutes, say)
+    runtime = choose_runtime(options.device, options.precision, training=True)
+    record, images = plan(options, runtime, progress, log, own)
+    job = make_job(record, images, folder, runtime, log)
+    for line in [*images.describe(), *describe(record, job.model)]:
+        log(line)
+    start_from(record, job.model, bar, log)
+    if options.minutes is not None:
+        record, job = in_minutes(record, job, images, options.minutes, log)
     watching = _watching(job, observers, tensorboard, on_step, on_epoch)
     with run_folder(folder, record):
-        pictures.keep(folder)
-        say(f"what it sees: {draw_data(job)}")
-        _run(job, watching, say=say)
+        images.keep(folder)
+        log(f"what it sees: {draw_data(job)}")
+        _run(job, watching, log=log)
     return folder
 
 
@@ -168,8 +175,8 @@ def resume(
     model: str | None = None,
     tensorboard: bool = False,
     observers: Sequence[Observer] | None = None,
-    bar: Bar = unseen_bar,
-    say: Say = silent,
+    bar: Bar = no_bar,
+    log: Log = no_log,
 ) -> Path:
     """Go on with a training that was stopped, to the same bits as if it had not been.
 
@@ -184,26 +191,26 @@ def resume(
         raise UsageError("val: samples to validate on go with samples to learn from, in data")
     runtime, changes = recorded_runtime(record.device, record.precision)
     if changes:
-        say(changes)
-    check_model_file(record.model, record.environment, folder, say)
+        log(changes)
+    check_model_file(record.model, record.environment, folder, log)
     _refuse_code(record.model, record.data, record.val, folder)
     need = TASKS[task_of(record.model)].need
-    own = None if data is None else InPython.of(data, val, record.classes)
+    own = None if data is None else InMemoryData.of(data, val, record.classes)
     if own is None:
-        pictures = Pictures.open(Reading.of(record), need, names=read_parts(folder), say=say)
+        images = TrainingData.open(DataSpec.of(record), need, names=read_parts(folder), log=log)
     else:
-        pictures = own.open(need, record.validate)
-    if pictures.training.classes != record.classes:
+        images = own.open(need, record.validate)
+    if images.training.classes != record.classes:
         raise UsageError("its classes are not those of the run any more", file=record.data)
     start = None
     if any((folder / FOLDER).glob("step-*")):
         start, complaints = find_checkpoint(folder, "last")
         for words in [*complaints, f"resuming at {start.name}"]:
-            say(words)
-    job = make_job(record, pictures, folder, runtime, say)
+            log(words)
+    job = make_job(record, images, folder, runtime, log)
     if start is None:
-        start_from(record, job.model, bar, say)
-    _run(job, _watching(job, observers, tensorboard), start, say)
+        start_from(record, job.model, bar, log)
+    _run(job, _watching(job, observers, tensorboard), start, log)
     return folder
 
 
@@ -218,52 +225,54 @@ def _refuse_code(model: str, data: str, val: str | None, run: Path) -> None:
 
 
 def plan(
-    wish: Wishes,
+    options: TrainOptions,
     runtime: Runtime,
-    progress: Progress = unseen,
-    say: Say = silent,
-    own: InPython | None = None,
-) -> tuple[RunRecord, Pictures]:
-    """All that a run will be, and its pictures; nothing is written yet. own: samples in place of
+    progress: Progress = no_progress,
+    log: Log = no_log,
+    own: InMemoryData | None = None,
+) -> tuple[RunRecord, TrainingData]:
+    """All that a run will be, and its images; nothing is written yet. own: samples in place of
     the data that the wish names."""
-    name = lasting_name(wish.model)
+    name = lasting_name(options.model)
     task = TASKS[task_of(name)]
-    reading = Reading(wish.data, wish.val, wish.format, wish.unlabelled, wish.validate)
-    if own is not None or not in_files(wish.data):
-        refuse_words_for_files(reading, wish.hold_out)
+    reading = DataSpec(
+        options.data, options.val, options.format, options.unlabeled, options.validate
+    )
+    if own is not None or not in_files(options.data):
+        refuse_words_for_files(reading, options.hold_out)
     if own is None:
-        pictures = Pictures.open(reading, task.need, wish.hold_out, progress=progress, say=say)
+        images = TrainingData.open(reading, task.need, options.hold_out, progress=progress, log=log)
     else:
-        pictures = own.open(task.need, wish.validate)
-    training = pictures.training
-    size = chosen_size(task, name, training, wish.image_size)
-    arguments = chosen_arguments(wish, task, training, size)
-    source = source_of(wish.weights, name, arguments)
+        images = own.open(task.need, options.validate)
+    training = images.training
+    size = chosen_size(task, name, training, options.image_size)
+    arguments = chosen_arguments(options, task, training, size)
+    source = source_of(options.weights, name, arguments)
     record = RunRecord(
         model=name,
-        arguments=with_norm(wish, task, arguments, source),
+        arguments=with_norm(options, task, arguments, source),
         weights=NONE if source is None else source.lasting(),
         image_size=size,
         classes=training.classes,
         class_ids=tuple(getattr(training, "class_ids", ())),
         keypoint_names=training.keypoint_names,
         skeleton=training.skeleton,
-        data=absolute(wish.data),
-        data_format=wish.format,
-        val=None if wish.val is None else absolute(wish.val),
-        unlabelled=wish.unlabelled,
-        cache=wish.cache,
-        augment=wish.augment,
-        validate=wish.validate,
-        settings=chosen_settings(wish, task),
+        data=absolute(options.data),
+        data_format=options.format,
+        val=None if options.val is None else absolute(options.val),
+        unlabeled=options.unlabeled,
+        cache=options.cache,
+        augment=options.augment,
+        validate=options.validate,
+        settings=chosen_settings(options, task),
         device=str(runtime.device),
         precision=runtime.precision,
-        counts=pictures.counts(),
+        counts=images.counts(),
         command=command_line(),
-        environment=environment() | own_facts(name),
-        wishes=kept(wish),
+        environment=environment() | custom_code_facts(name),
+        options=kept(options),
     )
-    return record, pictures
+    return record, images
 
 
 def default_folder(model: str, data: str) -> Path:
@@ -285,8 +294,8 @@ def _watching(
     Raises:
         UsageError: TensorBoard is not installed, or there will be no steps to watch.
     """
-    if not isinstance(job.model, Learns) and (observers or tensorboard or on_step or on_epoch):
-        why = f"{job.card.model} learns at one blow: there are no steps to watch"
+    if not isinstance(job.model, Trainable) and (observers or tensorboard or on_step or on_epoch):
+        why = f"{job.model_info.model} learns at one blow: there are no steps to watch"
         raise UsageError(why, hint="without --tensorboard, observers, on_step and on_epoch")
     shown: list[Observer] = list(observers or ())
     if observers is None:
@@ -297,10 +306,10 @@ def _watching(
 
 
 def _run(
-    job: Job, observers: Sequence[Observer], start: Path | None = None, say: Say = silent
+    job: Job, observers: Sequence[Observer], start: Path | None = None, log: Log = no_log
 ) -> None:
     """Descend, or fit in one go what is fitted."""
-    if isinstance(job.model, Learns):
+    if isinstance(job.model, Trainable):
         fit(job, observers, start)
     elif start is None:
-        fit_once(job, say)
+        fit_once(job, log)

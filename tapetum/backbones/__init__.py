@@ -1,4 +1,4 @@
-"""Pictures to named feature maps: one file per family, and BACKBONES, a name for each size."""
+"""Images to named feature maps: one file per family, and BACKBONES, a name for each size."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ quarter of the channels.
 Differs from the paper as all current versions do: the 3 x 3 convolution of a bottleneck has the
 stride, not the first 1 x 1 ("v1.5", half a percent better on ImageNet). Without the classifier:
 the network returns its maps by name. `resnet10` has one basic block a stage and is for tests,
-demonstrations and small machines. The stem "small" (section 4.2: CIFAR-10) is for pictures under 64
+demonstrations and small machines. The stem "small" (section 4.2: CIFAR-10) is for images under 64
 pixels, of which the usual one would leave a map of a pixel or two.
 """
 
@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tapetum.backbones.reference import Renames
 from tapetum.backbones.staged import Staged
 from tapetum.layers.conv import ConvNorm
+from tapetum.structures.renames import Renames
 
 REFERENCE = {
     "torchvision": Renames(
@@ -82,7 +82,7 @@ def _shortcut(in_channels: int, channels: int, stride: int, norm: str) -> nn.Mod
 
 
 class ResNet(nn.Module, Staged):
-    """Pictures (B, in_channels, H, W) to maps c2, c3, c4, c5 at 1/4, 1/8, 1/16, 1/32 of the size.
+    """Images (B, in_channels, H, W) to maps c2, c3, c4, c5 at 1/4, 1/8, 1/16, 1/32 of the size.
 
     stem: "imagenet" (7 x 7 with stride 2, then pooling) or "small" (3 x 3, no pooling: the maps are
         at 1, 1/2, 1/4, 1/8 of the size).

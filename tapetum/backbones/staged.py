@@ -10,4 +10,4 @@ class Staged(ABC):
 
     @abstractmethod
     def stages(self) -> list[tuple[str, ...]]:
-        """How the names of each stage's weights begin, from the picture on."""
+        """How the names of each stage's weights begin, from the image on."""

@@ -1,9 +1,9 @@
-"""Vision transformer: a picture is a row of patches, and every patch may look at every other.
+"""Vision transformer: an image is a row of patches, and every patch may look at every other.
 
-Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words" (arXiv 2010.11929). The picture is cut into
+Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words" (arXiv 2010.11929). The image is cut into
 squares, each becomes one vector, learnt position vectors tell them apart, and blocks of attention
 mix them. A class token, a vector of its own, gathers what the classifier needs. Nothing in it knows
-that neighbours belong together: that has to be learnt, from many pictures.
+that neighbours belong together: that has to be learnt, from many images.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tapetum.backbones.reference import Renames
 from tapetum.backbones.staged import Staged
 from tapetum.layers.attention import Block
 from tapetum.layers.dropout import check_dropout, dropout
+from tapetum.structures.renames import Renames
 
 
 def _pairs(fc1: str, fc2: str) -> tuple[tuple[str, str], ...]:
@@ -43,9 +43,9 @@ REFERENCE = {
 
 
 class VisionTransformer(nn.Module, Staged):
-    """Pictures (B, 3, S, S) to tokens (B, T, width): the class token first, then row by row.
+    """Images (B, 3, S, S) to tokens (B, T, width): the class token first, then row by row.
 
-    grid: patches along each side of the picture. lead: tokens before those of the patches, 1 with
+    grid: patches along each side of the image. lead: tokens before those of the patches, 1 with
     a class token, else 0.
 
     Raises:
@@ -91,7 +91,7 @@ class VisionTransformer(nn.Module, Staged):
         """With a generator, `dropout` of the values are dropped at every step.
 
         Raises:
-            ValueError: pictures of another size.
+            ValueError: images of another size.
         """
         size = tuple(pixels.shape[-2:])
         if size != (self.image_size, self.image_size):

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from tapetum.base.errors import DownloadError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.base.progress import Say, silent
+from tapetum.base.progress import Log, no_log
 
 Bar = Callable[[Iterable[int], int | None, int], Iterable[int]]
 """Wraps the sizes of the pieces that arrive, given the size of the whole, if the server said it,
@@ -33,7 +33,7 @@ SECONDS = 30.0
 _PART = ".part"
 
 
-def unseen_bar(pieces: Iterable[int], _: int | None, __: int) -> Iterable[int]:
+def no_bar(pieces: Iterable[int], _: int | None, __: int) -> Iterable[int]:
     """Show no progress."""
     return pieces
 
@@ -43,8 +43,8 @@ def download(
     path: str | Path,
     *,
     sha256: str = "",
-    bar: Bar = unseen_bar,
-    say: Say = silent,
+    bar: Bar = no_bar,
+    log: Log = no_log,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Path:
     """Fetch `url` to `path`, which is returned; what is there already is not fetched again.
@@ -62,7 +62,7 @@ def download(
     if path.is_file():
         return path
     _refuse_strange(url)
-    say(f"downloading {url}")
+    log(f"downloading {url}")
     part = path.with_name(path.name + _PART)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

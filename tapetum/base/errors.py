@@ -44,7 +44,7 @@ class UsageError(TapetumError):
 
 
 class ImageError(TapetumError):
-    """A picture that cannot or must not be decoded."""
+    """An image that cannot or must not be decoded."""
 
 
 class AnnotationError(TapetumError):

@@ -10,13 +10,13 @@ class Limits:
     """Upper bounds for files from outside; pass another instance to a reader to move them."""
 
     image_bytes: int = 256 * 2**20
-    """Largest picture file, in bytes."""
+    """Largest image file, in bytes."""
     image_pixels: int = 200_000_000
-    """Largest picture, in pixels, known from its header."""
+    """Largest image, in pixels, known from its header."""
     image_side: int = 65_535
-    """Longest side of a picture, in pixels (the most that JPEG can hold)."""
+    """Longest side of an image, in pixels (the most that JPEG can hold)."""
     metadata_bytes: int = 16 * 2**20
-    """Largest text, profile or EXIF block inside a picture file."""
+    """Largest text, profile or EXIF block inside an image file."""
     json_bytes: int = 2 * 2**30
     """Largest JSON file."""
     json_depth: int = 200

@@ -81,7 +81,7 @@ def _own_peak() -> int:
 
 
 def _of_workers() -> int:
-    """What the processes that read pictures take now; pages that they share count once."""
+    """What the processes that read images take now; pages that they share count once."""
     pids = [process.pid for process in multiprocessing.active_children()]
     return sum(_field(_read(f"/proc/{pid}/smaps_rollup"), "Pss:") for pid in pids)
 

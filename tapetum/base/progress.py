@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 """Is told, in words, what is being done."""
 
 Progress = Callable[[Iterable[int], int], Iterable[int]]
 """Wraps the indices of a long loop, given their number, to show how far it is."""
 
 
-def silent(_: str) -> None:
+def no_log(_: str) -> None:
     """Say nothing."""
 
 
-def unseen(indices: Iterable[int], _: int) -> Iterable[int]:
+def no_progress(indices: Iterable[int], _: int) -> Iterable[int]:
     """Show no progress."""
     return indices

@@ -226,7 +226,7 @@ def release_memory() -> None:
 def tune_allocator() -> str:
     """Keep big blocks in the process instead of returning them to the system after every forward.
 
-    glibc's defaults cost some 400,000 page faults per forward of a ResNet-50 on 16 pictures.
+    glibc's defaults cost some 400,000 page faults per forward of a ResNet-50 on 16 images.
     Linux with glibc only; TAPETUM_ALLOCATOR=system switches it off. Called by the command line,
     never by an import. Returns what it did, in words.
     """

@@ -11,10 +11,10 @@ import os
 import sys
 from pathlib import Path
 
+from tapetum.base.cache_folder import cache_folder
 from tapetum.base.errors import TapetumError, printable
 from tapetum.base.files import read_json, write_json
 from tapetum.base.lock import held
-from tapetum.base.places import cache_folder
 
 FILE, SCHEMA = "trusted.json", "tapetum.trusted/1"
 _named: dict[str, str] = {}

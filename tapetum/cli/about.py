@@ -17,10 +17,10 @@ from tapetum.cli.options import (
     Flag,
     Folder,
     Real,
+    log,
     prepare_process,
     print_json,
     progress,
-    say,
 )
 
 
@@ -49,7 +49,7 @@ def models(*, json: Flag = False) -> int:
 
 def pace(facts: dict[str, Any]) -> str:
     """How fast a model is, in words."""
-    words = f"pictures of {facts['pixels']} pixels: answers one in {facts['answering']:.3g} ms"
+    words = f"images of {facts['pixels']} pixels: answers one in {facts['answering']:.3g} ms"
     if facts["learning"] is None:
         return words
     return f"{words}, learns 1,000 in {facts['learning']:.3g} s"
@@ -105,10 +105,10 @@ def demo(
 
     prepare_process()
     if all:
-        page = run_all(out or Path("runs/demo-all"), seconds or SECONDS, say, progress)
+        page = run_all(out or Path("runs/demo-all"), seconds or SECONDS, log, progress)
     else:
         name = "demo" if task == "detection" else f"demo-{task}"
-        page = run_demo(out or Path("runs") / name, task, seconds, say, progress=progress)
+        page = run_demo(out or Path("runs") / name, task, seconds, log, progress=progress)
     print(page, flush=True)
     if not no_open and has_desktop(os.environ, sys.platform, terminal=sys.stdout.isatty()):
         with contextlib.suppress(webbrowser.Error):

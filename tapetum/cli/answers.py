@@ -22,10 +22,10 @@ from tapetum.cli.options import (
     Text,
     Weights,
     download_bar,
+    log,
     prepare_process,
     print_json,
     progress,
-    say,
 )
 
 
@@ -34,7 +34,7 @@ def evaluate(
     data: Annotated[Positional[str | None], arg(metavar="DATA", help_behavior_hint="")] = None,
     /,
     *,
-    truth: File = None,
+    ground_truth: File = None,
     predictions: File = None,
     kind: Annotated[Literal["bbox", "segm", "keypoints"] | None, arg(help_behavior_hint="")] = None,
     max_dets: Number = None,
@@ -55,15 +55,15 @@ def evaluate(
       tapetum evaluate runs/first
       tapetum evaluate runs/first photos/ --split test --save detections.json
       tapetum evaluate retinanet_resnet50_fpn coco/ --split val
-      tapetum evaluate --truth instances_val.json --predictions detections.json --json
+      tapetum evaluate --ground-truth instances_val.json --predictions detections.json --json
 
     Args:
         run: a run folder, or the name of a published network
         data: other data than the run's own; its classes must be among the model's, by name
-        truth: COCO ground truth, with --predictions, in place of a run
+        ground_truth: COCO ground truth, with --predictions, in place of a run
         predictions: COCO results, as a list of detections
         kind: what the two files are compared by (default: bbox); a run knows its own
-        max_dets: most detections a picture that count (default: 100; 20 for keypoints)
+        max_dets: most detections an image that count (default: 100; 20 for keypoints)
         split: train, val, test or all (default: of the run's own data test, else val; of DATA all,
             of scenes test)
         model: the code of the run's own model, to say that it may be run
@@ -73,25 +73,29 @@ def evaluate(
         device: auto, cpu, cuda, cuda:1 or mps
         precision: auto is fp32 here
         save: a new file for the predictions as JSON; those of detectors are COCO results, of maps
-            each picture's mean IoU
-        workers: processes that read pictures
+            each image's mean IoU
+        workers: processes that read images
         json: print JSON; for boxes with the keys AP AP50 AP75 APsmall ... ARlarge
     """
     from tapetum import api
 
     prepare_process()
-    if truth is not None or predictions is not None:
-        if truth is None or predictions is None or run is not None:
-            raise UsageError("--truth GT.json and --predictions DT.json go together, without RUN")
-        stats = api.evaluate_files(truth, predictions, kind=kind or "bbox", max_dets=max_dets)
+    if ground_truth is not None or predictions is not None:
+        if ground_truth is None or predictions is None or run is not None:
+            raise UsageError(
+                "--ground-truth GT.json and --predictions DT.json go together, without RUN"
+            )
+        stats = api.evaluate_files(
+            ground_truth, predictions, kind=kind or "bbox", max_dets=max_dets
+        )
     elif kind is not None:
-        raise UsageError("--kind is for --truth and --predictions; a run knows its own")
+        raise UsageError("--kind is for --ground-truth and --predictions; a run knows its own")
     elif run is None:
-        raise UsageError("evaluate needs RUN, or --truth and --predictions", hint="--help")
+        raise UsageError("evaluate needs RUN, or --ground-truth and --predictions", hint="--help")
     elif data is not None and data_ is not None:
         raise UsageError("DATA and --data say the same", hint="give one")
     else:
-        measured = api.evaluate(
+        evaluation = api.evaluate(
             run,
             data_ if data is None else data,
             split=split,
@@ -105,9 +109,9 @@ def evaluate(
             workers=workers,
             bar=download_bar,
             progress=progress,
-            say=say,
+            log=log,
         )
-        stats = measured.stats
+        stats = evaluation.stats
     print_json(stats) if json else print_stats(stats)
     return 0
 
@@ -131,29 +135,29 @@ def predict(
     precision: Precision = "auto",
     json: Flag = False,
 ) -> int:
-    """What a run, or a published network, says of pictures: lines, JSON, or drawn into them.
+    """What a run, or a published network, says of images: lines, JSON, or drawn into them.
 
     For example:
       tapetum predict runs/first photo.jpg
       tapetum predict retinanet_resnet50_fpn photo.jpg
-      tapetum predict runs/first photos/*.jpg --out pictures --threshold 0.3
+      tapetum predict runs/first photos/*.jpg --out images --threshold 0.3
       tapetum predict runs/first photos/ --json > answers.json
       tapetum predict runs/first photos/ --out labels --save coco csv
 
-    A picture that cannot be read is named in one line; the others are answered, and the exit code
+    An image that cannot be read is named in one line; the others are answered, and the exit code
     is 1.
 
     Args:
         run: a run folder, or the name of a published network (tapetum models lists them)
-        images: picture files or folders of them
+        images: image files or folders of them
         out: the folder for what --save names; refused where a file would be replaced, or among the
-            pictures
+            images
         save: any of images (with the answers drawn in), coco, yolo, voc (labels, to go on with in
-            CVAT or Label Studio), csv, crops (each found thing as a picture)
+            CVAT or Label Studio), csv, crops (each found object as an image)
         threshold: leave out objects that score below (default: for each class what the run's
             report found best, in RUN/thresholds.json; else 0.5)
         classes: names of the only classes that count (default: all)
-        max_detections: most objects of a picture, the best ones (default: as many as it finds)
+        max_detections: most objects of an image, the best ones (default: as many as it finds)
         nms_iou: overlap from which the weaker of two boxes of a class goes (default: the model's)
         whole_image: show a published classifier all of each image, squashed to a square; it is
             measured on the middle, and sees only that otherwise
@@ -172,7 +176,7 @@ def predict(
     if out is not None:
         refuse_answers(images, out, save)
     prepare_process()
-    loaded = api.load(
+    predictor = api.load(
         run,
         model=model,
         weights=weights,
@@ -181,10 +185,10 @@ def predict(
         device=device,
         precision=precision,
         bar=download_bar,
-        say=say,
+        log=log,
     )
     answers = api.predict_files(
-        loaded,
+        predictor,
         images,
         threshold=threshold,
         classes=classes,
@@ -193,15 +197,15 @@ def predict(
         out=out,
         save=save,
         progress=progress,
-        say=say,
+        log=log,
     )
     if json:
         print_json(answers)
     else:
         for answer in answers["images"]:
-            print(f"{answer['file']}: {loaded.task.words(answer)}")
+            print(f"{answer['file']}: {predictor.task.words(answer)}")
     for failed in answers["failed"]:
-        say(f"tapetum: {failed['error']}")
+        log(f"tapetum: {failed['error']}")
     return 1 if answers["failed"] else 0
 
 
@@ -220,7 +224,7 @@ def explain(
     checkpoint: Checkpoint = "best",
     device: Annotated[str, arg(metavar="D")] = "auto",
 ) -> int:
-    """Why a run gave one of its answers: a heat map over the picture.
+    """Why a run gave one of its answers: a heat map over the image.
 
     For example:
       tapetum explain runs/first photo.jpg --target box:2 --method saliency --out why.png
@@ -229,13 +233,13 @@ def explain(
 
     Args:
         run: a run folder, or the name of a published network
-        image: a picture file
+        image: an image file
         target: which answer: 0 (the strongest), 1, ...; a class, or class:7 where it is called like
-            a number; box:N, mask:N or keypoint:N of thing N, keypoint:N:NAME, pixel:X,Y
-        method: auto takes hires-cam for things with boxes, else grad-cam; saliency for models
+            a number; box:N, mask:N or keypoint:N of object N, keypoint:N:NAME, pixel:X,Y
+        method: auto takes hires-cam for objects with boxes, else grad-cam; saliency for models
             without layers, occlusion for those without gradients; a wrong name lists all
         layer: where Grad-CAM looks; a wrong name lists them all
-        out: the picture to write (default: explanation.png, with a number where that is taken)
+        out: the image to write (default: explanation.png, with a number where that is taken)
         whole_image: as for predict
         model: the code of the run's own model, to say that it may be run
         weights: of a network by name: those published for it, or a name, file, address or run
@@ -250,7 +254,7 @@ def explain(
     if out is not None:
         refuse_output(out)
     prepare_process()
-    loaded = api.load(
+    predictor = api.load(
         run,
         model=model,
         weights=weights,
@@ -258,9 +262,11 @@ def explain(
         checkpoint=checkpoint,
         device=device,
         bar=download_bar,
-        say=say,
+        log=log,
     )
-    print(api.explain_file(loaded, image, out, target=target, method=method, layer=layer, say=say))
+    print(
+        api.explain_file(predictor, image, out, target=target, method=method, layer=layer, log=log)
+    )
     return 0
 
 
@@ -274,11 +280,11 @@ def report(
     device: Annotated[str, arg(metavar="D")] = "auto",
 ) -> int:
     """Write RUN/report.html anew: numbers, curves, kinds of error with what they cost, best and
-    worst pictures, heat maps, what to do next; of detectors RUN/thresholds.json, too.
+    worst images, heat maps, what to do next; of detectors RUN/thresholds.json, too.
 
     Args:
         run: a run folder
-        split: the pictures to show (default: test where there is one, else val)
+        split: the images to show (default: test where there is one, else val)
         model: the code of the run's own model, to say that it may be run
         data: the code of the run's own data, to say that it may be run
         device: auto, cpu, cuda, cuda:1 or mps
@@ -287,7 +293,7 @@ def report(
 
     prepare_process()
     shown = api.report(
-        run, data, split=split, model=model, device=device, progress=progress, say=say
+        run, data, split=split, model=model, device=device, progress=progress, log=log
     )
     print(shown)
     return 0

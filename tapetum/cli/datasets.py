@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from tapetum.cli.options import Data, File, Flag, Format, TaskName, print_json, progress, say
+from tapetum.cli.options import Data, File, Flag, Format, TaskName, log, print_json, progress
 
 
 def check(
@@ -32,7 +32,7 @@ def check(
         data: folder or file with annotations
         task: what it is to be used for, where it holds several kinds of truth
         format: what it is written in; recognised by itself
-        html: write a page that shows each kind of fault in pictures, and what to do
+        html: write a page that shows each kind of fault in images, and what to do
         strict: exit with 3 if there is an error or a warning
         json: print JSON
     """
@@ -49,9 +49,9 @@ def check(
             )
     serious = sum(finding.severity != "info" for finding in findings)
     found = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-    say(f"{found}, {serious} of them errors or warnings")
+    log(f"{found}, {serious} of them errors or warnings")
     if html is not None:
-        say(f"page: {html}")
+        log(f"page: {html}")
     return 3 if strict and serious else 0
 
 

@@ -14,8 +14,8 @@ from tapetum.cli.options import (
     Run,
     Weights,
     download_bar,
+    log,
     prepare_process,
-    say,
 )
 
 
@@ -48,7 +48,7 @@ def export(
         model: the code of the run's own model, to say that it may be run
         checkpoint: which of the run's checkpoints
         weights: of a network by name: those published for it, or a name, file, address or run
-        sizes: heights and widths of the made pictures that both are asked about
+        sizes: heights and widths of the made images that both are asked about
     """
     from tapetum import api
 
@@ -62,7 +62,7 @@ def export(
         weights=weights,
         sizes=[_size(word) for word in sizes.split(",")],
         bar=download_bar,
-        say=say,
+        log=log,
     )
     print(folder)
     return 0

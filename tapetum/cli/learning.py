@@ -19,9 +19,9 @@ from tapetum.cli.options import (
     Real,
     Text,
     download_bar,
+    log,
     prepare_process,
     progress,
-    say,
 )
 
 Name = Annotated[Positional[str | None], arg(metavar="MODEL", help_behavior_hint="")]
@@ -45,7 +45,7 @@ def train(
     format: Annotated[Format | None, arg(help_behavior_hint="")] = None,
     split_ratio: Annotated[str | None, arg(metavar="R", help_behavior_hint="")] = None,
     group_by: Annotated[str | None, arg(metavar="REGEX|FILE:COLUMN", help_behavior_hint="")] = None,
-    unlabelled: Annotated[Literal["negative", "skip"] | None, arg(help_behavior_hint="")] = None,
+    unlabeled: Annotated[Literal["negative", "skip"] | None, arg(help_behavior_hint="")] = None,
     epochs: Number = None,
     max_steps: Number = None,
     minutes: Real = None,
@@ -96,23 +96,23 @@ def train(
             model, to say that it may be run
         data_: DATA, said as an option, in the same way
         from_: a run whose words are repeated; what is said here wins
-        val: pictures to measure on (default: the data's own validation split, else a tenth)
+        val: images to measure on (default: the data's own validation split, else a tenth)
         format: what DATA is written in (default: recognised by itself)
         split_ratio: what to hold out where DATA has no split for validation, as in 0.2 or 80/10/10;
             by class, near-duplicates on one side
-        group_by: pictures that belong together, by what matches in their names, or a column of
+        group_by: images that belong together, by what matches in their names, or a column of
             FILE.csv
-        unlabelled: pictures without labels are pictures of nothing, or are left out (default:
+        unlabeled: images without labels are images of nothing, or are left out (default:
             negative)
-        cache: keep decoded pictures of the training, no larger than it needs them, from the second
+        cache: keep decoded images of the training, no larger than it needs them, from the second
             epoch on; for photos of many megapixels (default: off)
-        epochs: passes over the pictures (default: 40; 20 for classes and localization, 60 for maps)
+        epochs: passes over the images (default: 40; 20 for classes and localization, 60 for maps)
         max_steps: stop after this many steps
         minutes: in place of epochs, about how long to train on this machine
         image_size: short side in pixels that the model sees (default: 320 for boxes, 128 for
-            localization, 160 for classes of photographs, small pictures as they are); for maps
+            localization, 160 for classes of photographs, small images as they are); for maps
             the side of the windows that it learns from (default: 320 at most)
-        batch_size: pictures a step (default: 4; 64 for classes, 16 for localization, 8 for maps)
+        batch_size: images a step (default: 4; 64 for classes, 16 for localization, 8 for maps)
         accumulate: split a step into parts to save memory (default: 1; doubles by itself where
             memory does not suffice)
         lr: peak learning rate (default: 0.0003; 0.002 for linear)
@@ -129,10 +129,10 @@ def train(
         backbone: resnet10, 18 (default), 34, 50, 101 or 152, where the model has one to choose
         weights: to start from: auto (default: published for the model, else for its backbone),
             none, the name of a published network, a file, an address, or a run
-        augment: how pictures are varied: default, flip, none, ...; a wrong name lists the task's
+        augment: how images are varied: default, flip, none, ...; a wrong name lists the task's
         device: auto (default), cpu, cuda, cuda:1 or mps
         precision: auto (default) takes bf16 where the hardware has it, fp16 on older CUDA GPUs
-        workers: processes that read pictures, to learn from and to measure on (default: 0)
+        workers: processes that read images, to learn from and to measure on (default: 0)
         evaluate_every: epochs between evaluations (default: about eight in all)
         save_seconds: save at least this often (default: 120)
         tensorboard: write RUN/tensorboard, too (pip install 'tapetum[tensorboard]')
@@ -145,7 +145,7 @@ def train(
     if resume is not None:
         _refuse_beside_resume(said)
         code = {name: said[name] for name in CODE}
-        folder = api.resume(resume, **code, tensorboard=tensorboard, bar=download_bar, say=say)
+        folder = api.resume(resume, **code, tensorboard=tensorboard, bar=download_bar, log=log)
     else:
         if from_ is None and (said["model"] is None or said["data"] is None):
             raise UsageError(
@@ -159,9 +159,9 @@ def train(
             arguments=parse_pairs(set_),
             bar=download_bar,
             progress=progress,
-            say=say,
+            log=log,
         )
-    say(f"report: {api.report(folder, progress=progress, say=say)}")
+    log(f"report: {api.report(folder, progress=progress, log=log)}")
     print(folder)
     return 0
 
@@ -185,11 +185,11 @@ def _refuse_beside_resume(said: dict[str, Any]) -> None:
     Raises:
         UsageError: something was said beside --resume RUN.
     """
-    from tapetum.base.own import own_function
+    from tapetum.base.custom_code import custom_function
 
     free = ("resume", "tensorboard")
     for name, value in said.items():
-        if name in CODE and isinstance(value, str) and own_function(value) is not None:
+        if name in CODE and isinstance(value, str) and custom_function(value) is not None:
             continue  # named again, to say that it may be run
         if name not in free and value is not None and value != ():
             option = "--" + name.strip("_").replace("_", "-")

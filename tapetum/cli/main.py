@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import tyro
 
+from tapetum.base.cache_folder import cache_folder
 from tapetum.base.errors import TapetumError, printable
-from tapetum.base.places import cache_folder
 from tapetum.cli import about, answers, datasets, exporting, learning
 
 DESCRIPTION = """Computer vision from lectures to practice: train, measure, predict, explain.
@@ -23,7 +23,7 @@ Try it:
   tapetum check DATA                             what is wrong with a dataset
   tapetum train retinanet DATA --out RUN         learn
   tapetum evaluate RUN                           COCO numbers
-  tapetum predict RUN photo.jpg --out pictures   answers
+  tapetum predict RUN photo.jpg --out images   answers
 
 TAPETUM_DEBUG=1 (or --debug) shows the traceback of an error.
 """

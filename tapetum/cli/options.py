@@ -49,7 +49,7 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """A line about the work, on stderr, so that stdout holds the answer alone."""
     print(text, file=sys.stderr, flush=True)
 
@@ -62,7 +62,7 @@ def progress(indices: Iterable[int], count: int) -> Iterator[int]:
     console = Console(stderr=True)
     yield from track(
         indices,
-        description="pictures",
+        description="images",
         total=count,
         console=console,
         disable=not console.is_terminal,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tapetum.data.picture import Picture
+from tapetum.data.records.image_record import ImageRecord
 from tapetum.structures import Sample
 
 NEEDS = ("labels", "box", "boxes", "masks", "keypoints", "semantic")
-"""What a task may need of each picture: labels of the whole, one object or all objects with boxes,
+"""What a task may need of each image: labels of the whole, one object or all objects with boxes,
 masks too, keypoints too, or a class for each pixel."""
 
 
@@ -22,14 +22,14 @@ class Dataset(Protocol):
     skeleton: tuple[tuple[int, int], ...]
     """Pairs of keypoints that a line joins, counted from 0."""
     multilabel: bool
-    """May a picture have no label, or several?"""
+    """May an image have no label, or several?"""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sample:
-        """The decoded picture with its target, in the picture's own frame."""
+        """The decoded image with its target, in the image's own frame."""
         ...
 
-    def picture(self, index: int) -> Picture:
-        """The same picture's records for evaluation, in float64, without decoding it."""
+    def image(self, index: int) -> ImageRecord:
+        """The same image's records for evaluation, in float64, without decoding it."""
         ...

@@ -1,6 +1,5 @@
 """Predictions and truth to numbers."""
 
-from tapetum.evaluation.arrays import truth_from_records
 from tapetum.evaluation.classification import (
     ClassificationResult,
     MultilabelResult,
@@ -8,13 +7,14 @@ from tapetum.evaluation.classification import (
     evaluate_classes,
     evaluate_multilabel,
 )
-from tapetum.evaluation.coco import detections_from_coco, truth_from_coco
+from tapetum.evaluation.coco import detections_from_coco, ground_truth_from_coco
 from tapetum.evaluation.curves import ClassRow, per_class, precision_recall_curve
 from tapetum.evaluation.detection import DetectionResult, evaluate_detections
-from tapetum.evaluation.found import detections_from_predictions
+from tapetum.evaluation.from_predictions import detections_from_predictions
+from tapetum.evaluation.from_records import ground_truth_from_records
 from tapetum.evaluation.localization import LocalizationResult, evaluate_locations
 from tapetum.evaluation.outcomes import BestThreshold, Outcomes, best_thresholds, matches_at
-from tapetum.evaluation.records import Detections, Truth
+from tapetum.evaluation.records import Detections, GroundTruth
 from tapetum.evaluation.segmentation import Confusion, SegmentationResult
 from tapetum.evaluation.voc import VocResult, evaluate_voc
 
@@ -25,12 +25,12 @@ __all__ = [
     "Confusion",
     "DetectionResult",
     "Detections",
+    "GroundTruth",
     "LocalizationResult",
     "MultilabelResult",
     "Outcomes",
     "Reliability",
     "SegmentationResult",
-    "Truth",
     "VocResult",
     "best_thresholds",
     "detections_from_coco",
@@ -40,9 +40,9 @@ __all__ = [
     "evaluate_locations",
     "evaluate_multilabel",
     "evaluate_voc",
+    "ground_truth_from_coco",
+    "ground_truth_from_records",
     "matches_at",
     "per_class",
     "precision_recall_curve",
-    "truth_from_coco",
-    "truth_from_records",
 ]

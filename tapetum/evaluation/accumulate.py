@@ -14,7 +14,7 @@ import numpy as np
 
 from tapetum.evaluation.matching import Matches
 from tapetum.evaluation.pairing import Ranking
-from tapetum.evaluation.records import Detections, Rules, Truth
+from tapetum.evaluation.records import Detections, GroundTruth, Rules
 
 _EPSILON = np.spacing(1)
 
@@ -51,29 +51,35 @@ class Hits:
     score: np.ndarray
 
 
-def ignored_by_area(truth: Truth, rules: Rules) -> np.ndarray:
+def ignored_by_area(ground_truth: GroundTruth, rules: Rules) -> np.ndarray:
     """(N, A) bool: the truths that do not count in each area range."""
-    outside = [~area.holds(truth.area) for area in rules.areas]
-    return np.stack([truth.ignored | far for far in outside], axis=1)
+    outside = [~area.holds(ground_truth.area) for area in rules.areas]
+    return np.stack([ground_truth.ignored | far for far in outside], axis=1)
 
 
-def count_truths(truth: Truth, ignored: np.ndarray) -> np.ndarray:
+def count_truths(ground_truth: GroundTruth, ignored: np.ndarray) -> np.ndarray:
     """(K, A) int64: the truths that count, by class and area range."""
-    classes = len(truth.category_ids)
-    counted = [np.bincount(truth.category[~column], minlength=classes) for column in ignored.T]
+    classes = len(ground_truth.category_ids)
+    counted = [
+        np.bincount(ground_truth.category[~column], minlength=classes) for column in ignored.T
+    ]
     return np.stack(counted, axis=1)
 
 
 def accumulate(
-    truth: Truth, detections: Detections, ranking: Ranking, matches: Matches, rules: Rules
+    ground_truth: GroundTruth,
+    detections: Detections,
+    ranking: Ranking,
+    matches: Matches,
+    rules: Rules,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """precision (T, R, K, A, M), recall (T, K, A, M) and scores (T, R, K, A, M), float64.
 
     -1 where a class has no truth that counts in the area range. The score is the threshold at
     which the recall is reached, 0 where it is not.
     """
-    judged = _judge(truth, detections, ranking, matches, rules)
-    positives = count_truths(truth, ignored_by_area(truth, rules)).T  # (A, K)
+    judged = _judge(ground_truth, detections, ranking, matches, rules)
+    positives = count_truths(ground_truth, ignored_by_area(ground_truth, rules)).T  # (A, K)
     needed = _hits_needed(rules.recall_thresholds, positives)  # (A, K, R)
     top = _top_scores(judged, positives.shape[1])  # (K,)
     shape = (
@@ -92,16 +98,20 @@ def accumulate(
 
 
 def _judge(
-    truth: Truth, detections: Detections, ranking: Ranking, matches: Matches, rules: Rules
+    ground_truth: GroundTruth,
+    detections: Detections,
+    ranking: Ranking,
+    matches: Matches,
+    rules: Rules,
 ) -> Judged:
     index = ranking.index
     inside = np.stack([area.holds(detections.area[index]) for area in rules.areas])  # (A, N)
-    given, counts = matches.truth.transpose(2, 1, 0), matches.counts.transpose(2, 1, 0)
+    given, counts = matches.ground_truth.transpose(2, 1, 0), matches.counts.transpose(2, 1, 0)
     own = inside[:, None, matches.position]  # (A, 1, S)
     hit = np.ascontiguousarray(counts)  # (A, T, S)
-    if 0 in truth.ids or "0" in truth.ids:
+    if 0 in ground_truth.ids or "0" in ground_truth.ids:
         # The reference stores the id of the match, and 0 means none: such a hit is a false alarm.
-        void = np.array([i in (0, "0") for i in truth.ids])
+        void = np.array([i in (0, "0") for i in ground_truth.ids])
         hit = hit & ~void[given]
     counted = hit | (own & ((given < 0) | counts))
     change = counted.astype(np.int8) - own

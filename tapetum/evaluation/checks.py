@@ -48,8 +48,8 @@ def check_positive_areas(area: np.ndarray, refuse: Refuse) -> None:
 
 
 def check_sizes(sizes: np.ndarray, refuse: Refuse) -> None:
-    """sizes: (N, 2), height and width of each entry's picture, -1 where they are unknown."""
-    refuse(sizes[:, 0] < 0, "its picture has no height and width")
+    """sizes: (N, 2), height and width of each entry's image, -1 where they are unknown."""
+    refuse(sizes[:, 0] < 0, "its image has no height and width")
 
 
 def not_a_list(key: str, width: int) -> str:

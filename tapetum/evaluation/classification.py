@@ -16,10 +16,10 @@ TOP = 5
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Pictures by how sure the classifier was (Guo et al. 2017, figure 1).
+    """Images by how sure the classifier was (Guo et al. 2017, figure 1).
 
     edges: (BINS + 1,) of the bins, open below and closed above. confidence, accuracy: (BINS,) means
-    over the pictures of a bin, -1 where it is empty. count: (BINS,) int64.
+    over the images of a bin, -1 where it is empty. count: (BINS,) int64.
     """
 
     edges: np.ndarray
@@ -30,12 +30,12 @@ class Reliability:
 
 @dataclass(frozen=True, eq=False)
 class ClassificationResult:
-    """One class a picture. What has nothing to be measured with is -1.
+    """One class an image. What has nothing to be measured with is -1.
 
     stats: "top1"; "top5", or top of as many as are fewer than the classes, where that is more than
     one; "mean_class_accuracy", the mean recall of the classes that occur; "ECE", the expected
     calibration error; "loss", the mean of -log p of the truth.
-    confusion: (C, C) int64 pictures, a row for each true class, a column for each predicted one.
+    confusion: (C, C) int64 images, a row for each true class, a column for each predicted one.
     recall, precision, f1: (C,) float64.
     """
 
@@ -50,12 +50,12 @@ class ClassificationResult:
 
 @dataclass(frozen=True, eq=False)
 class MultilabelResult:
-    """Any number of classes a picture. What has nothing to be measured with is -1.
+    """Any number of classes an image. What has nothing to be measured with is -1.
 
     stats: "mAP" and "F1", means over the classes that occur.
     average_precision, recall, precision, f1: (C,) float64; all but the first at a score of 0.5.
-    positives: (C,) int64, pictures that have the class.
-    left_out: classes that no picture has, which no mean can count.
+    positives: (C,) int64, images that have the class.
+    left_out: classes that no image has, which no mean can count.
     """
 
     stats: dict[str, float]
@@ -69,9 +69,9 @@ class MultilabelResult:
 
 
 def evaluate_classes(
-    scores: np.ndarray, truth: np.ndarray, class_names: Sequence[str]
+    scores: np.ndarray, ground_truth: np.ndarray, class_names: Sequence[str]
 ) -> ClassificationResult:
-    """Judge probabilities (N, C) of one class a picture by the labels (N,) int64.
+    """Judge probabilities (N, C) of one class an image by the labels (N,) int64.
 
     Among equal scores the first class is the predicted one. A probability of 0 for the truth costs
     as much as the smallest step of float64 from 1, so that the loss stays finite.
@@ -81,20 +81,22 @@ def evaluate_classes(
     """
     scores = _checked(scores, class_names)
     count, classes = scores.shape
-    truth = np.asarray(truth)
-    if truth.shape != (count,) or truth.dtype.kind not in "iu":
-        raise ValueError(f"truth: expected ({count},) integers, got {truth.shape} {truth.dtype}")
-    if count and not (truth.min() >= 0 and truth.max() < classes):
+    ground_truth = np.asarray(ground_truth)
+    if ground_truth.shape != (count,) or ground_truth.dtype.kind not in "iu":
+        raise ValueError(
+            f"truth: expected ({count},) integers, got {ground_truth.shape} {ground_truth.dtype}"
+        )
+    if count and not (ground_truth.min() >= 0 and ground_truth.max() < classes):
         raise ValueError(f"truth: expected labels from 0 to {classes - 1}")
-    truth = truth.astype(np.int64)
+    ground_truth = ground_truth.astype(np.int64)
     predicted = scores.argmax(axis=1) if count else np.zeros(0, np.int64)
-    confusion = np.bincount(truth * classes + predicted, minlength=classes**2)
+    confusion = np.bincount(ground_truth * classes + predicted, minlength=classes**2)
     confusion = confusion.reshape(classes, classes).astype(np.int64)
     hits = np.diag(confusion)
     recall, precision, f1 = _rates(hits, confusion.sum(axis=1), confusion.sum(axis=0))
-    reliability = _reliability(scores, predicted == truth)
+    reliability = _reliability(scores, predicted == ground_truth)
     return ClassificationResult(
-        stats=_stats(scores, truth, recall, reliability),
+        stats=_stats(scores, ground_truth, recall, reliability),
         confusion=confusion,
         recall=recall,
         precision=precision,
@@ -105,7 +107,7 @@ def evaluate_classes(
 
 
 def evaluate_multilabel(
-    scores: np.ndarray, truth: np.ndarray, class_names: Sequence[str]
+    scores: np.ndarray, ground_truth: np.ndarray, class_names: Sequence[str]
 ) -> MultilabelResult:
     """Judge probabilities (N, C) of classes by which of them are true, (N, C) bool.
 
@@ -113,14 +115,16 @@ def evaluate_multilabel(
         ValueError: wrong shapes, or scores outside [0, 1].
     """
     scores = _checked(scores, class_names)
-    truth = np.asarray(truth)
-    if truth.shape != scores.shape or truth.dtype != np.bool_:
-        raise ValueError(f"truth: expected {scores.shape} bool, got {truth.shape} {truth.dtype}")
-    columns = zip(scores.T, truth.T, strict=True)
+    ground_truth = np.asarray(ground_truth)
+    if ground_truth.shape != scores.shape or ground_truth.dtype != np.bool_:
+        raise ValueError(
+            f"truth: expected {scores.shape} bool, got {ground_truth.shape} {ground_truth.dtype}"
+        )
+    columns = zip(scores.T, ground_truth.T, strict=True)
     ap = np.array([average_precision(*column) for column in columns], dtype=np.float64)
     found = scores >= 0.5
-    positives = truth.sum(axis=0, dtype=np.int64)
-    recall, precision, f1 = _rates((found & truth).sum(axis=0), positives, found.sum(axis=0))
+    positives = ground_truth.sum(axis=0, dtype=np.int64)
+    recall, precision, f1 = _rates((found & ground_truth).sum(axis=0), positives, found.sum(axis=0))
     return MultilabelResult(
         stats={"mAP": mean_defined(ap), "F1": mean_defined(f1[positives > 0])},
         average_precision=ap,
@@ -135,16 +139,16 @@ def evaluate_multilabel(
     )
 
 
-def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
+def average_precision(scores: np.ndarray, ground_truth: np.ndarray) -> float:
     """The sum over thresholds of precision times the recall gained there, -1 without a positive.
 
     scores (N,), truth (N,) bool. Equal scores are one threshold; nothing is interpolated, which is
     scikit-learn's definition and not that of VOC or COCO.
     """
-    if not truth.any():
+    if not ground_truth.any():
         return -1.0
     order = np.argsort(-scores, kind="stable")
-    scores, hits = scores[order], np.cumsum(truth[order])
+    scores, hits = scores[order], np.cumsum(ground_truth[order])
     last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)  # of each threshold
     precision = hits[last] / (last + 1)
     gained = np.diff(hits[last], prepend=0) / hits[-1]
@@ -161,12 +165,12 @@ def _checked(scores: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
 
 
 def _stats(
-    scores: np.ndarray, truth: np.ndarray, recall: np.ndarray, reliability: Reliability
+    scores: np.ndarray, ground_truth: np.ndarray, recall: np.ndarray, reliability: Reliability
 ) -> dict[str, float]:
     count, classes = scores.shape
-    own = scores[np.arange(count), truth][:, None]
+    own = scores[np.arange(count), ground_truth][:, None]
     # How many classes come before the true one; of equals, those with a lower index.
-    earlier = np.arange(classes) < truth[:, None]
+    earlier = np.arange(classes) < ground_truth[:, None]
     rank = ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
     stats = {"top1": _mean(rank < 1)}
     top = min(TOP, classes - 1)

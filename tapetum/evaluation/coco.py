@@ -1,16 +1,16 @@
 """The border: COCO's ground truth and results lists, checked and turned into flat arrays.
 
 The rule at this border: a file gets the very numbers that pycocotools gives it, or a refusal;
-never another number. As there, annotations of pictures or categories that the truth does not list
+never another number. As there, annotations of images or categories that the truth does not list
 and detections of such categories do not count. What is refused, although pycocotools would go on:
 
-- a detection of a picture that the truth does not list (pycocotools refuses these, too);
-- two pictures or two categories of the same id;
+- a detection of an image that the truth does not list (pycocotools refuses these, too);
+- two images or two categories of the same id;
 - a box, area or score that is not finite, or a box whose sides are so small or so large that its
   area leaves the range of a float (the reference divides 0 by 0 there);
-- a mask of another size than its picture, run lengths that do not sum to the picture, polygons
+- a mask of another size than its image, run lengths that do not sum to the image, polygons
   with fewer than three points;
-- keypoints further than 2**25 pixels away, a thing with keypoints and a negative area.
+- keypoints further than 2**25 pixels away, an object with keypoints and a negative area.
 
 What is kept although it looks odd, because pycocotools computes with it:
 
@@ -20,7 +20,7 @@ What is kept although it looks odd, because pycocotools computes with it:
 
 The file's own `ignore` flag is not read: in the reference `iscrowd` replaces it.
 
-Where pycocotools fails, missing things may have a default: `area` is that of the mask or box,
+Where pycocotools fails, missing objects may have a default: `area` is that of the mask or box,
 `iscrowd` 0, `num_keypoints` what is marked, and results may be polygons or uncompressed codes.
 """
 
@@ -44,27 +44,27 @@ from tapetum.evaluation.entries import (
     numbers,
     places,
 )
-from tapetum.evaluation.keypoints import points_area, points_of, points_per_thing
+from tapetum.evaluation.keypoints import points_area, points_of, points_per_object
 from tapetum.evaluation.kinds import check_kind
-from tapetum.evaluation.outlines import box_outlines, masks_of, picture_sizes
-from tapetum.evaluation.records import Detections, Truth
+from tapetum.evaluation.outlines import box_outlines, image_sizes, masks_of
+from tapetum.evaluation.records import Detections, GroundTruth
 
 
-def truth_from_coco(gt: Mapping[str, Any], kind: str = "bbox") -> Truth:
+def ground_truth_from_coco(gt: Mapping[str, Any], kind: str = "bbox") -> GroundTruth:
     """The ground truth of `gt`, a COCO dictionary with images, annotations and categories.
 
     kind: "bbox", "segm" (masks) or "keypoints", what shall be compared.
 
     Each annotation needs id, image_id, category_id and bbox; without `area` it has width x height,
     without `iscrowd` it is no crowd region. For masks it needs a segmentation, as polygons or run
-    lengths, and its picture height and width; bbox and area are then those of the mask where they
+    lengths, and its image height and width; bbox and area are then those of the mask where they
     are absent. For keypoints it needs x, y, v of each point, v > 0 where it is marked;
     `num_keypoints` 0 means that it is neither found nor missed.
 
     Raises:
-        AnnotationError: a key is missing, a picture or category id is used twice, a box or area is
+        AnnotationError: a key is missing, an image or category id is used twice, a box or area is
             no finite number, iscrowd is neither 0 nor 1, an outline cannot be read or does not
-            belong to its picture, keypoints are not all equally many; `where` names the entry.
+            belong to its image, keypoints are not all equally many; `where` names the entry.
         ValueError: there is no such kind.
     """
     check_kind(kind)
@@ -79,7 +79,7 @@ def truth_from_coco(gt: Mapping[str, Any], kind: str = "bbox") -> Truth:
     entries, image, category = entries.only(counted), image[counted], category[counted]
 
     crowd = _crowd(entries)
-    sizes = picture_sizes(images, image_index) if kind == "segm" else None
+    sizes = image_sizes(images, image_index) if kind == "segm" else None
     masks = None if sizes is None else masks_of(entries, sizes[image])
     xywh = boxes(entries) if masks is None else _boxes_or(entries, masks.xywh)
     extent = xywh[:, 2] * xywh[:, 3] if masks is None else masks.area.astype(np.float64)
@@ -87,9 +87,9 @@ def truth_from_coco(gt: Mapping[str, Any], kind: str = "bbox") -> Truth:
     points, ignored = None, crowd
     if kind == "keypoints":
         check_positive_areas(area, entries.refuse)
-        points = points_of(entries, points_per_thing(entries, categories))
+        points = points_of(entries, points_per_object(entries, categories))
         ignored = crowd | _unmarked(entries, points)
-    return Truth(
+    return GroundTruth(
         image=image,
         category=category,
         xywh=xywh,
@@ -107,7 +107,7 @@ def truth_from_coco(gt: Mapping[str, Any], kind: str = "bbox") -> Truth:
 
 
 def detections_from_coco(
-    results: Sequence[Mapping[str, Any]], truth: Truth, kind: str = "bbox"
+    results: Sequence[Mapping[str, Any]], ground_truth: GroundTruth, kind: str = "bbox"
 ) -> Detections:
     """The detections of `results`, COCO's list of {image_id, category_id, bbox, score}.
 
@@ -119,24 +119,25 @@ def detections_from_coco(
     their keypoints.
 
     Raises:
-        AnnotationError: an entry lacks a key, names a picture that `truth` does not have, or its
-            box, score, outline or keypoints cannot be read; `where` is "entry 17", counted from 0.
+        AnnotationError: an entry lacks a key, names an image that `ground_truth` does not have, or
+            its box, score, outline or keypoints cannot be read; `where` is "entry 17", counted
+            from 0.
         ValueError: there is no such kind, or the truth was read for another.
     """
-    check_kind(kind, truth)
+    check_kind(kind, ground_truth)
     if not isinstance(results, Sequence) or isinstance(results, str | bytes):
         raise AnnotationError(f"expected a list of detections, got {type(results).__name__}")
-    image_index = {image_id: i for i, image_id in enumerate(truth.image_ids)}
-    category_index = {category_id: i for i, category_id in enumerate(truth.category_ids)}
+    image_index = {image_id: i for i, image_id in enumerate(ground_truth.image_ids)}
+    category_index = {category_id: i for i, category_id in enumerate(ground_truth.category_ids)}
     entries = Entries(results, "entry")
     image, category = places(entries, image_index, Lenient(category_index))
     counted = category != UNLISTED
     entries, image, category = entries.only(counted), image[counted], category[counted]
     score = numbers(entries, "score")
     if kind == "segm":
-        return _with_masks(entries, image, category, score, truth, _boxed(results))
+        return _with_masks(entries, image, category, score, ground_truth, _boxed(results))
     if kind == "keypoints":
-        return _with_keypoints(entries, image, category, score, truth, _boxed(results))
+        return _with_keypoints(entries, image, category, score, ground_truth, _boxed(results))
     xywh = boxes(entries)
     return Detections(image, category, xywh, xywh[:, 2] * xywh[:, 3], score)
 
@@ -158,11 +159,11 @@ def _with_masks(
     image: np.ndarray,
     category: np.ndarray,
     score: np.ndarray,
-    truth: Truth,
+    ground_truth: GroundTruth,
     boxed: bool,
 ) -> Detections:
-    assert truth.image_sizes is not None
-    sizes = truth.image_sizes[image]
+    assert ground_truth.image_sizes is not None
+    sizes = ground_truth.image_sizes[image]
     if not boxed:
         masks = masks_of(entries, sizes)
         area = masks.area.astype(np.float64)
@@ -177,11 +178,11 @@ def _with_keypoints(
     image: np.ndarray,
     category: np.ndarray,
     score: np.ndarray,
-    truth: Truth,
+    ground_truth: GroundTruth,
     boxed: bool,
 ) -> Detections:
-    assert truth.keypoints is not None
-    points = points_of(entries, truth.keypoints.shape[1])
+    assert ground_truth.keypoints is not None
+    points = points_of(entries, ground_truth.keypoints.shape[1])
     if boxed:
         xywh = boxes(entries)
         area = xywh[:, 2] * xywh[:, 3]
@@ -237,7 +238,7 @@ def _as_the_reference_lists(
 ) -> list[Mapping[str, Any]]:
     """The annotations as pycocotools hands them out; the same list where every id is its own.
 
-    It walks picture by picture and looks each annotation up by its id, so that the last
+    It walks image by image and looks each annotation up by its id, so that the last
     annotation of an id also takes the places of the earlier ones.
     """
     try:

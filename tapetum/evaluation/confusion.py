@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from tapetum.evaluation.outcomes import matches_at
-from tapetum.evaluation.records import Detections, Truth
+from tapetum.evaluation.records import Detections, GroundTruth
 
 _NEVER = -np.inf
 
 
 def detection_confusion(
-    truth: Truth,
+    ground_truth: GroundTruth,
     detections: Detections,
     thresholds: np.ndarray | float,
     iou: float = 0.5,
@@ -23,11 +23,11 @@ def detection_confusion(
     background last: its row counts false alarms, its column misses.
 
     thresholds: (K,), or one for all classes; detections below the one of their class are left out.
-    By falling score, each of the others is paired with the truth of its picture that is still free
+    By falling score, each of the others is paired with the truth of its image that is still free
     and that it overlaps most, by `iou` or more and whatever its class: one to one. Crowd regions,
     what else is ignored, and detections on them are not counted.
     """
-    classes = len(truth.category_ids)
+    classes = len(ground_truth.category_ids)
     least = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), (classes,))
     shown = detections.score >= least[detections.category]
     # One class for all, so that a truth is free for whoever comes first.
@@ -36,12 +36,12 @@ def detection_confusion(
         category=np.zeros_like(detections.category),
         score=np.where(shown, detections.score, _NEVER),
     )
-    together = replace(truth, category=np.zeros_like(truth.category))
+    together = replace(ground_truth, category=np.zeros_like(ground_truth.category))
     outcomes = matches_at(together, mixed, iou, np.finfo(np.float64).min, kind)
     paired, alone = outcomes.true_positive, outcomes.false_alarm
-    true = truth.category[outcomes.matched_truth[paired]]
+    true = ground_truth.category[outcomes.matched_target[paired]]
     counts = np.zeros((classes + 1, classes + 1), dtype=np.int64)
     np.add.at(counts, (true, detections.category[paired]), 1)
     np.add.at(counts, (classes, detections.category[alone]), 1)
-    np.add.at(counts, (truth.category[outcomes.missed], classes), 1)
+    np.add.at(counts, (ground_truth.category[outcomes.missed], classes), 1)
     return counts

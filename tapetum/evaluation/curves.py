@@ -13,7 +13,7 @@ from tapetum.evaluation.detection import DetectionResult, mean_defined
 class ClassRow:
     """One class: AP over all IoU thresholds, at 0.50, at 0.75, AR; -1 where it has no truths.
 
-    All areas, at the largest cap on detections. `truths` counts without crowd regions.
+    All areas, at the largest cap on detections. `ground_truths` counts without crowd regions.
     """
 
     category_id: int | str
@@ -22,7 +22,7 @@ class ClassRow:
     ap50: float
     ap75: float
     ar: float
-    truths: int
+    ground_truths: int
 
 
 def per_class(result: DetectionResult) -> list[ClassRow]:
@@ -37,7 +37,7 @@ def per_class(result: DetectionResult) -> list[ClassRow]:
             ap50=mean_defined(at_50[:, :, k]),
             ap75=mean_defined(at_75[:, :, k]),
             ar=mean_defined(result.recall[:, k, 0, -1]),
-            truths=int(result.truths[k, 0]),
+            ground_truths=int(result.ground_truths[k, 0]),
         )
         for k in range(len(result.category_ids))
     ]

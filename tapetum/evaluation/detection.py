@@ -19,7 +19,7 @@ from tapetum.evaluation.accumulate import accumulate, count_truths, ignored_by_a
 from tapetum.evaluation.kinds import rules_of, similarity_of
 from tapetum.evaluation.matching import effective, match_in_rounds
 from tapetum.evaluation.pairing import Progress, candidate_pairs, rank_detections
-from tapetum.evaluation.records import Detections, Rules, Similarity, Truth
+from tapetum.evaluation.records import Detections, GroundTruth, Rules, Similarity
 
 Summary = Callable[[np.ndarray, np.ndarray, Rules], dict[str, float]]
 
@@ -32,7 +32,7 @@ class DetectionResult:
     caps), ARsmall ARmedium ARlarge; for keypoints AP AP50 AP75 APmedium APlarge, AR AR50 AR75
     ARmedium ARlarge. In [0, 1], -1 where there is no truth to measure with.
     precision, scores: (T, R, K, A, M) float64. recall: (T, K, A, M) float64.
-    truths: (K, A) int64, how many true things count.
+    ground_truths: (K, A) int64, how many true objects count.
     The axes: T rules.iou_thresholds, R rules.recall_thresholds, K classes, A rules.areas,
     M rules.max_dets.
     """
@@ -41,7 +41,7 @@ class DetectionResult:
     precision: np.ndarray
     recall: np.ndarray
     scores: np.ndarray
-    truths: np.ndarray
+    ground_truths: np.ndarray
     category_ids: tuple[int | str, ...]
     category_names: tuple[str, ...]
     rules: Rules
@@ -58,7 +58,7 @@ class DetectionResult:
 
 
 def evaluate_detections(
-    truth: Truth,
+    ground_truth: GroundTruth,
     detections: Detections,
     max_dets: Sequence[int] | None = None,
     kind: str = "bbox",
@@ -68,7 +68,7 @@ def evaluate_detections(
 ) -> DetectionResult:
     """COCO evaluation (Lin et al., Microsoft COCO: Common Objects in Context, 2014).
 
-    max_dets: how many detections of each picture and class count, by default 1, 10 and 100, for
+    max_dets: how many detections of each image and class count, by default 1, 10 and 100, for
     keypoints 20. The largest is that of all AP numbers and of the AR by area; pycocotools reports
     its first number at 100 whatever was asked.
     kind: "bbox", "segm" (masks) or "keypoints"; truth and detections were read for the same.
@@ -82,13 +82,13 @@ def evaluate_detections(
     """
     rules = rules_of(kind, max_dets)
     least = float(effective(rules.iou_thresholds).min())
-    similarity = similarity_of(kind, truth, detections, least=least, sigmas=sigmas)
+    similarity = similarity_of(kind, ground_truth, detections, least=least, sigmas=sigmas)
     summary = summarise_keypoints if kind == "keypoints" else summarise
-    return evaluate_pairs(truth, detections, similarity, rules, progress, summary)
+    return evaluate_pairs(ground_truth, detections, similarity, rules, progress, summary)
 
 
 def evaluate_pairs(
-    truth: Truth,
+    ground_truth: GroundTruth,
     detections: Detections,
     similarity: Similarity,
     rules: Rules,
@@ -102,18 +102,18 @@ def evaluate_pairs(
     ranking = rank_detections(detections)
     ranking = ranking.only(ranking.rank < rules.max_dets[-1])
     least = float(effective(rules.iou_thresholds).min())
-    pairs = candidate_pairs(truth, detections, ranking, similarity, least, progress)
-    ignored = ignored_by_area(truth, rules)
-    matches = match_in_rounds(pairs, truth, ignored, rules.iou_thresholds)
-    precision, recall, scores = accumulate(truth, detections, ranking, matches, rules)
+    pairs = candidate_pairs(ground_truth, detections, ranking, similarity, least, progress)
+    ignored = ignored_by_area(ground_truth, rules)
+    matches = match_in_rounds(pairs, ground_truth, ignored, rules.iou_thresholds)
+    precision, recall, scores = accumulate(ground_truth, detections, ranking, matches, rules)
     return DetectionResult(
         stats=(summary or summarise)(precision, recall, rules),
         precision=precision,
         recall=recall,
         scores=scores,
-        truths=count_truths(truth, ignored),
-        category_ids=truth.category_ids,
-        category_names=truth.category_names,
+        ground_truths=count_truths(ground_truth, ignored),
+        category_ids=ground_truth.category_ids,
+        category_names=ground_truth.category_names,
         rules=rules,
     )
 

@@ -80,7 +80,7 @@ class Lenient(dict[Any, int]):
 def places(
     entries: Entries, image_index: Ids, category_index: Ids
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Picture index (N,) and category index (N,) of each entry."""
+    """Image index (N,) and category index (N,) of each entry."""
     rows, count = entries.rows, len(entries)
     try:
         image = map(image_index.__getitem__, map(itemgetter("image_id"), rows))

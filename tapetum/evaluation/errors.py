@@ -20,10 +20,10 @@ from tapetum.evaluation.kinds import rules_of, similarity_of
 from tapetum.evaluation.matching import Matches, effective
 from tapetum.evaluation.outcomes import Outcomes, matches_at
 from tapetum.evaluation.pairing import candidate_pairs, rank_detections
-from tapetum.evaluation.records import COCO_AREAS, Detections, Rules, Truth
+from tapetum.evaluation.records import COCO_AREAS, Detections, GroundTruth, Rules
 
 ERRORS = ("class", "place", "both", "duplicate", "background", "missed")
-"""Right place and wrong class; right class and loose place; both wrong; the same thing again;
+"""Right place and wrong class; right class and loose place; both wrong; the same object again;
 nothing there; and truths that nothing came near to."""
 FALSE_POSITIVES, FALSE_NEGATIVES = "false positives", "false negatives"
 CLASS, PLACE, BOTH, DUPLICATE, BACKGROUND, _ = range(len(ERRORS))
@@ -72,7 +72,7 @@ class ErrorKinds:
 
 
 def error_kinds(
-    truth: Truth,
+    ground_truth: GroundTruth,
     detections: Detections,
     kind: str = "bbox",
     *,
@@ -84,28 +84,28 @@ def error_kinds(
 
     kind: "bbox", "segm" or "keypoints", for which both were read; overlaps of keypoints are OKS.
     iou: from which a detection may match (the paper's t_f). near: below which it lies on background
-    (t_b). max_dets: how many detections of a picture and class count, by default COCO's number.
+    (t_b). max_dets: how many detections of an image and class count, by default COCO's number.
 
     Where this differs from the authors' code: matching is COCO's, so that `ap` is AP50 to the last
     bit; detections that COCO ignores (on crowds) are no errors; and a class of which a mended
     count of truths leaves none has AP 1, where the code has 0 and so makes misses look free.
     """
-    outcomes = matches_at(truth, detections, iou, kind=kind)
+    outcomes = matches_at(ground_truth, detections, iou, kind=kind)
     shown = _under_cap(detections, max_dets or rules_of(kind).max_dets[-1])
-    match = np.where(outcomes.true_positive & shown, outcomes.matched_truth, -1)
+    match = np.where(outcomes.true_positive & shown, outcomes.matched_target, -1)
     wrong = outcomes.false_alarm & shown
-    own, other = _nearest(truth, detections, outcomes, wrong, kind, near)
+    own, other = _nearest(ground_truth, detections, outcomes, wrong, kind, near)
     number, target, overlap = _sorted_out(wrong, own, other, effective(np.array([iou]))[0])
     counted = outcomes.found | outcomes.missed
     plain = ErrorKinds(
         number, target, overlap, match, np.zeros_like(counted), counted, ap=-1.0, costs={}
     )
     plain = replace(plain, missed=plain.missed_among(shown))
-    return _with_costs(plain, truth, detections, iou)
+    return _with_costs(plain, ground_truth, detections, iou)
 
 
 def _under_cap(detections: Detections, cap: int) -> np.ndarray:
-    """(N,) bool: the best `cap` of each picture and class."""
+    """(N,) bool: the best `cap` of each image and class."""
     ranking = rank_detections(detections)
     shown = np.zeros(len(detections), dtype=bool)
     shown[ranking.index] = ranking.rank < cap
@@ -117,7 +117,7 @@ Nearest = tuple[np.ndarray, np.ndarray]
 
 
 def _nearest(
-    truth: Truth,
+    ground_truth: GroundTruth,
     detections: Detections,
     outcomes: Outcomes,
     wrong: np.ndarray,
@@ -125,29 +125,31 @@ def _nearest(
     near: float,
 ) -> tuple[Nearest, Nearest]:
     """For each false positive the nearest truth of its own class, and of any other class."""
-    # One class for all: then the engine pairs everything that lies on one picture.
-    together = replace(truth, category=np.zeros_like(truth.category))
+    # One class for all: then the engine pairs everything that lies on one image.
+    together = replace(ground_truth, category=np.zeros_like(ground_truth.category))
     mixed = replace(detections, category=np.zeros_like(detections.category))
     ranking = rank_detections(mixed)
     ranking = ranking.only(wrong[ranking.index])
     similarity = similarity_of(kind, together, mixed, least=near)
     pairs = candidate_pairs(together, mixed, ranking, similarity, near)
     who = ranking.index[pairs.position]
-    counted = (outcomes.found | outcomes.missed)[pairs.truth]
-    same = truth.category[pairs.truth] == detections.category[who]
+    counted = (outcomes.found | outcomes.missed)[pairs.ground_truth]
+    same = ground_truth.category[pairs.ground_truth] == detections.category[who]
     own, other = (
-        _most_similar(who[rows], pairs.truth[rows], pairs.similarity[rows], len(detections))
+        _most_similar(who[rows], pairs.ground_truth[rows], pairs.similarity[rows], len(detections))
         for rows in (counted & same, counted & ~same)
     )
     return own, other
 
 
 def _most_similar(
-    who: np.ndarray, truth: np.ndarray, similarity: np.ndarray, count: int
+    who: np.ndarray, ground_truth: np.ndarray, similarity: np.ndarray, count: int
 ) -> Nearest:
-    order = np.lexsort((-truth, similarity))  # written last, the best stays; of equals the first
+    order = np.lexsort(
+        (-ground_truth, similarity)
+    )  # written last, the best stays; of equals the first
     nearest, overlap = np.full(count, -1, dtype=np.int64), np.zeros(count)
-    nearest[who[order]], overlap[who[order]] = truth[order], similarity[order]
+    nearest[who[order]], overlap[who[order]] = ground_truth[order], similarity[order]
     return nearest, overlap
 
 
@@ -168,17 +170,21 @@ def _sorted_out(
     return kind, np.where(wrong, target, -1), np.where(wrong, overlap, 0.0)
 
 
-def _with_costs(errors: ErrorKinds, truth: Truth, detections: Detections, iou: float) -> ErrorKinds:
+def _with_costs(
+    errors: ErrorKinds, ground_truth: GroundTruth, detections: Detections, iou: float
+) -> ErrorKinds:
     """The same with AP, and with what AP becomes when one kind after the other is mended."""
     # The reference cannot find an annotation with the id 0; here all of them can be found.
-    truth = replace(truth, ids=tuple(range(1, len(truth) + 1)), ignored=~errors.counted)
+    ground_truth = replace(
+        ground_truth, ids=tuple(range(1, len(ground_truth) + 1)), ignored=~errors.counted
+    )
     kept = (errors.match >= 0) | (errors.kind >= 0)
     mended = _mended(errors, detections.score)
-    found = np.zeros(len(truth), dtype=bool)
+    found = np.zeros(len(ground_truth), dtype=bool)
     found[errors.match[errors.match >= 0]] = True
 
     def ap(keep: np.ndarray, match: np.ndarray, missing: np.ndarray | None = None) -> float:
-        return _average_precision(truth, detections, kept & keep, match, iou, missing)
+        return _average_precision(ground_truth, detections, kept & keep, match, iou, missing)
 
     now = ap(kept, errors.match)
     after = {}
@@ -207,7 +213,7 @@ def _mended(errors: ErrorKinds, score: np.ndarray) -> np.ndarray:
 
 
 def _average_precision(
-    truth: Truth,
+    ground_truth: GroundTruth,
     detections: Detections,
     keep: np.ndarray,
     match: np.ndarray,
@@ -216,20 +222,22 @@ def _average_precision(
 ) -> float:
     """AP at one IoU of the detections `keep` (N,) bool, matched as `match` (N,) says and of the
     class of what they match; truths that are `missing` (G,) bool do not count."""
-    category = np.where(match >= 0, np.append(truth.category, 0)[match], detections.category)
+    category = np.where(match >= 0, np.append(ground_truth.category, 0)[match], detections.category)
     detections = replace(detections, category=category)
     ranking = rank_detections(detections)
     ranking = ranking.only(keep[ranking.index])
     given = match[ranking.index]
     position = np.flatnonzero(given >= 0)
-    truths = given[position].astype(np.int32)[:, None, None]  # (S, 1, 1)
-    matches = Matches(position, truths, np.ones(truths.shape, dtype=bool))
+    ground_truths = given[position].astype(np.int32)[:, None, None]  # (S, 1, 1)
+    matches = Matches(position, ground_truths, np.ones(ground_truths.shape, dtype=bool))
     rules = Rules(
         np.array([iou]), np.linspace(0.0, 1.0, 101), COCO_AREAS[:1], (len(detections) + 1,)
     )
-    before = count_truths(truth, truth.ignored[:, None])[:, 0]  # (K,)
+    before = count_truths(ground_truth, ground_truth.ignored[:, None])[:, 0]  # (K,)
     if missing is not None:
-        truth = replace(truth, ignored=truth.ignored | missing)
-    precision = accumulate(truth, detections, ranking, matches, rules)[0][..., 0, -1]  # (1, R, K)
+        ground_truth = replace(ground_truth, ignored=ground_truth.ignored | missing)
+    precision = accumulate(ground_truth, detections, ranking, matches, rules)[0][
+        ..., 0, -1
+    ]  # (1, R, K)
     precision[:, :, (precision[0, 0] < 0) & (before > 0)] = 1.0
     return mean_defined(precision)

@@ -1,7 +1,7 @@
 """Keypoints: how they are read, and how well a detected pose agrees with a true one.
 
 Object keypoint similarity (OKS) is COCO's: for each marked point exp(-d^2 / (2 s^2 k^2)), where d
-is the distance, s^2 the area of the thing and k = 2 sigma says how far apart two people mark that
+is the distance, s^2 the area of the object and k = 2 sigma says how far apart two people mark that
 point; then the mean over the marked points.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from tapetum.evaluation.checks import check_near
 from tapetum.evaluation.entries import Entries, tables
-from tapetum.evaluation.records import Detections, Similarity, Truth
+from tapetum.evaluation.records import Detections, GroundTruth, Similarity
 
 # fmt: off
 COCO_SIGMAS = np.array([
@@ -27,7 +27,7 @@ COCO_SIGMAS = np.array([
 _AT_ONCE = 1 << 14  # pairs compared at a time
 
 
-def points_per_thing(entries: Entries, categories: Sequence[Mapping[str, Any]]) -> int:
+def points_per_object(entries: Entries, categories: Sequence[Mapping[str, Any]]) -> int:
     """How many keypoints the first entry has; without entries, what the categories name."""
     for row in entries.rows[:1]:
         points = row.get("keypoints")
@@ -72,23 +72,25 @@ def sigmas_for(count: int, sigmas: Sequence[float] | np.ndarray | None = None) -
 
 
 def keypoint_similarity(
-    truth: Truth, detections: Detections, sigmas: Sequence[float] | np.ndarray | None = None
+    ground_truth: GroundTruth,
+    detections: Detections,
+    sigmas: Sequence[float] | np.ndarray | None = None,
 ) -> Similarity:
     """OKS of each pair; where no point of the truth is marked, of the way into its doubled box.
 
     The operations and their order are those of `computeOks` in pycocotools, so that the float64
     results have the same bits.
     """
-    assert truth.keypoints is not None
+    assert ground_truth.keypoints is not None
     assert detections.keypoints is not None
-    true, found = truth.keypoints, detections.keypoints[:, :, :2]
+    true, found = ground_truth.keypoints, detections.keypoints[:, :, :2]
     spread = (sigmas_for(true.shape[1], sigmas) * 2) ** 2  # (K,)
     marked = true[:, :, 2] > 0  # (N, K)
     unmarked = np.logical_not(marked.any(axis=1))
     # A detection within twice the box of an unmarked person is as good as on it.
-    low = truth.xywh[:, :2] - truth.xywh[:, 2:]
-    high = truth.xywh[:, :2] + truth.xywh[:, 2:] * 2
-    scale = truth.area + np.spacing(1)
+    low = ground_truth.xywh[:, :2] - ground_truth.xywh[:, 2:]
+    high = ground_truth.xywh[:, :2] + ground_truth.xywh[:, 2:] * 2
+    scale = ground_truth.area + np.spacing(1)
 
     def some(g: np.ndarray, d: np.ndarray) -> np.ndarray:
         points, blank = found[d], unmarked[g]

@@ -8,7 +8,14 @@ import numpy as np
 
 from tapetum.evaluation.keypoints import keypoint_similarity
 from tapetum.evaluation.masks import mask_similarity
-from tapetum.evaluation.records import COCO_AREAS, Detections, Rules, Similarity, Truth, coco_rules
+from tapetum.evaluation.records import (
+    COCO_AREAS,
+    Detections,
+    GroundTruth,
+    Rules,
+    Similarity,
+    coco_rules,
+)
 from tapetum.evaluation.similarity import box_similarity
 
 KINDS = ("bbox", "segm", "keypoints")
@@ -16,7 +23,7 @@ KINDS = ("bbox", "segm", "keypoints")
 _FIELDS = {"segm": "masks", "keypoints": "keypoints"}
 
 
-def check_kind(kind: str, *records: Truth | Detections) -> None:
+def check_kind(kind: str, *records: GroundTruth | Detections) -> None:
     """Raise ValueError unless there is this kind and every record was read for it."""
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
@@ -36,7 +43,7 @@ def rules_of(kind: str, max_dets: Sequence[int] | None = None) -> Rules:
 
 def similarity_of(
     kind: str,
-    truth: Truth,
+    ground_truth: GroundTruth,
     detections: Detections,
     *,
     least: float = 0.0,
@@ -47,9 +54,9 @@ def similarity_of(
     Raises:
         ValueError: there is no such kind, or a record was read for another.
     """
-    check_kind(kind, truth, detections)
+    check_kind(kind, ground_truth, detections)
     if kind == "segm":
-        return mask_similarity(truth, detections, least)
+        return mask_similarity(ground_truth, detections, least)
     if kind == "keypoints":
-        return keypoint_similarity(truth, detections, sigmas)
-    return box_similarity(truth, detections)
+        return keypoint_similarity(ground_truth, detections, sigmas)
+    return box_similarity(ground_truth, detections)

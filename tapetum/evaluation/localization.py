@@ -1,4 +1,4 @@
-"""Is the right thing named, and is the box on it? One thing a picture, or a few."""
+"""Is the right object named, and is the box on it? One object an image, or a few."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tapetum.structures import Objects
 
 ENOUGH = 0.5
-"""The IoU from which a box is on the thing."""
+"""The IoU from which a box is on the object."""
 _PREFERENCE = 1e-6
 """What the right class is worth in the assignment: it decides among equal overlaps only."""
 
@@ -24,15 +24,15 @@ _PREFERENCE = 1e-6
 class LocalizationResult:
     """What boxes with classes are worth. What has nothing to be measured with is -1.
 
-    stats: "both_right", the share of the true things whose class and box (IoU >= 0.5) are right
+    stats: "both_right", the share of the true objects whose class and box (IoU >= 0.5) are right
     (Russakovsky et al. 2015, section 4.2, has its complement as the localization error);
     "class_accuracy", that of those whose class is right, wherever the box; "box_accuracy", that of
     those whose box is right, whatever the class; "mean_iou" with the box that belongs to it, 0
-    where none does; "extra", predicted things that belong to no true one, a picture.
-    classes: the same of the things of each class, but for "extra", and their number, "things".
-    both_right, class_right, iou: (N,) float64, the means over each picture's true things.
+    where none does; "extra", predicted objects that belong to no true one, an image.
+    classes: the same of the objects of each class, but for "extra", and their number, "objects".
+    both_right, class_right, iou: (N,) float64, the means over each image's true objects.
     quality: (N,) the mean of their overlaps, each counted only where the class is right: what best
-    and worst pictures are told by. extra: (N,) int64.
+    and worst images are told by. extra: (N,) int64.
     """
 
     stats: dict[str, float]
@@ -46,25 +46,25 @@ class LocalizationResult:
 
 def evaluate_locations(
     found: Sequence[Objects],
-    truth: Sequence[Objects],
+    ground_truth: Sequence[Objects],
     class_names: Sequence[str],
     objects: int | None = None,
 ) -> LocalizationResult:
-    """Judge what was found in each picture by what is there; scores play no part.
+    """Judge what was found in each image by what is there; scores play no part.
 
-    True and found things are paired so that the overlaps sum up to the most (the assignment problem
-    of Kuhn 1955), one to one; a pair may have no overlap at all, and then its class still counts.
-    Crowd regions and boxes without area are no things.
+    True and found objects are paired so that the overlaps sum up to the most (the assignment
+    problem of Kuhn 1955), one to one; a pair may have no overlap at all, and then its class still
+    counts. Crowd regions and boxes without area are no objects.
 
-    objects: judge by that many of the largest things in each picture only: what a model with as
+    objects: judge by that many of the largest objects in each image only: what a model with as
         many answers was asked for. None: by all of them.
 
     Raises:
-        ValueError: unequal numbers of pictures.
+        ValueError: unequal numbers of images.
     """
-    if len(found) != len(truth):
-        raise ValueError(f"found: expected {len(truth)}, one a picture, got {len(found)}")
-    asked = [_asked(things, objects) for things in truth]
+    if len(found) != len(ground_truth):
+        raise ValueError(f"found: expected {len(ground_truth)}, one an image, got {len(found)}")
+    asked = [_asked(instances, objects) for instances in ground_truth]
     pairs = [_judge(_arrays(own), true) for own, true in zip(found, asked, strict=True)]
     iou, right = (np.concatenate([p[i] for p in pairs] or [np.zeros(0)]) for i in (0, 1))
     labels = np.concatenate([true[1] for true in asked] or [np.zeros(0, np.int64)])
@@ -73,7 +73,7 @@ def evaluate_locations(
     classes = {}
     for label, name in enumerate(class_names):
         own = labels == label
-        classes[name] = _stats(iou[own], right[own]) | {"things": int(own.sum())}
+        classes[name] = _stats(iou[own], right[own]) | {"objects": int(own.sum())}
     return LocalizationResult(
         stats=_stats(iou, right) | {"extra": float(extra.mean()) if len(extra) else -1.0},
         classes=classes,
@@ -86,7 +86,7 @@ def evaluate_locations(
 
 
 def _stats(iou: np.ndarray, right: np.ndarray) -> dict[str, float]:
-    """Of things with overlap `iou` (M,) and right class (M,) 0 or 1."""
+    """Of objects with overlap `iou` (M,) and right class (M,) 0 or 1."""
     on_it = (iou >= ENOUGH).astype(np.float64)
     return {
         "both_right": mean_defined(right * on_it),
@@ -96,29 +96,29 @@ def _stats(iou: np.ndarray, right: np.ndarray) -> dict[str, float]:
     }
 
 
-def _asked(things: Objects, count: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (N, 4) float64 and labels (N,) of the true things that count, the largest first."""
-    boxes, labels = _arrays(things)
+def _asked(objects: Objects, count: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (N, 4) float64 and labels (N,) of the true objects that count, the largest first."""
+    boxes, labels = _arrays(objects)
     size = boxes[:, 2:] - boxes[:, :2]
     solid = (size > 0).all(axis=1)
-    if things.crowd is not None:
-        solid &= ~things.crowd.cpu().numpy()
+    if objects.crowd is not None:
+        solid &= ~objects.crowd.cpu().numpy()
     boxes, labels, area = boxes[solid], labels[solid], size[solid].prod(axis=1)
     order = np.argsort(-area, kind="stable")[:count]
     return boxes[order], labels[order]
 
 
-def _arrays(things: Objects) -> tuple[np.ndarray, np.ndarray]:
-    return things.boxes.detach().cpu().double().numpy(), things.labels.cpu().numpy()
+def _arrays(objects: Objects) -> tuple[np.ndarray, np.ndarray]:
+    return objects.boxes.detach().cpu().double().numpy(), objects.labels.cpu().numpy()
 
 
 def _judge(
-    found: tuple[np.ndarray, np.ndarray], truth: tuple[np.ndarray, np.ndarray]
+    found: tuple[np.ndarray, np.ndarray], ground_truth: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Overlap (M,) and right class (M,) 0 or 1 of each true thing; found things left over."""
-    iou, right = np.zeros(len(truth[1])), np.zeros(len(truth[1]))
-    overlap = _overlaps(truth[0], found[0])  # (M, N)
-    same = truth[1][:, None] == found[1]
+    """Overlap (M,) and right class (M,) 0 or 1 of each true object; found objects left over."""
+    iou, right = np.zeros(len(ground_truth[1])), np.zeros(len(ground_truth[1]))
+    overlap = _overlaps(ground_truth[0], found[0])  # (M, N)
+    same = ground_truth[1][:, None] == found[1]
     true, own = linear_sum_assignment(overlap + _PREFERENCE * same, maximize=True)
     iou[true], right[true] = overlap[true, own], same[true, own]
     return iou, right, len(found[1]) - len(own)
@@ -135,6 +135,6 @@ def _overlaps(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:
 
 
 def _each(values: np.ndarray, counts: Sequence[int]) -> np.ndarray:
-    """(N,): the mean of each picture's values, -1 where it has none."""
+    """(N,): the mean of each image's values, -1 where it has none."""
     parts = np.split(values, np.cumsum(counts)[:-1]) if len(counts) else []
     return np.array([mean_defined(part) for part in parts])

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from tapetum.evaluation.records import Detections, Masks, Similarity, Truth
+from tapetum.evaluation.records import Detections, GroundTruth, Masks, Similarity
 from tapetum.ops.runs import shared_pixels
 
 _SLACK = 1e-9  # no rounding of a bound comes near it
 
 
-def mask_similarity(truth: Truth, detections: Detections, least: float = 0.0) -> Similarity:
+def mask_similarity(
+    ground_truth: GroundTruth, detections: Detections, least: float = 0.0
+) -> Similarity:
     """Intersection over union of masks; over the detection's own area where the truth is a crowd.
 
     The numbers are those of `rleIou` in the COCO API's maskApi.c. Pairs that cannot reach `least`,
     going by their boxes and areas, get 0 and are not looked at.
     """
-    true, found = truth.masks, detections.masks
+    true, found = ground_truth.masks, detections.masks
     assert true is not None
     assert found is not None
 
     def similarity(g: np.ndarray, d: np.ndarray) -> np.ndarray:
-        crowd, area_g, area_d = truth.crowd[g], true.area[g], found.area[d]
+        crowd, area_g, area_d = ground_truth.crowd[g], true.area[g], found.area[d]
         most = np.minimum(np.minimum(area_g, area_d), _shared_box(true, found, g, d))  # (P,)
         halts = (most > 0) & true.halting[g] & found.halting[d]
         near = (most > 0) & (most >= (least - _SLACK) * _union(crowd, area_d, area_g, most))

@@ -1,7 +1,7 @@
-"""Greedy matching of detections to truths, all pictures, classes, thresholds and areas at once.
+"""Greedy matching of detections to truths, all images, classes, thresholds and areas at once.
 
-Within one picture and class the order matters: the best-scored detection chooses first. Between
-them nothing does. So round r lets the r-th best detection of every picture and class choose
+Within one image and class the order matters: the best-scored detection chooses first. Between
+them nothing does. So round r lets the r-th best detection of every image and class choose
 together; a set of any size takes at most as many rounds as one group has detections.
 
 Each takes, among the truths that are similar enough and still free, one that counts rather than
@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from tapetum.evaluation.pairing import Pairs, group_keys
-from tapetum.evaluation.records import Truth, place_in_run, run_starts
+from tapetum.evaluation.records import GroundTruth, place_in_run, run_starts
 
 _CERTAIN = 1.0 - 1e-10  # a threshold of 1 is met by what is equal up to rounding
 
@@ -27,12 +27,12 @@ class Matches:
     """What the S detections with any similar truth were given; all others were given nothing.
 
     position: (S,) ascending, places in the Ranking.
-    truth: (S, T, A) int32, the matched truth at each threshold and area range, or -1.
+    ground_truth: (S, T, A) int32, the matched truth at each threshold and area range, or -1.
     counts: (S, T, A) bool, the match is with a truth that counts in that area range.
     """
 
     position: np.ndarray
-    truth: np.ndarray
+    ground_truth: np.ndarray
     counts: np.ndarray
 
 
@@ -42,12 +42,12 @@ def effective(iou_thresholds: np.ndarray) -> np.ndarray:
 
 
 def match_in_rounds(
-    pairs: Pairs, truth: Truth, ignored: np.ndarray, iou_thresholds: np.ndarray
+    pairs: Pairs, ground_truth: GroundTruth, ignored: np.ndarray, iou_thresholds: np.ndarray
 ) -> Matches:
     """Match the detections of `pairs`; `ignored` (N, A) says which truths count in which area."""
     starts = run_starts(pairs.position)
     contender = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(pairs.position)))
-    keys = group_keys(truth, len(truth.category_ids))[pairs.truth]
+    keys = group_keys(ground_truth, len(ground_truth.category_ids))[pairs.ground_truth]
     turn = place_in_run(keys[starts])[contender]  # (P,)
     # From worst to best within a detection; lexsort is stable, so the later truth stays later.
     order = np.lexsort((pairs.similarity, contender, turn))
@@ -55,12 +55,17 @@ def match_in_rounds(
 
     given = np.full((len(starts), reach.shape[1], ignored.shape[1]), -1, dtype=np.int32)
     counts = np.zeros(given.shape, dtype=bool)
-    taken = np.zeros((len(truth), *given.shape[1:]), dtype=bool)  # (N, T, A)
+    taken = np.zeros((len(ground_truth), *given.shape[1:]), dtype=bool)  # (N, T, A)
     bounds = np.searchsorted(turn[order], np.arange(int(turn.max(initial=-1)) + 2))
     for low, high in pairwise(bounds):
         rows = order[low:high]
         chosen, regular = _choose(
-            contender[rows], pairs.truth[rows], reach[rows], taken, truth.crowd, ignored
+            contender[rows],
+            pairs.ground_truth[rows],
+            reach[rows],
+            taken,
+            ground_truth.crowd,
+            ignored,
         )
         who = contender[rows[run_starts(contender[rows])]]
         given[who], counts[who] = chosen, regular

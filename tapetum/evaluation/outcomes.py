@@ -10,7 +10,7 @@ from tapetum.evaluation.accumulate import ignored_by_area
 from tapetum.evaluation.kinds import similarity_of
 from tapetum.evaluation.matching import effective, match_in_rounds
 from tapetum.evaluation.pairing import candidate_pairs, rank_detections
-from tapetum.evaluation.records import COCO_AREAS, Detections, Rules, Truth, run_starts
+from tapetum.evaluation.records import COCO_AREAS, Detections, GroundTruth, Rules, run_starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +22,13 @@ class Outcomes:
     nothing and have an area below 0 or above 1e10, COCO's range "all".
     found, missed: (G,) bool, one of them for each truth that counts and none for crowd regions and
     what else is ignored.
-    matched_truth: (N,) and matched_detection: (G,) int64, index of the other side or -1.
+    matched_target: (N,) and matched_detection: (G,) int64, index of the other side or -1.
     """
 
     true_positive: np.ndarray
     false_alarm: np.ndarray
     ignored: np.ndarray
-    matched_truth: np.ndarray
+    matched_target: np.ndarray
     found: np.ndarray
     missed: np.ndarray
     matched_detection: np.ndarray
@@ -50,7 +50,7 @@ class BestThreshold:
 
 
 def matches_at(
-    truth: Truth,
+    ground_truth: GroundTruth,
     detections: Detections,
     iou: float = 0.5,
     score_threshold: float = -np.inf,
@@ -64,28 +64,28 @@ def matches_at(
     counts, an annotation with the id 0 can be found.
     """
     rules = Rules(np.array([iou]), np.zeros(1), COCO_AREAS[:1], (1,))
-    ignored_truth = ignored_by_area(truth, rules)  # (G, 1)
+    ignored_truth = ignored_by_area(ground_truth, rules)  # (G, 1)
     ranking = rank_detections(detections)
     ranking = ranking.only(detections.score[ranking.index] >= score_threshold)
     least = float(effective(rules.iou_thresholds)[0])
-    similarity = similarity_of(kind, truth, detections, least=least)
-    pairs = candidate_pairs(truth, detections, ranking, similarity, least)
-    matches = match_in_rounds(pairs, truth, ignored_truth, rules.iou_thresholds)
-    who, given = ranking.index[matches.position], matches.truth[:, 0, 0]
+    similarity = similarity_of(kind, ground_truth, detections, least=least)
+    pairs = candidate_pairs(ground_truth, detections, ranking, similarity, least)
+    matches = match_in_rounds(pairs, ground_truth, ignored_truth, rules.iou_thresholds)
+    who, given = ranking.index[matches.position], matches.ground_truth[:, 0, 0]
 
-    matched_truth = np.full(len(detections), -1, dtype=np.int64)
-    matched_truth[who] = given
+    matched_target = np.full(len(detections), -1, dtype=np.int64)
+    matched_target[who] = given
     true_positive, looked_at = np.zeros((2, len(detections)), dtype=bool)
     true_positive[who] = hit = matches.counts[:, 0, 0]
     looked_at[ranking.index] = True
-    beside = np.where(matched_truth < 0, ~COCO_AREAS[0].holds(detections.area), ~true_positive)
-    matched_detection = np.full(len(truth), -1, dtype=np.int64)
+    beside = np.where(matched_target < 0, ~COCO_AREAS[0].holds(detections.area), ~true_positive)
+    matched_detection = np.full(len(ground_truth), -1, dtype=np.int64)
     matched_detection[given[hit]] = who[hit]
     return Outcomes(
         true_positive=true_positive,
         false_alarm=looked_at & ~true_positive & ~beside,
         ignored=looked_at & beside,
-        matched_truth=matched_truth,
+        matched_target=matched_target,
         found=matched_detection >= 0,
         missed=(matched_detection < 0) & ~ignored_truth[:, 0],
         matched_detection=matched_detection,
@@ -93,24 +93,26 @@ def matches_at(
 
 
 def best_thresholds(
-    truth: Truth, detections: Detections, iou: float = 0.5, kind: str = "bbox"
+    ground_truth: GroundTruth, detections: Detections, iou: float = 0.5, kind: str = "bbox"
 ) -> list[BestThreshold]:
     """For each class the score threshold of the largest F1 = 2 TP / (detections + truths).
 
     On equal F1 the higher threshold. One matching serves all thresholds, because a detection's
     match never depends on those with lower scores.
     """
-    outcomes = matches_at(truth, detections, iou, kind=kind)
+    outcomes = matches_at(ground_truth, detections, iou, kind=kind)
     counted = np.flatnonzero(~outcomes.ignored)
     order = counted[np.lexsort((-detections.score[counted], detections.category[counted]))]
-    classes = len(truth.category_ids)
+    classes = len(ground_truth.category_ids)
     bounds = np.searchsorted(detections.category[order], np.arange(classes + 1))
-    totals = np.bincount(truth.category[outcomes.found | outcomes.missed], minlength=classes)
+    totals = np.bincount(ground_truth.category[outcomes.found | outcomes.missed], minlength=classes)
     rows = []
     for k in range(classes):
         mine = order[bounds[k] : bounds[k + 1]]
         best = _best_f1(detections.score[mine], outcomes.true_positive[mine], int(totals[k]))
-        rows.append(BestThreshold(truth.category_ids[k], truth.category_names[k], *best))
+        rows.append(
+            BestThreshold(ground_truth.category_ids[k], ground_truth.category_names[k], *best)
+        )
     return rows
 
 

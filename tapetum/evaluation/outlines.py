@@ -28,8 +28,8 @@ Code = bytes | np.ndarray | list[np.ndarray]
 _AT_ONCE = 2048  # masks read at a time: what they need on the way stays small
 
 
-def picture_sizes(images: Sequence[Entry], index: Ids) -> np.ndarray:
-    """(pictures, 2) int64, height and width in the order of `index`; -1 where they are unknown."""
+def image_sizes(images: Sequence[Entry], index: Ids) -> np.ndarray:
+    """(images, 2) int64, height and width in the order of `index`; -1 where they are unknown."""
     sizes = np.full((len(index), 2), -1, dtype=np.int64)
     for image in images:
         height, width = image.get("height"), image.get("width")
@@ -39,7 +39,7 @@ def picture_sizes(images: Sequence[Entry], index: Ids) -> np.ndarray:
 
 
 def can_hold_masks(height: int, width: int) -> bool:
-    """Is a picture of this size one whose masks can be compared?"""
+    """Is an image of this size one whose masks can be compared?"""
     return 0 <= min(height, width) <= max(height, width) <= MAX_PIXELS >= height * width
 
 
@@ -52,7 +52,7 @@ def box_outlines(entries: Entries) -> Entries:
 
 
 def masks_of(entries: Entries, sizes: np.ndarray) -> Masks:
-    """The masks of all entries; sizes: (N, 2) int64, height and width of their pictures."""
+    """The masks of all entries; sizes: (N, 2) int64, height and width of their images."""
     check_sizes(sizes, entries.refuse)
 
     def code(row: int, size: list[int]) -> Code:
@@ -67,7 +67,7 @@ def masks_of(entries: Entries, sizes: np.ndarray) -> Masks:
 def masks_from_codes(
     code: Callable[[int, list[int]], Code], sizes: np.ndarray, blame: Blame
 ) -> Masks:
-    """N masks. code: that of a row whose picture has the given height and width; sizes: (N, 2)
+    """N masks. code: that of a row whose image has the given height and width; sizes: (N, 2)
     int64, height and width for each."""
     counts, parts = bytearray(), []  # a bytearray grows where it lies: no second copy at the end
     for start in range(0, len(sizes), _AT_ONCE):
@@ -88,7 +88,7 @@ def masks_from_codes(
 def _checked_runs(
     code: Callable[[int, list[int]], Code], rows: range, sizes: np.ndarray, blame: Blame
 ) -> Runs:
-    """The codes of some rows, none negative, each with the sum of its picture's pixels."""
+    """The codes of some rows, none negative, each with the sum of its image's pixels."""
     texts: dict[int, bytes] = {}
     lists: dict[int, np.ndarray] = {}
     polygons: dict[int, list[np.ndarray]] = {}
@@ -123,7 +123,7 @@ def code_of_mask(outline: Mapping[str, Any], size: list[int]) -> bytes | np.ndar
     """The code in {size, counts}; ValueError says what is wrong."""
     stated = outline["size"]
     if list(stated) != size:
-        raise ValueError(f"its mask has the size {stated!r}, its picture {size}")
+        raise ValueError(f"its mask has the size {stated!r}, its image {size}")
     counts = outline["counts"]
     if isinstance(counts, str):
         return counts.encode("utf-8", "surrogatepass")
@@ -150,7 +150,7 @@ def _check_sums(rows: range, runs: Runs, pixels: np.ndarray, blame: Blame) -> No
     bad |= np.bincount(owner, runs.counts, len(runs)) != pixels
     if bad.any():
         place = int(np.argmax(bad))
-        why = f"its run lengths do not sum to the {pixels[place]:,} pixels of its picture"
+        why = f"its run lengths do not sum to the {pixels[place]:,} pixels of its image"
         raise blame(rows[place], why)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tapetum.evaluation.records import Detections, Similarity, Truth, place_in_run
+from tapetum.evaluation.records import Detections, GroundTruth, Similarity, place_in_run
 
 Progress = Callable[[int, int], None]
 """Called with (pairs compared so far, pairs in all)."""
@@ -19,12 +19,12 @@ _CHUNK = 1 << 18  # pairs compared at once: their columns fit into a processor's
 class Ranking:
     """The detections that count, in the order in which precision-recall curves take them.
 
-    That order is class, falling score, picture, place in the results list. A position below is a
+    That order is class, falling score, image, place in the results list. A position below is a
     place in it.
 
     index: (N,) the detection at each position.
-    rank: (N,) its place among the detections of its picture and class, 0 for the best score.
-    grouped: (N,) all positions by picture, class, rank.
+    rank: (N,) its place among the detections of its image and class, 0 for the best score.
+    grouped: (N,) all positions by image, class, rank.
     """
 
     index: np.ndarray
@@ -46,19 +46,19 @@ class Ranking:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """P pairs of a detection and a truth of its picture and class, similar enough to match.
+    """P pairs of a detection and a truth of its image and class, similar enough to match.
 
     position: (P,) place of the detection in the Ranking; equal ones are neighbours, and they come
-    by picture, class, rank. truth: (P,) ascending within a detection. similarity: (P,) float64.
+    by image, class, rank. truth: (P,) ascending within a detection. similarity: (P,) float64.
     """
 
     position: np.ndarray
-    truth: np.ndarray
+    ground_truth: np.ndarray
     similarity: np.ndarray
 
 
 def rank_detections(detections: Detections) -> Ranking:
-    """Order the detections by class and score, and number them within picture and class.
+    """Order the detections by class and score, and number them within image and class.
 
     Every sort is stable, as in the reference: equal scores keep the order of the results list.
     """
@@ -73,20 +73,20 @@ def rank_detections(detections: Detections) -> Ranking:
 
 
 def candidate_pairs(
-    truth: Truth,
+    ground_truth: GroundTruth,
     detections: Detections,
     ranking: Ranking,
     similarity: Similarity,
     least: float,
     progress: Progress | None = None,
 ) -> Pairs:
-    """All pairs of one picture and class with a similarity of `least` or more.
+    """All pairs of one image and class with a similarity of `least` or more.
 
     Raises:
-        ValueError: the detections were read for another truth, with more pictures or classes.
+        ValueError: the detections were read for another truth, with more images or classes.
     """
-    truth.check_indices(detections)
-    order, position, first, count = _truths_to_compare(truth, detections, ranking)
+    ground_truth.check_indices(detections)
+    order, position, first, count = _truths_to_compare(ground_truth, detections, ranking)
     done, total, parts = 0, int(count.sum()), []
     for rows in _chunks(count):
         compared = np.repeat(position[rows], count[rows])  # (pairs,)
@@ -103,20 +103,20 @@ def candidate_pairs(
     return Pairs(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def group_keys(record: Truth | Detections, classes: int) -> np.ndarray:
-    """(N,) int64, one number for each picture and class, ascending by picture, then class."""
+def group_keys(record: GroundTruth | Detections, classes: int) -> np.ndarray:
+    """(N,) int64, one number for each image and class, ascending by image, then class."""
     return record.image * classes + record.category
 
 
 def _truths_to_compare(
-    truth: Truth, detections: Detections, ranking: Ranking
+    ground_truth: GroundTruth, detections: Detections, ranking: Ranking
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """order (truths,), and position, first, count (D,) for the detections that have truths at all.
 
     The truths of the detection at position[i] are order[first[i] : first[i] + count[i]].
     """
-    classes = len(truth.category_ids)
-    true_keys = group_keys(truth, classes)
+    classes = len(ground_truth.category_ids)
+    true_keys = group_keys(ground_truth, classes)
     order = np.argsort(true_keys, kind="stable")
     sorted_keys = true_keys[order]
     wanted = group_keys(detections, classes)[ranking.index[ranking.grouped]]

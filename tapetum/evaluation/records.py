@@ -39,16 +39,16 @@ class Masks:
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
-    """All true things of a dataset, N of them, in the order in which ties are broken (file order).
+class GroundTruth:
+    """All true objects of a dataset, N of them, in the order in which ties are broken (file order).
 
     image, category: (N,) int64, index into `image_ids` and `category_ids`.
     xywh: (N, 4) float64. area: (N,) float64, as the file states it (it decides small or large).
     crowd: (N,) bool, may be matched many times and compares by intersection over detection.
     ignored: (N,) bool, neither found nor missed; the crowd regions and, for keypoints, more.
-    ids: the file's own id of each thing.
+    ids: the file's own id of each object.
     image_ids, category_ids: ascending; category_names goes with category_ids.
-    masks, with image_sizes (pictures, 2) int64, height and width: if read to compare masks.
+    masks, with image_sizes (images, 2) int64, height and width: if read to compare masks.
     keypoints: (N, K, 3) float64 x, y, v, if read to compare keypoints; v > 0 is marked.
     """
 
@@ -78,8 +78,8 @@ class Truth:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def check_indices(self, record: Truth | Detections) -> None:
-        """Raise ValueError if `record` has a picture or category that this truth lacks."""
+    def check_indices(self, record: GroundTruth | Detections) -> None:
+        """Raise ValueError if `record` has an image or category that this truth lacks."""
         _expect_below(len(self.image_ids), "image", record.image)
         _expect_below(len(self.category_ids), "category", record.category)
 
@@ -134,7 +134,7 @@ class Rules:
     """Under which thresholds, area ranges and caps detections are judged.
 
     iou_thresholds (T,), recall_thresholds (R,): ascending. areas: A ranges, the first one
-    holding everything. max_dets: M caps on the detections per picture and class, ascending.
+    holding everything. max_dets: M caps on the detections per image and class, ascending.
     """
 
     iou_thresholds: np.ndarray

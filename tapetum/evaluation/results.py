@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapetum.evaluation.records import Detections, Truth
+from tapetum.evaluation.records import Detections, GroundTruth
 from tapetum.ops.masks import rle_to_string
 
 
-def results_from_detections(detections: Detections, truth: Truth) -> list[dict[str, Any]]:
+def results_from_detections(
+    detections: Detections, ground_truth: GroundTruth
+) -> list[dict[str, Any]]:
     """COCO's list of results, in JSON's own types; read again, they are the same detections.
 
     An entry has image_id, category_id, score, and one of bbox, segmentation (compressed run
@@ -18,14 +20,14 @@ def results_from_detections(detections: Detections, truth: Truth) -> list[dict[s
     rows = zip(
         detections.image.tolist(),
         detections.category.tolist(),
-        _outlines(detections, truth),
+        _outlines(detections, ground_truth),
         detections.score.tolist(),
         strict=True,
     )
     return [
         {
-            "image_id": truth.image_ids[image],
-            "category_id": truth.category_ids[category],
+            "image_id": ground_truth.image_ids[image],
+            "category_id": ground_truth.category_ids[category],
             **outline,
             "score": score,
         }
@@ -33,19 +35,19 @@ def results_from_detections(detections: Detections, truth: Truth) -> list[dict[s
     ]
 
 
-def mask_code(detections: Detections, truth: Truth, row: int) -> dict[str, Any]:
+def mask_code(detections: Detections, ground_truth: GroundTruth, row: int) -> dict[str, Any]:
     """The run lengths of a detection's mask: {size, counts (R,)}."""
     assert detections.masks is not None
-    assert truth.image_sizes is not None
+    assert ground_truth.image_sizes is not None
     first = detections.masks.runs.first
     counts = detections.masks.runs.counts[first[row] : first[row + 1]]
-    return {"size": truth.image_sizes[detections.image[row]].tolist(), "counts": counts}
+    return {"size": ground_truth.image_sizes[detections.image[row]].tolist(), "counts": counts}
 
 
-def _outlines(detections: Detections, truth: Truth) -> list[dict[str, Any]]:
+def _outlines(detections: Detections, ground_truth: GroundTruth) -> list[dict[str, Any]]:
     """What each entry says of the place of its object."""
     if detections.masks is not None:
-        codes = [mask_code(detections, truth, row) for row in range(len(detections))]
+        codes = [mask_code(detections, ground_truth, row) for row in range(len(detections))]
         return [
             {"segmentation": {"size": code["size"], "counts": rle_to_string(code["counts"])}}
             for code in codes

@@ -1,10 +1,10 @@
-"""Semantic maps to numbers: one confusion matrix, added up picture by picture, says everything.
+"""Semantic maps to numbers: one confusion matrix, added up image by image, says everything.
 
     confusion = Confusion(["sky", "road"])
     confusion.add(truth, predicted)
     confusion.result().stats["mIoU"]
 
-Of each class TP, FP and FN are counted over the pixels of all pictures together: IoU is
+Of each class TP, FP and FN are counted over the pixels of all images together: IoU is
 TP / (TP + FP + FN) (the Jaccard index; Everingham et al. 2015, The PASCAL Visual Object Classes
 Challenge, section 4.3), Dice is 2 TP / (2 TP + FP + FN), accuracy is TP / (TP + FN). A class that
 occurs neither in truth nor in prediction has no IoU and no Dice, one that does not occur in truth
@@ -24,12 +24,12 @@ UNDEFINED = -1.0
 
 @dataclass(frozen=True, eq=False)
 class SegmentationResult:
-    """What a confusion matrix says of K classes and P pictures; numbers in [0, 1], -1 undefined.
+    """What a confusion matrix says of K classes and P images; numbers in [0, 1], -1 undefined.
 
     stats: mIoU, accuracy (of all pixels), mean_class_accuracy, Dice (mean over classes).
     iou, dice, accuracy: (K,) float64, of each class.
     counts: (K, K) int64, pixels by true class (rows) and predicted class (columns).
-    picture_iou: (P, K) float64, of each picture alone, in the order in which they were added.
+    image_iou: (P, K) float64, of each image alone, in the order in which they were added.
     """
 
     stats: dict[str, float]
@@ -38,12 +38,12 @@ class SegmentationResult:
     dice: np.ndarray
     accuracy: np.ndarray
     counts: np.ndarray
-    picture_iou: np.ndarray
+    image_iou: np.ndarray
 
     @property
-    def picture_miou(self) -> np.ndarray:
-        """(P,) the mean IoU of each picture alone, over the classes that occur in it."""
-        return _mean_defined(self.picture_iou)
+    def image_miou(self) -> np.ndarray:
+        """(P,) the mean IoU of each image alone, over the classes that occur in it."""
+        return _mean_defined(self.image_iou)
 
 
 class Confusion:
@@ -62,21 +62,21 @@ class Confusion:
         self.classes = tuple(classes)
         self.ignore = ignore
         self.counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
-        self._pictures: list[np.ndarray] = []  # (3, K) each: TP, true and predicted pixels
+        self._images: list[np.ndarray] = []  # (3, K) each: TP, true and predicted pixels
 
-    def add(self, truth: ArrayLike, predicted: ArrayLike) -> None:
-        """Count one picture: maps (H, W) of whole numbers, as arrays, or tensors on the processor.
+    def add(self, ground_truth: ArrayLike, predicted: ArrayLike) -> None:
+        """Count one image: maps (H, W) of whole numbers, as arrays, or tensors on the processor.
 
         Raises:
             ValueError: maps of other or different shapes, or of numbers that are no class.
         """
-        true, found = self._checked(truth, predicted)
+        true, found = self._checked(ground_truth, predicted)
         size = len(self.classes)
         # The truth's own width may not hold size * size; bincount would widen it in any case.
         pairs = true.astype(np.int64) * size + found
         counts = np.bincount(pairs, minlength=size * size).reshape(size, size)
         self.counts += counts
-        self._pictures.append(np.stack([counts.diagonal(), counts.sum(1), counts.sum(0)]))
+        self._images.append(np.stack([counts.diagonal(), counts.sum(1), counts.sum(0)]))
 
     def merge(self, other: Confusion) -> None:
         """Add all that another one has counted.
@@ -87,12 +87,12 @@ class Confusion:
         if (self.classes, self.ignore) != (other.classes, other.ignore):
             raise ValueError("merge: expected the same classes and the same number to ignore")
         self.counts += other.counts
-        self._pictures += other._pictures
+        self._images += other._images
 
     def result(self) -> SegmentationResult:
         """All numbers so far."""
         whole = np.stack([self.counts.diagonal(), self.counts.sum(1), self.counts.sum(0)])
-        alone = np.array(self._pictures, dtype=np.int64).reshape(-1, 3, len(self.classes))
+        alone = np.array(self._images, dtype=np.int64).reshape(-1, 3, len(self.classes))
         iou, dice, accuracy = _rates(whole)
         hits, pixels, _ = whole.sum(axis=1)
         return SegmentationResult(
@@ -107,12 +107,14 @@ class Confusion:
             dice=dice,
             accuracy=accuracy,
             counts=self.counts.copy(),
-            picture_iou=_rates(np.moveaxis(alone, 1, 0))[0],
+            image_iou=_rates(np.moveaxis(alone, 1, 0))[0],
         )
 
-    def _checked(self, truth: ArrayLike, predicted: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    def _checked(
+        self, ground_truth: ArrayLike, predicted: ArrayLike
+    ) -> tuple[np.ndarray, np.ndarray]:
         """True and predicted numbers of the pixels that count, (N,) each."""
-        true, found = np.asarray(truth), np.asarray(predicted)
+        true, found = np.asarray(ground_truth), np.asarray(predicted)
         if true.ndim != 2 or true.shape != found.shape:
             raise ValueError(f"expected two maps (H, W), got {true.shape} and {found.shape}")
         for name, numbers in (("truth", true), ("predicted", found)):

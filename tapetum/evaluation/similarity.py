@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from tapetum.evaluation.records import Detections, Similarity, Truth
+from tapetum.evaluation.records import Detections, GroundTruth, Similarity
 
 
-def box_similarity(truth: Truth, detections: Detections) -> Similarity:
+def box_similarity(ground_truth: GroundTruth, detections: Detections) -> Similarity:
     """Intersection over union of boxes; over the detection's own area where the truth is a crowd.
 
     The operations and their order are those of `bbIou` in the COCO API's maskApi.c, so that the
     float64 results have the same bits.
     """
-    true_edges, found_edges = _edges(truth.xywh), _edges(detections.xywh)
+    true_edges, found_edges = _edges(ground_truth.xywh), _edges(detections.xywh)
 
     def similarity(truth_index: np.ndarray, detection_index: np.ndarray) -> np.ndarray:
         left_g, top_g, right_g, bottom_g, area_g = (edge[truth_index] for edge in true_edges)
@@ -21,7 +21,7 @@ def box_similarity(truth: Truth, detections: Detections) -> Similarity:
         width = np.minimum(right_d, right_g) - np.maximum(left_d, left_g)
         height = np.minimum(bottom_d, bottom_g) - np.maximum(top_d, top_g)
         shared = width * height
-        union = np.where(truth.crowd[truth_index], area_d, area_d + area_g - shared)
+        union = np.where(ground_truth.crowd[truth_index], area_d, area_d + area_g - shared)
         overlaps = (width > 0) & (height > 0)
         # Coordinates beyond 2**53 can round the union to 0; the reference divides as well.
         with np.errstate(divide="ignore"):

@@ -1,7 +1,7 @@
 """PASCAL VOC's average precision of boxes, by eleven points and by the area under the curve.
 
 The rules are those of the VOC development kit (Everingham et al., The PASCAL Visual Object Classes
-Challenge, 2010, section 4.2). By falling score, each detection looks at the truth of its picture
+Challenge, 2010, section 4.2). By falling score, each detection looks at the truth of its image
 and class that it overlaps most, and at no other: found if the overlap reaches the threshold and
 nobody found it before, else a false alarm. A truth marked as difficult is neither found nor
 missed, and who lands on it does not count. COCO's rules differ in each of these points.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapetum.evaluation.pairing import candidate_pairs, rank_detections
-from tapetum.evaluation.records import Detections, Similarity, Truth, run_starts
+from tapetum.evaluation.records import Detections, GroundTruth, Similarity, run_starts
 
 _POINTS = 11
 
@@ -26,13 +26,13 @@ class VocResult:
     ap: (K,) area under precision (made non-increasing) over recall, as VOC counts since 2010.
     ap_11_point: (K,) mean precision at recall 0, 0.1 ... 1, as VOC counted until 2009.
     Both are in [0, 1], and -1 for a class without truths that count.
-    truths: (K,) int64, how many count. curves: for each class recall and precision after each
-    detection that counts.
+    ground_truths: (K,) int64, how many count. curves: for each class recall and precision after
+    each detection that counts.
     """
 
     ap: np.ndarray
     ap_11_point: np.ndarray
-    truths: np.ndarray
+    ground_truths: np.ndarray
     curves: tuple[tuple[np.ndarray, np.ndarray], ...]
     category_ids: tuple[int | str, ...]
     category_names: tuple[str, ...]
@@ -40,16 +40,16 @@ class VocResult:
     @property
     def mean_ap(self) -> float:
         """The mean of `ap` over the classes that have it, or -1."""
-        return _mean(self.ap, self.truths)
+        return _mean(self.ap, self.ground_truths)
 
     @property
     def mean_ap_11_point(self) -> float:
         """The mean of `ap_11_point` over the classes that have it, or -1."""
-        return _mean(self.ap_11_point, self.truths)
+        return _mean(self.ap_11_point, self.ground_truths)
 
 
 def evaluate_voc(
-    truth: Truth,
+    ground_truth: GroundTruth,
     detections: Detections,
     iou: float = 0.5,
     *,
@@ -73,50 +73,52 @@ def evaluate_voc(
     """
     if not 0 < iou <= 1:
         raise ValueError(f"iou: expected above 0 and up to 1, got {iou}")
-    skipped = truth.ignored if difficult is None else difficult
-    if skipped.shape != (len(truth),) or skipped.dtype != np.bool_:
+    skipped = ground_truth.ignored if difficult is None else difficult
+    if skipped.shape != (len(ground_truth),) or skipped.dtype != np.bool_:
         raise ValueError(
-            f"difficult: expected ({len(truth)},) bool, got {skipped.shape} {skipped.dtype}"
+            f"difficult: expected ({len(ground_truth)},) bool, got {skipped.shape} {skipped.dtype}"
         )
-    closest = _closest(truth, detections, iou, inclusive)
+    closest = _closest(ground_truth, detections, iou, inclusive)
     order = np.lexsort((-detections.score, detections.category))  # stable: ties by list order
     hit, counts = _fates(closest[order], skipped)
     category, hit = detections.category[order][counts], hit[counts]
-    classes = len(truth.category_ids)
-    truths = np.bincount(truth.category[~skipped], minlength=classes)
+    classes = len(ground_truth.category_ids)
+    ground_truths = np.bincount(ground_truth.category[~skipped], minlength=classes)
     bounds = np.searchsorted(category, np.arange(classes + 1))
     mine = [hit[bounds[k] : bounds[k + 1]] for k in range(classes)]
-    pairs = list(zip(mine, truths.tolist(), strict=True))
+    pairs = list(zip(mine, ground_truths.tolist(), strict=True))
     return VocResult(
         ap=np.array([_area(*pair) for pair in pairs]),
         ap_11_point=np.array([_eleven_points(*pair) for pair in pairs]),
-        truths=truths,
+        ground_truths=ground_truths,
         curves=tuple(_curve(*pair) for pair in pairs),
-        category_ids=truth.category_ids,
-        category_names=truth.category_names,
+        category_ids=ground_truth.category_ids,
+        category_names=ground_truth.category_names,
     )
 
 
-def _closest(truth: Truth, detections: Detections, iou: float, inclusive: bool) -> np.ndarray:
+def _closest(
+    ground_truth: GroundTruth, detections: Detections, iou: float, inclusive: bool
+) -> np.ndarray:
     """(D,) the truth that each detection overlaps most, the first of equals; -1 if below `iou`."""
     ranking = rank_detections(detections)
-    similarity = _overlap(truth, detections, inclusive)
-    pairs = candidate_pairs(truth, detections, ranking, similarity, iou)
+    similarity = _overlap(ground_truth, detections, inclusive)
+    pairs = candidate_pairs(ground_truth, detections, ranking, similarity, iou)
     closest = np.full(len(detections), -1, dtype=np.int64)
     starts = run_starts(pairs.position)
     if len(starts):
         most = np.maximum.reduceat(pairs.similarity, starts)
         most = np.repeat(most, np.diff(starts, append=len(pairs.position)))
         best = np.flatnonzero(pairs.similarity == most)[::-1]  # written last, the first one stays
-        closest[ranking.index[pairs.position[best]]] = pairs.truth[best]
+        closest[ranking.index[pairs.position[best]]] = pairs.ground_truth[best]
     return closest
 
 
-def _overlap(truth: Truth, detections: Detections, inclusive: bool) -> Similarity:
+def _overlap(ground_truth: GroundTruth, detections: Detections, inclusive: bool) -> Similarity:
     more = 1.0 if inclusive else 0.0
 
     def similarity(g: np.ndarray, d: np.ndarray) -> np.ndarray:
-        one, other = truth.xywh[g], detections.xywh[d]
+        one, other = ground_truth.xywh[g], detections.xywh[d]
         low = np.maximum(one[:, :2], other[:, :2])
         high = np.minimum(one[:, :2] + one[:, 2:], other[:, :2] + other[:, 2:])
         shared = np.maximum(high - low + more, 0).prod(axis=1)
@@ -135,10 +137,10 @@ def _fates(closest: np.ndarray, difficult: np.ndarray) -> tuple[np.ndarray, np.n
     return placed & first & ~on_difficult, ~on_difficult
 
 
-def _curve(hit: np.ndarray, truths: int) -> tuple[np.ndarray, np.ndarray]:
+def _curve(hit: np.ndarray, ground_truths: int) -> tuple[np.ndarray, np.ndarray]:
     """recall (D,) and precision (D,)."""
     hits = np.cumsum(hit)
-    return hits / max(truths, 1), hits / np.arange(1, len(hit) + 1)
+    return hits / max(ground_truths, 1), hits / np.arange(1, len(hit) + 1)
 
 
 def _best_precision(hit: np.ndarray) -> np.ndarray:
@@ -148,18 +150,18 @@ def _best_precision(hit: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(precision[::-1])[::-1]
 
 
-def _area(hit: np.ndarray, truths: int) -> float:
-    return float(_best_precision(hit).sum() / truths) if truths else -1.0
+def _area(hit: np.ndarray, ground_truths: int) -> float:
+    return float(_best_precision(hit).sum() / ground_truths) if ground_truths else -1.0
 
 
-def _eleven_points(hit: np.ndarray, truths: int) -> float:
-    if not truths:
+def _eleven_points(hit: np.ndarray, ground_truths: int) -> float:
+    if not ground_truths:
         return -1.0
     tenths = np.arange(_POINTS)
-    needed = np.maximum(-(-tenths * truths // (_POINTS - 1)), 1)  # hits, rounded up
-    reached = np.append(_best_precision(hit), np.zeros(truths + 1))
+    needed = np.maximum(-(-tenths * ground_truths // (_POINTS - 1)), 1)  # hits, rounded up
+    reached = np.append(_best_precision(hit), np.zeros(ground_truths + 1))
     return float(reached[needed - 1].mean())
 
 
-def _mean(values: np.ndarray, truths: np.ndarray) -> float:
-    return float(values[truths > 0].mean()) if (truths > 0).any() else -1.0
+def _mean(values: np.ndarray, ground_truths: np.ndarray) -> float:
+    return float(values[ground_truths > 0].mean()) if (ground_truths > 0).any() else -1.0

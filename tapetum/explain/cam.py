@@ -14,31 +14,31 @@ from tapetum.explain.gradients import total_score
 from tapetum.structures import Model, Target
 
 
-def grad_cam(model: Model, picture: Tensor, target: Target, layer: Layer) -> Tensor:
+def grad_cam(model: Model, image: Tensor, target: Target, layer: Layer) -> Tensor:
     """(H, W): Grad-CAM (Selvaraju et al. 2017, equations 1 and 2).
 
     Channels weighted by their mean gradient, summed, negative parts cut. The weights do not know
-    where the gradient came from: of two equal things in the picture, both light up.
+    where the gradient came from: of two equal objects in the image, both light up.
     """
-    activation, gradient = layer_gradient(model, picture, target, layer)
+    activation, gradient = layer_gradient(model, image, target, layer)
     weights = gradient.mean(dim=(2, 3), keepdim=True)  # (1, C, 1, 1)
     cam = (weights * activation).sum(dim=1, keepdim=True).relu()  # (1, 1, h, w)
-    return in_picture_frame(model, picture, cam)
+    return in_image_frame(model, image, cam)
 
 
-def hires_cam(model: Model, picture: Tensor, target: Target, layer: Layer) -> Tensor:
+def hires_cam(model: Model, image: Tensor, target: Target, layer: Layer) -> Tensor:
     """(H, W): HiResCAM (Draelos and Carin 2020), negative parts cut as in Grad-CAM.
 
-    As Grad-CAM, with each cell weighted by its own gradient: of two equal things, only the one
+    As Grad-CAM, with each cell weighted by its own gradient: of two equal objects, only the one
     that the score belongs to lights up.
     """
-    activation, gradient = layer_gradient(model, picture, target, layer)
+    activation, gradient = layer_gradient(model, image, target, layer)
     cam = (gradient * activation).sum(dim=1, keepdim=True).relu()  # (1, 1, h, w)
-    return in_picture_frame(model, picture, cam)
+    return in_image_frame(model, image, cam)
 
 
 def layer_gradient(
-    model: Model, picture: Tensor, target: Target, layer: Layer
+    model: Model, image: Tensor, target: Target, layer: Layer
 ) -> tuple[Tensor, Tensor]:
     """The map of `layer` and the gradient of the score on it, each (1, C, h, w).
 
@@ -47,7 +47,7 @@ def layer_gradient(
         ValueError: the layer's function does not give (1, C, h, w).
     """
     # The pixels need a gradient even here: with frozen weights there would be no graph at all.
-    pixels = picture.detach().clone().requires_grad_(True)
+    pixels = image.detach().clone().requires_grad_(True)
     with captured(layer[0]) as calls:
         score = total_score(model, pixels, target)
     found = map_and_gradient(score, calls, layer)
@@ -58,30 +58,28 @@ def layer_gradient(
     return found
 
 
-def in_picture_frame(model: Model, picture: Tensor, cam: Tensor) -> Tensor:
-    """A map (1, 1, h, w) of the prepared picture as (H, W) in the frame of the original one.
+def in_image_frame(model: Model, image: Tensor, cam: Tensor) -> Tensor:
+    """A map (1, 1, h, w) of the prepared image as (H, W) in the frame of the original one.
 
-    Enlarged to the prepared picture, the padding at the right and the bottom cut away, and the
+    Enlarged to the prepared image, the padding at the right and the bottom cut away, and the
     rest resized to the original, or to the window of it that the model was shown: what was cut off
-    has no heat. A map cell covers an equal share of the padded picture.
+    has no heat. A map cell covers an equal share of the padded image.
     """
     with torch.no_grad():
-        batch = model.prepare([picture])
+        batch = model.preprocess([image])
     height, width = batch.sizes[0].tolist()
     padded = F.interpolate(
         cam, tuple(batch.pixels.shape[-2:]), mode="bilinear", align_corners=False
     )
     content = padded[:, :, :height, :width]  # (1, 1, height, width)
     if batch.windows is not None:
-        return in_window(content[0, 0], batch.windows[0].tolist(), picture.shape[-2:])
-    resized = F.interpolate(
-        content, tuple(picture.shape[-2:]), mode="bilinear", align_corners=False
-    )
+        return in_window(content[0, 0], batch.windows[0].tolist(), image.shape[-2:])
+    resized = F.interpolate(content, tuple(image.shape[-2:]), mode="bilinear", align_corners=False)
     return resized[0, 0]  # (H, W)
 
 
 def in_window(content: Tensor, window: Sequence[float], size: Sequence[int]) -> Tensor:
-    """A map (h, w) laid over the window x1 y1 x2 y2 of a picture of `size` (height, width); (H, W).
+    """A map (h, w) laid over the window x1 y1 x2 y2 of an image of `size` (height, width); (H, W).
 
     Bilinear as everywhere; 0 at the pixels whose middle lies outside.
     """

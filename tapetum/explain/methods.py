@@ -1,4 +1,4 @@
-"""One function from a model, a picture and a thing in it to a heat map."""
+"""One function from a model, an image and an object in it to a heat map."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from tapetum.structures import Model, Target
 class Method:
     """One way to explain: a row of METHODS.
 
-    function: (model, picture, target, and what `needs` names) -> a map (H, W) of any scale, not
+    function: (model, image, target, and what `needs` names) -> a map (H, W) of any scale, not
         negative.
     needs: any of
         "gradient": a score that can be differentiated; without it, the function runs without graph
         "layer": `layer`, one of the model's `explain_layers()`
         "noise": `generator`, its only source of chance
-        "forwards": many forward passes, of `batch_size` pictures at once
+        "forwards": many forward passes, of `batch_size` images at once
     paper: where the method is from.
     """
 
@@ -62,29 +62,29 @@ METHODS: dict[str, Method] = {
 }
 
 PIXELS_AT_ONCE = 2**20
-"""Prepared pixels of all pictures that a method scores at once, and at most so many pictures: a
-detector's maps of a picture take hundreds of megabytes."""
-PICTURES_AT_ONCE = 64
+"""Prepared pixels of all images that a method scores at once, and at most so many images: a
+detector's maps of an image take hundreds of megabytes."""
+IMAGES_AT_ONCE = 64
 
 
 def explain(
     model: Model,
-    picture: Tensor,
+    image: Tensor,
     target: Target,
     method: str = AUTO,
     layer: str | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Which pixels make `model` believe in the things of `target` (normally one)?
+    """Which pixels make `model` believe in the objects of `target` (normally one)?
 
-    picture: (3, H, W) uint8 or float in [0, 1].
+    image: (3, H, W) uint8 or float in [0, 1].
     method: one of METHODS; those that need a layer explain it, the others the pixels. "auto":
         `method_for` the target.
     layer: one of `model.explain_layers()`, by default its first; for methods that need one only.
     generator: a CPU generator for the noise of smooth-grad, by default a fixed one.
 
-    Returns (H, W) float in [0, 1] in the frame of `picture` and on its device, the hottest pixel
-    1; all zero where nothing speaks for the things. The model, its gradients, its hooks and the
+    Returns (H, W) float in [0, 1] in the frame of `image` and on its device, the hottest pixel
+    1; all zero where nothing speaks for the objects. The model, its gradients, its hooks and the
     random state stay as they were, also after an error.
 
     Raises:
@@ -95,9 +95,9 @@ def explain(
     method = method_for(target, model) if method == AUTO else method
     check_method(model, method, layer)
     function, needs = METHODS[method].function, METHODS[method].needs
-    device = _device_of(model) or picture.device
+    device = _device_of(model) or image.device
     with _ready(model, device, graph="gradient" in needs):
-        pixels = _as_float(picture, model).to(device)
+        pixels = _as_float(image, model).to(device)
         offers: dict[str, tuple[str, Callable[[], Any]]] = {
             "layer": ("layer", lambda: find_layer(model, layer)),
             "noise": ("generator", lambda: generator or make_generator(0, "explain", method)),
@@ -105,11 +105,11 @@ def explain(
         }
         given = {name: make() for need, (name, make) in offers.items() if need in needs}
         heat = function(model, pixels, owned(target, device), **given)
-        return to_unit(heat.detach()).to(picture.device)
+        return to_unit(heat.detach()).to(image.device)
 
 
 def method_for(target: Target, model: Model) -> str:
-    """What explains such a thing best, of what this model can answer.
+    """What explains such an object best, of what this model can answer.
 
     The score of an object is read at its own place in the maps: its gradient averaged over all
     places, as Grad-CAM takes it, says little of it, and HiResCAM does not average (Draelos and
@@ -182,10 +182,10 @@ def _missing(model: Model, method: str) -> list[str]:
     return [words for there, words in needed if not there]
 
 
-def _batch_size(model: Model, picture: Tensor) -> int:
-    """Copies of the picture that one forward pass may take."""
-    prepared = model.prepare([picture]).pixels.shape[-2:].numel()
-    return max(1, min(PICTURES_AT_ONCE, PIXELS_AT_ONCE // prepared))
+def _batch_size(model: Model, image: Tensor) -> int:
+    """Copies of the image that one forward pass may take."""
+    prepared = model.preprocess([image]).pixels.shape[-2:].numel()
+    return max(1, min(IMAGES_AT_ONCE, PIXELS_AT_ONCE // prepared))
 
 
 @contextmanager
@@ -196,19 +196,19 @@ def _ready(model: Model, device: torch.device, graph: bool) -> Iterator[None]:
             stack.enter_context(undisturbed(model))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.set_grad_enabled(graph))
-        # Gradients in half precision vanish before they reach the picture.
+        # Gradients in half precision vanish before they reach the image.
         stack.enter_context(torch.autocast(device.type, enabled=False))
         yield
 
 
-def _as_float(picture: Tensor, model: Model) -> Tensor:
+def _as_float(image: Tensor, model: Model) -> Tensor:
     """A copy in [0, 1], in the precision of the model's weights."""
-    if picture.ndim != 3 or picture.shape[0] != 3:
-        raise ValueError(f"picture: expected (3, H, W), got {tuple(picture.shape)}")
+    if image.ndim != 3 or image.shape[0] != 3:
+        raise ValueError(f"image: expected (3, H, W), got {tuple(image.shape)}")
     weight = _weight_of(model)
     kind = weight.dtype if weight is not None else torch.float32
-    scale = 1.0 if picture.is_floating_point() else 255.0
-    return picture.detach().clone().to(kind) / scale
+    scale = 1.0 if image.is_floating_point() else 255.0
+    return image.detach().clone().to(kind) / scale
 
 
 def _weight_of(model: Model) -> Tensor | None:

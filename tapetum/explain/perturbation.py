@@ -1,4 +1,4 @@
-"""Maps from how the score changes when the picture does; no gradient is needed."""
+"""Maps from how the score changes when the image does; no gradient is needed."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from tapetum.structures import Model, Target
 
 GREY = 0.5
 SQUARES_A_SIDE = 8
-"""The square's side is this part of the picture's short side; its step is half of its own side."""
+"""The square's side is this part of the image's short side; its step is half of its own side."""
 
 
-def occlusion(model: Model, picture: Tensor, target: Target, batch_size: int = 1) -> Tensor:
+def occlusion(model: Model, image: Tensor, target: Target, batch_size: int = 1) -> Tensor:
     """(H, W): how far the score falls when a grey square hides the place (Zeiler and Fergus 2014,
     section 4).
 
-    The square measures an eighth of the picture's short side and moves by half of its own side, so
-    that 225 squares and more cover a picture. The heat of a pixel is the mean fall over the squares
+    The square measures an eighth of the image's short side and moves by half of its own side, so
+    that 225 squares and more cover an image. The heat of a pixel is the mean fall over the squares
     that hide it, and 0 where hiding it makes the score rise: what lights up may lie beside what
-    matters by up to one square. batch_size: pictures that are scored at once.
+    matters by up to one square. batch_size: images that are scored at once.
     """
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     side = max(1, min(height, width) // SQUARES_A_SIDE)
     corners = [(y, x) for y in _starts(height, side) for x in _starts(width, side)]
-    whole = total_score(model, picture, target)
-    fall, covered = torch.zeros_like(picture[0]), torch.zeros_like(picture[0])  # (H, W)
+    whole = total_score(model, image, target)
+    fall, covered = torch.zeros_like(image[0]), torch.zeros_like(image[0])  # (H, W)
     for some in _batches(corners, batch_size):
-        scores = _scores(model, [_hidden(picture, y, x, side) for y, x in some], target)
+        scores = _scores(model, [_hidden(image, y, x, side) for y, x in some], target)
         for (y, x), score in zip(some, scores, strict=True):
             fall[y : y + side, x : x + side] += whole - score
             covered[y : y + side, x : x + side] += 1
@@ -50,14 +50,14 @@ def _batches(
         yield corners[start : start + batch_size]
 
 
-def _hidden(picture: Tensor, y: int, x: int, side: int) -> Tensor:
-    """A copy of the picture with the square from (y, x) on in grey."""
-    copy = picture.clone()
+def _hidden(image: Tensor, y: int, x: int, side: int) -> Tensor:
+    """A copy of the image with the square from (y, x) on in grey."""
+    copy = image.clone()
     copy[:, y : y + side, x : x + side] = GREY
     return copy
 
 
-def _scores(model: Model, pictures: Sequence[Tensor], target: Target) -> Tensor:
-    """(N,): the summed scores of `target` in each picture."""
-    scores = model.score(pictures, [target] * len(pictures))  # (N * things,)
-    return scores.unflatten(0, (len(pictures), -1)).sum(dim=1)
+def _scores(model: Model, images: Sequence[Tensor], target: Target) -> Tensor:
+    """(N,): the summed scores of `target` in each image."""
+    scores = model.target_logits(images, [target] * len(images))  # (N * objects,)
+    return scores.unflatten(0, (len(images), -1)).sum(dim=1)

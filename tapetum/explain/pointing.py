@@ -1,4 +1,4 @@
-"""Does the heat lie where the thing is?"""
+"""Does the heat lie where the object is?"""
 
 from __future__ import annotations
 

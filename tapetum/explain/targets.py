@@ -1,4 +1,4 @@
-"""What to explain: one thing out of many, as a target of its own."""
+"""What to explain: one object out of many, as a target of its own."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tapetum.structures import Objects, Target
 
 
 def single_objects(objects: Objects) -> list[Target]:
-    """One target for each thing, in order, to be explained one by one.
+    """One target for each object, in order, to be explained one by one.
 
-    Scores are left out: what is to be explained is the belief in the thing, whoever named it.
+    Scores are left out: what is to be explained is the belief in the object, whoever named it.
     """
     bare = objects.with_(scores=None)
     return [Target(objects=bare[i : i + 1]) for i in range(len(objects))]
 
 
 def strongest(objects: Objects, count: int) -> Objects:
-    """The `count` things with the highest scores (the first ones, where there are no scores)."""
+    """The `count` objects with the highest scores (the first ones, where there are no scores)."""
     if objects.scores is None:
         return objects[:count]
     order = torch.sort(objects.scores, descending=True, stable=True).indices
@@ -28,7 +28,7 @@ def strongest(objects: Objects, count: int) -> Objects:
 
 
 def of_class(label: int) -> Target:
-    """A class of the whole picture."""
+    """A class of the whole image."""
     return Target(labels=torch.tensor([label]))
 
 

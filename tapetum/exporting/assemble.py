@@ -10,10 +10,10 @@ _PARTS = {
     "labels": ("boxes", "labels"),
     "slots": ("boxes", "slots"),
     "dense": ("boxes", "dense"),
-    "maps": ("maps",),
-    "stages": ("boxes", "regions", "stages"),
-    "masks": ("boxes", "regions", "masks"),
-    "keypoints": ("boxes", "regions", "keypoints"),
+    "maps": ("semantic",),
+    "stages": ("boxes", "rois", "two_stage"),
+    "masks": ("boxes", "rois", "masks"),
+    "keypoints": ("boxes", "rois", "keypoints"),
 }
 """What answers of each kind are made with, in an order in which it can be read."""
 _OWN = "tapetum.exporting.client"
@@ -33,7 +33,7 @@ def assemble_client(kind: str) -> str:
     """The text of the client for answers of a kind in model.json's "decode"."""
     imports: dict[str, set[str]] = {}
     bodies = []
-    for part in ("pictures", "running", *_PARTS[kind], "main"):
+    for part in ("images", "running", *_PARTS[kind], "main"):
         bodies.append(_body(part, imports))
     lines: dict[bool, list[str]] = {True: [], False: []}
     for name, parts in sorted(imports.items(), key=lambda pair: (bool(pair[1]), pair[0])):

@@ -1,7 +1,7 @@
 """The raw heads of each model as modules that ONNX can hold: tensors in, tensors out.
 
-What depends on the values of a picture (which boxes are good, which overlap) stays outside: the
-graphs are the same arithmetic for every picture, and the client decides. A detector with two
+What depends on the values of an image (which boxes are good, which overlap) stays outside: the
+graphs are the same arithmetic for every image, and the client decides. A detector with two
 stages is two graphs, and a third for its branch, as features of boxes are cut out in between.
 """
 
@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.base.errors import UsageError
-from tapetum.layers.regions import RegionPool
+from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.classification.airbench import LEAST, Airbench
 from tapetum.models.classification.classifier import Classifier
 from tapetum.models.classification.resnet import ResNetClassifier
 from tapetum.models.detection.faster_rcnn import FasterRCNN
 from tapetum.models.detection.retinanet import RetinaNet
-from tapetum.models.instances.branch import BranchedRCNN
+from tapetum.models.instance_segmentation.roi_branch import BranchedRCNN
 from tapetum.models.localization.localizer import Localizer
 from tapetum.models.segmentation.unet import UNet
 from tapetum.structures import Batch
@@ -29,7 +29,7 @@ from tapetum.structures import Batch
 Function = Callable[[Tensor], tuple[Tensor, ...]]
 MAPS = ("p2", "p3", "p4", "p5")
 _SMALLEST = 64
-"""Pixels of the smallest picture that a ResNet's graph is made for: its last map is not a point."""
+"""Pixels of the smallest image that a ResNet's graph is made for: its last map is not a point."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Graph:
 
     @property
     def free_size(self) -> bool:
-        """May pictures be of any height and width?"""
+        """May images be of any height and width?"""
         return 2 in self.dynamic
 
     def axes(self, example: Tensor) -> list[Any]:
@@ -75,7 +75,7 @@ class Heads(nn.Module):
 
 
 def graphs_of(model: nn.Module) -> list[Graph]:
-    """The graphs of a model in evaluation mode; the first one takes pictures.
+    """The graphs of a model in evaluation mode; the first one takes images.
 
     Raises:
         UsageError: of this model there are none.
@@ -94,7 +94,7 @@ def graphs_of(model: nn.Module) -> list[Graph]:
     raise UsageError(f"the heads of {type(model).__name__} are not known", hint=hint)
 
 
-def _pictures(batch: Batch) -> Tensor:
+def _images(batch: Batch) -> Tensor:
     return batch.pixels
 
 
@@ -110,22 +110,22 @@ def _squares(model: Localizer | Classifier) -> Graph:
         least = _SMALLEST
     elif isinstance(model, Airbench):
         least = 2 * LEAST
-    if least is not None and model.preparation.size >= least:  # smaller ones stay as they are
+    if least is not None and model.preprocessing.size >= least:  # smaller ones stay as they are
         dynamic |= _free(1, least)
     outputs = ("logits", "boxes") if isinstance(model, Localizer) else ("logits",)
 
     def heads(pixels: Tensor) -> tuple[Tensor, ...]:
         return tuple(model(pixels, torch.empty(0)))
 
-    return Graph("model", model, heads, "pixels", outputs, _pictures, dynamic)
+    return Graph("model", model, heads, "pixels", outputs, _images, dynamic)
 
 
 def _unet(model: UNet) -> Graph:
     def heads(pixels: Tensor) -> tuple[Tensor, ...]:
         return (model.seen(pixels),)  # in one piece however large; the client cuts the tiles
 
-    dynamic = {0: ("batch", 1, 1), **_free(model.preparation.multiple, 2)}
-    return Graph("model", model, heads, "pixels", ("logits",), _pictures, dynamic)
+    dynamic = {0: ("batch", 1, 1), **_free(model.preprocessing.multiple, 2)}
+    return Graph("model", model, heads, "pixels", ("logits",), _images, dynamic)
 
 
 def _retinanet(model: RetinaNet) -> Graph:
@@ -133,24 +133,24 @@ def _retinanet(model: RetinaNet) -> Graph:
         maps = list(model.pyramid(model.backbone(pixels)).values())
         return model.class_tower(maps), model.box_tower(maps)
 
-    dynamic = {0: ("batch", 1, 1), **_free(model.preparation.multiple, 2)}
-    return Graph("model", model, heads, "pixels", ("logits", "deltas"), _pictures, dynamic)
+    dynamic = {0: ("batch", 1, 1), **_free(model.preprocessing.multiple, 2)}
+    return Graph("model", model, heads, "pixels", ("logits", "deltas"), _images, dynamic)
 
 
 def _stages(whole: nn.Module, model: FasterRCNN) -> list[Graph]:
     def first(pixels: Tensor) -> tuple[Tensor, ...]:
         maps = model.maps(pixels)
-        return (*model.proposal_head(maps), *maps[:-1])
+        return (*model.rpn_head(maps), *maps[:-1])
 
     def feed(batch: Batch) -> Tensor:
-        return _pooled(model, model.region_pool, batch)
+        return _pooled(model, model.box_roi_pool, batch)
 
     outputs = ("objectness", "deltas", *MAPS)
-    dynamic = _free(model.preparation.multiple, 2)
+    dynamic = _free(model.preprocessing.multiple, 2)
     second = {0: ("regions", 1, 1)}
     return [
-        Graph("model", whole, first, "pixels", outputs, _pictures, dynamic),
-        Graph("regions", whole, model.region_head, "pooled", ("logits", "deltas"), feed, second),
+        Graph("model", whole, first, "pixels", outputs, _images, dynamic),
+        Graph("regions", whole, model.box_head, "pooled", ("logits", "deltas"), feed, second),
     ]
 
 
@@ -165,8 +165,8 @@ def _branch(model: BranchedRCNN) -> Graph:
     return Graph("branch", model, head, "pooled", ("logits",), feed, dynamic)
 
 
-def _pooled(model: FasterRCNN, pool: RegionPool, batch: Batch) -> Tensor:
+def _pooled(model: FasterRCNN, pool: MultiScaleRoIAlign, batch: Batch) -> Tensor:
     """Features of the proposals, as `pool` cuts them out."""
     maps = model.maps(batch.pixels)
-    raw = model.detect(maps, batch.pixels, batch.sizes, None, None)
-    return cast(Tensor, pool(maps[:-1], raw.regions, raw.picture))
+    output = model.detect(maps, batch.pixels, batch.sizes, None, None)
+    return cast(Tensor, pool(maps[:-1], output.rois, output.image))

@@ -24,21 +24,21 @@ from tapetum.base.errors import FileAccessError, TapetumError, UsageError
 from tapetum.base.files import sync_folder, write_json
 from tapetum.exporting.assemble import assemble_client
 from tapetum.exporting.graphs import Graph, Heads, graphs_of
-from tapetum.exporting.parity import Parity, Predict, check_folder, made_pictures
+from tapetum.exporting.parity import Parity, Predict, check_folder, made_images
 from tapetum.exporting.rules import describe_model
-from tapetum.models.checkpoint import Card
 from tapetum.structures import Batch
+from tapetum.weights.checkpoint import ModelInfo
 
 SIZES = ((320, 320), (352, 480))
-"""Heights and widths of the pictures that are compared, unless told otherwise."""
+"""Heights and widths of the images that are compared, unless told otherwise."""
 LEAST = 16
-"""Pixels of the smallest side of a picture that is compared."""
+"""Pixels of the smallest side of an image that is compared."""
 MODULES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export_onnx(
     model: nn.Module,
-    card: Card,
+    model_info: ModelInfo,
     out: Path,
     predict: Predict,
     thresholds: Sequence[float],
@@ -46,7 +46,7 @@ def export_onnx(
 ) -> Parity:
     """Write model.onnx, model.json and client.py to the new folder `out`; how far they are off.
 
-    model: on the processor, in evaluation mode. predict: its answer to a picture, which the
+    model: on the processor, in evaluation mode. predict: its answer to an image, which the
     client's is compared with. thresholds: by class, the score from which an object counts, for
     those who use the client. out, sizes: as `check_request` wants them.
 
@@ -54,7 +54,7 @@ def export_onnx(
         UsageError: the model is no graph.
         TapetumError: PyTorch cannot write it, or it says something else than the model.
     """
-    graphs, about = graphs_of(model), describe_model(model, card, thresholds)
+    graphs, about = graphs_of(model), describe_model(model, model_info, thresholds)
     with _appearing(out) as folder, torch.no_grad():
         example = _example(model, sizes)
         about["graphs"] = {graph.name: _write(graph, example, folder) for graph in graphs}
@@ -85,7 +85,7 @@ def check_request(out: Path, sizes: Sequence[tuple[int, int]]) -> None:
 
 
 def _example(model: Any, sizes: Sequence[tuple[int, int]]) -> Batch:
-    batch: Batch = model.prepare([next(made_pictures(model, sizes))])
+    batch: Batch = model.preprocess([next(made_images(model, sizes))])
     return batch
 
 
@@ -94,7 +94,7 @@ def _write(graph: Graph, batch: Batch, folder: Path) -> dict[str, Any]:
     example = graph.feed(batch).contiguous()
     for axis, (name, factor, least) in graph.dynamic.items():
         if axis > 1 and example.shape[axis] < factor * least:
-            why = f"a picture has a {name} of {example.shape[axis]} pixels once prepared"
+            why = f"an image has a {name} of {example.shape[axis]} pixels once prepared"
             hint = f"--sizes with {factor * least} or more"
             raise UsageError(why, where="--sizes", hint=hint)
     if 0 in graph.dynamic:

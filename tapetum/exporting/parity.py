@@ -1,6 +1,6 @@
 """Proof that an exported folder says what the model says: part of every export.
 
-Two comparisons over made pictures of two sizes, a composed scene, and for networks that work in
+Two comparisons over made images of two sizes, a composed scene, and for networks that work in
 tiles a strip longer than a tile: the graphs' outputs with the modules', and the client's answers
 with the model's own. Detectors are compared at a score threshold of 0, so that there are answers.
 """
@@ -19,26 +19,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tapetum.base.custom_code import Fresh
 from tapetum.base.errors import TapetumError
-from tapetum.base.own import Fresh
 from tapetum.base.runtime import generator
 from tapetum.data.scenes import Scenes
 from tapetum.exporting.graphs import Graph
 from tapetum.models.segmentation.unet import UNet
 from tapetum.structures import Objects, Prediction
 
-RAW = 1e-4
+OUTPUT = 1e-4
 """Most that outputs may differ by, as a share of their largest value."""
 SCORE = 1e-3
 BOX = 0.05
 """Pixels, of a corner of a box or a keypoint."""
 PIXELS = 1e-3
-"""Share of the pixels of a picture, for maps; of the pixels of the thing, ten times that, for
+"""Share of the pixels of an image, for maps; of the pixels of the object, ten times that, for
 masks."""
 POINTS = 0.02
 """Share of the keypoints that may jump to another, equal place of their map."""
 BEST = 20
-"""Objects of each picture that are compared, the best ones."""
+"""Objects of each image that are compared, the best ones."""
 
 Array = np.ndarray
 Predict = Callable[[Tensor], Prediction]
@@ -50,7 +50,7 @@ class Parity:
     of the pixels of a map or mask. points: share of keypoints elsewhere. lost: answers without a
     counterpart. count: answers compared."""
 
-    raw: float = 0.0
+    output: float = 0.0
     score: float = 0.0
     box: float = 0.0
     pixels: float = 0.0
@@ -60,7 +60,7 @@ class Parity:
 
     def holds(self) -> bool:
         """Are all differences within the tolerances? One that is not a number is not."""
-        small = self.raw <= RAW and self.score <= SCORE and self.box <= BOX
+        small = self.output <= OUTPUT and self.score <= SCORE and self.box <= BOX
         return small and self.pixels <= PIXELS and self.points <= POINTS and not self.lost
 
     def __or__(self, other: Parity) -> Parity:
@@ -73,7 +73,7 @@ class Parity:
         parts = [f"score {self.score:.1e}", f"box {self.box:.1e} px", f"pixels {self.pixels:.1e}"]
         parts += [f"{self.points:.1%} of keypoints elsewhere"] if self.points else []
         answers = ", ".join((*parts, f"{self.lost} of {self.count} lost"))
-        return f"raw heads differ by {self.raw:.1e} of their scale, answers by {answers}"
+        return f"raw heads differ by {self.output:.1e} of their scale, answers by {answers}"
 
 
 def check_folder(
@@ -83,7 +83,7 @@ def check_folder(
     predict: Predict,
     sizes: Sequence[tuple[int, int]],
 ) -> Parity:
-    """How far the files in `folder` are from the model; predict: its answer to a picture.
+    """How far the files in `folder` are from the model; predict: its answer to an image.
 
     Raises:
         TapetumError: further than the tolerances.
@@ -91,11 +91,11 @@ def check_folder(
     client = load_client(folder / "client.py").Client(folder)
     total = Parity()
     with _lowered(model, client.about["decode"]), torch.inference_mode():
-        for picture in made_pictures(model, sizes):
+        for image in made_images(model, sizes):
             for graph in graphs:
-                total |= Parity(raw=_raw_difference(client, graph, model, picture))
-            found = client.predict(picture.permute(1, 2, 0).numpy())
-            total |= compare_answers(predict(picture), found, client.about["decode"])
+                total |= Parity(output=_raw_difference(client, graph, model, image))
+            found = client.predict(image.permute(1, 2, 0).numpy())
+            total |= compare_answers(predict(image), found, client.about["decode"])
     if not total.holds():
         raise TapetumError(f"the exported model does not say what the model says: {total}")
     return total
@@ -112,10 +112,10 @@ def load_client(path: Path) -> ModuleType:
     return module
 
 
-def made_pictures(model: nn.Module, sizes: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-    """Pictures (3, H, W) uint8: coloured blocks with noise in each of the sizes, and a scene."""
+def made_images(model: nn.Module, sizes: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
+    """Images (3, H, W) uint8: coloured blocks with noise in each of the sizes, and a scene."""
     if isinstance(model, UNet) and model.tile is not None:
-        sizes = [*sizes, (model.preparation.multiple, model.tile + model.preparation.multiple)]
+        sizes = [*sizes, (model.preprocessing.multiple, model.tile + model.preprocessing.multiple)]
     for height, width in sizes:
         chance = generator(0, "export", height, width)
         blocks = torch.rand(3, -(-height // 16), -(-width // 16), generator=chance)
@@ -125,17 +125,17 @@ def made_pictures(model: nn.Module, sizes: Sequence[tuple[int, int]]) -> Iterato
     yield Scenes("test", need="boxes")[0].image
 
 
-def _raw_difference(client: Any, graph: Graph, model: Any, picture: Tensor) -> float:
-    """Of all outputs of a graph, for what `prepare` makes of a picture; also for two pictures at a
-    time and for the picture in its own size, where the graph takes them."""
-    values = graph.feed(model.prepare([picture])).contiguous()
+def _raw_difference(client: Any, graph: Graph, model: Any, image: Tensor) -> float:
+    """Of all outputs of a graph, for what `prepare` makes of an image; also for two images at a
+    time and for the image in its own size, where the graph takes them."""
+    values = graph.feed(model.preprocess([image])).contiguous()
     inputs = [values]
     if graph.dynamic.get(0, ("",))[0] == "batch":
         inputs.append(torch.cat((values, values.flip(-1))))
-        if graph.free_size and min(picture.shape[1:]) >= graph.dynamic[2][2] * graph.dynamic[2][1]:
+        if graph.free_size and min(image.shape[1:]) >= graph.dynamic[2][2] * graph.dynamic[2][1]:
             cut = graph.dynamic[2][1]
-            height, width = (side // cut * cut for side in picture.shape[1:])
-            inputs.append(picture[None, :, :height, :width].float() / 128 - 1)
+            height, width = (side // cut * cut for side in image.shape[1:])
+            inputs.append(image[None, :, :height, :width].float() / 128 - 1)
     worst = 0.0
     for each in inputs:
         outputs = client.run(graph.name, each.numpy())

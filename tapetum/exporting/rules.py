@@ -10,59 +10,61 @@ from torch import nn
 
 from tapetum.layers.anchors import AnchorGrid, cell_anchors
 from tapetum.layers.pyramid import FeaturePyramid
-from tapetum.models.checkpoint import Card
 from tapetum.models.classification.classifier import SURE, Classifier
-from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.detection.faster_rcnn import FasterRCNN
-from tapetum.models.detection.regions import BOX_WEIGHTS
 from tapetum.models.detection.retinanet import RetinaNet
+from tapetum.models.detection.roi_heads import BOX_WEIGHTS
 from tapetum.models.detection.rpn import SMALLEST as SMALLEST_PROPOSAL
-from tapetum.models.instances.branch import BranchedRCNN
-from tapetum.models.instances.keypoint_rcnn import KeypointRCNN
+from tapetum.models.instance_segmentation.keypoint_rcnn import KeypointRCNN
+from tapetum.models.instance_segmentation.roi_branch import BranchedRCNN
 from tapetum.models.localization.localizer import SMALLEST, Localizer
-from tapetum.models.pictures import Preparation
+from tapetum.models.preprocessing import Preprocessing
 from tapetum.models.segmentation.unet import UNet
+from tapetum.weights.checkpoint import ModelInfo
 
 SCHEMA = "tapetum.onnx/1"
 
 
-def describe_model(model: nn.Module, card: Card, thresholds: Sequence[float]) -> dict[str, Any]:
-    """JSON values: task, names, how pictures are prepared and how answers are read. thresholds: by
+def describe_model(
+    model: nn.Module, model_info: ModelInfo, thresholds: Sequence[float]
+) -> dict[str, Any]:
+    """JSON values: task, names, how images are prepared and how answers are read. thresholds: by
     class, the score from which an object counts."""
     own = model.detector if isinstance(model, BranchedRCNN) else model
     return {
         "schema": SCHEMA,
         "task": str(model.task),
-        "model": card.model,
-        "classes": list(card.classes),
-        "class_ids": list(card.class_ids),
-        "keypoint_names": list(card.keypoint_names),
-        "skeleton": [list(pair) for pair in card.skeleton],
-        "facts": card.facts,
+        "model": model_info.model,
+        "classes": list(model_info.classes),
+        "class_ids": list(model_info.class_ids),
+        "keypoint_names": list(model_info.keypoint_names),
+        "skeleton": [list(pair) for pair in model_info.skeleton],
+        "facts": model_info.facts,
         "thresholds": list(thresholds),
-        "prepare": prepare_rule(own.preparation),
-        "decode": decode_rule(model, card),
+        "prepare": prepare_rule(own.preprocessing),
+        "decode": decode_rule(model, model_info),
     }
 
 
-def prepare_rule(preparation: object) -> dict[str, Any]:
-    """How pictures become pixels."""
-    assert isinstance(preparation, SquarePreparation | Preparation)
-    values = {"mean": list(preparation.mean), "std": list(preparation.std)}
-    if isinstance(preparation, SquarePreparation):
-        shape: dict[str, Any] = {"kind": "square", "size": preparation.size, "multiple": 1}
-        if preparation.crops:
-            shape |= {"kind": "center", "resize_size": preparation.short_side}
-        return {**shape, "antialias": preparation.antialias, **values}
+def prepare_rule(preprocessing: object) -> dict[str, Any]:
+    """How images become pixels."""
+    assert isinstance(preprocessing, SquarePreprocessing | Preprocessing)
+    values = {"mean": list(preprocessing.mean), "std": list(preprocessing.std)}
+    if isinstance(preprocessing, SquarePreprocessing):
+        shape: dict[str, Any] = {"kind": "square", "size": preprocessing.size, "multiple": 1}
+        if preprocessing.crops:
+            shape |= {"kind": "center", "resize_size": preprocessing.short_side}
+        return {**shape, "antialias": preprocessing.antialias, **values}
     least, most = (
         None if side == sys.maxsize else side
-        for side in (preparation.min_size, preparation.max_size)
+        for side in (preprocessing.min_size, preprocessing.max_size)
     )
     sides = {"kind": "sides", "min_size": least, "max_size": most}
-    return {**sides, "multiple": preparation.multiple, "antialias": False, **values}
+    return {**sides, "multiple": preprocessing.multiple, "antialias": False, **values}
 
 
-def decode_rule(model: nn.Module, card: Card) -> dict[str, Any]:
+def decode_rule(model: nn.Module, model_info: ModelInfo) -> dict[str, Any]:
     """How outputs become answers; "kind" names the part of the client that does it."""
     if isinstance(model, Classifier):
         return {"kind": "labels", "multilabel": model.multilabel, "sure": SURE}
@@ -71,13 +73,13 @@ def decode_rule(model: nn.Module, card: Card) -> dict[str, Any]:
         return {"kind": "slots", **slots, "smallest": SMALLEST}
     if isinstance(model, UNet):
         tiles = {"tile": model.tile, "overlap": model.overlap}
-        return {"kind": "maps", **tiles, "multiple": model.preparation.multiple}
+        return {"kind": "maps", **tiles, "multiple": model.preprocessing.multiple}
     if isinstance(model, RetinaNet):
         own = {"candidates": model.candidates, **_thresholds(model)}
         return {"kind": "dense", **own, **_anchors(model.anchors, model.pyramid, model.backbone)}
     if isinstance(model, BranchedRCNN):
         posed = isinstance(model, KeypointRCNN)
-        extra = {"keypoints": len(card.keypoint_names)} if posed else {}
+        extra = {"keypoints": len(model_info.keypoint_names)} if posed else {}
         kind = {"kind": "keypoints" if posed else "masks", "branch_pooled": model.pool.size}
         return {**_two_stages(model.detector), **kind, **extra}
     assert isinstance(model, FasterRCNN)
@@ -90,9 +92,9 @@ def _two_stages(model: FasterRCNN) -> dict[str, Any]:
         "proposals": model.proposals,
         "proposal_nms_iou": model.proposal_nms_threshold,
         "smallest_proposal": SMALLEST_PROPOSAL,
-        "pooled": model.region_pool.size,
-        "samples": model.region_pool.samples,
-        "finest": model.region_pool.finest,
+        "pooled": model.box_roi_pool.size,
+        "samples": model.box_roi_pool.samples,
+        "finest": model.box_roi_pool.finest,
         "box_weights": list(BOX_WEIGHTS),
         **_thresholds(model),
         **_anchors(model.anchors, model.pyramid, model.backbone),

@@ -16,7 +16,7 @@ class AnchorGrid:
     ratios: height / width of the anchors.
 
     Corners of the boxes round the cell's origin are whole pixels, and the step from cell to cell
-    is the size of the padded picture over the size of the map, rounded down: the conventions under
+    is the size of the padded image over the size of the map, rounded down: the conventions under
     which the published detectors were trained.
     """
 
@@ -40,16 +40,16 @@ class AnchorGrid:
         if len(maps) != len(self.sizes):
             raise ValueError(f"maps: expected {len(self.sizes)} levels, got {len(maps)}")
         grids = tuple((m.shape[-2], m.shape[-1]) for m in maps)
-        picture = (pixels.shape[-2], pixels.shape[-1])
+        image = (pixels.shape[-2], pixels.shape[-1])
         dtype = torch.promote_types(pixels.dtype, torch.float32)
-        return _anchors(self.sizes, self.ratios, picture, grids, pixels.device, dtype)
+        return _anchors(self.sizes, self.ratios, image, grids, pixels.device, dtype)
 
 
 @functools.lru_cache(maxsize=16)
 def _anchors(
     sizes: tuple[tuple[float, ...], ...],
     ratios: tuple[float, ...],
-    picture: tuple[int, int],
+    image: tuple[int, int],
     grids: tuple[tuple[int, int], ...],
     device: torch.device,
     dtype: torch.dtype,
@@ -59,7 +59,7 @@ def _anchors(
         levels = []
         for level_sizes, (rows, columns) in zip(sizes, grids, strict=True):
             cell = cell_anchors(level_sizes, ratios).to(device, dtype)  # (A, 4)
-            step_y, step_x = picture[0] // rows, picture[1] // columns
+            step_y, step_x = image[0] // rows, image[1] // columns
             y = torch.arange(rows, device=device, dtype=dtype) * step_y
             x = torch.arange(columns, device=device, dtype=dtype) * step_x
             y, x = torch.meshgrid(y, x, indexing="ij")  # (rows, columns)

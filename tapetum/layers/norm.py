@@ -13,7 +13,7 @@ def make_norm(kind: str, channels: int) -> nn.Module:
     """A fresh normalisation of maps (B, channels, H, W).
 
     "batch" uses the statistics of the batch while training; "frozen" keeps the statistics and the
-    scale that it was given, as detectors with imported weights do; "group" normalises every picture
+    scale that it was given, as detectors with imported weights do; "group" normalises every image
     by itself (Wu and He 2018, "Group Normalization"), which is what small batches need.
 
     Raises:

@@ -1,7 +1,8 @@
 """Feature pyramid: every level sees far and sees fine.
 
 Lin et al. 2017, "Feature Pyramid Networks for Object Detection" (arXiv 1612.03144). Coarse maps
-know what a thing is, fine maps know where; the pyramid carries the coarse maps down and adds them.
+know what an object is, fine maps know where; the pyramid carries the coarse maps down and adds
+them.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import UsageError
-from tapetum.base.own import own_function
 from tapetum.models.classification.airbench import airbench
 from tapetum.models.classification.knn import knn
 from tapetum.models.classification.linear import linear
@@ -22,12 +22,12 @@ from tapetum.models.classification.resnet import (
     resnet152,
 )
 from tapetum.models.classification.vit import vit_b_16
+from tapetum.models.custom import custom_model, declared_task, is_custom
 from tapetum.models.detection.faster_rcnn import faster_rcnn
 from tapetum.models.detection.retinanet import retinanet
-from tapetum.models.instances.keypoint_rcnn import keypoint_rcnn
-from tapetum.models.instances.mask_rcnn import mask_rcnn
+from tapetum.models.instance_segmentation.keypoint_rcnn import keypoint_rcnn
+from tapetum.models.instance_segmentation.mask_rcnn import mask_rcnn
 from tapetum.models.localization.localizer import localizer
-from tapetum.models.own import declared_task, is_own, own_model
 from tapetum.models.segmentation.unet import unet
 
 Functions = dict[str, Callable[..., nn.Module]]
@@ -65,7 +65,7 @@ def lasting_name(model: str) -> str:
     Raises:
         UsageError: it means none.
     """
-    own = own_function(model)
+    own = custom_function(model)
     if own is None and model not in MODELS:
         hint = "one of " + ", ".join(MODELS) + ", or FILE.py:FUNCTION"
         raise UsageError(f"unknown model {model!r}", hint=hint)
@@ -78,7 +78,7 @@ def model_function(model: str) -> Callable[..., nn.Module]:
     Raises:
         UsageError: there is none, or the file is no file of a model.
     """
-    return own_model(model) if is_own(model) else MODELS[lasting_name(model)]
+    return custom_model(model) if is_custom(model) else MODELS[lasting_name(model)]
 
 
 def task_of(model: str) -> str:

@@ -1,4 +1,4 @@
-"""Predict with any model: every picture's answer is its own, and the model stays as it was."""
+"""Predict with any model: every image's answer is its own, and the model stays as it was."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from tapetum.base.runtime import Runtime, is_out_of_memory, release_memory, undi
 from tapetum.structures import Batch, Model, Objects, Prediction
 
 MOST_WAITING = 4
-"""Batches' worth of prepared pictures that may wait for others of their size."""
+"""Batches' worth of prepared images that may wait for others of their size."""
 
 
 def predict(
     model: Model,
-    pictures: Sequence[Tensor],
+    images: Sequence[Tensor],
     *,
     batch_size: int = 8,
     runtime: Runtime | None = None,
 ) -> list[Prediction]:
-    """What the model says of pictures (3, H, W), uint8 or float in [0, 1], in their own frames.
+    """What the model says of images (3, H, W), uint8 or float in [0, 1], in their own frames.
 
-    Pictures are batched with those that are equally large once prepared, so that no answer depends
+    Images are batched with those that are equally large once prepared, so that no answer depends
     on the neighbours by more than rounding. Evaluation mode without gradients; afterwards the
     model's modes and the random state are as before. Predictions are on the processor.
 
-    batch_size: the most pictures in one forward; with MOST_WAITING it bounds the memory, so that
-        `pictures` may be a sequence that reads them from disk one by one.
+    batch_size: the most images in one forward; with MOST_WAITING it bounds the memory, so that
+        `images` may be a sequence that reads them from disk one by one.
     runtime: the precision of forward, and a check of the device: the model is not moved.
 
     Raises:
         ValueError: the model is not on the device of `runtime`, its `decode` gives more or fewer
-            predictions than pictures, or `batch_size` < 1.
+            predictions than images, or `batch_size` < 1.
     """
     assert isinstance(model, nn.Module)
     if batch_size < 1:
@@ -47,9 +47,9 @@ def predict(
     found: dict[int, Prediction] = {}
     waiting: dict[tuple[int, ...], list[tuple[int, Batch]]] = {}
     with undisturbed(model):
-        for index, picture in enumerate(pictures):
+        for index, image in enumerate(images):
             with torch.inference_mode():
-                batch = model.prepare([picture])
+                batch = model.preprocess([image])
             waiting.setdefault(tuple(batch.pixels.shape), []).append((index, batch))
             largest = max(waiting.values(), key=len)
             held = sum(map(len, waiting.values()))
@@ -79,7 +79,7 @@ def _answer_in_parts(
 def _answer(
     model: Model, group: Sequence[tuple[int, Batch]], runtime: Runtime
 ) -> dict[int, Prediction]:
-    """Predictions by index for single-picture batches of equal shape."""
+    """Predictions by index for single-image batches of equal shape."""
     if not group:
         return {}
     indices = [index for index, _ in group]
@@ -94,11 +94,11 @@ def _answer(
             windows=torch.cat(windows) if windows else None,
         )
         with runtime.autocast():
-            raw = model(batch.pixels, batch.sizes)
-        predictions = deque(model.decode(raw, batch))
+            output = model(batch.pixels, batch.sizes)
+        predictions = deque(model.postprocess(output, batch))
     if len(predictions) != len(indices):
         raise ValueError(f"decode: expected {len(indices)} predictions, got {len(predictions)}")
-    # Each is let go as soon as it is copied: masks of large pictures fill the memory.
+    # Each is let go as soon as it is copied: masks of large images fill the memory.
     return {index: _ordinary(predictions.popleft()) for index in indices}
 
 

@@ -215,7 +215,7 @@ def _covered_by_neighbours(best: _Boxes, boxes: _Boxes, limit: np.floating) -> n
     """The same, comparing only boxes whose horizontal extents could meet.
 
     With both sets sorted by their left edges, what a few rows could meet is one run of columns,
-    found by bisection: a tenth of all pairs, for boxes scattered over a picture.
+    found by bisection: a tenth of all pairs, for boxes scattered over an image.
     """
     (low, high), (lows, highs) = _edges(best, boxes)
     across, along = np.argsort(low), np.argsort(lows)

@@ -64,7 +64,7 @@ def _entries(rois: Tensor, shape: Sequence[int], grid: Grid, bins_first: bool) -
     ratio = grid.sampling_ratio
     rows = align_axis(start[:, 1], size[:, 1], grid.height, ratio, shape[2])  # (K, h, H)
     columns = align_axis(start[:, 0], size[:, 0], grid.width, ratio, shape[3])  # (K, w, W)
-    return multiply_out(rows, columns, layout.picture_of(regions, shape[0]), bins_first)
+    return multiply_out(rows, columns, layout.image_of(regions, shape[0]), bins_first)
 
 
 def _sums(table: Tensor, indices: np.ndarray, weights: np.ndarray, offsets: np.ndarray) -> Tensor:

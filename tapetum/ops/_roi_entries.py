@@ -22,7 +22,7 @@ _MOST_SAMPLES = 4096
 class Entries:
     """Bins as weighted sums of cells, one bin after another.
 
-    cells: (T,) int32, row of the flattened map (pictures, rows, columns). weights: (T,).
+    cells: (T,) int32, row of the flattened map (images, rows, columns). weights: (T,).
     counts: (bins,) int64, how many entries each bin has.
     """
 
@@ -63,7 +63,7 @@ def align_axis(
         grid = np.nan_to_num(np.ceil(step), nan=0.0).clip(0)
     most = grid.max(initial=0)
     if most > _MOST_SAMPLES:
-        raise ValueError(f"a region needs {most:.0f} samples a bin: clip boxes to the picture")
+        raise ValueError(f"a region needs {most:.0f} samples a bin: clip boxes to the image")
     weights = np.zeros((len(start), bins, size), start.dtype)
     rows = np.arange(0, weights.size, size).reshape(len(start), bins)  # (K, bins)
     places = np.arange(bins, dtype=start.dtype)
@@ -114,8 +114,8 @@ def multiply_out(
     # First one entry for each row of a bin ...
     bins = np.repeat(np.arange(len(per_row), dtype=np.int32), per_row)  # (T1,)
     which = _runs(every_bin(row.begins, count, high, 1), per_row, bins)
-    picture = every_bin(image.astype(np.int32) * np.int32(height * width), count, 1, 1)
-    base = row.cells.take(which) * np.int32(width) + picture.take(bins)
+    pixels = every_bin(image.astype(np.int32) * np.int32(height * width), count, 1, 1)
+    base = row.cells.take(which) * np.int32(width) + pixels.take(bins)
     # ... then one for each column of those.
     repeats = per_column.take(bins)
     owner = np.repeat(np.arange(len(bins), dtype=np.int32), repeats)  # (T,)

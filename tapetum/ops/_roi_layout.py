@@ -46,38 +46,37 @@ def parts(regions: int, bins: int, most: int) -> list[slice]:
     return [slice(start, start + step) for start in range(0, regions, step)]
 
 
-def picture_of(rois: np.ndarray, count: int) -> np.ndarray:
-    """Picture index (K,) of each region; out of range, it would read another picture's cells."""
-    pictures = rois[:, 0].astype(np.int64)
-    if len(pictures) and not (pictures.min() >= 0 and pictures.max() < count):
+def image_of(rois: np.ndarray, count: int) -> np.ndarray:
+    """Image index (K,) of each region; out of range, it would read another image's cells."""
+    images = rois[:, 0].astype(np.int64)
+    if len(images) and not (images.min() >= 0 and images.max() < count):
         raise ValueError(
-            f"boxes: expected picture indices in 0..{count - 1}, "
-            f"got {pictures.min()}..{pictures.max()}"
+            f"boxes: expected image indices in 0..{count - 1}, got {images.min()}..{images.max()}"
         )
-    return pictures
+    return images
 
 
 def cell_rows(input: Tensor) -> Tensor:
     """(B, C, H, W) -> (B * H * W, C)."""
-    pictures, channels, height, width = input.shape
+    images, channels, height, width = input.shape
     if is_channels_last(input):
         return input.permute(0, 2, 3, 1).reshape(-1, channels)
-    rows = input.new_empty(pictures, height * width, channels)
-    for picture, target in zip(input, rows, strict=True):
+    rows = input.new_empty(images, height * width, channels)
+    for image, target in zip(input, rows, strict=True):
         # A transposed matrix is the one change of order that PyTorch copies block by block.
-        target.copy_(picture.reshape(channels, -1).t())
+        target.copy_(image.reshape(channels, -1).t())
     return rows.view(-1, channels)
 
 
 def as_map(rows: Tensor, shape: Sequence[int], channels_last: bool) -> Tensor:
     """(B * H * W, C) -> (B, C, H, W), in one memory order or the other."""
-    pictures, channels, height, width = shape
+    images, channels, height, width = shape
     if channels_last:
-        return rows.view(pictures, height, width, channels).permute(0, 3, 1, 2)
-    whole = rows.new_empty(pictures, channels, height * width)
-    for target, part in zip(whole, rows.view(pictures, -1, channels), strict=True):
+        return rows.view(images, height, width, channels).permute(0, 3, 1, 2)
+    whole = rows.new_empty(images, channels, height * width)
+    for target, part in zip(whole, rows.view(images, -1, channels), strict=True):
         target.copy_(part.t())
-    return whole.view(pictures, channels, height, width)
+    return whole.view(images, channels, height, width)
 
 
 def bin_rows(features: Tensor, last: bool) -> Tensor:

@@ -112,4 +112,4 @@ def _entries(rois: Tensor, shape: Sequence[int], grid: Grid, bins_first: bool) -
     edges = np.trunc(boxes + np.copysign(0.5, boxes)).astype(np.int64)  # halves away from 0
     rows = pool_axis(edges[:, 1], edges[:, 3], grid.height, shape[2])  # (K, h, H)
     columns = pool_axis(edges[:, 0], edges[:, 2], grid.width, shape[3])  # (K, w, W)
-    return multiply_out(rows, columns, layout.picture_of(regions, shape[0]), bins_first)
+    return multiply_out(rows, columns, layout.image_of(regions, shape[0]), bins_first)

@@ -2,7 +2,7 @@
 
 Inputs in half precision are widened first: under autocast too, because none of the functions used
 here is one that autocast narrows. A mean over nothing is 0, still connected to the input, where
-PyTorch has NaN: a picture without objects is normal.
+PyTorch has NaN: an image without objects is normal.
 """
 
 from __future__ import annotations

@@ -85,11 +85,11 @@ def rle_from_string(text: str | bytes) -> list[int]:
 
 
 def polygons_to_rle(polygons: Polygons, size: tuple[int, int]) -> dict[str, Any]:
-    """The run-length code of the union of polygons on a picture of `size` (height, width).
+    """The run-length code of the union of polygons on an image of `size` (height, width).
 
     A polygon is x, y, x, y, ... in pixels, at least three points, anywhere; it is closed by
     itself. Even-odd within a polygon. ValueError for fewer points, an odd number of coordinates,
-    one that is not finite, or a picture of more than 2**31 pixels. Beyond 4e8 pixels from the
+    one that is not finite, or an image of more than 2**31 pixels. Beyond 4e8 pixels from the
     origin a point is moved back to there. No polygon (or None), no pixel.
     """
     height, width = _size(size)
@@ -112,7 +112,7 @@ def rle_to_box(rle: Mapping[str, Any]) -> np.ndarray:
     """x, y, width, height (4,) float64 of the mask in COCO's convention; zeros if it is empty.
 
     As in the COCO mask API, a run that goes on into the next column makes the box as high as
-    the picture. ValueError as for `rle_decode`.
+    the image. ValueError as for `rle_decode`.
     """
     height, width = _size(rle["size"])
     counts = _counts(rle["counts"], height * width)

@@ -1,8 +1,8 @@
-"""Masks of boxes: soft masks of a network drawn into a picture, and true ones cut out to learn.
+"""Masks of boxes: soft masks of a network drawn into an image, and true ones cut out to learn.
 
 He et al. 2017, "Mask R-CNN" (arXiv 1703.06870), section 3.1: whatever the size of a box, its mask
 is a small square grid. Both ways touch only the pixels of each box, so time and memory follow the
-size of the things, not that of the picture.
+size of the objects, not that of the image.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from tapetum.ops._roi_entries import align_axis
 def paste_masks(
     masks: Tensor, boxes: Tensor, size: tuple[int, int], threshold: float = 0.5
 ) -> Tensor:
-    """Masks (N, H, W) bool in a picture of `size` (H, W): where the soft mask of a box is at least
+    """Masks (N, H, W) bool in an image of `size` (H, W): where the soft mask of a box is at least
     `threshold`.
 
     masks: (N, S, S) float, each stretched over its box by bilinear interpolation, 0 around it.
-    boxes: (N, 4) xyxy in the picture; what lies outside of it is cut off.
+    boxes: (N, 4) xyxy in the image; what lies outside of it is cut off.
 
     Boxes are widened by the frame of zeros and rounded to whole pixels, their last ones included,
     as in the code of the paper (Detectron), under which the published weights were measured.
@@ -39,21 +39,21 @@ def paste_masks(
     side = masks.shape[1]
     padded = F.pad(masks.detach(), (1, 1, 1, 1))  # (N, S + 2, S + 2)
     frames = _widen(boxes, (side + 2) / side).long().tolist()
-    for mask, picture, (x1, y1, x2, y2) in zip(padded, result, frames, strict=True):
+    for mask, image, (x1, y1, x2, y2) in zip(padded, result, frames, strict=True):
         shape = (max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1))
         drawn = F.interpolate(mask[None, None], shape, mode="bilinear", align_corners=False)[0, 0]
         top, bottom = max(y1, 0), min(y1 + shape[0], height)
         left, right = max(x1, 0), min(x1 + shape[1], width)
         if top < bottom and left < right:
             inside = drawn[top - y1 : bottom - y1, left - x1 : right - x1]
-            torch.ge(inside, threshold, out=picture[top:bottom, left:right])
+            torch.ge(inside, threshold, out=image[top:bottom, left:right])
     return result
 
 
 def crop_masks(masks: Tensor, boxes: Tensor, index: Tensor, size: int) -> Tensor:
     """The part of a mask in each box, resampled to (P, size, size) in [0, 1], dtype of the boxes.
 
-    masks: (N, H, W) bool. boxes: (P, 4) xyxy, at most a few times as large as the picture.
+    masks: (N, H, W) bool. boxes: (P, 4) xyxy, at most a few times as large as the image.
     index: (P,) int64, the mask of each box.
 
     Every cell is the mean of one bilinear sample a pixel: RoI Align of the mask as a map, with the

@@ -17,7 +17,7 @@ from tapetum.ops.runs import Runs, slices
 _FINE = 5  # steps of the walk in a pixel
 _FAR = 4e8  # pixels; beyond it fine coordinates would leave 32 bits
 _PASSINGS = 2**20  # edges x columns computed at a time, so a forged outline cannot fill the memory
-_BITS = 32  # a place in a picture takes no more
+_BITS = 32  # a place in an image takes no more
 
 
 def checked_polygon(polygon: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -61,7 +61,7 @@ def polygons_to_runs(polygons: Sequence[np.ndarray], owner: np.ndarray, sizes: n
 class _Edges:
     """E edges on the fine grid, from begin (E, 2) to end (E, 2), x and y.
 
-    outline: (E,) the polygon. height: (E,) of the picture. first, columns: (E,) which columns of it
+    outline: (E,) the polygon. height: (E,) of the image. first, columns: (E,) which columns of it
     have their middle passed; on the fine grid that is the step from 5c + 2 to 5c + 3.
     """
 

@@ -1,6 +1,6 @@
 """Many masks at once as run lengths: read, measured and compared without drawing any of them.
 
-A run-length code walks down the columns of a picture and counts pixels outside, inside, outside
+A run-length code walks down the columns of an image and counts pixels outside, inside, outside
 ... (`tapetum.ops.masks` has the format). Here the codes of N masks lie one after the other in one
 array, and every function goes over all of them with array operations.
 """
@@ -110,8 +110,8 @@ def runs_areas(runs: Runs) -> np.ndarray:
 def runs_boxes(runs: Runs, heights: np.ndarray) -> np.ndarray:
     """x, y, width, height (N, 4) float64 in COCO's convention; zeros for a mask without pixels.
 
-    heights: (N,), of the pictures. As in the COCO mask API, a run that goes on into the next
-    column makes the box as high as the picture.
+    heights: (N,), of the images. As in the COCO mask API, a run that goes on into the next
+    column makes the box as high as the image.
     """
     inside = np.flatnonzero((runs.places() & 1 == 1) & (runs.counts > 0))  # (I,)
     owner = np.repeat(np.arange(len(runs)), runs.sizes)[inside]
@@ -132,7 +132,7 @@ def runs_boxes(runs: Runs, heights: np.ndarray) -> np.ndarray:
 def shared_pixels(one: Runs, other: Runs, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     """(P,) int64: the pixels that one's mask i[p] and other's mask j[p] have in common.
 
-    Both pictures of a pair have the same size, and no mask of `one` is without counts.
+    Both images of a pair have the same size, and no mask of `one` is without counts.
     """
     shared = np.empty(len(i), dtype=np.int64)
     order = np.argsort(

@@ -1,4 +1,4 @@
-"""Blood cells (BCCD, 364 microscope pictures, VOC XML) from scratch on a processor.
+"""Blood cells (BCCD, 364 microscope images, VOC XML) from scratch on a processor.
 
 Command: python -m tapetum.recipes.bccd retinanet|faster_rcnn DATA RUN [STEPS [PIXELS]]
 
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tapetum import api
-from tapetum.base.progress import Say, silent
+from tapetum.base.progress import Log, no_log
 
 STEPS = {"retinanet": 800, "faster_rcnn": 865}
 IMAGE_SIZE = {"retinanet": 320, "faster_rcnn": 416}
@@ -55,11 +55,11 @@ def bccd(
     out: str | Path,
     steps: int | None = None,
     pixels: int | None = None,
-    say: Say = silent,
+    log: Log = no_log,
 ) -> Path:
     """Train `model` ("retinanet" or "faster_rcnn") on DATA; the report measures the test split.
 
-    Cells have no up or down, so pictures are mirrored both ways. steps, pixels (of the short side):
+    Cells have no up or down, so images are mirrored both ways. steps, pixels (of the short side):
     other numbers than STEPS and IMAGE_SIZE give for the model.
     """
     run = api.train(
@@ -74,10 +74,10 @@ def bccd(
         epochs=10_000,
         max_steps=steps or STEPS[model],
         validate=False,
-        say=say,
+        log=log,
         **SETTINGS,
     )
-    return api.report(run, split="test", say=say)
+    return api.report(run, split="test", log=log)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Command: python -m tapetum.recipes.camvid DATA RUN [MINUTES]
 DATA has images/{train,val,test} and labels/{train,val,test}, index PNG, 11 is void.
 Got mean IoU 0.553, pixel accuracy 0.859 on the test split in 17.6 minutes of training (2026-11-20,
 two cores of an AMD EPYC at 2.6 GHz, 1,817 steps in bf16, seed 0, n = 1). Before, with AdamW,
-no class weights, one view and pictures of their own size, it was 0.429 in 21.6 minutes.
+no class weights, one view and images of their own size, it was 0.429 in 21.6 minutes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from tapetum import api
 from tapetum.base.files import atomic_write
-from tapetum.base.progress import Say, silent
+from tapetum.base.progress import Log, no_log
 
 DESCRIPTION = """format: maps
 root: {root}
@@ -46,7 +46,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def camvid(data: str | Path, out: str | Path, minutes: float = MINUTES, say: Say = silent) -> Path:
+def camvid(data: str | Path, out: str | Path, minutes: float = MINUTES, log: Log = no_log) -> Path:
     """Train a U-Net on a narrow ResNet-34 for about `minutes`; the report measures the test split.
 
     Beside the run, OUT.tapetum.yaml says what the maps do not: class names, and which is void.
@@ -64,10 +64,10 @@ def camvid(data: str | Path, out: str | Path, minutes: float = MINUTES, say: Say
         arguments=ARGUMENTS,
         validate=False,
         minutes=minutes,
-        say=say,
+        log=log,
         **SETTINGS,
     )
-    return api.report(run, split="test", say=say)
+    return api.report(run, split="test", log=log)
 
 
 if __name__ == "__main__":

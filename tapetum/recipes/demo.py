@@ -15,11 +15,11 @@ from tapetum import api
 from tapetum.api.reporting import NUMBERS
 from tapetum.base.errors import UsageError
 from tapetum.base.files import read_json
-from tapetum.base.progress import Progress, Say, silent, unseen
-from tapetum.data.files import SCENES
+from tapetum.base.progress import Log, Progress, no_log, no_progress
+from tapetum.data.reading.files import SCENES
 from tapetum.recipes.demo_faults import plant_faults, told
 from tapetum.recipes.demo_story import FILE, SAVES, Story
-from tapetum.training.run import refuse_used
+from tapetum.runs.record import refuse_used
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ DEMOS: dict[str, Demo] = {
         seconds=130,
         image_size=192,
         numbers=("AP", "AP50"),
-        # Large things on fine maps learn sooner, with a million weights.
+        # Large objects on fine maps learn sooner, with a million weights.
         arguments={
             **_PYRAMID,
             "head_convs": 2,
@@ -118,17 +118,17 @@ DEMOS: dict[str, Demo] = {
 FAULTY, FAULTS = "faulty", "faults.html"
 """In the run: the dataset with planted faults, and the page that shows them."""
 MOST_MISSES = 10
-"""Things that were missed, a line each, before the rest is left to the report."""
+"""Objects that were missed, a line each, before the rest is left to the report."""
 
 
 def run_demo(
     out: str | Path,
     task: str = "detection",
     seconds: float | None = None,
-    say: Say = silent,
+    log: Log = no_log,
     *,
     data: str = SCENES,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> Path:
     """Find planted faults, train a tiny model on `data`, built-in scenes, for about `seconds`,
     measure, explain, report. progress: shows how far the measuring is.
@@ -146,14 +146,14 @@ def run_demo(
     refuse_used(run)
     with tempfile.TemporaryDirectory() as staging:
         # A run begins in an empty folder, so what comes before it is made beside.
-        faults = find_faults(Path(staging), say) if task == "detection" else []
-        page = train_demo(run, task, seconds, say, data=data, progress=progress)
+        faults = find_faults(Path(staging), log) if task == "detection" else []
+        page = train_demo(run, task, seconds, log, data=data, progress=progress)
         for name in faults:
             shutil.move(Path(staging) / name, run / name)
     if faults:
-        say(f"the planted faults: {run / FAULTY}, and in pictures: {run / FAULTS}")
-    say(f"the same scenes while it learnt: {run / FILE}")
-    say(own_data(demo.model, task))
+        log(f"the planted faults: {run / FAULTY}, and in images: {run / FAULTS}")
+    log(f"the same scenes while it learnt: {run / FILE}")
+    log(own_data(demo.model, task))
     return page
 
 
@@ -161,15 +161,15 @@ def train_demo(
     run: Path,
     task: str,
     seconds: float | None,
-    say: Say,
+    log: Log,
     *,
     data: str = SCENES,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> Path:
     """The part about learning: train, watching the same test scenes, measure, report."""
     demo, story = demo_of(task), Story(run, data)
     seconds = demo.seconds if seconds is None else seconds
-    say(f"-- {task}: {demo.model} learns, and the same four test scenes are drawn on the way")
+    log(f"-- {task}: {demo.model} learns, and the same four test scenes are drawn on the way")
     api.train(
         demo.model,
         data,
@@ -182,18 +182,18 @@ def train_demo(
         minutes=seconds / 60,
         save_seconds=seconds / SAVES,
         on_step=story.on_step,
-        say=say,
+        log=log,
         **demo.settings,
     )
-    say("-- what it says of the four scenes in the end")
+    log("-- what it says of the four scenes in the end")
     scenes, missed = story.finish()
     for line in [*scenes, *few_of(missed)]:
-        say(line)
-    say("-- numbers, curves, right and wrong answers with the pixels that spoke for them")
-    page = api.report(run, progress=progress, say=say)
+        log(line)
+    log("-- numbers, curves, right and wrong answers with the pixels that spoke for them")
+    page = api.report(run, progress=progress, log=log)
     numbers = read_json(run / NUMBERS)
     words = ", ".join(f"{name} {numbers[name]:.3f}" for name in demo.numbers)
-    say(f"{words} on the test scenes")
+    log(f"{words} on the test scenes")
     return page
 
 
@@ -208,14 +208,14 @@ def demo_of(task: str) -> Demo:
     return DEMOS[task]
 
 
-def find_faults(folder: Path, say: Say) -> list[str]:
+def find_faults(folder: Path, log: Log) -> list[str]:
     """Write a dataset with planted faults into `folder`, check it, say what was found; returns the
     names of what lies in `folder` then."""
     planted = plant_faults(folder / FAULTY)
-    say(f"-- faults: a small dataset with {len(planted)} of them, and what tapetum check finds")
+    log(f"-- faults: a small dataset with {len(planted)} of them, and what tapetum check finds")
     for line in told(planted, api.check(folder / FAULTY, html=folder / FAULTS)):
-        say(line)
-    say(
+        log(line)
+    log(
         "no check of files can see a wrong label; the report of a trained model lists doubtful ones"
     )
     return [FAULTY, FAULTS]

@@ -12,16 +12,16 @@ from PIL import Image
 from tapetum import api
 from tapetum.base.files import atomic_write
 from tapetum.base.outputs import MADE_BY, refuse_output
-from tapetum.base.progress import Progress, Say, silent, unseen
-from tapetum.data.files import open_dataset
+from tapetum.base.progress import Log, Progress, no_log, no_progress
+from tapetum.data.reading.files import open_dataset
 from tapetum.recipes.demo import DEMOS, own_data, train_demo
-from tapetum.render import picture_grid, to_image
+from tapetum.render import image_grid, to_image
 
 MIXED_SCENES = "scenes:mixed"
-"""Things and people, so that every task has something to find."""
-PICTURE, PAGE = "side-by-side.png", "index.html"
+"""Objects and people, so that every task has something to find."""
+IMAGE, PAGE = "side-by-side.png", "index.html"
 SCENE = 14
-"""The test scene that is shown: few things, all of them large."""
+"""The test scene that is shown: few objects, all of them large."""
 SECONDS = 50.0
 """For each model; six of them, with their reports, then take about six minutes."""
 THRESHOLD = 0.4
@@ -30,31 +30,31 @@ THRESHOLD = 0.4
 def run_all(
     out: str | Path,
     seconds: float = SECONDS,
-    say: Say = silent,
-    progress: Progress = unseen,
+    log: Log = no_log,
+    progress: Progress = no_progress,
 ) -> Path:
     """Train a tiny model for each task once (those that are there are kept), answer one scene.
 
     Command: tapetum demo --all. Returns the path of a page with the answers and the reports.
 
     Raises:
-        UsageError: the page or its picture would replace a file that is not of an earlier demo.
+        UsageError: the page or its image would replace a file that is not of an earlier demo.
     """
     folder = Path(out)
     refuse_output(folder / PAGE)
     if not (folder / PAGE).exists():
-        refuse_output(folder / PICTURE)
+        refuse_output(folder / IMAGE)
     for task in DEMOS:
         if (folder / task / "report.html").is_file():
-            say(f"{task}: trained before, kept")
+            log(f"{task}: trained before, kept")
             continue
-        train_demo(folder / task, task, seconds, say, data=MIXED_SCENES, progress=progress)
-    picture = side_by_side(folder)
-    with atomic_write(folder / PICTURE) as file:
-        picture.save(file, "PNG")
+        train_demo(folder / task, task, seconds, log, data=MIXED_SCENES, progress=progress)
+    image = side_by_side(folder)
+    with atomic_write(folder / IMAGE) as file:
+        image.save(file, "PNG")
     with atomic_write(folder / PAGE, "w") as page:
-        page.write(make_page(picture))
-    say(own_data(DEMOS["detection"].model, "detection"))
+        page.write(make_page(image))
+    log(own_data(DEMOS["detection"].model, "detection"))
     return folder / PAGE
 
 
@@ -63,16 +63,16 @@ def side_by_side(folder: Path) -> Image.Image:
     scene = open_dataset(MIXED_SCENES, "test")[SCENE].image
     images, captions = [to_image(scene)], ["the scene"]
     for task in DEMOS:
-        loaded = api.load(folder / task)
-        images.append(loaded.predict(scene).draw(THRESHOLD))
-        captions.append(f"{task}: {loaded.card.model}")
-    return picture_grid(images, captions)
+        predictor = api.load(folder / task)
+        images.append(predictor.predict(scene).draw(THRESHOLD))
+        captions.append(f"{task}: {predictor.model_info.model}")
+    return image_grid(images, captions)
 
 
-def make_page(picture: Image.Image) -> str:
-    """A page with the picture and a link to each report."""
+def make_page(image: Image.Image) -> str:
+    """A page with the image and a link to each report."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     data = b64encode(buffer.getvalue()).decode()
     links = "".join(
         f'<li><a href="{html.escape(task)}/report.html">{html.escape(task)}</a></li>'

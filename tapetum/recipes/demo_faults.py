@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tapetum.base.files import write_json
-from tapetum.data.coco import coco_dict
-from tapetum.data.picture import Finding, Picture
+from tapetum.data.formats.coco import coco_dict
+from tapetum.data.records.image_record import Finding, ImageRecord
 from tapetum.data.scenes import Scenes
 from tapetum.render import to_image
 
 LENGTHS = {"train": 16, "val": 6}
-"""Scenes of each split; two copies of pictures come to them."""
+"""Scenes of each split; two copies of images come to them."""
 _UNKNOWN = 99
 
 Content = dict[str, Any]
@@ -23,22 +23,22 @@ Content = dict[str, Any]
 
 @dataclass(frozen=True)
 class Planted:
-    """A fault that was put in. words: what it is. picture: the file name of the picture with it.
-    code: by which the check names it; "" where no look at the files can find it. thing: the id of
+    """A fault that was put in. words: what it is. image: the file name of the image with it.
+    code: by which the check names it; "" where no look at the files can find it. object: the id of
     the annotation that is wrong, where one is."""
 
     words: str
-    picture: str
+    image: str
     code: str
-    thing: int | None = None
+    obj: int | None = None
 
     def is_found_by(self, finding: Finding) -> bool:
         """Is this the fault that a finding is about?"""
         if finding.code != self.code:
             return False
-        if self.thing is not None and finding.where == f"annotation {self.thing}":
+        if self.obj is not None and finding.where == f"annotation {self.obj}":
             return True
-        return self.picture in f"{finding.file} {finding.message}"
+        return self.image in f"{finding.file} {finding.message}"
 
 
 def plant_faults(folder: Path) -> list[Planted]:
@@ -48,7 +48,7 @@ def plant_faults(folder: Path) -> list[Planted]:
     planted = [
         *(_spoil(train, number, spoil) for number, spoil in enumerate(_ENTRIES)),
         _twice(train, 8),
-        _copied(folder, train, "train", 9, "train", "picture-duplicate"),
+        _copied(folder, train, "train", 9, "train", "image-duplicate"),
         _copied(folder, val, "train", 10, "val", "split-leak"),
         _lost(folder, 11),
         _cut_short(folder, 12),
@@ -64,47 +64,47 @@ def told(planted: Sequence[Planted], findings: Sequence[Finding]) -> list[str]:
     lines = []
     for fault in planted:
         if any(fault.is_found_by(finding) for finding in findings):
-            lines.append(f"  found      {fault.words}: {fault.code}, {fault.picture}")
+            lines.append(f"  found      {fault.words}: {fault.code}, {fault.image}")
         else:
-            lines.append(f"  not found  {fault.words}: {fault.picture}")
+            lines.append(f"  not found  {fault.words}: {fault.image}")
     others = sum(not any(p.is_found_by(finding) for p in planted) for finding in findings)
     return [*lines, f"  and {others} that nobody planted"] if others else lines
 
 
 def _write_scenes(folder: Path, split: str) -> Content:
-    """The pictures of a split as JPEG; their truth as COCO has it."""
+    """The images of a split as JPEG; their truth as COCO has it."""
     scenes = Scenes(split, length=LENGTHS[split])
     (folder / split).mkdir(parents=True)
-    pictures: list[Picture] = []
+    images: list[ImageRecord] = []
     for index in range(len(scenes)):
-        picture = scenes.picture(index)
-        pictures.append(replace(picture, name=f"{picture.name}.jpg"))
-        to_image(scenes[index].image).save(folder / split / pictures[-1].name, quality=92)
-    content = coco_dict(pictures, scenes.classes)
-    for thing in content["annotations"]:
+        image = scenes.image(index)
+        images.append(replace(image, name=f"{image.name}.jpg"))
+        to_image(scenes[index].image).save(folder / split / images[-1].name, quality=92)
+    content = coco_dict(images, scenes.classes)
+    for obj in content["annotations"]:
         # Scenes know what is hidden and count only what can be seen; a box alone cannot say that.
-        thing["area"] = thing["bbox"][2] * thing["bbox"][3]
+        obj["area"] = obj["bbox"][2] * obj["bbox"][3]
     return content
 
 
-def _outside(entry: Content, thing: Content) -> tuple[str, str]:
-    thing["bbox"][0] = entry["width"] + 20
-    return "a box beside its picture", "box-outside"
+def _outside(entry: Content, obj: Content) -> tuple[str, str]:
+    obj["bbox"][0] = entry["width"] + 20
+    return "a box beside its image", "box-outside"
 
 
-def _no_width(entry: Content, thing: Content) -> tuple[str, str]:
-    thing["bbox"][2] = 0
+def _no_width(entry: Content, obj: Content) -> tuple[str, str]:
+    obj["bbox"][2] = 0
     return "a box without width", "box-zero-size"
 
 
-def _swapped(entry: Content, thing: Content) -> tuple[str, str]:
+def _swapped(entry: Content, obj: Content) -> tuple[str, str]:
     entry["width"], entry["height"] = entry["height"], entry["width"]
     return "width and height swapped", "size-mismatch"
 
 
-def _unlisted(entry: Content, thing: Content) -> tuple[str, str]:
-    thing["category_id"] = _UNKNOWN
-    return f"a thing of class {_UNKNOWN}, which is not in the list", "class-unknown"
+def _unlisted(entry: Content, obj: Content) -> tuple[str, str]:
+    obj["category_id"] = _UNKNOWN
+    return f"an object of class {_UNKNOWN}, which is not in the list", "class-unknown"
 
 
 _ENTRIES: tuple[Callable[[Content, Content], tuple[str, str]], ...] = (
@@ -113,68 +113,68 @@ _ENTRIES: tuple[Callable[[Content, Content], tuple[str, str]], ...] = (
     _swapped,
     _unlisted,
 )
-"""Faults in entries: each changes that of a picture or of its first thing, and returns its words
+"""Faults in entries: each changes that of an image or of its first object, and returns its words
 and the code by which the check names it."""
 
 
 def _spoil(
     content: Content, number: int, spoil: Callable[[Content, Content], tuple[str, str]]
 ) -> Planted:
-    entry, thing = content["images"][number], _first_thing(content, number)
-    words, code = spoil(entry, thing)
-    return Planted(words, entry["file_name"], code, thing["id"])
+    entry, obj = content["images"][number], _first_object(content, number)
+    words, code = spoil(entry, obj)
+    return Planted(words, entry["file_name"], code, obj["id"])
 
 
 def _twice(content: Content, number: int) -> Planted:
-    copy = _add_thing(content, _first_thing(content, number))
+    copy = _add_object(content, _first_object(content, number))
     name = content["images"][number]["file_name"]
-    return Planted("a thing labelled twice", name, "box-duplicate", copy)
+    return Planted("an object labelled twice", name, "box-duplicate", copy)
 
 
 def _copied(
     folder: Path, content: Content, source: str, number: int, split: str, code: str
 ) -> Planted:
-    """A picture again, under another name, in the same split or in another one."""
+    """An image again, under another name, in the same split or in another one."""
     name, copy = f"{source}-{number:05d}.jpg", f"copy-{number:05d}.jpg"
     shutil.copyfile(folder / source / name, folder / split / copy)
     entry = dict(content["images"][0], id=1 + max(image["id"] for image in content["images"]))
     content["images"].append(entry | {"file_name": copy})
-    _add_thing(content, content["annotations"][-1] | {"image_id": entry["id"]})
-    words = "the same picture twice" if split == source else f"a {source} picture in {split}, too"
+    _add_object(content, content["annotations"][-1] | {"image_id": entry["id"]})
+    words = "the same image twice" if split == source else f"a {source} image in {split}, too"
     return Planted(words, copy, code)
 
 
 def _lost(folder: Path, number: int) -> Planted:
     name = f"train-{number:05d}.jpg"
     (folder / "train" / name).unlink()
-    return Planted("a picture that is not there", name, "picture-missing")
+    return Planted("an image that is not there", name, "image-missing")
 
 
 def _cut_short(folder: Path, number: int) -> Planted:
     path = folder / "train" / f"train-{number:05d}.jpg"
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    return Planted("a JPEG cut off in the middle", path.name, "picture-unreadable")
+    return Planted("a JPEG cut off in the middle", path.name, "image-unreadable")
 
 
 def _misnamed(content: Content, number: int) -> Planted:
     """A wrong class, which is a fault of what was meant, not of how it is written."""
     names = {category["id"]: category["name"] for category in content["categories"]}
-    thing = _first_thing(content, number)
-    true = thing["category_id"]
-    thing["category_id"] = next(known for known in names if known != true)
-    words = f"a {names[true]} labelled {names[thing['category_id']]}"
+    obj = _first_object(content, number)
+    true = obj["category_id"]
+    obj["category_id"] = next(known for known in names if known != true)
+    words = f"a {names[true]} labelled {names[obj['category_id']]}"
     return Planted(words, content["images"][number]["file_name"], "")
 
 
-def _first_thing(content: Content, number: int) -> dict[str, Any]:
-    """The first annotation of picture `number`."""
+def _first_object(content: Content, number: int) -> dict[str, Any]:
+    """The first annotation of image `number`."""
     wanted = content["images"][number]["id"]
-    return next(thing for thing in content["annotations"] if thing["image_id"] == wanted)
+    return next(obj for obj in content["annotations"] if obj["image_id"] == wanted)
 
 
-def _add_thing(content: Content, thing: dict[str, Any]) -> int:
+def _add_object(content: Content, obj: dict[str, Any]) -> int:
     """Add a copy of an annotation under a new id, which is returned."""
     number = 1 + max(other["id"] for other in content["annotations"])
-    content["annotations"].append({**thing, "id": number})
+    content["annotations"].append({**obj, "id": number})
     return number

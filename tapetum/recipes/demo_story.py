@@ -1,4 +1,4 @@
-"""What a model says of the same few test pictures while it learns, and misses in the end."""
+"""What a model says of the same few test images while it learns, and misses in the end."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import torch
 from PIL import Image, ImageDraw
 
 from tapetum import api
-from tapetum.api.jobs import build_model
-from tapetum.api.loaded import Loaded
 from tapetum.base.files import atomic_write
 from tapetum.base.runtime import choose_runtime
-from tapetum.data.few import Few
-from tapetum.data.files import open_dataset
+from tapetum.data.reading.files import open_dataset
+from tapetum.data.reading.subset import Subset
 from tapetum.evaluation.kinds import similarity_of
-from tapetum.models.checkpoint import FOLDER
+from tapetum.inference.predictor import Predictor
 from tapetum.render import contact_sheet
 from tapetum.render.palette import DARK, WHITE
 from tapetum.render.text import line_height, load_font
 from tapetum.reporting.contents import Moment, Sheet
-from tapetum.reporting.examples import picture_outcomes
-from tapetum.reporting.inspected import OVERLAPS, Inspected
-from tapetum.reporting.progress import keep_progress
-from tapetum.tasks.detection import DetectionMeasured
-from tapetum.training.run import read_run
+from tapetum.reporting.sections.examples import image_outcomes
+from tapetum.reporting.sections.progress import keep_progress
+from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected
+from tapetum.runs.record import read_run
+from tapetum.tasks.detection import DetectionEvaluation
+from tapetum.training.job import build_model
+from tapetum.weights.checkpoint import FOLDER
 
 SCENES = (4, 14, 21, 30)
-"""The test scenes that are shown: few and many things, large and small ones."""
+"""The test scenes that are shown: few and many objects, large and small ones."""
 SHARES = (0.25, 0.5)
 """When they are shown, as shares of the training, between its beginning and its end."""
 THRESHOLD = 0.4
-"""The score from which an answer is shown; below it, a thing counts as missed."""
+"""The score from which an answer is shown; below it, an object counts as missed."""
 FILE = "progress.jpg"
 SAVES = 20
 """Checkpoints that a training should write in all, so that one is near each moment."""
 FITS, NEAR = 0.5, 0.1
-"""The overlaps from which an answer fits a thing, and has to do with it."""
+"""The overlaps from which an answer fits an object, and has to do with it."""
 _CELL = 400
 
 
@@ -53,7 +53,7 @@ class Story:
     def __init__(self, run: str | Path, data: str) -> None:
         self.run, self._data = Path(run), data
         self.moments: list[Moment] = []
-        self.measured: DetectionMeasured | None = None
+        self.evaluation: DetectionEvaluation | None = None
         self._total = 0
 
     def on_step(self, row: dict[str, Any]) -> None:
@@ -66,17 +66,17 @@ class Story:
             if due and row["step"] >= due[0] * self._total:
                 step = self._newest()
                 if step >= due[0] * self._total:
-                    loaded = api.load(self.run, checkpoint="last")
-                    self._draw(loaded, f"after step {step:,} of {self._total:,}")
+                    predictor = api.load(self.run, checkpoint="last")
+                    self._draw(predictor, f"after step {step:,} of {self._total:,}")
 
     def finish(self) -> tuple[list[str], list[str]]:
         """Draw the end; write RUN/progress.jpg and what the report shows.
 
-        Returns a line for each scene, and one for each thing that was missed.
+        Returns a line for each scene, and one for each object that was missed.
         """
         self._draw(api.load(self.run), f"the end, after step {self._total:,}")
         last = self.moments[-1]
-        missed = [] if self.measured is None else misses(self.measured)
+        missed = [] if self.evaluation is None else misses(self.evaluation)
         self.moments[-1] = Moment(last.title, last.sheets, missed)
         keep_progress(self.run, self.moments)
         with atomic_write(self.run / FILE) as file:
@@ -89,30 +89,30 @@ class Story:
         self._total = record.settings.max_steps
         runtime = choose_runtime("auto", "auto")
         model = build_model(record).to(runtime.device).eval()
-        self._draw(Loaded(model, record.card(), self.run, runtime), "untrained")
+        self._draw(Predictor(model, record.model_info(), self.run, runtime), "untrained")
 
     def _newest(self) -> int:
         """The step of the newest checkpoint; 0 where there is none yet."""
         steps = (folder.name.partition("-")[2] for folder in (self.run / FOLDER).glob("step-*"))
         return max(map(int, steps), default=0)
 
-    def _draw(self, loaded: Loaded, title: str) -> None:
-        task = loaded.task
-        few = Few(open_dataset(self._data, "test", need=task.need), SCENES)
+    def _draw(self, predictor: Predictor, title: str) -> None:
+        task = predictor.task
+        few = Subset(open_dataset(self._data, "test", need=task.need), SCENES)
         samples = [few[index] for index in range(len(few))]
-        answers = loaded.predict([sample.image for sample in samples])
+        answers = predictor.predict([sample.image for sample in samples])
         captions = [task.words(answer.answer(THRESHOLD)) for answer in answers]
-        measured = task.measure(loaded.model, few, loaded.runtime)
-        if isinstance(measured, DetectionMeasured):
-            self.measured = measured
-            captions = [o.caption() for o in picture_outcomes(measured, _thresholds(measured))]
+        evaluation = task.measure(predictor.model, few, predictor.runtime)
+        if isinstance(evaluation, DetectionEvaluation):
+            self.evaluation = evaluation
+            captions = [o.caption() for o in image_outcomes(evaluation, _thresholds(evaluation))]
         rows = zip(samples, answers, captions, strict=True)
         sheets = [Sheet(answer.draw(THRESHOLD), s.name, words) for s, answer, words in rows]
         self.moments.append(Moment(title, sheets))
 
 
 def sheet(moments: Sequence[Moment]) -> Image.Image:
-    """A row of pictures for each moment, under its title."""
+    """A row of images for each moment, under its title."""
     rows = [
         contact_sheet(
             [one.image for one in moment.sheets],
@@ -134,9 +134,9 @@ def sheet(moments: Sequence[Moment]) -> Image.Image:
     return whole
 
 
-def misses(measured: DetectionMeasured) -> list[str]:
-    """A line for each true thing that no answer of THRESHOLD or more has found."""
-    view = Inspected(measured, _thresholds(measured))
+def misses(evaluation: DetectionEvaluation) -> list[str]:
+    """A line for each true object that no answer of THRESHOLD or more has found."""
+    view = Inspected(evaluation, _thresholds(evaluation))
     match = view.errors.match
     missed = view.errors.counted.copy()
     missed[match[view.confident & (match >= 0)]] = False
@@ -144,13 +144,13 @@ def misses(measured: DetectionMeasured) -> list[str]:
 
 
 def _miss(view: Inspected, row: int) -> str:
-    truth, records = view.measured.truth, view.measured.pictures
-    picture = records[int(view.picture[truth.image[row]])].name
-    left, top, width, height = truth.xywh[row]
-    name = view.classes[truth.category[row]]
+    ground_truth, records = view.evaluation.ground_truth, view.evaluation.images
+    image = records[int(view.image[ground_truth.image[row]])].name
+    left, top, width, height = ground_truth.xywh[row]
+    name = view.classes[ground_truth.category[row]]
     article = "an" if name[:1].lower() in "aeiou" else "a"
     return (
-        f"{picture}: {article} {name} at ({left:.0f}, {top:.0f}) of {width:.0f} x {height:.0f} "
+        f"{image}: {article} {name} at ({left:.0f}, {top:.0f}) of {width:.0f} x {height:.0f} "
         f"pixels was missed: {_guess(view, row)}"
     )
 
@@ -158,12 +158,12 @@ def _miss(view: Inspected, row: int) -> str:
 def _guess(view: Inspected, row: int) -> str:
     """The answer that comes nearest to truth `row`, however weak: of those that fit it the one with
     the highest score, else the one that overlaps it most."""
-    truth, detections = view.measured.truth, view.measured.detections
-    here = np.flatnonzero(detections.image == truth.image[row])
+    ground_truth, detections = view.evaluation.ground_truth, view.evaluation.detections
+    here = np.flatnonzero(detections.image == ground_truth.image[row])
     if len(here) == 0:
-        return "nothing was guessed in this picture"
-    kind = view.measured.kind
-    overlaps = similarity_of(kind, truth, detections)(np.full(len(here), row), here)
+        return "nothing was guessed in this image"
+    kind = view.evaluation.kind
+    overlaps = similarity_of(kind, ground_truth, detections)(np.full(len(here), row), here)
     fits = overlaps >= FITS
     best = int((np.where(fits, detections.score[here], -1) if fits.any() else overlaps).argmax())
     if overlaps[best] < NEAR:
@@ -173,5 +173,5 @@ def _guess(view: Inspected, row: int) -> str:
     return f"nearest guess {said}{loose}"
 
 
-def _thresholds(measured: DetectionMeasured) -> np.ndarray:
-    return np.full(len(measured.truth.category_names), THRESHOLD)
+def _thresholds(evaluation: DetectionEvaluation) -> np.ndarray:
+    return np.full(len(evaluation.ground_truth.category_names), THRESHOLD)

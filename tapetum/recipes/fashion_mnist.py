@@ -1,9 +1,9 @@
-"""Fashion-MNIST (60,000 grey pictures of 28 x 28, 10 kinds of clothes) from scratch on a processor.
+"""Fashion-MNIST (60,000 grey images of 28 x 28, 10 kinds of clothes) from scratch on a processor.
 
 Command: python -m tapetum.recipes.fashion_mnist DATA RUN [EPOCHS]
 
 DATA holds the four original .gz files.
-Got 94.53 % of the test pictures right; 7.6 minutes with measuring and report, 7.0 of them training
+Got 94.53 % of the test images right; 7.6 minutes with measuring and report, 7.0 of them training
 (2026-11-20, two cores of an AMD EPYC at 2.6 GHz, 540 steps in bf16, seed 0, n = 1). With
 optimizer, decay and no warm-up as in the CIFAR-10 recipe, the rest as here: 93.39 % (n = 1).
 """
@@ -13,8 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tapetum.base.progress import Say, silent
-from tapetum.recipes.small_pictures import learn_small_pictures, run_with
+from tapetum.base.progress import Log, no_log
+from tapetum.recipes.small_images import learn_small_images, run_with
 
 EPOCHS = 9
 ARGUMENTS: dict[str, Any] = {
@@ -32,11 +32,11 @@ SETTINGS: dict[str, Any] = {
 
 
 def fashion_mnist(
-    data: str | Path, out: str | Path, epochs: int = EPOCHS, say: Say = silent
+    data: str | Path, out: str | Path, epochs: int = EPOCHS, log: Log = no_log
 ) -> Path:
-    """Train the network of airbench on all 60,000 pictures; the report measures the test split."""
-    return learn_small_pictures(
-        data, out, image_size=28, epochs=epochs, arguments=ARGUMENTS, say=say, **SETTINGS
+    """Train the network of airbench on all 60,000 images; the report measures the test split."""
+    return learn_small_images(
+        data, out, image_size=28, epochs=epochs, arguments=ARGUMENTS, log=log, **SETTINGS
     )
 
 

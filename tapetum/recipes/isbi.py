@@ -19,7 +19,7 @@ from typing import Any
 
 from tapetum import api
 from tapetum.base.files import atomic_write
-from tapetum.base.progress import Say, silent
+from tapetum.base.progress import Log, no_log
 
 DESCRIPTION = """format: maps
 root: {root}
@@ -51,7 +51,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def isbi(data: str | Path, out: str | Path, minutes: float = MINUTES, say: Say = silent) -> Path:
+def isbi(data: str | Path, out: str | Path, minutes: float = MINUTES, log: Log = no_log) -> Path:
     """Train a U-Net (ResNet-18) on DATA for about `minutes`; the report measures the test split.
 
     Tissue has no up or down, and bends: all eight turns and elastic deformation. Beside the run,
@@ -71,10 +71,10 @@ def isbi(data: str | Path, out: str | Path, minutes: float = MINUTES, say: Say =
         augment="elastic",
         validate=False,
         minutes=minutes,
-        say=say,
+        log=log,
         **SETTINGS,
     )
-    return api.report(run, split="test", say=say)
+    return api.report(run, split="test", log=log)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from tapetum import api
-from tapetum.base.progress import Say, silent
-from tapetum.data.files import SCENES
+from tapetum.base.progress import Log, no_log
+from tapetum.data.reading.files import SCENES
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ PLANS = {
 }
 
 
-def scenes(model: str, out: str | Path, steps: int | None = None, say: Say = silent) -> Path:
+def scenes(model: str, out: str | Path, steps: int | None = None, log: Log = no_log) -> Path:
     """Train `model`, one of PLANS, on scenes as they are drawn; the report measures 200 others."""
     plan = PLANS[model]
     run = api.train(
@@ -83,10 +83,10 @@ def scenes(model: str, out: str | Path, steps: int | None = None, say: Say = sil
         epochs=10_000,
         max_steps=steps or plan.steps,
         validate=False,
-        say=say,
+        log=log,
         **plan.settings,
     )
-    return api.report(run, split="test", say=say)
+    return api.report(run, split="test", log=log)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Blood cells (BCCD, 205 training pictures) in few minutes: from scratch, and from weights that
+"""Blood cells (BCCD, 205 training images) in few minutes: from scratch, and from weights that
 learnt something else before.
 
 Command: python -m tapetum.recipes.transfer DATA OUT [WEIGHTS]
 
 Without WEIGHTS three runs are made in OUT: `before`, a RetinaNet that learns the built-in scenes;
 `after`, which starts from its weights; and `scratch`, which does not; the last two have the same
-steps on the same pictures, and so the same minutes. With WEIGHTS, the name of something published
+steps on the same images, and so the same minutes. With WEIGHTS, the name of something published
 such as "resnet18", or a file, `after` starts from that; to be run on a connected machine:
 
     python -m tapetum.recipes.transfer DATA OUT resnet18
@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from tapetum import api
-from tapetum.base.progress import Say, silent
-from tapetum.data.files import SCENES
+from tapetum.base.progress import Log, no_log
+from tapetum.data.reading.files import SCENES
 from tapetum.recipes.bccd import ARGUMENTS, SETTINGS
 
 BEFORE, STEPS = 600, 200
@@ -42,7 +42,7 @@ ALIKE: dict[str, Any] = {
 }
 
 
-def before(out: str | Path, steps: int = BEFORE, say: Say = silent) -> Path:
+def before(out: str | Path, steps: int = BEFORE, log: Log = no_log) -> Path:
     """Learn the scenes."""
     return api.train(
         "retinanet",
@@ -52,13 +52,13 @@ def before(out: str | Path, steps: int = BEFORE, say: Say = silent) -> Path:
         image_size=256,
         augment="flip",
         max_steps=steps,
-        say=say,
+        log=log,
         **ALIKE,
     )
 
 
 def cells(
-    data: str | Path, out: str | Path, weights: str, steps: int = STEPS, say: Say = silent
+    data: str | Path, out: str | Path, weights: str, steps: int = STEPS, log: Log = no_log
 ) -> dict[str, float]:
     """Learn the cells, starting from `weights` ("none", a run, ...); the numbers of the test."""
     run = api.train(
@@ -69,21 +69,21 @@ def cells(
         image_size=320,
         augment="microscope",
         max_steps=steps,
-        say=say,
+        log=log,
         **{**ALIKE, "warmup_steps": 40, "ema_decay": 0.98},
     )
-    return api.evaluate(run, split="test", say=say).stats
+    return api.evaluate(run, split="test", log=log).stats
 
 
 def transfer(
-    data: str | Path, out: str | Path, weights: str | None = None, say: Say = silent
+    data: str | Path, out: str | Path, weights: str | None = None, log: Log = no_log
 ) -> dict[str, float]:
     """AP on the test split, by how the run started."""
     folder = Path(out)
-    start = weights or str(before(folder / "before", say=say))
+    start = weights or str(before(folder / "before", log=log))
     return {
-        "scratch": cells(data, folder / "scratch", "none", say=say)["AP"],
-        "after": cells(data, folder / "after", start, say=say)["AP"],
+        "scratch": cells(data, folder / "scratch", "none", log=log)["AP"],
+        "after": cells(data, folder / "after", start, log=log)["AP"],
     }
 
 

@@ -1,4 +1,4 @@
-"""A picture made ready to be drawn on: large enough to read, with pens and letters to its size."""
+"""An image made ready to be drawn on: large enough to read, with pens and letters to its size."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LONG_SIDE = 480
 _SHORT_SIDE = 48
 _LONGEST_ENLARGED = 4096
 
-Picture = Tensor | Image.Image
+ImageLike = Tensor | Image.Image
 """(3, H, W) uint8 or float in [0, 1], or a PIL image."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """A picture in RGB, enlarged by the integer `factor`, and the sizes to draw with in pixels."""
+    """An image in RGB, enlarged by the integer `factor`, and the sizes to draw with in pixels."""
 
     image: Image.Image
     factor: int
@@ -35,33 +35,33 @@ class Canvas:
         return max(2, round(self.font.size / 5))
 
 
-def make_canvas(image: Picture) -> Canvas:
-    """Enlarge a small picture by a whole factor and choose line width and letter size.
+def make_canvas(image: ImageLike) -> Canvas:
+    """Enlarge a small image by a whole factor and choose line width and letter size.
 
-    Both grow a little slower than the picture: large pictures hold more things, and are looked at
+    Both grow a little slower than the image: large images hold more objects, and are looked at
     on larger screens.
     """
-    picture = to_image(image)
-    factor = enlargement(picture.size)
+    pixels = to_image(image)
+    factor = enlargement(pixels.size)
     if factor > 1:
         # Few pixels are shown as squares, more of them look better smooth.
         kind = Image.Resampling.NEAREST if factor > 3 else Image.Resampling.BICUBIC
-        size = (picture.width * factor, picture.height * factor)
-        picture = picture.resize(size, kind)
-    scale = (math.sqrt(picture.width * picture.height) / 554) ** 0.85  # 1 at 640 x 480
+        size = (pixels.width * factor, pixels.height * factor)
+        pixels = pixels.resize(size, kind)
+    scale = (math.sqrt(pixels.width * pixels.height) / 554) ** 0.85  # 1 at 640 x 480
     font = load_font(max(12, round(13 * scale)))
-    return Canvas(picture, factor, max(2, round(2 * scale)), font)
+    return Canvas(pixels, factor, max(2, round(2 * scale)), font)
 
 
 def enlargement(size: tuple[int, int]) -> int:
-    """The whole factor that makes a picture large enough for labels; 1 for ordinary ones."""
+    """The whole factor that makes an image large enough for labels; 1 for ordinary ones."""
     short, long = sorted(size)
     wanted = max(math.ceil(_LONG_SIDE / long), math.ceil(_SHORT_SIDE / short))
     return max(1, min(wanted, _LONGEST_ENLARGED // long))
 
 
-def to_image(image: Picture) -> Image.Image:
-    """Any picture as a PIL image in RGB (a copy: drawing never changes the caller's).
+def to_image(image: ImageLike) -> Image.Image:
+    """Any image as a PIL image in RGB (a copy: drawing never changes the caller's).
 
     Raises:
         ValueError: a tensor that is not (3, H, W) uint8 or float, or has no pixels.
@@ -77,6 +77,6 @@ def to_image(image: Picture) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy()))
 
 
-def to_array(image: Picture) -> np.ndarray:
-    """Any picture as (H, W, 3) uint8."""
+def to_array(image: ImageLike) -> np.ndarray:
+    """Any image as (H, W, 3) uint8."""
     return np.asarray(to_image(image))

@@ -1,4 +1,4 @@
-"""A picture with what a classifier says of it; pictures in rows."""
+"""An image with what a classifier says of it; images in rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from tapetum.render.canvas import Canvas, Picture, make_canvas
+from tapetum.render.canvas import Canvas, ImageLike, make_canvas
 from tapetum.render.draw import class_name
 from tapetum.render.overlay import contact_sheet
 from tapetum.render.palette import DARK, OKABE_ITO, WHITE, Color, mix, text_color
@@ -24,50 +24,56 @@ _TRUE_MARK, _FALSE_MARK = "✓", "✗"
 
 
 def draw_class_scores(
-    image: Picture,
+    image: ImageLike,
     class_scores: Tensor,
     classes: Sequence[str],
-    truth: int | Sequence[int] | None = None,
+    ground_truth: int | Sequence[int] | None = None,
     *,
     most: int = MOST,
 ) -> Image.Image:
-    """The picture with a bar for each of its likeliest classes below it.
+    """The image with a bar for each of its likeliest classes below it.
 
     class_scores: (C,) float; bars are as long as the score, from 0 to 1, and cut there. Scores that
         are not probabilities (margins) are named but have bars relative to the largest.
-    truth: the label of the picture, or several. The bars of true classes are green and ticked, the
-        first bar is red and crossed where it is wrong, and true classes that are not among the
-        first are added below them.
+    ground_truth: the label of the image, or several. The bars of true classes are green and
+        ticked, the first bar is red and crossed where it is wrong, and true classes that are not
+        among the first are added below them.
     """
     canvas = make_canvas(image)
     values = class_scores.detach().cpu().double().flatten()
-    known = [] if truth is None else [truth] if isinstance(truth, int) else list(truth)
+    known = (
+        []
+        if ground_truth is None
+        else [ground_truth]
+        if isinstance(ground_truth, int)
+        else list(ground_truth)
+    )
     order = values.argsort(descending=True, stable=True).tolist()
     shown = order[:most] + [label for label in order[most:] if label in known]
     height = line_height(canvas.font) + canvas.pad
-    picture = canvas.image
-    strip = Image.new("RGB", (picture.width, len(shown) * height + canvas.pad), DARK)
+    pixels = canvas.image
+    strip = Image.new("RGB", (pixels.width, len(shown) * height + canvas.pad), DARK)
     for place, label in enumerate(shown):
-        mark = _mark(label, place, known, truth is not None)
+        mark = _mark(label, place, known, ground_truth is not None)
         name = f"{mark} {class_name(classes, label)}".strip()
         row = (2 * canvas.pad, canvas.pad // 2 + place * height, height)
         _bar(strip, canvas, row, name, float(values[label]), _share(values, label), _color(mark))
-    sheet = Image.new("RGB", (picture.width, picture.height + strip.height), DARK)
-    sheet.paste(picture)
-    sheet.paste(strip, (0, picture.height))
+    sheet = Image.new("RGB", (pixels.width, pixels.height + strip.height), DARK)
+    sheet.paste(pixels)
+    sheet.paste(strip, (0, pixels.height))
     return sheet
 
 
-def picture_grid(
+def image_grid(
     images: Sequence[Image.Image], captions: Sequence[str] | None = None, *, width: int = 1600
 ) -> Image.Image:
-    """Pictures with their captions in as many columns as make the sheet about as wide as high.
+    """Images with their captions in as many columns as make the sheet about as wide as high.
 
     Small ones (templates, filters) are enlarged to squares that can be seen; the sheet is about
     `width` pixels wide at most.
 
     Raises:
-        ValueError: another number of captions than of pictures.
+        ValueError: another number of captions than of images.
     """
     largest = max((max(image.size) for image in images), default=64)
     columns = max(1, math.ceil(math.sqrt(1.4 * len(images))))
@@ -80,10 +86,10 @@ def picture_grid(
 
 
 def side_by_side(images: Sequence[Image.Image], *, gap: int = 8) -> Image.Image:
-    """Pictures in one row, aligned at their upper edges, with a white gap between them.
+    """Images in one row, aligned at their upper edges, with a white gap between them.
 
     Raises:
-        ValueError: no pictures.
+        ValueError: no images.
     """
     if not images:
         raise ValueError("images: expected at least one, got none")
@@ -139,7 +145,7 @@ def _color(mark: str) -> Color:
 
 
 def _grown(image: Image.Image, cell: int) -> Image.Image:
-    """A picture of few pixels enlarged by a whole factor, so that they stay squares."""
+    """An image of few pixels enlarged by a whole factor, so that they stay squares."""
     factor = cell // max(image.size)
     if factor < 3:
         return image

@@ -1,4 +1,4 @@
-"""Things drawn on their picture: boxes, names, scores, masks and keypoints, at any size."""
+"""Objects drawn on their image: boxes, names, scores, masks and keypoints, at any size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from tapetum.render.canvas import Canvas, Picture, make_canvas
+from tapetum.render.canvas import Canvas, ImageLike, make_canvas
 from tapetum.render.keypoints import draw_body
 from tapetum.render.labels import Label, Rect, paste_labels
 from tapetum.render.legend import Entry, with_legend
@@ -15,11 +15,11 @@ from tapetum.render.palette import BLACK, DARK, Color, class_color
 from tapetum.structures import Objects
 
 
-def draw_things(
-    image: Picture,
+def draw_objects(
+    image: ImageLike,
     objects: Objects,
     classes: Sequence[str],
-    truth: Objects | None = None,
+    ground_truth: Objects | None = None,
     *,
     skeleton: Sequence[tuple[int, int]] = (),
     keypoint_names: Sequence[str] = (),
@@ -28,26 +28,30 @@ def draw_things(
     masks: bool = True,
     legend: bool = True,
 ) -> Image.Image:
-    """`objects` drawn with solid lines, and `truth`, if given, dashed with its labels below.
+    """`objects` drawn with solid lines, and `ground_truth`, if given, dashed with its labels below.
 
-    image: (3, H, W) uint8 or float in [0, 1], or a PIL image. Small pictures are enlarged by a
+    image: (3, H, W) uint8 or float in [0, 1], or a PIL image. Small images are enlarged by a
         whole factor, so that labels can be read.
     classes: names by label; a label beyond them reads "class 7".
     skeleton, keypoint_names: how keypoints are joined and which side they are on, as in
         `tapetum.render.keypoints.draw_keypoints`.
-    legend: add a strip below the picture that tells the two kinds of line (only with truth).
+    legend: add a strip below the image that tells the two kinds of line (only with truth).
 
     The strongest scores are drawn last and find the best place for their label. Boxes are clipped
-    to the picture; those with a coordinate that is not finite are left out.
+    to the image; those with a coordinate that is not finite are left out.
     """
     canvas, body = make_canvas(image), (skeleton, keypoint_names)
-    found = _draw_kind(canvas, objects, classes, body, truth=False, masks=masks, scores=scores)
+    found = _draw_kind(
+        canvas, objects, classes, body, ground_truth=False, masks=masks, scores=scores
+    )
     known = []
-    if truth is not None:
-        known = _draw_kind(canvas, truth, classes, body, truth=True, masks=False, scores=False)
+    if ground_truth is not None:
+        known = _draw_kind(
+            canvas, ground_truth, classes, body, ground_truth=True, masks=False, scores=False
+        )
     if labels:
         paste_labels(canvas, found + known)
-    return _with_legend(canvas) if legend and truth is not None else canvas.image
+    return _with_legend(canvas) if legend and ground_truth is not None else canvas.image
 
 
 def class_name(classes: Sequence[str], label: int) -> str:
@@ -61,11 +65,11 @@ def _draw_kind(
     classes: Sequence[str],
     body: tuple[Sequence[tuple[int, int]], Sequence[str]],
     *,
-    truth: bool,
+    ground_truth: bool,
     masks: bool,
     scores: bool,
 ) -> list[Label]:
-    """Draw one kind of thing, weakest first; returns their labels, strongest first."""
+    """Draw one kind of object, weakest first; returns their labels, strongest first."""
     ranked = _drawable(objects)
     if masks and objects.masks is not None:
         for i in reversed(ranked):
@@ -75,23 +79,29 @@ def _draw_kind(
     draw = ImageDraw.Draw(canvas.image)
     for i in reversed(ranked):
         color = class_color(int(objects.labels[i]))
-        _outline(draw, _line_rect(rects[i], canvas, truth), canvas.line, color, dashed=truth)
+        _outline(
+            draw,
+            _line_rect(rects[i], canvas, ground_truth),
+            canvas.line,
+            color,
+            dashed=ground_truth,
+        )
         if objects.keypoints is not None:
-            draw_body(draw, canvas, objects, i, *body, color, dashed=truth)
+            draw_body(draw, canvas, objects, i, *body, color, dashed=ground_truth)
     return [
         Label(
-            box=_line_rect(rects[i], canvas, truth),
+            box=_line_rect(rects[i], canvas, ground_truth),
             name=class_name(classes, int(objects.labels[i])),
             note=_note(objects, i, scores=scores),
             color=class_color(int(objects.labels[i])),
-            truth=truth,
+            ground_truth=ground_truth,
         )
         for i in ranked
     ]
 
 
 def _drawable(objects: Objects) -> list[int]:
-    """Indices of the things with finite boxes, by falling score (equal ones in their order)."""
+    """Indices of the objects with finite boxes, by falling score (equal ones in their order)."""
     finite = objects.boxes.isfinite().all(dim=1).nonzero().flatten().tolist()
     if objects.scores is None:
         return finite
@@ -100,7 +110,7 @@ def _drawable(objects: Objects) -> list[int]:
 
 
 def _note(objects: Objects, i: int, *, scores: bool) -> str:
-    """What stands behind the name: the score, and whether evaluation ignores the thing."""
+    """What stands behind the name: the score, and whether evaluation ignores the object."""
     parts = []
     if scores and objects.scores is not None:
         parts.append(f"{float(objects.scores[i]):.2f}")
@@ -121,15 +131,15 @@ def _to_canvas(box: Sequence[float], canvas: Canvas) -> Rect:
     return x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)
 
 
-def _line_rect(rect: Rect, canvas: Canvas, truth: bool) -> Rect:
+def _line_rect(rect: Rect, canvas: Canvas, ground_truth: bool) -> Rect:
     """Where the line's outer edge runs.
 
-    Outside the box, so that small things stay visible; that of the truth inside where there is
+    Outside the box, so that small objects stay visible; that of the truth inside where there is
     room, so that a perfect prediction does not hide it.
     """
     left, top, right, bottom = rect
     line = canvas.line
-    if truth and min(right - left, bottom - top) >= 8 * line:
+    if ground_truth and min(right - left, bottom - top) >= 8 * line:
         return rect
     width, height = canvas.image.size
     edges = max(left - line, 0), max(top - line, 0), min(right + line, width)
@@ -167,7 +177,7 @@ def _dashes(start: int, end: int, line: int) -> list[tuple[int, int]]:
 
 
 def _with_legend(canvas: Canvas) -> Image.Image:
-    """The picture with a strip below that shows how predictions and truth are drawn."""
+    """The image with a strip below that shows how predictions and truth are drawn."""
     line, entries = canvas.line, []
     for name in ("prediction", "truth"):
         swatch = Image.new("RGB", (14 * line, 4 * line), DARK)

@@ -1,4 +1,4 @@
-"""Keypoints on their picture: joints, limbs, and which side of the body they belong to."""
+"""Keypoints on their image: joints, limbs, and which side of the body they belong to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from tapetum.render.canvas import Canvas, Picture, make_canvas
+from tapetum.render.canvas import Canvas, ImageLike, make_canvas
 from tapetum.render.legend import Entry, with_legend
 from tapetum.render.palette import BLACK, OKABE_ITO, WHITE, Color, class_color
 from tapetum.structures import Objects
@@ -29,11 +29,11 @@ class Joint:
 
 
 def draw_keypoints(
-    image: Picture,
+    image: ImageLike,
     objects: Objects,
     skeleton: Sequence[tuple[int, int]] = (),
     names: Sequence[str] = (),
-    truth: Objects | None = None,
+    ground_truth: Objects | None = None,
     *,
     legend: bool = True,
 ) -> Image.Image:
@@ -46,25 +46,25 @@ def draw_keypoints(
 
     What was drawn by a person is filled where visible, hollow where hidden, and absent where
     absent. What a model found (its objects have scores) is filled where its third number is
-    positive, else hollow. Objects without keypoints leave the picture as it is.
+    positive, else hollow. Objects without keypoints leave the image as it is.
     """
     canvas = make_canvas(image)
     draw = ImageDraw.Draw(canvas.image)
-    for things, dashed in ((truth, True), (objects, False)):
-        if things is not None and things.keypoints is not None:
-            for i in range(len(things)):
-                color = class_color(int(things.labels[i]))
-                draw_body(draw, canvas, things, i, skeleton, names, color, dashed=dashed)
+    for instances, dashed in ((ground_truth, True), (objects, False)):
+        if instances is not None and instances.keypoints is not None:
+            for i in range(len(instances)):
+                color = class_color(int(instances.labels[i]))
+                draw_body(draw, canvas, instances, i, skeleton, names, color, dashed=dashed)
     if not legend:
         return canvas.image
-    return with_legend(canvas.image, canvas.font, _entries(canvas, objects, names, truth))
+    return with_legend(canvas.image, canvas.font, _entries(canvas, objects, names, ground_truth))
 
 
 def draw_body(
     draw: ImageDraw.ImageDraw, canvas: Canvas, objects: Objects, row: int,
     skeleton: Sequence[tuple[int, int]], names: Sequence[str], color: Color, *, dashed: bool,
 ) -> None:  # fmt: skip
-    """The keypoints of one thing; `color` is for those of neither side."""
+    """The keypoints of one object; `color` is for those of neither side."""
     assert objects.keypoints is not None
     points = objects.keypoints[row].tolist()
     sides = sides_of(names, len(points))
@@ -103,7 +103,7 @@ def _joints(
     found: list[Joint | None] = []
     for (x, y, v), side in zip(points, sides, strict=True):
         there = predicted or v > 0
-        # Far outside every picture there is nothing to see, and no integer to draw with.
+        # Far outside every image there is nothing to see, and no integer to draw with.
         if not there or not max(abs(x), abs(y)) < 1e6:
             found.append(None)
         else:
@@ -143,7 +143,7 @@ def _mark(draw: ImageDraw.ImageDraw, joint: Joint, radius: float, line: int, col
 
 
 def _entries(
-    canvas: Canvas, objects: Objects, names: Sequence[str], truth: Objects | None
+    canvas: Canvas, objects: Objects, names: Sequence[str], ground_truth: Objects | None
 ) -> list[Entry]:
     """What the legend tells: sides where there are some, kinds of line where there are two."""
     count = 0 if objects.keypoints is None else objects.keypoints.shape[1]
@@ -155,7 +155,7 @@ def _entries(
             middle = Joint(size[0] / 2, size[1] / 2, side, True)
             _mark(draw, middle, 2 * canvas.line, max(1, canvas.line // 2), _COLORS[side])
             entries.append(Entry(side, swatch))
-    if truth is not None:
+    if ground_truth is not None:
         ends = Joint(0, size[1] / 2, "", True), Joint(size[0], size[1] / 2, "", True)
         for name in ("prediction", "truth"):
             swatch, draw = _swatch(size)

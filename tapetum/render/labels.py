@@ -1,4 +1,4 @@
-"""Where labels go: near their box, inside the picture, off one another where that is easy."""
+"""Where labels go: near their box, inside the image, off one another where that is easy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Label:
     name: str
     note: str
     color: Color
-    truth: bool = False
+    ground_truth: bool = False
 
 
 def paste_labels(canvas: Canvas, labels: list[Label]) -> None:
@@ -42,9 +42,9 @@ def paste_labels(canvas: Canvas, labels: list[Label]) -> None:
 
 
 def _patch(canvas: Canvas, label: Label) -> Image.Image | None:
-    """The label as a small picture, so that no letter can reach out of it; None without room."""
+    """The label as a small image, so that no letter can reach out of it; None without room."""
     font, pad = canvas.font, canvas.pad
-    bar = 2 * canvas.line if label.truth else 0
+    bar = 2 * canvas.line if label.ground_truth else 0
     room = min(canvas.image.width, 18 * int(font.size)) - 2 * pad - bar
     note = f" {label.note}" if label.note else ""
     name = shorten(label.name, font, room - text_width(note, font))
@@ -52,7 +52,7 @@ def _patch(canvas: Canvas, label: Label) -> Image.Image | None:
     height = line_height(font) + pad
     if not text or text_width(text, font) > room or height > canvas.image.height:
         return None
-    fill = DARK if label.truth else label.color
+    fill = DARK if label.ground_truth else label.color
     patch = Image.new("RGB", (text_width(text, font) + 2 * pad + bar, height), fill)
     draw = ImageDraw.Draw(patch)
     if bar:
@@ -75,7 +75,7 @@ def _places(label: Label, size: tuple[int, int]) -> list[tuple[int, int]]:
     left, top, right, bottom = label.box
     width, height = size
     above, below = top - height, bottom
-    if label.truth:
+    if label.ground_truth:
         rows = (below, bottom - height, above, top)
     else:
         rows = (above, top, below, bottom - height)
@@ -88,7 +88,7 @@ def _places(label: Label, size: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def _inside(left: int, top: int, size: tuple[int, int], limits: tuple[int, int]) -> Rect:
-    """The place moved into the picture."""
+    """The place moved into the image."""
     width, height = size
     left = min(max(left, 0), limits[0] - width)
     top = min(max(top, 0), limits[1] - height)

@@ -1,4 +1,4 @@
-"""A strip below a picture that says what its colours and lines mean."""
+"""A strip below an image that says what its colours and lines mean."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tapetum.render.text import line_height, shorten, text_width
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A name and a small picture of what it stands for."""
+    """A name and a small image of what it stands for."""
 
     name: str
     swatch: Image.Image
@@ -22,9 +22,9 @@ class Entry:
 def with_legend(
     image: Image.Image, font: ImageFont.FreeTypeFont, entries: Sequence[Entry]
 ) -> Image.Image:
-    """The picture with the entries below it, in as many rows as they need.
+    """The image with the entries below it, in as many rows as they need.
 
-    Without entries, or where the picture is too narrow for the widest of them, it stays as it is.
+    Without entries, or where the image is too narrow for the widest of them, it stays as it is.
     """
     pad = max(2, round(font.size / 5))
     names = [shorten(entry.name, font, 14 * int(font.size)) for entry in entries]

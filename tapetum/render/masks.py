@@ -1,4 +1,4 @@
-"""Masks tinted onto pictures."""
+"""Masks tinted onto images."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def blend_mask(
 ) -> None:
     """Tint the pixels of `mask` (h, w) bool on `image`, an integer times larger, and outline them.
 
-    Works on the smallest rectangle that holds the mask, so that many masks on a large picture
+    Works on the smallest rectangle that holds the mask, so that many masks on a large image
     cost no more than their own pixels.
 
     Raises:
-        ValueError: the mask's size does not divide the picture's.
+        ValueError: the mask's size does not divide the image's.
     """
     factor = _whole_factor(mask.shape, image.size)
     inside = mask.detach().cpu().numpy()
@@ -56,5 +56,5 @@ def _whole_factor(small: Sequence[int], large: tuple[int, int]) -> int:
     height, width = small
     factor = large[1] // max(height, 1)
     if factor < 1 or (width * factor, height * factor) != large:
-        raise ValueError(f"mask: expected the picture's size, got {(height, width)}")
+        raise ValueError(f"mask: expected the image's size, got {(height, width)}")
     return factor

@@ -1,4 +1,4 @@
-"""Maps laid over pictures: heat, masks; and many pictures on one sheet."""
+"""Maps laid over images: heat, masks; and many images on one sheet."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from tapetum.render.canvas import Picture, make_canvas, to_array, to_image
-from tapetum.render.draw import draw_things
+from tapetum.render.canvas import ImageLike, make_canvas, to_array, to_image
+from tapetum.render.draw import draw_objects
 from tapetum.render.masks import MASK_STRENGTH, blend_mask
 from tapetum.render.palette import BLACK, DARK, WHITE, class_color, heat_table, text_color
 from tapetum.render.text import line_height, load_font, shorten, text_width
@@ -17,7 +17,7 @@ from tapetum.structures import Objects
 
 
 def overlay_heat(
-    image: Picture,
+    image: ImageLike,
     heat: Tensor,
     strength: float = 0.6,
     *,
@@ -26,18 +26,18 @@ def overlay_heat(
     objects: Objects | None = None,
     classes: Sequence[str] = (),
 ) -> Image.Image:
-    """A heat map over its picture, which is shown in grey so that every colour is heat.
+    """A heat map over its image, which is shown in grey so that every colour is heat.
 
-    heat: (H, W) float in [0, 1], in the frame of the picture.
+    heat: (H, W) float in [0, 1], in the frame of the image.
     strength: share of the map in the mixture, 0 to 1.
     bar: add a strip below with the colours from 0 to 1.
-    objects, classes: things to draw on top, usually the one that is explained.
+    objects, classes: objects to draw on top, usually the one that is explained.
 
-    Without bar and objects the result has the picture's own size; with them a small picture is
-    enlarged, as `draw_things` does.
+    Without bar and objects the result has the image's own size; with them a small image is
+    enlarged, as `draw_objects` does.
 
     Raises:
-        ValueError: the map has another size than the picture, or values outside [0, 1].
+        ValueError: the map has another size than the image, or values outside [0, 1].
     """
     grey = to_array(to_image(image).convert("L"))  # (H, W, 3)
     _check_heat(heat, grey.shape[:2])
@@ -46,23 +46,23 @@ def overlay_heat(
     levels = (heat.detach().cpu().double().numpy() * 255).round().astype(np.uint8)
     colors = heat_table(colormap)[levels]  # (H, W, 3)
     mixed = grey * (1 - strength) + colors * strength
-    picture = Image.fromarray(np.round(mixed).astype(np.uint8))
+    pixels = Image.fromarray(np.round(mixed).astype(np.uint8))
     if objects is not None or bar:
-        picture = draw_things(picture, objects or Objects.empty(), classes)
-    return _with_bar(picture, colormap) if bar else picture
+        pixels = draw_objects(pixels, objects or Objects.empty(), classes)
+    return _with_bar(pixels, colormap) if bar else pixels
 
 
 def overlay_masks(
-    image: Picture, masks: Tensor, labels: Tensor, strength: float = MASK_STRENGTH
+    image: ImageLike, masks: Tensor, labels: Tensor, strength: float = MASK_STRENGTH
 ) -> Image.Image:
-    """Masks (N, H, W) bool over their picture, at its size, in the colours of `labels` (N,)."""
-    picture = to_image(image)
-    line = max(1, min(picture.size) // 200)
+    """Masks (N, H, W) bool over their image, at its size, in the colours of `labels` (N,)."""
+    pixels = to_image(image)
+    line = max(1, min(pixels.size) // 200)
     if masks.ndim != 3 or len(masks) != len(labels):
         raise ValueError(f"masks: expected ({len(labels)}, H, W), got {tuple(masks.shape)}")
     for mask, label in zip(masks, labels.tolist(), strict=True):
-        blend_mask(picture, mask, class_color(label), line=line, strength=strength)
-    return picture
+        blend_mask(pixels, mask, class_color(label), line=line, strength=strength)
+    return pixels
 
 
 def contact_sheet(
@@ -72,10 +72,10 @@ def contact_sheet(
     *,
     cell: int = 320,
 ) -> Image.Image:
-    """Pictures in rows on one sheet, each fitted into `cell` by `cell` pixels.
+    """Images in rows on one sheet, each fitted into `cell` by `cell` pixels.
 
     Raises:
-        ValueError: no columns, or another number of captions than of pictures.
+        ValueError: no columns, or another number of captions than of images.
     """
     if columns < 1:
         raise ValueError(f"columns: expected 1 or more, got {columns}")
@@ -98,7 +98,7 @@ def contact_sheet(
 
 
 def _captioned(image: Image.Image, caption: str, cell: int) -> Image.Image:
-    """A picture `cell` pixels wide with its caption below."""
+    """An image `cell` pixels wide with its caption below."""
     font, small = load_font(max(10, cell // 20)), _fitted(image, cell)
     below = line_height(font) + cell // 40 if caption else 0
     sheet = Image.new("RGB", (cell, small.height + below), WHITE)
@@ -111,13 +111,13 @@ def _captioned(image: Image.Image, caption: str, cell: int) -> Image.Image:
 
 def _check_heat(heat: Tensor, size: tuple[int, ...]) -> None:
     if tuple(heat.shape) != size:
-        raise ValueError(f"heat: expected the picture's size {size}, got {tuple(heat.shape)}")
+        raise ValueError(f"heat: expected the image's size {size}, got {tuple(heat.shape)}")
     if not bool(((heat >= 0) & (heat <= 1)).all()):
         raise ValueError("heat: expected values in [0, 1]")
 
 
 def _with_bar(image: Image.Image, colormap: str) -> Image.Image:
-    """The picture with a strip of all colours below, from 0 to 1."""
+    """The image with a strip of all colours below, from 0 to 1."""
     font = make_canvas(image).font
     height, pad = line_height(font) + 4, max(4, int(font.size) // 2)
     sheet = Image.new("RGB", (image.width, image.height + height), DARK)
@@ -137,7 +137,7 @@ def _with_bar(image: Image.Image, colormap: str) -> Image.Image:
 
 
 def _fitted(image: Image.Image, cell: int) -> Image.Image:
-    """The whole picture inside a square of `cell` pixels, enlarged or made smaller."""
+    """The whole image inside a square of `cell` pixels, enlarged or made smaller."""
     scale = cell / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""Class maps over pictures: colour and hatching for each class, errors, a legend."""
+"""Class maps over images: colour and hatching for each class, errors, a legend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from tapetum.render.canvas import Canvas, Picture, make_canvas
+from tapetum.render.canvas import Canvas, ImageLike, make_canvas
 from tapetum.render.draw import class_name
 from tapetum.render.legend import Entry, with_legend
 from tapetum.render.palette import BLACK, OKABE_ITO, WHITE, Color, class_color, luminance
@@ -28,22 +28,22 @@ _PERIOD = 8
 
 
 def draw_semantic(
-    image: Picture,
+    image: ImageLike,
     semantic: Tensor,
     classes: Sequence[str],
     *,
     alpha: float = 0.55,
     legend: bool = True,
 ) -> Image.Image:
-    """The picture tinted by class, with an outline around each region and the classes named below.
+    """The image tinted by class, with an outline around each region and the classes named below.
 
     semantic: (H, W) uint8 or int64, a class per pixel; 255, ignored, is hatched grey.
-    alpha: share of the tint, 0 to 1. Small pictures are enlarged, as in `draw_things`.
+    alpha: share of the tint, 0 to 1. Small images are enlarged, as in `draw_objects`.
     A class has always the same look: the first seven are plain, later ones also hatched, so that
     105 differ without any being told by tone alone.
 
     Raises:
-        ValueError: the map has another size than the picture, or `alpha` is outside [0, 1].
+        ValueError: the map has another size than the image, or `alpha` is outside [0, 1].
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha: expected a number in [0, 1], got {alpha}")
@@ -57,26 +57,26 @@ def draw_semantic(
             look = _look(label, classes, np.nonzero(inside), 2 * canvas.line)  # (P, 3)
             pixels[inside] = pixels[inside] * (1 - alpha) + look * alpha
     _outline_regions(pixels, numbers, canvas.line, classes)
-    picture = Image.fromarray(pixels.round().astype(np.uint8))
+    drawn = Image.fromarray(pixels.round().astype(np.uint8))
     if not legend:
-        return picture
+        return drawn
     entries = [_entry(label, classes, canvas) for label in present]
-    return with_legend(picture, canvas.font, entries)
+    return with_legend(drawn, canvas.font, entries)
 
 
 def draw_semantic_errors(
-    image: Picture, truth: Tensor, found: Tensor, *, legend: bool = True
+    image: ImageLike, ground_truth: Tensor, found: Tensor, *, legend: bool = True
 ) -> Image.Image:
-    """Where a class map is wrong: the picture in grey, wrong pixels red and hatched, ignored grey.
+    """Where a class map is wrong: the image in grey, wrong pixels red and hatched, ignored grey.
 
-    truth, found: (H, W) classes; where truth is 255 nothing can be wrong. The legend says how
-    large a share of the pixels that count is wrong.
+    ground_truth, found: (H, W) classes; where truth is 255 nothing can be wrong. The legend says
+    how large a share of the pixels that count is wrong.
 
     Raises:
-        ValueError: a map has another size than the picture.
+        ValueError: a map has another size than the image.
     """
     canvas = make_canvas(image)
-    known, said = _enlarged(truth, canvas), _enlarged(found, canvas)
+    known, said = _enlarged(ground_truth, canvas), _enlarged(found, canvas)
     ignored = known == IGNORE
     wrong = (known != said) & ~ignored
     grey = np.asarray(canvas.image.convert("L").convert("RGB")).astype(np.float32)
@@ -84,16 +84,16 @@ def draw_semantic_errors(
     pixels[ignored] = _GREY
     marked = _hatched(_WRONG, WHITE, 1, np.nonzero(wrong), 2 * canvas.line)  # (P, 3)
     pixels[wrong] = 0.15 * grey[wrong] + 0.85 * marked
-    picture = Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
+    drawn = Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
     if not legend:
-        return picture
+        return drawn
     share = wrong.sum() / max(1, (~ignored).sum())
     swatch = _hatched(_WRONG, WHITE, 1, _everywhere(_swatch_size(canvas)), 2 * canvas.line)
     entries = [Entry(f"wrong: {100 * share:.1f} %", Image.fromarray(swatch.astype(np.uint8)))]
     if ignored.any():
         plain = np.full((*_swatch_size(canvas), 3), _GREY, dtype=np.uint8)
         entries.append(Entry("ignored", Image.fromarray(plain)))
-    return with_legend(picture, canvas.font, entries)
+    return with_legend(drawn, canvas.font, entries)
 
 
 def _enlarged(semantic: Tensor, canvas: Canvas) -> np.ndarray:
@@ -102,7 +102,7 @@ def _enlarged(semantic: Tensor, canvas: Canvas) -> np.ndarray:
     width, height = canvas.image.size
     expected = (height // canvas.factor, width // canvas.factor)
     if numbers.shape != expected:
-        raise ValueError(f"semantic: expected the picture's size {expected}, got {numbers.shape}")
+        raise ValueError(f"semantic: expected the image's size {expected}, got {numbers.shape}")
     return numbers.repeat(canvas.factor, axis=0).repeat(canvas.factor, axis=1)
 
 
@@ -124,7 +124,7 @@ def _color(label: int, classes: Sequence[str]) -> Color:
 
 
 def _rank(label: int, classes: Sequence[str]) -> int:
-    """The class's number without the background: things look the same with and without it."""
+    """The class's number without the background: objects look the same with and without it."""
     return label - 1 if _is_plain(0, classes) else label
 
 

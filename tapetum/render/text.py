@@ -1,4 +1,4 @@
-"""Text on pictures: one font that is always there, and names cut to the room they have."""
+"""Text on images: one font that is always there, and names cut to the room they have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST = 300
 def load_font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which comes with matplotlib, `size` pixels high.
 
-    The basic layout engine is asked for, so that pictures are equal on every machine.
+    The basic layout engine is asked for, so that images are equal on every machine.
     """
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)

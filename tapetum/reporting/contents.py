@@ -11,9 +11,9 @@ from PIL import Image
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A whole picture with its truth and predictions drawn on it.
+    """A whole image with its truth and predictions drawn on it.
 
-    name: the picture's file name. caption: what to see in it, as in "7 of 9 found, 1 false alarm".
+    name: the image's file name. caption: what to see in it, as in "7 of 9 found, 1 false alarm".
     """
 
     image: Image.Image
@@ -23,9 +23,9 @@ class Sheet:
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A part of a picture around a thing that was missed, or a detection that was wrong.
+    """A part of an image around an object that was missed, or a detection that was wrong.
 
-    label: the class of the thing, or of the false alarm. score: of the detection, if there is one.
+    label: the class of the object, or of the false alarm. score: of the detection, if there is one.
     reason: why it counts as an error, as in "the box overlaps the truth by 0.41 only".
     """
 
@@ -66,7 +66,7 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """What a model said of a few pictures at one moment of its training; all moments show the same.
+    """What a model said of a few images at one moment of its training; all moments show the same.
 
     title: when, as in "step 219 of 876". lines: what there is to say of it.
     """
@@ -88,9 +88,9 @@ class Suggestion:
 class Explanation:
     """A detection and its heat map.
 
-    image: the picture with the thing's box. heat: the map over the picture. method: as in
-    "grad-cam at p3". inside: share of the heat inside the thing, 0 to 1; area: the thing's share
-    of the picture, which is what chance would give. place: what it is inside of. verdict: is the
+    image: the image with the object's box. heat: the map over the image. method: as in
+    "grad-cam at p3". inside: share of the heat inside the object, 0 to 1; area: the object's share
+    of the image, which is what chance would give. place: what it is inside of. verdict: is the
     answer right? In a word or two; "" where that is not known.
     """
 
@@ -125,7 +125,7 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """A chart (SVG text) or a picture with a title, and a note on how to read it."""
+    """A chart (SVG text) or an image with a title, and a note on how to read it."""
 
     title: str
     figure: str | Image.Image
@@ -143,16 +143,16 @@ class ReportContents:
     environment: name -> value: versions, machine, device, precision.
     resources: name -> value: what it cost, as {"training time": "3 min 12 s", "memory": ...}.
     parameters: count of the model's weights.
-    classes: names. splits: split -> number of pictures.
-    class_counts: split -> things per class, in the order of `classes`.
-    progress: what the model said of the same pictures while it learnt, the first moment first.
+    classes: names. splits: split -> number of images.
+    class_counts: split -> objects per class, in the order of `classes`.
+    progress: what the model said of the same images while it learnt, the first moment first.
     history: rows of metrics.jsonl: steps (event "step") and evaluations (event "evaluation").
     metric: the number that chose the checkpoint. stats: final numbers by name, in their order.
     stats_note: how they were measured. class_rows: the same for each class.
     curves: precision over recall for each class, and curves_note: at which IoU.
-    panels: other charts and pictures of the task, such as a confusion matrix. tables: likewise.
+    panels: other charts and images of the task, such as a confusion matrix. tables: likewise.
     errors: kinds of error, the most costly first where that is known; errors_note: how they are
-    told apart. relabel: pictures whose labels deserve a second look.
+    told apart. relabel: images whose labels deserve a second look.
     next_steps: what the run suggests, the most promising first.
     """
 

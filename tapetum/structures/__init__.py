@@ -3,19 +3,19 @@
 from tapetum.structures.batch import Batch
 from tapetum.structures.objects import Objects
 from tapetum.structures.prediction import Prediction
-from tapetum.structures.protocols import TASKS, Begins, Fits, Learns, Model
+from tapetum.structures.protocols import TASKS, DataDependentInit, Fittable, Model, Trainable
 from tapetum.structures.sample import Sample
 from tapetum.structures.target import Target
 
 __all__ = [
     "TASKS",
     "Batch",
-    "Begins",
-    "Fits",
-    "Learns",
+    "DataDependentInit",
+    "Fittable",
     "Model",
     "Objects",
     "Prediction",
     "Sample",
     "Target",
+    "Trainable",
 ]

@@ -1,4 +1,4 @@
-"""Batch: what `prepare` makes of pictures and `forward` takes."""
+"""Batch: what `prepare` makes of images and `forward` takes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tapetum.structures.target import Target
 
 
 class Batch(NamedTuple):
-    """Pictures of different sizes as one tensor; only its tensors reach `forward`.
+    """Images of different sizes as one tensor; only its tensors reach `forward`.
 
     pixels: (B, 3, H, W) normalised, padded at the right and the bottom.
     sizes: (B, 2) int64, height and width of the content, without padding.
-    originals: (B, 2) int64, height and width of the pictures as they came.
-    truth: one Target per picture in the frame of `pixels`, or None.
+    originals: (B, 2) int64, height and width of the images as they came.
+    targets: one Target per image in the frame of `pixels`, or None.
     windows: (B, 4) x1 y1 x2 y2 in the frame of each original, the part of it that the content
         shows where `prepare` cuts the rest off; None: all of it.
     """
@@ -23,5 +23,5 @@ class Batch(NamedTuple):
     pixels: Tensor
     sizes: Tensor
     originals: Tensor
-    truth: tuple[Target, ...] | None = None
+    targets: tuple[Target, ...] | None = None
     windows: Tensor | None = None

@@ -1,4 +1,4 @@
-"""Objects: the things in one picture, drawn by a person or found by a model."""
+"""Objects: the objects in one image, drawn by a person or found by a model."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """N things in one picture. N = 0 is normal everywhere.
+    """N objects in one image. N = 0 is normal everywhere.
 
     boxes: (N, 4) float, x1 y1 x2 y2 in absolute pixels, half open: pixel i covers [i, i + 1).
     labels: (N,) int64, index into the class names.
     scores: (N,) float, for what a model found.
-    masks: (N, H, W) bool, in the frame of the picture.
+    masks: (N, H, W) bool, in the frame of the image.
     keypoints: (N, K, 3) float, x y v. Where a person drew them v is 0 (absent), 1 (hidden) or 2
         (visible); where a model found them it is a score, positive for what it is sure of.
     crowd, difficult: (N,) bool, regions that COCO / VOC evaluation ignores.
     area: (N,) float, as the file states it (a mask's area in COCO).
-    ids: the file's own ids, one per thing.
+    ids: the file's own ids, one per object.
     """
 
     boxes: Tensor
@@ -52,7 +52,7 @@ class Objects:
         return len(self.boxes)
 
     def __getitem__(self, keep: Tensor | slice | Sequence[int]) -> Objects:
-        """Keep some of the things: a slice, a boolean mask (N,) or indices (M,), in that order."""
+        """Keep some of the objects: a slice, a boolean mask (N,) or indices (M,), in that order."""
         if not isinstance(keep, slice):
             keep = torch.as_tensor(keep, device=self.boxes.device)
             if keep.numel() == 0 and keep.dtype != torch.bool:
@@ -65,7 +65,7 @@ class Objects:
         return Objects(**chosen, ids=ids)
 
     def to(self, device: torch.device | str) -> Objects:
-        """The same things with every tensor on `device`."""
+        """The same objects with every tensor on `device`."""
         moved = {name: value.to(device) for name, value in self._tensors().items()}
         return Objects(**moved, ids=self.ids)
 
@@ -75,7 +75,7 @@ class Objects:
 
     @staticmethod
     def empty(device: torch.device | str = "cpu", *, scored: bool = False) -> Objects:
-        """No things at all; `scored` gives it a scores field, as predictions have."""
+        """No objects at all; `scored` gives it a scores field, as predictions have."""
         return Objects(
             boxes=torch.zeros(0, 4, device=device),
             labels=torch.zeros(0, dtype=torch.int64, device=device),
@@ -84,7 +84,7 @@ class Objects:
 
     @staticmethod
     def cat(parts: Sequence[Objects]) -> Objects:
-        """All things of several in one. A field must be present in all of them or in none."""
+        """All objects of several in one. A field must be present in all of them or in none."""
         if not parts:
             return Objects.empty()
         named = [sorted(part._tensors()) for part in parts]

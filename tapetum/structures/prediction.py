@@ -1,4 +1,4 @@
-"""Prediction: what a model says of one picture."""
+"""Prediction: what a model says of one image."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tapetum.structures.target import Target
 
 @dataclass(frozen=True, eq=False)
 class Prediction(Target):
-    """A Target that a model made, in the frame of the original picture.
+    """A Target that a model made, in the frame of the original image.
 
-    class_scores: (C,) float, of the whole picture: probabilities where the model has them.
+    class_scores: (C,) float, of the whole image: probabilities where the model has them.
     pixel_scores: (C, H, W) float, on request.
     """
 

@@ -30,26 +30,28 @@ class Model(Protocol):
     task: str
     """One of `TASKS`: what it answers, and with it how it is trained, measured and shown."""
     differentiable: bool
-    """Can `score` be differentiated with respect to the pictures?"""
+    """Can `score` be differentiated with respect to the images?"""
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
-        """Resize, normalise and pad pictures (3, H, W), uint8 or float in [0, 1]; targets follow.
+    def preprocess(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
+    ) -> Batch:
+        """Resize, normalise and pad images (3, H, W), uint8 or float in [0, 1]; targets follow.
 
-        Differentiable with respect to float pictures, and the only place for this work.
+        Differentiable with respect to float images, and the only place for this work.
         """
         ...
 
-    def decode(self, raw: Any, batch: Batch) -> list[Prediction]:
-        """Raw outputs to predictions in the frame of the original pictures."""
+    def postprocess(self, output: Any, batch: Batch) -> list[Prediction]:
+        """Raw outputs to predictions in the frame of the original images."""
         ...
 
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
-        """(N,) one logit per thing in `targets`, in order: how strongly the model believes it.
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        """(N,) one logit per object in `targets`, in order: how strongly the model believes it.
 
-        A thing is an object (detection, localization, masks, keypoints), a label of the picture
+        An object is an object (detection, localization, masks, keypoints), a label of the image
         (classification), or the marked pixels of a semantic map, those that are not 255, taken
         together (segmentation: the mean logit of their classes).
-        Differentiable with respect to float pictures; explanations differentiate it.
+        Differentiable with respect to float images; explanations differentiate it.
         """
         ...
 
@@ -59,36 +61,36 @@ class Model(Protocol):
 
 
 @runtime_checkable
-class Learns(Model, Protocol):
+class Trainable(Model, Protocol):
     """A model that descends a loss."""
 
     def forward(
         self,
         pixels: Tensor,
         sizes: Tensor,
-        truth: Sequence[Target] | None = None,
+        targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
     ) -> Any:
         """Raw outputs, a NamedTuple of tensors. What depends on truth depends on it being given,
-        never on `self.training`; ragged things are flat, with a picture index."""
+        never on `self.training`; ragged objects are flat, with an image index."""
         ...
 
-    def losses(self, raw: Any, truth: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: Any, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Weighted losses by name; their sum is the objective. Pure; finite without objects."""
         ...
 
 
 @runtime_checkable
-class Begins(Protocol):
-    """A model that looks at training pictures before it descends (to whiten them, say)."""
+class DataDependentInit(Protocol):
+    """A model that looks at training images before it descends (to whiten them, say)."""
 
-    def begin(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
+    def initialize_from_data(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
         """Set what is computed rather than learnt; takes as many samples as it needs."""
         ...
 
 
 @runtime_checkable
-class Fits(Model, Protocol):
+class Fittable(Model, Protocol):
     """A model that is fitted rather than descended (k-NN, SVM heads).
 
     What it learns lies in buffers, whose shapes a checkpoint may change.

@@ -1,4 +1,4 @@
-"""Sample: a picture, its truth, its name."""
+"""Sample: an image, its truth, its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tapetum.structures.target import Target
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One picture with what is known of it.
+    """One image with what is known of it.
 
     image: (3, H, W) RGB, uint8 or float in [0, 1].
     target: the truth, in the frame of `image`.

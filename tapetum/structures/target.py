@@ -1,4 +1,4 @@
-"""Target: what is true of one picture."""
+"""Target: what is true of one image."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tapetum.structures.objects import Objects
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The truth of one picture; each part is optional.
+    """The truth of one image; each part is optional.
 
-    labels: (L,) int64, 0, 1 or several classes of the whole picture.
-    objects: the things in it.
+    labels: (L,) int64, 0, 1 or several classes of the whole image.
+    objects: the objects in it.
     semantic: (H, W) uint8 or int64, a class per pixel, 255 = ignore.
     """
 

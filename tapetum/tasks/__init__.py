@@ -1,4 +1,4 @@
-"""TASKS: what can be asked of a picture, one file each."""
+"""TASKS: what can be asked of an image, one file each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tapetum.tasks.classification import Classification
 from tapetum.tasks.detection import Detection
 from tapetum.tasks.localization import Localization
 from tapetum.tasks.segmentation import Segmentation
-from tapetum.tasks.task import Measured, Names, Task, Thing, Watch
+from tapetum.tasks.task import Evaluation, ExplainTarget, Names, Task, Watch
 
 TASKS: dict[str, Task] = {
     "classification": Classification(),
@@ -18,4 +18,4 @@ TASKS: dict[str, Task] = {
 }
 """The task of each name in `tapetum.structures.TASKS`."""
 
-__all__ = ["TASKS", "Measured", "Names", "Task", "Thing", "Watch"]
+__all__ = ["TASKS", "Evaluation", "ExplainTarget", "Names", "Task", "Watch"]

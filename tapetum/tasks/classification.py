@@ -1,4 +1,4 @@
-"""Classification: what a whole picture shows; one class, or several at once."""
+"""Classification: what a whole image shows; one class, or several at once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
-from tapetum.data.loading import Augment
+from tapetum.data.reading.loading import Augment
 from tapetum.data.transforms import (
-    CLASSIFICATION_RECIPES,
+    CLASSIFICATION_AUGMENTATIONS,
     classification_pixels,
     classification_transforms,
 )
@@ -28,27 +28,27 @@ from tapetum.evaluation import (
 from tapetum.models.predict import predict
 from tapetum.render import draw_class_scores
 from tapetum.structures import Model, Prediction, Target
-from tapetum.tasks.task import Names, Thing, Watch, batches
+from tapetum.tasks.task import ExplainTarget, Names, Watch, batches
 
 SMALL = 64
-"""Pixels: pictures up to this size are seen as they are."""
+"""Pixels: images up to this size are seen as they are."""
 PHOTOGRAPH = 160
 """Pixels that a model sees of larger ones; enough for most, and half the work of 224."""
 TOP = 5
 
 
 @dataclass(frozen=True)
-class ClassificationMeasured:
+class ClassificationEvaluation:
     """Class scores over a dataset, judged.
 
-    names: of the pictures. scores: (N, C) float64. truth: (N,) int64 labels, or (N, C) bool where
-    a picture may have several.
+    names: of the images. scores: (N, C) float64. truth: (N,) int64 labels, or (N, C) bool where
+    an image may have several.
     """
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
     scores: np.ndarray
-    truth: np.ndarray
+    ground_truth: np.ndarray
     result: ClassificationResult | MultilabelResult
 
     @property
@@ -56,22 +56,22 @@ class ClassificationMeasured:
         return dict(self.result.stats)
 
     def results(self) -> list[dict[str, Any]]:
-        """A name and the score of every class for each picture."""
+        """A name and the score of every class for each image."""
         rows = zip(self.names, self.scores.tolist(), strict=True)
         return [
-            {"picture": name, "scores": dict(zip(self.classes, row, strict=True))}
+            {"image": name, "scores": dict(zip(self.classes, row, strict=True))}
             for name, row in rows
         ]
 
 
 @dataclass(frozen=True)
 class Classification:
-    """One label a picture, or several."""
+    """One label an image, or several."""
 
     name: str = "classification"
     need: str = "labels"
     metric: str = "top1"
-    recipes: tuple[str, ...] = CLASSIFICATION_RECIPES
+    augmentations: tuple[str, ...] = CLASSIFICATION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 64, "epochs": 20})
 
     def image_size(self, dataset: Dataset) -> int:
@@ -86,13 +86,13 @@ class Classification:
             "stem": "small" if image_size <= SMALL else "imagenet",
         }
 
-    def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
-        return classification_transforms(image_size, _suited(recipe, image_size))
+    def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
+        return classification_transforms(image_size, _suited(augmentation, image_size))
 
-    def most_pixels(self, image_size: int, recipe: str) -> int | None:
-        return classification_pixels(image_size, _suited(recipe, image_size))
+    def most_pixels(self, image_size: int, augmentation: str) -> int | None:
+        return classification_pixels(image_size, _suited(augmentation, image_size))
 
-    def truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> None:
+    def ground_truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> None:
         return None  # it comes with each sample
 
     def measure(
@@ -106,7 +106,7 @@ class Classification:
         watch: Watch = Watch(),  # noqa: B008, it is frozen
         workers: int = 0,
         known: None = None,
-    ) -> ClassificationMeasured:
+    ) -> ClassificationEvaluation:
         names: list[str] = []
         scores: list[Tensor] = []
         labels: list[Tensor] = []
@@ -118,12 +118,14 @@ class Classification:
             labels += [_labels(sample.target) for sample in samples]
         table = torch.stack(scores).double().numpy()  # (N, C)
         if dataset.multilabel:
-            truth = _table(labels, len(dataset.classes))
-            result = evaluate_multilabel(table, truth, dataset.classes)
-            return ClassificationMeasured(tuple(names), dataset.classes, table, truth, result)
+            ground_truth = _table(labels, len(dataset.classes))
+            result = evaluate_multilabel(table, ground_truth, dataset.classes)
+            return ClassificationEvaluation(
+                tuple(names), dataset.classes, table, ground_truth, result
+            )
         single = torch.cat(labels).numpy()  # (N,)
         judged = evaluate_classes(table, single, dataset.classes)
-        return ClassificationMeasured(tuple(names), dataset.classes, table, single, judged)
+        return ClassificationEvaluation(tuple(names), dataset.classes, table, single, judged)
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
         """{"labels": [names], "scores": {class: probability}}; the likeliest classes first."""
@@ -140,15 +142,15 @@ class Classification:
         return ", ".join(f"{name} {score:.2f}" for name, score in first)
 
     def draw(
-        self, picture: Tensor, prediction: Prediction, names: Names, threshold: float
+        self, image: Tensor, prediction: Prediction, names: Names, threshold: float
     ) -> dict[str, Image.Image]:
-        return {"": draw_class_scores(picture, _scores(prediction), names.classes)}
+        return {"": draw_class_scores(image, _scores(prediction), names.classes)}
 
-    def things(self, prediction: Prediction, names: Names) -> list[Thing]:
+    def objects(self, prediction: Prediction, names: Names) -> list[ExplainTarget]:
         scores = _scores(prediction)
         order = torch.sort(scores, descending=True, stable=True).indices.tolist()
         return [
-            Thing(
+            ExplainTarget(
                 f"{names.classes[label]} {float(scores[label]):.2f}",
                 Target(labels=torch.tensor([label])),
             )
@@ -156,9 +158,9 @@ class Classification:
         ]
 
 
-def _suited(recipe: str, image_size: int) -> str:
-    """The recipe that "default" means for pictures of that size."""
-    return "small" if recipe == "default" and image_size <= SMALL else recipe
+def _suited(augmentation: str, image_size: int) -> str:
+    """The recipe that "default" means for images of that size."""
+    return "small" if augmentation == "default" and image_size <= SMALL else augmentation
 
 
 def _scores(prediction: Prediction) -> Tensor:
@@ -174,7 +176,7 @@ def _labels(target: Target) -> Tensor:
 
 
 def _table(labels: Sequence[Tensor], classes: int) -> np.ndarray:
-    """(N, C) bool: which classes each picture has."""
+    """(N, C) bool: which classes each image has."""
     table = torch.zeros(len(labels), classes, dtype=torch.bool)
     for row, own in enumerate(labels):
         table[row, own] = True

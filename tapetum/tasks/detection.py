@@ -1,4 +1,4 @@
-"""Detection, instance masks and keypoints: things with boxes, judged as COCO judges them."""
+"""Detection, instance masks and keypoints: objects with boxes, judged as COCO judges them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime
-from tapetum.data.coco import category_ids, picture_ids
 from tapetum.data.dataset import Dataset
-from tapetum.data.loading import Augment
-from tapetum.data.picture import Picture
+from tapetum.data.formats.coco import category_ids, image_ids
+from tapetum.data.reading.loading import Augment
+from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.transforms import (
-    RECIPES,
+    AUGMENTATIONS,
     keypoint_pairs,
     standard_pixels,
     standard_transforms,
@@ -25,50 +25,50 @@ from tapetum.data.transforms import (
 from tapetum.evaluation import (
     DetectionResult,
     Detections,
-    Truth,
+    GroundTruth,
     detections_from_predictions,
     evaluate_detections,
-    truth_from_records,
+    ground_truth_from_records,
 )
-from tapetum.evaluation.found import Found, found_in
+from tapetum.evaluation.from_predictions import Result, detections_in
 from tapetum.evaluation.results import results_from_detections
 from tapetum.models.predict import predict
 from tapetum.ops.masks import rle_encode, rle_to_string
-from tapetum.render import draw_things
+from tapetum.render import draw_objects
 from tapetum.structures import Model, Objects, Prediction, Target
-from tapetum.tasks.task import Names, Thing, Watch, batches, image_of
+from tapetum.tasks.task import ExplainTarget, Names, Watch, batches, image_of
 
 CAPS = {"bbox": 100, "segm": 100, "keypoints": 20}
-"""COCO's most detections a picture, by kind."""
+"""COCO's most detections an image, by kind."""
 
 
 @dataclass(frozen=True, eq=False)
-class DetectionTruth:
+class DetectionGroundTruth:
     """What a dataset says is true, for any number of measurements: records never change.
 
-    pictures: the records, in the dataset's order, with ids that COCO's files can hold.
+    images: the records, in the dataset's order, with ids that COCO's files can hold.
     category_ids: such an id for each label. truth: of the task's kind. boxes: the truth for boxes,
     where the kind is another.
     """
 
-    pictures: tuple[Picture, ...]
+    images: tuple[ImageRecord, ...]
     category_ids: tuple[int, ...]
-    truth: Truth
-    boxes: Truth | None = None
+    ground_truth: GroundTruth
+    boxes: GroundTruth | None = None
 
 
 @dataclass(frozen=True)
-class DetectionMeasured:
+class DetectionEvaluation:
     """Predictions over a dataset with everything that follows from them.
 
     kind: "bbox", "segm" or "keypoints".
-    truth, detections, result: of that kind; boxes: the result for boxes, where the kind
+    ground_truth, detections, result: of that kind; boxes: the result for boxes, where the kind
     is another.
     """
 
     kind: str
-    pictures: tuple[Picture, ...]
-    truth: Truth
+    images: tuple[ImageRecord, ...]
+    ground_truth: GroundTruth
     detections: Detections
     result: DetectionResult
     boxes: DetectionResult | None = None
@@ -83,27 +83,27 @@ class DetectionMeasured:
 
     def results(self) -> list[dict[str, Any]]:
         """COCO's results; evaluating them again gives the same numbers to the last bit."""
-        return results_from_detections(self.detections, self.truth)
+        return results_from_detections(self.detections, self.ground_truth)
 
 
 @dataclass(frozen=True)
 class Detection:
-    """Things with boxes, and with masks or keypoints where `kind` says so."""
+    """Objects with boxes, and with masks or keypoints where `kind` says so."""
 
     name: str
     need: str
     kind: str
     metric: str = "AP"
-    recipes: tuple[str, ...] = RECIPES
+    augmentations: tuple[str, ...] = AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def image_size(self, dataset: Dataset) -> int:
         return 320
 
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
-        """Arguments of detectors, with anchors that suit the size of the pictures.
+        """Arguments of detectors, with anchors that suit the size of the images.
 
-        The published 32 pixels on pictures of 800 are a twenty-fifth; kept as a power of two.
+        The published 32 pixels on images of 800 are a twenty-fifth; kept as a power of two.
         """
         smallest = 2 ** ((image_size // 18).bit_length() - 1)
         return {
@@ -114,24 +114,28 @@ class Detection:
             "keypoints": len(dataset.keypoint_names),
         }
 
-    def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
+    def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
         pairs = keypoint_pairs(dataset.keypoint_names)
-        return standard_transforms(image_size, recipe, pairs=pairs)
+        return standard_transforms(image_size, augmentation, pairs=pairs)
 
-    def most_pixels(self, image_size: int, recipe: str) -> int | None:
-        return standard_pixels(image_size, recipe)
+    def most_pixels(self, image_size: int, augmentation: str) -> int | None:
+        return standard_pixels(image_size, augmentation)
 
-    def truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> DetectionTruth:
+    def ground_truth(
+        self, dataset: Dataset, class_ids: Sequence[int | str] = ()
+    ) -> DetectionGroundTruth:
         """The dataset's own float64 records as arrays, not what a model sees of them."""
-        pictures = numbered([dataset.picture(index) for index in range(len(dataset))])
+        images = numbered([dataset.image(index) for index in range(len(dataset))])
         ids = tuple(category_ids(class_ids or None, len(dataset.classes)))
 
-        def of_kind(kind: str) -> Truth:
+        def of_kind(kind: str) -> GroundTruth:
             names = dataset.keypoint_names
-            return truth_from_records(pictures, dataset.classes, ids, kind, keypoint_names=names)
+            return ground_truth_from_records(
+                images, dataset.classes, ids, kind, keypoint_names=names
+            )
 
         boxes = None if self.kind == "bbox" else of_kind("bbox")
-        return DetectionTruth(tuple(pictures), ids, of_kind(self.kind), boxes)
+        return DetectionGroundTruth(tuple(images), ids, of_kind(self.kind), boxes)
 
     def measure(
         self,
@@ -143,16 +147,18 @@ class Detection:
         max_dets: int | None = None,
         watch: Watch = Watch(),  # noqa: B008, it is frozen
         workers: int = 0,
-        known: DetectionTruth | None = None,
-    ) -> DetectionMeasured:
+        known: DetectionGroundTruth | None = None,
+    ) -> DetectionEvaluation:
         """Masks become run lengths at once, so that memory holds those of one batch and no more."""
-        known = known or self.truth(dataset, class_ids)
-        found: list[Found] = []
+        known = known or self.ground_truth(dataset, class_ids)
+        found: list[Result] = []
         for images in batches(dataset, 8, watch, workers, image_of):
             predictions = predict(cast(Model, model), images, runtime=runtime)
-            found += [found_in(prediction, self.kind) for prediction in predictions]
-        image_ids, ids = [picture.id for picture in known.pictures], known.category_ids
-        detections = detections_from_predictions(found, image_ids, ids, known.truth, self.kind)
+            found += [detections_in(prediction, self.kind) for prediction in predictions]
+        image_ids, ids = [image.id for image in known.images], known.category_ids
+        detections = detections_from_predictions(
+            found, image_ids, ids, known.ground_truth, self.kind
+        )
         boxes = None
         if known.boxes is not None:
             boxes = detections_from_predictions(found, image_ids, ids, known.boxes)
@@ -160,42 +166,44 @@ class Detection:
 
     def judge(
         self,
-        known: DetectionTruth,
+        known: DetectionGroundTruth,
         detections: Detections,
         boxes: Detections | None = None,
         max_dets: int | None = None,
-    ) -> DetectionMeasured:
+    ) -> DetectionEvaluation:
         """Detections beside what is true; `boxes`: the boxes of masks or keypoints, apart.
 
         They stay apart because COCO takes the area of a mask from its box, where it has one, and
         then sorts it into the wrong one of small, medium and large.
         """
         limits = caps(CAPS[self.kind] if max_dets is None else max_dets, self.kind)
-        result = evaluate_detections(known.truth, detections, limits, kind=self.kind)
+        result = evaluate_detections(known.ground_truth, detections, limits, kind=self.kind)
         beside = None
         if known.boxes is not None and boxes is not None:
             beside = evaluate_detections(known.boxes, boxes)
-        return DetectionMeasured(self.kind, known.pictures, known.truth, detections, result, beside)
+        return DetectionEvaluation(
+            self.kind, known.images, known.ground_truth, detections, result, beside
+        )
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
         """{"objects": [{"class", "label", "score", "box", "mask"?, "keypoints"?}]}.
 
-        box: x1 y1 x2 y2 in pixels of the upright picture. mask: COCO's compressed run lengths.
+        box: x1 y1 x2 y2 in pixels of the upright image. mask: COCO's compressed run lengths.
         keypoints: x, y, score of each.
         """
         objects = confident(prediction, threshold)
-        return {"objects": [_thing(objects, row, names) for row in range(len(objects))]}
+        return {"objects": [_obj(objects, row, names) for row in range(len(objects))]}
 
     def words(self, answer: Mapping[str, Any]) -> str:
-        found = (f"{thing['class']} {thing['score']:.2f}" for thing in answer["objects"])
+        found = (f"{obj['class']} {obj['score']:.2f}" for obj in answer["objects"])
         return ", ".join(found) or "nothing"
 
     def draw(
-        self, picture: Tensor, prediction: Prediction, names: Names, threshold: float
+        self, image: Tensor, prediction: Prediction, names: Names, threshold: float
     ) -> dict[str, Image.Image]:
         objects = confident(prediction, threshold)
-        drawn = draw_things(
-            picture,
+        drawn = draw_objects(
+            image,
             objects,
             names.classes,
             skeleton=names.skeleton,
@@ -203,22 +211,22 @@ class Detection:
         )
         return {"": drawn}
 
-    def things(self, prediction: Prediction, names: Names) -> list[Thing]:
+    def objects(self, prediction: Prediction, names: Names) -> list[ExplainTarget]:
         objects = confident(prediction, 0.0)
         assert objects.scores is not None
         rows = zip(objects.labels.tolist(), objects.scores.tolist(), strict=True)
         return [
-            Thing(f"{names.classes[label]} {score:.2f}", Target(objects=objects[[row]]))
+            ExplainTarget(f"{names.classes[label]} {score:.2f}", Target(objects=objects[[row]]))
             for row, (label, score) in enumerate(rows)
         ]
 
 
-def numbered(pictures: Sequence[Picture]) -> list[Picture]:
+def numbered(images: Sequence[ImageRecord]) -> list[ImageRecord]:
     """The records with ids that COCO's files can hold: their own, or 1, 2, ... in their place."""
-    ids = picture_ids(pictures)
+    ids = image_ids(images)
     return [
-        picture if picture.id == id else replace(picture, id=id)
-        for picture, id in zip(pictures, ids, strict=True)
+        image if image.id == id else replace(image, id=id)
+        for image, id in zip(images, ids, strict=True)
     ]
 
 
@@ -231,7 +239,7 @@ def confident(prediction: Prediction, threshold: float) -> Objects:
 
 
 def caps(max_dets: int, kind: str = "bbox") -> tuple[int, ...]:
-    """COCO's caps on detections a picture: 1, 10 and `max_dets`, which is that of AP; for keypoints
+    """COCO's caps on detections an image: 1, 10 and `max_dets`, which is that of AP; for keypoints
     the last one alone.
 
     Raises:
@@ -244,20 +252,20 @@ def caps(max_dets: int, kind: str = "bbox") -> tuple[int, ...]:
     return (*(cap for cap in (1, 10) if cap < max_dets), max_dets)
 
 
-def _thing(objects: Objects, row: int, names: Names) -> dict[str, Any]:
+def _obj(objects: Objects, row: int, names: Names) -> dict[str, Any]:
     assert objects.scores is not None
     label = int(objects.labels[row])
-    thing = {
+    obj = {
         "class": names.classes[label],
         "label": label,
         "score": float(objects.scores[row]),
         "box": objects.boxes[row].tolist(),
     }
     if objects.masks is not None:
-        thing["mask"] = compressed(objects.masks[row].numpy())
+        obj["mask"] = compressed(objects.masks[row].numpy())
     if objects.keypoints is not None:
-        thing["keypoints"] = objects.keypoints[row].tolist()
-    return thing
+        obj["keypoints"] = objects.keypoints[row].tolist()
+    return obj
 
 
 def compressed(mask: np.ndarray) -> dict[str, Any]:

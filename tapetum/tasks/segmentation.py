@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
-from tapetum.data.loading import Augment
-from tapetum.data.transforms import SEGMENTATION_RECIPES, segmentation_transforms
+from tapetum.data.reading.loading import Augment
+from tapetum.data.transforms import SEGMENTATION_AUGMENTATIONS, segmentation_transforms
 from tapetum.evaluation import Confusion, SegmentationResult
 from tapetum.models.predict import predict
 from tapetum.render import draw_semantic
 from tapetum.structures import Model, Prediction, Target
-from tapetum.tasks.task import Names, Thing, Watch, batches
+from tapetum.tasks.task import ExplainTarget, Names, Watch, batches
 
 IGNORE = 255
 MAP = "-map"
@@ -27,10 +27,10 @@ MAP = "-map"
 
 
 @dataclass(frozen=True)
-class SegmentationMeasured:
+class SegmentationEvaluation:
     """Maps over a dataset, judged by one confusion matrix; the maps themselves are not kept.
 
-    names: of the pictures.
+    names: of the images.
     """
 
     names: tuple[str, ...]
@@ -38,17 +38,17 @@ class SegmentationMeasured:
 
     @property
     def quality(self) -> np.ndarray:
-        """(N,) the mean IoU of each picture alone; -1 where all of it is ignored."""
-        return self.result.picture_miou
+        """(N,) the mean IoU of each image alone; -1 where all of it is ignored."""
+        return self.result.image_miou
 
     @property
     def stats(self) -> dict[str, float]:
         return dict(self.result.stats)
 
     def results(self) -> list[dict[str, Any]]:
-        """A name and the mean IoU for each picture."""
+        """A name and the mean IoU for each image."""
         rows = zip(self.names, self.quality.tolist(), strict=True)
-        return [{"picture": name, "mIoU": value} for name, value in rows]
+        return [{"image": name, "mIoU": value} for name, value in rows]
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,24 @@ class Segmentation:
     name: str = "segmentation"
     need: str = "semantic"
     metric: str = "mIoU"
-    recipes: tuple[str, ...] = SEGMENTATION_RECIPES
+    augmentations: tuple[str, ...] = SEGMENTATION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 8, "epochs": 60})
 
     def image_size(self, dataset: Dataset) -> int:
         """The side of the square crops that training sees, in whole multiples of 32; prediction
-        sees whole pictures."""
+        sees whole images."""
         return max(32, min(320, min(dataset[0].size) // 32 * 32))
 
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
         return {"classes": len(dataset.classes)}
 
-    def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
-        return segmentation_transforms((image_size, image_size), recipe)
+    def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
+        return segmentation_transforms((image_size, image_size), augmentation)
 
-    def most_pixels(self, image_size: int, recipe: str) -> int | None:
-        return None  # windows are cut from the pictures as they are
+    def most_pixels(self, image_size: int, augmentation: str) -> int | None:
+        return None  # windows are cut from the images as they are
 
-    def truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> None:
+    def ground_truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> None:
         return None  # it comes with each sample
 
     def measure(
@@ -89,8 +89,8 @@ class Segmentation:
         watch: Watch = Watch(),  # noqa: B008, it is frozen
         workers: int = 0,
         known: None = None,
-    ) -> SegmentationMeasured:
-        """Truth and prediction are compared in the frame of the original pictures."""
+    ) -> SegmentationEvaluation:
+        """Truth and prediction are compared in the frame of the original images."""
         whole = Confusion(dataset.classes, ignore=IGNORE)
         names: list[str] = []
         for samples in batches(dataset, 4, watch, workers):
@@ -99,10 +99,10 @@ class Segmentation:
             for sample, answer in zip(samples, answers, strict=True):
                 whole.add(_map(sample.target), _map(answer))
                 names.append(sample.name)
-        return SegmentationMeasured(tuple(names), whole.result())
+        return SegmentationEvaluation(tuple(names), whole.result())
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
-        """{"pixels": {class: share of the picture}}, the largest first."""
+        """{"pixels": {class: share of the image}}, the largest first."""
         shares = _shares(_map(prediction), len(names.classes))
         order = torch.sort(shares, descending=True, stable=True).indices.tolist()
         return {"pixels": {names.classes[i]: float(shares[i]) for i in order if shares[i] > 0}}
@@ -111,21 +111,21 @@ class Segmentation:
         return ", ".join(f"{name} {100 * share:.0f} %" for name, share in answer["pixels"].items())
 
     def draw(
-        self, picture: Tensor, prediction: Prediction, names: Names, threshold: float
+        self, image: Tensor, prediction: Prediction, names: Names, threshold: float
     ) -> dict[str, Image.Image]:
-        """The picture with the classes laid over it, and MAP: the class numbers as a PNG."""
+        """The image with the classes laid over it, and MAP: the class numbers as a PNG."""
         semantic = _map(prediction)
         numbers = Image.fromarray(semantic.to(torch.uint8).numpy())
-        return {"": draw_semantic(picture, semantic, names.classes), MAP: numbers}
+        return {"": draw_semantic(image, semantic, names.classes), MAP: numbers}
 
-    def things(self, prediction: Prediction, names: Names) -> list[Thing]:
+    def objects(self, prediction: Prediction, names: Names) -> list[ExplainTarget]:
         """The pixels of each class, the class with the most pixels first."""
         semantic = _map(prediction)
         shares = _shares(semantic, len(names.classes))
         order = torch.sort(shares, descending=True, stable=True).indices.tolist()
         return [
-            Thing(
-                f"{names.classes[label]}, {100 * float(shares[label]):.0f} % of the picture",
+            ExplainTarget(
+                f"{names.classes[label]}, {100 * float(shares[label]):.0f} % of the image",
                 Target(semantic=torch.where(semantic == label, semantic, IGNORE)),
             )
             for label in order

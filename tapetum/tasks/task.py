@@ -1,8 +1,8 @@
-"""Task: everything that depends on what is asked of a picture, behind one set of verbs.
+"""Task: everything that depends on what is asked of an image, behind one set of verbs.
 
 Training, measuring, answering and explaining go through these verbs and know no task by name. A
-task says what the pictures must carry, which numbers judge a model, and how an answer reads as
-JSON, as a sentence and as a picture. It never touches a weight: that is a model's business.
+task says what the images must carry, which numbers judge a model, and how an answer reads as
+JSON, as a sentence and as an image. It never touches a weight: that is a model's business.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Protocol
 from PIL import Image
 from torch import Tensor, nn
 
-from tapetum.base.progress import Progress, unseen
+from tapetum.base.progress import Progress, no_progress
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
-from tapetum.data.loading import Augment, samples_in_order, whole_sample
+from tapetum.data.reading.loading import Augment, samples_in_order, whole_sample
 from tapetum.structures import Prediction, Sample, Target
 
 
@@ -33,7 +33,7 @@ class Names(Protocol):
     def keypoint_names(self) -> tuple[str, ...]: ...
 
 
-class Measured(Protocol):
+class Evaluation(Protocol):
     """A model on a dataset, judged. stats: numbers by name, in their order; -1 is undefined."""
 
     @property
@@ -45,7 +45,7 @@ class Measured(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Thing:
+class ExplainTarget:
     """One answer out of a prediction, to be explained. words: as in "dog 0.93"; target: it alone,
     as `score` takes it."""
 
@@ -59,11 +59,11 @@ class Watch:
     `progress` wraps the indices."""
 
     check: Callable[[], None] = lambda: None
-    progress: Progress = unseen
+    progress: Progress = no_progress
 
 
 class Task(Protocol):
-    """What is asked of a picture."""
+    """What is asked of an image."""
 
     @property
     def name(self) -> str: ...
@@ -78,7 +78,7 @@ class Task(Protocol):
         ...
 
     @property
-    def recipes(self) -> tuple[str, ...]:
+    def augmentations(self) -> tuple[str, ...]:
         """Names of augmentations."""
         ...
 
@@ -95,20 +95,20 @@ class Task(Protocol):
         """What follows from the data for a model's arguments, where it has them."""
         ...
 
-    def transforms(self, dataset: Dataset, image_size: int, recipe: str) -> Augment:
-        """How training pictures are varied.
+    def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
+        """How training images are varied.
 
         Raises:
             UsageError: an unknown recipe.
         """
         ...
 
-    def most_pixels(self, image_size: int, recipe: str) -> int | None:
-        """Pixels of the short side of a picture beyond which those transforms see no more of it;
+    def most_pixels(self, image_size: int, augmentation: str) -> int | None:
+        """Pixels of the short side of an image beyond which those transforms see no more of it;
         None where every pixel counts."""
         ...
 
-    def truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> Any:
+    def ground_truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> Any:
         """What `measure` needs of a dataset beside its samples, read once for any number of
         measurements; None where it needs no more."""
         ...
@@ -124,11 +124,11 @@ class Task(Protocol):
         watch: Watch = Watch(),
         workers: int = 0,
         known: Any = None,
-    ) -> Measured:
-        """Predict every picture and judge the answers.
+    ) -> Evaluation:
+        """Predict every image and judge the answers.
 
-        workers: processes that decode the pictures. known: what `truth` gave for the same dataset
-        and class_ids; else it is asked for.
+        workers: processes that decode the images. known: what `ground_truth` gave for the same
+        dataset and class_ids; else it is asked for.
         """
         ...
 
@@ -141,12 +141,12 @@ class Task(Protocol):
         ...
 
     def draw(
-        self, picture: Tensor, prediction: Prediction, names: Names, threshold: float
+        self, image: Tensor, prediction: Prediction, names: Names, threshold: float
     ) -> dict[str, Image.Image]:
-        """Pictures of the answer, by the ending that goes behind a file's name; "" is the main."""
+        """Images of the answer, by the ending that goes behind a file's name; "" is the main."""
         ...
 
-    def things(self, prediction: Prediction, names: Names) -> list[Thing]:
+    def objects(self, prediction: Prediction, names: Names) -> list[ExplainTarget]:
         """What can be explained of an answer, the strongest first."""
         ...
 

@@ -31,7 +31,7 @@ def check_model(
     *,
     classes: int = 3,
     arguments: Mapping[str, Any] | None = None,
-    pictures: Sequence[Tensor] | None = None,
+    images: Sequence[Tensor] | None = None,
     seconds: float = 120.0,
     raises: bool = True,
 ) -> Report:
@@ -41,7 +41,7 @@ def check_model(
         is called many times, with `arguments`, and with `classes` and `keypoints` (3) where it has
         arguments of these names. Small arguments make a quick check: 128 pixels are enough.
     classes: how many it knows; models for keypoints have 1.
-    pictures: (3, H, W) to ask with, in place of noise; three at most are used.
+    images: (3, H, W) to ask with, in place of noise; three at most are used.
     seconds: no question is begun later; a contract with questions left is not kept.
     raises: otherwise the report is returned whatever is in it.
 
@@ -49,7 +49,7 @@ def check_model(
         ContractError: a TapetumError that names every question that failed; `report` is in it.
         UsageError: there is no such model.
     """
-    subject = Subject.of(make, arguments, classes, pictures)
+    subject = Subject.of(make, arguments, classes, images)
     report = ask_all(name_of(make), QUESTIONS, subject, seconds)
     if raises and not report.ok:
         raise report.error()

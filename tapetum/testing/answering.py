@@ -13,15 +13,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tapetum.base.errors import CheckpointError
-from tapetum.models.checkpoint import refuse_unsavable
 from tapetum.models.predict import predict
-from tapetum.structures import TASKS, Batch, Fits, Learns, Prediction
+from tapetum.structures import TASKS, Batch, Fittable, Prediction, Trainable
 from tapetum.testing.compare import difference
 from tapetum.testing.report import Question, expect
 from tapetum.testing.subject import BOXED, ODD_SIZES, Subject, answered, noise, unspread
+from tapetum.weights.checkpoint import refuse_unsavable
 
-VERBS = ("prepare", "forward", "decode", "score", "explain_layers")
-LOW = "keep what scores low: who asks cuts by a threshold of their own; or give pictures="
+VERBS = ("preprocess", "forward", "postprocess", "target_logits", "explain_layers")
+LOW = "keep what scores low: who asks cuts by a threshold of their own; or give images="
 
 
 def is_a_model(subject: Subject) -> None:
@@ -45,7 +45,7 @@ def is_a_model(subject: Subject) -> None:
         "differentiable: expected True or False",
         "write differentiable = True in the class, if score has gradients",
     )
-    assert isinstance(model, Learns | Fits)
+    assert isinstance(model, Trainable | Fittable)
 
 
 def model_task(model: Any) -> Any:
@@ -73,7 +73,7 @@ def takes_json(subject: Subject) -> None:
 def moves_truth(subject: Subject) -> None:
     model = subject.build()
     one = noise(48, 64).requires_grad_()
-    batch = model.prepare([one], [subject.target((48, 64), (8, 12, 32, 36, 0))])
+    batch = model.preprocess([one], [subject.target((48, 64), (8, 12, 32, 36, 0))])
     expect(isinstance(batch, Batch), f"prepare: expected a Batch, got {type(batch).__name__}")
     height, width = batch.sizes[0].tolist()
     expect(
@@ -81,17 +81,15 @@ def moves_truth(subject: Subject) -> None:
         f"originals: expected [[48, 64]], got {batch.originals.tolist()}",
     )
     expect(
-        batch.truth is not None and len(batch.truth) == 1,
-        "truth: expected one Target a picture",
-        "prepare(pictures, targets) gives the moved targets in Batch.truth",
+        batch.targets is not None and len(batch.targets) == 1,
+        "truth: expected one Target an image",
+        "prepare(images, targets) gives the moved targets in Batch.truth",
     )
-    moved = batch.truth[0]
+    moved = batch.targets[0]
     if subject.task in BOXED:
         ours = torch.tensor([8 / 64 * width, 12 / 48 * height, 0.5 * width, 0.75 * height])
         found = moved.objects.boxes[0].float()
-        why = (
-            f"boxes: expected {_list(ours)} in a picture of {height} x {width}, got {_list(found)}"
-        )
+        why = f"boxes: expected {_list(ours)} in an image of {height} x {width}, got {_list(found)}"
         expect(torch.isclose(found, ours, rtol=1.3e-6, atol=1e-5).all(), why)
     if moved.semantic is not None:
         share = (moved.semantic[:height, :width] == 0).double().mean().item()
@@ -101,38 +99,38 @@ def moves_truth(subject: Subject) -> None:
         expect(rest, "semantic: the padding is not 255", "255 is neither learnt nor measured")
     batch.pixels.sum().backward()
     touched = 0.0 if one.grad is None else float((one.grad != 0).double().mean())
-    why = f"{100 * touched:.0f} % of the pixels of a picture have a gradient, expected 90 or more"
+    why = f"{100 * touched:.0f} % of the pixels of an image have a gradient, expected 90 or more"
     expect(touched > 0.9, why, "no .detach(), no torch.no_grad, no trip through NumPy in prepare")
 
 
 def batch_equals_single(subject: Subject) -> None:
     model = subject.build()
     height, width = subject.size
-    pictures = [noise(height, width, seed) for seed in range(3)]
-    together = predict(model, pictures, batch_size=3)
+    images = [noise(height, width, seed) for seed in range(3)]
+    together = predict(model, images, batch_size=3)
     count = sum(answered(p) for p in together)
-    expect(count > 2, f"only {count} things are found in three pictures of noise", LOW)
-    for number, (one, both) in enumerate(zip(pictures, together, strict=True)):
+    expect(count > 2, f"only {count} objects are found in three images of noise", LOW)
+    for number, (one, both) in enumerate(zip(images, together, strict=True)):
         odd = difference(predict(model, [one])[0], both, 1e-5)
-        why = f"picture {number} of a batch is answered otherwise than alone: {odd}"
-        hint = "nothing may be mixed across pictures: no statistics of the batch in evaluation"
+        why = f"image {number} of a batch is answered otherwise than alone: {odd}"
+        hint = "nothing may be mixed across images: no statistics of the batch in evaluation"
         expect(odd is None, why, hint)
 
 
 def order_does_not_matter(subject: Subject) -> None:
     model = subject.build()
-    pictures = [noise(96, 128, 1), noise(150, 60, 2), noise(96, 128, 3), noise(70, 70, 4)]
-    forwards = predict(model, pictures, batch_size=2)
-    backwards = predict(model, pictures[::-1], batch_size=3)[::-1]
+    images = [noise(96, 128, 1), noise(150, 60, 2), noise(96, 128, 3), noise(70, 70, 4)]
+    forwards = predict(model, images, batch_size=2)
+    backwards = predict(model, images[::-1], batch_size=3)[::-1]
     for number, (first, second) in enumerate(zip(forwards, backwards, strict=True)):
         odd = difference(first, second, 1e-5)
-        why = f"picture {number} is answered otherwise in another order: {odd}"
-        expect(odd is None, why, "an answer may depend on its picture alone, and leave no trace")
+        why = f"image {number} is answered otherwise in another order: {odd}"
+        expect(odd is None, why, "an answer may depend on its image alone, and leave no trace")
 
 
 def is_in_the_frame(subject: Subject) -> None:
-    pictures = [noise(*size) for size in ODD_SIZES]
-    for one, found in zip(pictures, predict(subject.build(), pictures), strict=True):
+    images = [noise(*size) for size in ODD_SIZES]
+    for one, found in zip(images, predict(subject.build(), images), strict=True):
         size = f"{one.shape[1]} x {one.shape[2]}"
         expect(isinstance(found, Prediction), f"decode: got {type(found).__name__}")
         _has_its_fields(subject, found)
@@ -171,12 +169,12 @@ def _are_probabilities(subject: Subject, scores: Tensor) -> None:
 
 
 def takes_bytes(subject: Subject) -> None:
-    whole = [(p * 255).to(torch.uint8) for p in subject.pictures]
+    whole = [(p * 255).to(torch.uint8) for p in subject.images]
     parts = [p.float() / 255 for p in whole]
     model = subject.build()
     for a, b in zip(predict(model, whole), predict(model, parts), strict=True):
         odd = difference(a, b)
-        why = f"a picture in bytes is answered otherwise than in [0, 1]: {odd}"
+        why = f"an image in bytes is answered otherwise than in [0, 1]: {odd}"
         expect(odd is None, why, "prepare divides uint8 by 255, and float by nothing")
 
 
@@ -190,7 +188,7 @@ def predicting_leaves_it(subject: Subject) -> None:
     modes = [part.training for part in model.modules()]
     weights = {key: value.clone() for key, value in model.state_dict().items()}
     state = torch.random.get_rng_state()
-    predict(model, subject.pictures)
+    predict(model, subject.images)
     expect([p.training for p in model.modules()] == modes, "the mode of a part changed")
     expect(torch.equal(torch.random.get_rng_state(), state), "the random state changed")
     now = model.state_dict()
@@ -213,7 +211,7 @@ def saves_and_loads(subject: Subject) -> None:
         dense = {key: value.contiguous() for key, value in first.state_dict().items()}
         save_file(dense, path)
         second.load_state_dict(load_file(path))
-    found = zip(*(predict(m, subject.pictures) for m in (first, second)), strict=True)
+    found = zip(*(predict(m, subject.images) for m in (first, second)), strict=True)
     for a, b in found:
         odd = difference(a, b)
         why = f"with the weights of another it does not answer the same: {odd}"
@@ -231,10 +229,10 @@ IDENTITY = (
 )
 ANSWERING = (
     Question("prepare moves the truth along and keeps gradients", moves_truth),
-    Question("a batch is answered as its pictures alone", batch_equals_single),
-    Question("order and company of pictures do not matter", order_does_not_matter),
-    Question("answers are in the frame of pictures of any size", is_in_the_frame),
-    Question("pictures in bytes and in [0, 1] are the same", takes_bytes),
+    Question("a batch is answered as its images alone", batch_equals_single),
+    Question("order and company of images do not matter", order_does_not_matter),
+    Question("answers are in the frame of images of any size", is_in_the_frame),
+    Question("images in bytes and in [0, 1] are the same", takes_bytes),
     Question("predicting leaves the model as it was", predicting_leaves_it),
     Question("saved and loaded it answers the same", saves_and_loads),
 )

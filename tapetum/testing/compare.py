@@ -1,4 +1,4 @@
-"""How much two answers to one picture differ, in words."""
+"""How much two answers to one image differ, in words."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def _differences(a: Prediction, b: Prediction, tolerance: float) -> Iterator[str
     if a.semantic is not None:
         yield from _pixels("semantic", a.semantic, b.semantic, tolerance)
     if a.objects is not None:
-        yield from _things(a.objects, b.objects, tolerance)
+        yield from _objects(a.objects, b.objects, tolerance)
 
 
-def _things(a: Objects, b: Objects | None, tolerance: float) -> Iterator[str]:
+def _objects(a: Objects, b: Objects | None, tolerance: float) -> Iterator[str]:
     if b is None or len(a) != len(b):
         yield f"{len(a)} objects and {0 if b is None else len(b)}"
         return

@@ -18,13 +18,13 @@ def differentiable(subject: Subject) -> None:
         raise DoesNotApply("differentiable is False")
 
 
-def scores_each_thing(subject: Subject) -> None:
+def scores_each_object(subject: Subject) -> None:
     model, owners = subject.build(), subject.owners
-    pictures = [p.clone().requires_grad_() for p in subject.pictures]
-    scores = model.score(pictures, subject.targets())
+    images = [p.clone().requires_grad_() for p in subject.images]
+    scores = model.target_logits(images, subject.targets())
     expect(
         tuple(scores.shape) == (len(owners),),
-        f"score: expected ({len(owners)},), one for each thing, got {tuple(scores.shape)}",
+        f"score: expected ({len(owners)},), one for each object, got {tuple(scores.shape)}",
     )
     if not model.differentiable:
         return
@@ -33,11 +33,11 @@ def scores_each_thing(subject: Subject) -> None:
     )
     for index, owner in enumerate(owners):
         gradients = torch.autograd.grad(
-            scores[index], pictures, retain_graph=True, materialize_grads=True
+            scores[index], images, retain_graph=True, materialize_grads=True
         )
         touched = [i for i, g in enumerate(gradients) if bool(g.abs().sum() > 0)]
-        why = f"thing {index} lies in picture {owner}; its score depends on pictures {touched}"
-        expect(touched == [owner], why, "in the order of the targets, each from its own picture")
+        why = f"object {index} lies in image {owner}; its score depends on images {touched}"
+        expect(touched == [owner], why, "in the order of the targets, each from its own image")
 
 
 def follows_the_label(subject: Subject) -> None:
@@ -47,19 +47,19 @@ def follows_the_label(subject: Subject) -> None:
     row = (0.08 * width, 0.1 * height, 0.47 * width, 0.52 * height)
     labels = range(min(3, subject.classes))
     one = [subject.target(subject.size, (*row, label)) for label in labels]
-    scores = [model.score(subject.pictures[:1], [each]).item() for each in one]
+    scores = [model.target_logits(subject.images[:1], [each]).item() for each in one]
     shown = ", ".join(f"{score:.4g}" for score in scores)
     distinct = len({round(score, 6) for score in scores}) == len(scores)
-    why = f"of one thing as {len(scores)} classes the scores are {shown}"
+    why = f"of one object as {len(scores)} classes the scores are {shown}"
     expect(distinct, why, "score gives the logit of the target's own label")
 
 
 def nothing_scores_nothing(subject: Subject) -> None:
     nothing = [without(subject.targets()[0])]
-    scores = subject.build().score(subject.pictures[:1], nothing)
+    scores = subject.build().target_logits(subject.images[:1], nothing)
     shape = tuple(scores.shape)
     expect(
-        shape == (0,), f"score without things: expected (0,), got {shape}", "logits.new_zeros(0)"
+        shape == (0,), f"score without objects: expected (0,), got {shape}", "logits.new_zeros(0)"
     )
 
 
@@ -87,14 +87,14 @@ def layers_give_maps(subject: Subject) -> None:
         (gradient,) = torch.autograd.grad(
             score, output, retain_graph=True, allow_unused=True, materialize_grads=True
         )
-        why = f"the score of thing {number} does not depend on {first}, the best layer"
-        expect(gradient.abs().sum() > 0, why, "the best layer is one that serves every thing")
+        why = f"the score of object {number} does not depend on {first}, the best layer"
+        expect(gradient.abs().sum() > 0, why, "the best layer is one that serves every object")
 
 
 def _outputs(
     model: Any, subject: Subject, layers: dict[str, tuple[nn.Module, Any]]
 ) -> dict[str, Any]:
-    """What each layer gave while the things were scored; the scores under ""."""
+    """What each layer gave while the objects were scored; the scores under ""."""
     seen: dict[str, Any] = {}
 
     def watch(name: str) -> Callable[..., None]:
@@ -105,7 +105,7 @@ def _outputs(
 
     handles = [module.register_forward_hook(watch(name)) for name, (module, _) in layers.items()]
     try:
-        seen[""] = model.score(subject.pictures, subject.targets())
+        seen[""] = model.target_logits(subject.images, subject.targets())
     finally:
         for handle in handles:
             handle.remove()
@@ -113,8 +113,8 @@ def _outputs(
 
 
 EXPLAINING = (
-    Question("score is a logit for each thing, of its own picture", scores_each_thing),
+    Question("score is a logit for each object, of its own image", scores_each_object),
     Question("score follows the label", follows_the_label),
     Question("nothing scores nothing", nothing_scores_nothing),
-    Question("explain_layers are maps that serve every thing", layers_give_maps, differentiable),
+    Question("explain_layers are maps that serve every object", layers_give_maps, differentiable),
 )

@@ -1,4 +1,4 @@
-"""Questions to models that find objects anywhere in a picture."""
+"""Questions to models that find objects anywhere in an image."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tapetum.testing.report import DoesNotApply, Question, expect
 from tapetum.testing.subject import ANYWHERE, KEYPOINTS, ODD_SIZES, Row, Subject, noise
 
 SIZE = (96, 128)
-PICTURES = (noise(*SIZE, 1), noise(*SIZE, 2))
+IMAGES = (noise(*SIZE, 1), noise(*SIZE, 2))
 WHOLE: Row = (0, 0, 128, 96, 1)
 
 
 def finders(subject: Subject) -> None:
-    """Those that find any number of things."""
+    """Those that find any number of objects."""
     if subject.task not in ANYWHERE:
         raise DoesNotApply(f"{subject.task} finds no objects anywhere")
 
@@ -30,8 +30,8 @@ def learning_finders(subject: Subject) -> None:
 
 
 def objects_are_sound(subject: Subject) -> None:
-    pictures = [noise(*size) for size in ODD_SIZES]
-    for one, found in zip(pictures, predict(subject.build(), pictures), strict=True):
+    images = [noise(*size) for size in ODD_SIZES]
+    for one, found in zip(images, predict(subject.build(), images), strict=True):
         height, width = one.shape[1], one.shape[2]
         objects = found.objects
         assert objects is not None  # decode was asked for objects before
@@ -51,7 +51,7 @@ def _boxes_are_inside(boxes: Tensor, height: int, width: int) -> None:
     if not bool(inside.all()):
         row = boxes[~inside][0].tolist()
         words = ", ".join(f"{value:.2f}" for value in row)
-        why = f"a box is {words} in a picture of {height} x {width} (height x width)"
+        why = f"a box is {words} in an image of {height} x {width} (height x width)"
         expect(False, why, "scale to batch.originals, clip, leave out what is empty")
 
 
@@ -69,38 +69,38 @@ def odd_truth_gives_finite_losses(subject: Subject) -> None:
     one: Row = (10, 10, 60, 50, 1)
     thin: tuple[Row, Row] = ((20, 20, 20, 40, 1), (10, 10, 10.001, 10.001, 1))
     cases = {
-        "crowds alone": [_things(subject, row, crowd=True) for row in (one, WHOLE)],
-        "one thing and none": [_things(subject, one), _things(subject)],
-        "boxes without width": [_things(subject, *thin), _things(subject, *thin)],
+        "crowds alone": [_objects(subject, row, crowd=True) for row in (one, WHOLE)],
+        "one object and none": [_objects(subject, one), _objects(subject)],
+        "boxes without width": [_objects(subject, *thin), _objects(subject, *thin)],
     }
-    for words, truth in cases.items():
+    for words, targets in cases.items():
         model = subject.build().train()
-        loss = objective(model, PICTURES, truth)
+        loss = objective(model, IMAGES, targets)
         loss.backward()
         expect(loss.isfinite(), f"{words}: the loss is {loss.item()}", "clamp before log and /")
         finite_gradients(model)
 
 
 def crowds_are_nothing(subject: Subject) -> None:
-    """With a crowd all over the picture there is nothing left to be right or wrong about."""
+    """With a crowd all over the image there is nothing left to be right or wrong about."""
     model: Any = subject.build()
-    crowd = objective(model, PICTURES[:1], [_things(subject, WHOLE, crowd=True)]).item()
-    nothing = objective(model, PICTURES[:1], [_things(subject)]).item()
-    why = f"with a crowd all over the picture the loss is {crowd:.4g}, with nothing {nothing:.4g}"
+    crowd = objective(model, IMAGES[:1], [_objects(subject, WHOLE, crowd=True)]).item()
+    nothing = objective(model, IMAGES[:1], [_objects(subject)]).item()
+    why = f"with a crowd all over the image the loss is {crowd:.4g}, with nothing {nothing:.4g}"
     expect(crowd < nothing, why, "what lies in a crowd is not background: objects.crowd")
 
 
-def each_thing_scores_alone(subject: Subject) -> None:
+def each_object_scores_alone(subject: Subject) -> None:
     model: Any = subject.build()
     rows: list[Row] = [(10, 10, 60, 50, 0), (30, 20, 90, 90, 0), (70, 5, 120, 60, 0)]
-    alone = [model.score(PICTURES[:1], [_things(subject, row)]).item() for row in rows]
-    together = model.score(PICTURES[:1], [_things(subject, *rows)])
+    alone = [model.target_logits(IMAGES[:1], [_objects(subject, row)]).item() for row in rows]
+    together = model.target_logits(IMAGES[:1], [_objects(subject, *rows)])
     same = torch.isclose(together, torch.tensor(alone), rtol=1.3e-6, atol=1e-5).all()
-    why = f"things score {_list(together.tolist())} together and {_list(alone)} alone"
-    expect(same, why, "a thing's score depends on the picture, its own box and label")
+    why = f"objects score {_list(together.tolist())} together and {_list(alone)} alone"
+    expect(same, why, "an object's score depends on the image, its own box and label")
 
 
-def _things(subject: Subject, *rows: Row, crowd: bool = False) -> Target:
+def _objects(subject: Subject, *rows: Row, crowd: bool = False) -> Target:
     return subject.target(SIZE, *rows, crowd=crowd)
 
 
@@ -109,10 +109,10 @@ def _list(values: list[float]) -> str:
 
 
 FINDING = (
-    Question("objects are inside the picture, the best first", objects_are_sound, finders),
+    Question("objects are inside the image, the best first", objects_are_sound, finders),
     Question(
         "losses are finite whatever there is", odd_truth_gives_finite_losses, learning_finders
     ),
-    Question("crowds are neither things nor background", crowds_are_nothing, learning_finders),
-    Question("things score together as they do alone", each_thing_scores_alone, finders),
+    Question("crowds are neither objects nor background", crowds_are_nothing, learning_finders),
+    Question("objects score together as they do alone", each_object_scores_alone, finders),
 )

@@ -26,12 +26,12 @@ def learners(subject: Subject) -> None:
 
 
 def objective(
-    model: Any, pictures: Sequence[Tensor], truth: Sequence[Target], seed: int = 0
+    model: Any, images: Sequence[Tensor], targets: Sequence[Target], seed: int = 0
 ) -> Tensor:
     """The sum of the losses."""
-    batch = model.prepare(pictures, truth)
-    raw = model(batch.pixels, batch.sizes, batch.truth, generator(seed))
-    return total(model.losses(raw, batch.truth))
+    batch = model.preprocess(images, targets)
+    output = model(batch.pixels, batch.sizes, batch.targets, generator(seed))
+    return total(model.losses(output, batch.targets))
 
 
 def total(losses: dict[str, Tensor]) -> Tensor:
@@ -41,9 +41,9 @@ def total(losses: dict[str, Tensor]) -> Tensor:
     return torch.stack(list(losses.values())).sum()
 
 
-def tensors(raw: Any) -> Iterator[Tensor]:
+def tensors(output: Any) -> Iterator[Tensor]:
     """All tensors of a Raw, nested ones too."""
-    for value in raw:
+    for value in output:
         if isinstance(value, Tensor):
             yield value
         elif value is not None:
@@ -52,7 +52,7 @@ def tensors(raw: Any) -> Iterator[Tensor]:
 
 def every_parameter_learns(subject: Subject) -> None:
     model = subject.build().train()
-    objective(model, subject.pictures, subject.targets()).backward()
+    objective(model, subject.images, subject.targets()).backward()
     odd = [f"{name} {_gradient(p)}" for name, p in model.named_parameters() if _gradient(p)]
     words = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
     hint = "use it in forward, or do not register it; frozen weights are buffers"
@@ -73,10 +73,10 @@ def forward_means_the_same(subject: Subject) -> None:
     """Batch norm is the one part that may differ, and is held still here."""
     for variant in subject.variants:
         model = subject.build(**variant)
-        batch = model.prepare(subject.pictures, subject.targets())
-        for truth in (batch.truth, None):
-            first, second = (_outputs(model, batch, truth, mode) for mode in (True, False))
-            given = "with" if truth is not None else "without"
+        batch = model.preprocess(subject.images, subject.targets())
+        for targets in (batch.targets, None):
+            first, second = (_outputs(model, batch, targets, mode) for mode in (True, False))
+            given = "with" if targets is not None else "without"
             words = f"{given} truth, forward gives {{}} in training and {{}} in evaluation"
             counts = len(first), len(second)
             expect(counts[0] == counts[1], words.format(*(f"{n} tensors" for n in counts)))
@@ -86,22 +86,22 @@ def forward_means_the_same(subject: Subject) -> None:
                 expect(torch.equal(a, b), why, hint)
 
 
-def _outputs(model: Any, batch: Any, truth: Any, training: bool) -> list[Tensor]:
+def _outputs(model: Any, batch: Any, targets: Any, training: bool) -> list[Tensor]:
     model.train(training)
     for part in model.modules():
         if isinstance(part, _BatchNorm):
             part.eval()
     with torch.no_grad():
-        return list(tensors(model(batch.pixels, batch.sizes, truth, generator(1))))
+        return list(tensors(model(batch.pixels, batch.sizes, targets, generator(1))))
 
 
 def nothing_to_learn(subject: Subject) -> None:
-    model, truth = subject.build().train(), subject.targets()
-    for given in ([without(one) for one in truth], [*map(without, truth[:2]), truth[2]]):
+    model, targets = subject.build().train(), subject.targets()
+    for given in ([without(one) for one in targets], [*map(without, targets[:2]), targets[2]]):
         model.zero_grad()
-        loss = objective(model, subject.pictures, given)
+        loss = objective(model, subject.images, given)
         loss.backward()
-        expect(loss.isfinite(), f"with nothing to learn in a picture the loss is {loss}", _EMPTY)
+        expect(loss.isfinite(), f"with nothing to learn in an image the loss is {loss}", _EMPTY)
         finite_gradients(model)
 
 
@@ -116,22 +116,22 @@ def finite_gradients(model: nn.Module) -> None:
 
 def losses_are_pure(subject: Subject) -> None:
     model = subject.build()
-    batch = model.prepare(subject.pictures, subject.targets())
-    raw = model(batch.pixels, batch.sizes, batch.truth, generator(0))
-    kept = [value.clone() for value in tensors(raw)]
+    batch = model.preprocess(subject.images, subject.targets())
+    output = model(batch.pixels, batch.sizes, batch.targets, generator(0))
+    kept = [value.clone() for value in tensors(output)]
     first, second = (
-        {k: v.item() for k, v in model.losses(raw, batch.truth).items()} for _ in range(2)
+        {k: v.item() for k, v in model.losses(output, batch.targets).items()} for _ in range(2)
     )
     hint = "a function of raw and truth alone; chance belongs into forward"
     expect(first == second, f"asked twice, losses gives {first} and {second}", hint)
-    same = all(torch.equal(a, b) for a, b in zip(kept, tensors(raw), strict=True))
+    same = all(torch.equal(a, b) for a, b in zip(kept, tensors(output), strict=True))
     expect(same, "losses changes the outputs that it is given", "no operation in place")
 
 
 def chance_is_given(subject: Subject) -> None:
-    model, truth = subject.build(), subject.targets()
+    model, targets = subject.build(), subject.targets()
     state = torch.random.get_rng_state()
-    losses = [objective(model, subject.pictures, truth, seed=7).item() for _ in range(2)]
+    losses = [objective(model, subject.images, targets, seed=7).item() for _ in range(2)]
     hint = "draw from the generator that forward is given"
     why = f"with one generator's seed twice the loss is {losses[0]} and {losses[1]}"
     expect(losses[0] == losses[1], why, hint)
@@ -142,18 +142,18 @@ def chance_is_given(subject: Subject) -> None:
 def answers_may_be_learnt(subject: Subject) -> None:
     """Predicting warms the caches; neither they nor its answers may be tied to inference mode."""
     model = subject.build()
-    found = predict(model, subject.pictures)
-    objective(model, subject.pictures, [as_truth(p) for p in found])
-    objective(model, subject.pictures, subject.targets()).backward()
+    found = predict(model, subject.images)
+    objective(model, subject.images, [as_truth(p) for p in found])
+    objective(model, subject.images, subject.targets()).backward()
 
 
 def stays_exact(subject: Subject) -> None:
     model = subject.build().double().train()
-    loss = objective(model, subject.pictures, subject.targets())
+    loss = objective(model, subject.images, subject.targets())
     hint = "prepare in the dtype of a weight; no .float(), no torch.zeros without dtype"
     expect(loss.dtype == torch.float64, f"loss: expected float64, got {loss.dtype}", hint)
     loss.backward()
-    found = predict(model, [p.double() for p in subject.pictures])[0]
+    found = predict(model, [p.double() for p in subject.images])[0]
     values = {"class_scores": found.class_scores}
     if found.objects is not None:
         values |= {"boxes": found.objects.boxes, "scores": found.objects.scores}
@@ -164,14 +164,14 @@ def stays_exact(subject: Subject) -> None:
 
 def learns_in_half_precision(subject: Subject) -> None:
     runtime, model = Runtime(CPU, "bf16"), subject.build().train()
-    exact = objective(model, subject.pictures, subject.targets())
+    exact = objective(model, subject.images, subject.targets())
     exact.backward()
     learning = {name for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad(set_to_none=True)
-    batch = model.prepare(subject.pictures, subject.targets())
+    batch = model.preprocess(subject.images, subject.targets())
     with runtime.autocast():
-        raw = model(batch.pixels, batch.sizes, batch.truth, generator(0))
-        losses = model.losses(raw, batch.truth)
+        output = model(batch.pixels, batch.sizes, batch.targets, generator(0))
+        losses = model.losses(output, batch.targets)
     hint = "losses computes in float32: logits.float()"
     for name, each in losses.items():
         expect(each.dtype == torch.float32, f"loss {name}: got {each.dtype}", hint)
@@ -182,7 +182,7 @@ def learns_in_half_precision(subject: Subject) -> None:
     lost = [name for name, p in model.named_parameters() if p.grad is None and name in learning]
     expect(not lost, f"no gradient in bf16: {', '.join(lost[:5])}")
     finite_gradients(model)
-    found = predict(model, subject.pictures, runtime=runtime)[0]
+    found = predict(model, subject.images, runtime=runtime)[0]
     scores = {"class_scores": found.class_scores}
     scores["objects.scores"] = None if found.objects is None else found.objects.scores
     for name, value in scores.items():

@@ -1,4 +1,4 @@
-"""Who is asked, and with what: a model function, pictures, and the truth that its task has."""
+"""Who is asked, and with what: a model function, images, and the truth that its task has."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import TapetumError, UsageError
-from tapetum.base.own import own_function
 from tapetum.base.runtime import generator
 from tapetum.models import model_function
-from tapetum.models.own import declared_task
-from tapetum.structures import Fits, Learns, Objects, Prediction, Sample, Target
+from tapetum.models.custom import declared_task
+from tapetum.structures import Fittable, Objects, Prediction, Sample, Target, Trainable
 
 BOXED = ("detection", "instances", "keypoints", "localization")
 """Tasks whose answers are objects."""
 ANYWHERE = ("detection", "instances", "keypoints")
-"""Tasks that find any number of things, anywhere in a picture."""
+"""Tasks that find any number of objects, anywhere in an image."""
 KEYPOINTS = 3
 """Of each object that is asked with."""
 Row = tuple[float, float, float, float, int]
@@ -28,18 +28,18 @@ Row = tuple[float, float, float, float, int]
 
 
 def noise(height: int, width: int, seed: int = 0) -> Tensor:
-    """A picture (3, height, width) of noise, always the same one."""
+    """An image (3, height, width) of noise, always the same one."""
     return torch.rand(3, height, width, generator=generator(seed, height, width))
 
 
 SIZES = ((96, 128), (96, 128), (120, 90))
-PICTURES = tuple(noise(*size, seed) for seed, size in enumerate(SIZES, start=1))
+IMAGES = tuple(noise(*size, seed) for seed, size in enumerate(SIZES, start=1))
 ROWS: tuple[tuple[Row, ...], ...] = (
     ((10, 10, 60, 50, 0), (70, 30, 120, 90, 1)),
     (),
     ((5, 20, 80, 110, 2),),
 )
-"""The things in them; in other pictures they lie at the same shares of height and width."""
+"""The objects in them; in other images they lie at the same shares of height and width."""
 ODD_SIZES = ((32, 500), (500, 33), (37, 91), (251, 127), (32, 32))
 
 
@@ -47,7 +47,7 @@ ODD_SIZES = ((32, 500), (500, 33), (37, 91), (251, 127), (32, 32))
 class Subject:
     """A model function with the arguments that it is called with, and how many classes it knows.
 
-    pictures: three of them, float. variants: arguments over which forward must mean the same.
+    images: three of them, float. variants: arguments over which forward must mean the same.
     """
 
     function: Callable[..., nn.Module]
@@ -55,7 +55,7 @@ class Subject:
     task: str
     classes: int
     fitted: bool
-    pictures: tuple[Tensor, ...] = PICTURES
+    images: tuple[Tensor, ...] = IMAGES
     variants: tuple[Mapping[str, Any], ...] = ({},)
 
     @classmethod
@@ -64,7 +64,7 @@ class Subject:
         make: Callable[..., nn.Module] | str,
         arguments: Mapping[str, Any] | None = None,
         classes: int = 3,
-        pictures: Sequence[Tensor] | None = None,
+        images: Sequence[Tensor] | None = None,
         variants: Sequence[Mapping[str, Any]] = ({},),
     ) -> Subject:
         """make: a function, "FILE.py:FUNCTION", or a name in MODELS. What it accepts of `classes`
@@ -73,7 +73,7 @@ class Subject:
         Raises:
             UsageError: no such model, or it cannot be built.
         """
-        if isinstance(make, str) and (code := own_function(make)) is not None:
+        if isinstance(make, str) and (code := custom_function(make)) is not None:
             code.name()
         function = model_function(make) if isinstance(make, str) else make
         task = declared_task(function)
@@ -93,27 +93,27 @@ class Subject:
             own,
             task or str(getattr(model, "task", None)),
             int(own.get("classes", classes)),
-            isinstance(model, Fits) and not isinstance(model, Learns),
-            PICTURES if pictures is None else three(pictures),
+            isinstance(model, Fittable) and not isinstance(model, Trainable),
+            IMAGES if images is None else three(images),
             tuple(variants),
         )
 
     def build(self, seed: int = 0, **changes: Any) -> Any:
         """A model in evaluation mode whose scores are spread out: fresh heads say nearly the same
-        everywhere, and then rounding, not the pictures, would decide what is found first. Fitted,
+        everywhere, and then rounding, not the images, would decide what is found first. Fitted,
         if it is fitted."""
         model: Any = unspread(self.function, {**self.arguments, **changes}, seed, spread=True)
         if self.fitted:
             samples = [
                 Sample(one, self.target((one.shape[1], one.shape[2]), (0, 0, 90, 90, label)))
-                for label, one in enumerate(self.pictures)
+                for label, one in enumerate(self.images)
             ]
             model.fit(samples, generator(seed))
         return model.eval()
 
     def target(self, size: tuple[int, int], *rows: Row, crowd: bool = False) -> Target:
-        """The truth of a picture of `size` with things at `rows`, as the task has it: a class a
-        picture is that of the first thing, and 255 where there is nothing."""
+        """The truth of an image of `size` with objects at `rows`, as the task has it: a class an
+        image is that of the first object, and 255 where there is nothing."""
         rows = tuple((*row[:4], row[4] % self.classes) for row in rows)
         if self.task == "classification":
             return Target(labels=torch.tensor([row[4] for row in rows[:1]], dtype=torch.int64))
@@ -130,10 +130,10 @@ class Subject:
         return Target(objects=objects)
 
     def targets(self) -> list[Target]:
-        """The truth of `pictures`."""
+        """The truth of `images`."""
         found = []
-        for picture, old, rows in zip(self.pictures, SIZES, ROWS, strict=True):
-            size = (picture.shape[1], picture.shape[2])
+        for image, old, rows in zip(self.images, SIZES, ROWS, strict=True):
+            size = (image.shape[1], image.shape[2])
             y, x = size[0] / old[0], size[1] / old[1]
             moved = ((x1 * x, y1 * y, x2 * x, y2 * y, label) for x1, y1, x2, y2, label in rows)
             found.append(self.target(size, *moved))
@@ -141,13 +141,13 @@ class Subject:
 
     @property
     def owners(self) -> list[int]:
-        """The picture of each score that `targets` gets."""
+        """The image of each score that `targets` gets."""
         return [0, 0, 2] if self.task in BOXED else [0, 2]
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the first picture."""
-        return self.pictures[0].shape[1], self.pictures[0].shape[2]
+        """(height, width) of the first image."""
+        return self.images[0].shape[1], self.images[0].shape[2]
 
 
 def name_of(make: Callable[..., nn.Module] | str) -> str:
@@ -172,11 +172,11 @@ def unspread(
     return model
 
 
-def three(pictures: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Three float pictures of those given, some of them twice where there are fewer."""
-    floats = [p.float() / 255 if p.dtype == torch.uint8 else p for p in pictures]
+def three(images: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Three float images of those given, some of them twice where there are fewer."""
+    floats = [p.float() / 255 if p.dtype == torch.uint8 else p for p in images]
     if not floats:
-        raise ValueError("pictures: expected at least one, got none")
+        raise ValueError("images: expected at least one, got none")
     return tuple(floats[i % len(floats)] for i in range(3))
 
 
@@ -207,7 +207,7 @@ def corners(boxes: Tensor) -> Tensor:
 
 
 def answered(prediction: Prediction) -> int:
-    """How many things a prediction names."""
+    """How many objects a prediction names."""
     if prediction.objects is not None:
         return len(prediction.objects)
     if prediction.semantic is not None:

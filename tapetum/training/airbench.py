@@ -22,10 +22,10 @@ MOMENTUM = 0.85
 
 SHIFTS = 0.053 / 0.24
 HEAD = 0.67 / 0.24 * (9 / 256) ** 2
-"""Rates for each picture of a step, as multiples of that of the kernels. There, losses are summed,
+"""Rates for each image of a step, as multiples of that of the kernels. There, losses are summed,
 and logits divided by 256, where ours are means, and divided by 9."""
 DECAYED = 2000
-"""Pictures of a step for which the weight decay is meant."""
+"""Images of a step for which the weight decay is meant."""
 
 
 def airbench_groups(
@@ -44,7 +44,7 @@ def airbench_groups(
 class AirbenchOptimizer(torch.optim.Optimizer):
     """groups: as `airbench_groups` makes them. lr: of the kernels; 0.24 there.
 
-    weight_decay: of shifts and head, as a share of lr: a step of lr on DECAYED pictures takes
+    weight_decay: of shifts and head, as a share of lr: a step of lr on DECAYED images takes
     lr * weight_decay of them, and momentum about seven times that. 1/60 there.
     """
 

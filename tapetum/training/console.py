@@ -79,10 +79,10 @@ class ConsoleObserver:
             self._last_line = time.monotonic()
             left = self._pace.value * (self._total - row["step"]) / 60
             step = f"step {row['step']}/{self._total}"
-            self._say(f"{step}  {words}  {left:.1f} min left")
+            self._log(f"{step}  {words}  {left:.1f} min left")
         self._remark(row)
         if self._forecast:
-            self._say(self._forecast.step(row))
+            self._log(self._forecast.step(row))
 
     def on_evaluation(self, row: dict[str, Any]) -> None:
         value = row.get(self.metric)
@@ -90,9 +90,9 @@ class ConsoleObserver:
             self._best = f"{self.metric} {value:.3f}"
             second = f"  AP50 {row['AP50']:.3f}" if "AP50" in row else ""
             seconds = row["evaluation_seconds"]
-            self._say(f"step {row['step']}: {self._best}{second} ({seconds:.0f} s)")
+            self._log(f"step {row['step']}: {self._best}{second} ({seconds:.0f} s)")
         if self._forecast:
-            self._say(self._forecast.evaluated(row))
+            self._log(self._forecast.evaluated(row))
 
     def on_end(self) -> None:
         if self._progress is not None:
@@ -102,15 +102,15 @@ class ConsoleObserver:
     def _remark(self, row: dict[str, Any]) -> None:
         """What was out of the ordinary in a step."""
         if row.get("skipped"):
-            self._say(f"step {row['step']}: the gradient overflowed fp16, the step is skipped")
+            self._log(f"step {row['step']}: the gradient overflowed fp16, the step is skipped")
         if split := row.get("out_of_memory"):
-            parts = f"{split['parts']} parts of {split['pictures']} pictures"
-            if split["pictures"] == 1:
-                parts = f"{split['parts']} parts of one picture"
+            parts = f"{split['parts']} parts of {split['images']} images"
+            if split["images"] == 1:
+                parts = f"{split['parts']} parts of one image"
             words = f"out of memory at step {row['step']}: each step is now computed in {parts}"
-            self._say(words)
+            self._log(words)
 
-    def _say(self, line: str | None) -> None:
+    def _log(self, line: str | None) -> None:
         if line is not None:
             # A log is read by the line: where there is no terminal, none is broken in two.
             self.console.print(line, highlight=False, soft_wrap=not self.console.is_terminal)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tapetum.models.checkpoint import FOLDER
-from tapetum.training.history import read_history
-from tapetum.training.run import RunRecord
+from tapetum.runs.history import read_history
+from tapetum.runs.record import RunRecord
+from tapetum.weights.checkpoint import FOLDER
 
 
 @contextmanager

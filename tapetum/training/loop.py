@@ -15,19 +15,19 @@ from torch import nn
 from tapetum.base.errors import TrainingError
 from tapetum.base.runtime import Runtime, deterministic, generator
 from tapetum.data.dataset import Dataset
-from tapetum.data.loading import Augment, Plan, training_batches
-from tapetum.models.checkpoint import Card
-from tapetum.structures import Begins, Sample
+from tapetum.data.reading.loading import Augment, Plan, training_batches
+from tapetum.runs.history import History
+from tapetum.runs.settings import Settings
+from tapetum.structures import DataDependentInit, Sample
 from tapetum.training.ema import MovingAverage
-from tapetum.training.history import History
+from tapetum.training.layer_groups import freeze
+from tapetum.training.micro_batches import in_parts_that_fit, out_of_memory_ends, split
 from tapetum.training.optim import learning_rate, make_optimizer, set_learning_rate
-from tapetum.training.parts import in_parts_that_fit, out_of_memory_ends, split
 from tapetum.training.scaling import make_scale
-from tapetum.training.settings import Settings
 from tapetum.training.signals import StopFlag, Stopped, stop_flag
-from tapetum.training.stages import freeze
 from tapetum.training.state import TrainingState
 from tapetum.training.step import Step, train_step
+from tapetum.weights.checkpoint import ModelInfo
 
 Validate = Callable[[nn.Module, StopFlag], dict[str, float]]
 
@@ -55,7 +55,7 @@ class Job:
     settings: Settings
     runtime: Runtime
     folder: Path
-    card: Card
+    model_info: ModelInfo
     validate: Validate | None = None
     metric: str = "AP"
 
@@ -67,8 +67,8 @@ def fit(job: Job, observers: Sequence[Observer] = (), resume: Path | None = None
     hand and raise Stopped.
 
     Raises:
-        TrainingError: a loss or gradient is not finite, with the names of the step's pictures; or
-            memory does not suffice for a single picture.
+        TrainingError: a loss or gradient is not finite, with the names of the step's images; or
+            memory does not suffice for a single image.
         Stopped: a signal came.
     """
     with out_of_memory_ends("out of memory for the model"):
@@ -102,10 +102,10 @@ def begin_training(job: Job) -> TrainingState:
 
 
 def _begin(job: Job, state: TrainingState) -> int:
-    """Let a model look at the pictures that wants to; the log is empty."""
-    if isinstance(state.model, Begins):
+    """Let a model look at the images that wants to; the log is empty."""
+    if isinstance(state.model, DataDependentInit):
         samples = (job.dataset[index] for index in range(len(job.dataset)))
-        state.model.begin(samples, generator(job.settings.seed, "begin"))
+        state.model.initialize_from_data(samples, generator(job.settings.seed, "begin"))
         if state.average:
             state.average = MovingAverage(state.model, job.settings.ema_decay)
     return 0
@@ -136,7 +136,7 @@ def _run(
                 _evaluate_and_save(job, state, history, observers, flag)
                 saved = time.monotonic()
             elif at_end or flag.signal_number or time.monotonic() - saved >= settings.save_seconds:
-                state.save(job.folder, job.card, None, history.position())
+                state.save(job.folder, job.model_info, None, history.position())
                 saved = time.monotonic()
             if not at_end:
                 flag.check()
@@ -148,7 +148,7 @@ def run_steps(
     """Do the remaining steps one by one; each yields the row that is logged of it.
 
     A row with "skipped" is of a gradient that overflowed fp16: its norm is None, and no weight has
-    moved. "out_of_memory" says in how many parts of how many pictures this step and all that follow
+    moved. "out_of_memory" says in how many parts of how many images this step and all that follow
     are computed.
     """
     settings = job.settings
@@ -190,7 +190,7 @@ def _next_row(
         row["skipped"] = True
     if state.accumulate != before:
         parts = split(samples, state.accumulate)
-        row["out_of_memory"] = {"parts": len(parts), "pictures": len(parts[0])}
+        row["out_of_memory"] = {"parts": len(parts), "images": len(parts[0])}
     return row
 
 
@@ -230,13 +230,13 @@ def _evaluate_and_save(
         with applied, out_of_memory_ends(f"out of memory in the evaluation of step {state.step}"):
             numbers = job.validate(state.model, flag)
     except (Stopped, TrainingError):
-        state.save(job.folder, job.card, None, history.position())
+        state.save(job.folder, job.model_info, None, history.position())
         raise
     row = {"event": "evaluation", "step": state.step, **numbers}
     row["evaluation_seconds"] = round(time.perf_counter() - started, 3)
     history.add(**row)
     state.evaluated = True
-    state.save(job.folder, job.card, numbers.get(job.metric), history.position())
+    state.save(job.folder, job.model_info, numbers.get(job.metric), history.position())
     for observer in observers:
         observer.on_evaluation(row)
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from tapetum.runs.settings import Settings
 from tapetum.training.airbench import AirbenchOptimizer, airbench_groups
+from tapetum.training.layer_groups import rate_shares
 from tapetum.training.muon import Muon
-from tapetum.training.settings import Settings
-from tapetum.training.stages import rate_shares
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": lambda groups, lr: torch.optim.AdamW(groups, lr=lr),

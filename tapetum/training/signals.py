@@ -24,7 +24,7 @@ class StopFlag:
         self.signal_number: int | None = None
 
     def check(self) -> None:
-        """Raise Stopped if a signal has come. Polled between steps and between pictures."""
+        """Raise Stopped if a signal has come. Polled between steps and between images."""
         if self.signal_number is not None:
             raise Stopped(self.signal_number)
 

@@ -14,9 +14,12 @@ from torch import Tensor, nn
 
 from tapetum.base.bundle import sweep_bundles, write_bundle
 from tapetum.base.errors import CheckpointError
-from tapetum.models.checkpoint import (
+from tapetum.training.ema import MovingAverage
+from tapetum.training.saved_progress import read_progress
+from tapetum.training.scaling import LossScale
+from tapetum.weights.checkpoint import (
     FOLDER,
-    Card,
+    ModelInfo,
     fill,
     model_parts,
     ranked_checkpoints,
@@ -25,9 +28,6 @@ from tapetum.models.checkpoint import (
     tensors_writer,
     text_writer,
 )
-from tapetum.training.ema import MovingAverage
-from tapetum.training.progress import read_progress
-from tapetum.training.scaling import LossScale
 
 STATE, PROGRESS = "state.safetensors", "state.json"
 
@@ -54,7 +54,7 @@ class TrainingState:
         """The weights that are evaluated and kept: the moving average where there is one."""
         return self.average.average if self.average else self.model.state_dict()
 
-    def save(self, run: Path, card: Card, metric: float | None, log_bytes: int) -> Path:
+    def save(self, run: Path, model_info: ModelInfo, metric: float | None, log_bytes: int) -> Path:
         """Write RUN/checkpoints/step-N; afterwards only the best and the two newest remain."""
         folder = step_folder(run, self.step)
         progress = {
@@ -68,7 +68,7 @@ class TrainingState:
             "scalars": self._optimizer_values(tensors=False),
         }
         text = json.dumps(progress, allow_nan=False)
-        parts = model_parts(self.published(), card)
+        parts = model_parts(self.published(), model_info)
         parts[STATE] = tensors_writer(self._tensors())
         parts[PROGRESS] = text_writer(text)
         write_bundle(folder, parts, {"step": self.step, "metric": metric})

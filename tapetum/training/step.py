@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tapetum.base.errors import TrainingError
 from tapetum.base.runtime import Runtime
 from tapetum.structures import Sample
-from tapetum.training.parts import out_of_memory_ends, split
+from tapetum.training.micro_batches import out_of_memory_ends, split
 from tapetum.training.scaling import LossScale
 
 
@@ -80,12 +80,12 @@ def compute_losses(
     model: nn.Module, samples: Sequence[Sample], runtime: Runtime, random: torch.Generator
 ) -> dict[str, Tensor]:
     """The weighted losses of `model` on `samples`."""
-    pictures = [sample.image.to(runtime.device) for sample in samples]
+    images = [sample.image.to(runtime.device) for sample in samples]
     targets = [sample.target.to(runtime.device) for sample in samples]
-    batch = model.prepare(pictures, targets)  # type: ignore[operator]
+    batch = model.preprocess(images, targets)  # type: ignore[operator]
     with runtime.autocast():
-        raw = model(batch.pixels, batch.sizes, batch.truth, random)
-        return model.losses(raw, batch.truth)  # type: ignore[operator]
+        output = model(batch.pixels, batch.sizes, batch.targets, random)
+        return model.losses(output, batch.targets)  # type: ignore[operator]
 
 
 def clip_gradient(model: nn.Module, limit: float) -> float:
@@ -101,6 +101,6 @@ def _refuse_non_finite(values: dict[str, float], samples: Sequence[Sample]) -> N
             names = ", ".join(sample.name for sample in samples)
             raise TrainingError(
                 f"the {name} is {value}",
-                where=f"pictures {names}",
+                where=f"images {names}",
                 hint="a lower --lr, or --precision fp32; tapetum check shows odd annotations",
             )

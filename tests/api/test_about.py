@@ -6,7 +6,7 @@ import pytest
 
 from tapetum.api.about import Machine, advice, environment_facts, look_around, models
 from tapetum.models import MODELS, task_of
-from tapetum.models.pace import DEFAULTS, PACE
+from tapetum.models.latency import DEFAULTS, PACE
 from tapetum.tasks import TASKS
 
 TOO_OLD = (

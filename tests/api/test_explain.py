@@ -22,7 +22,7 @@ def patch(index: int) -> Sample:
 
 
 @pytest.fixture(scope="module", params=["linear", "knn"])
-def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def predictor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     run = api.train(
         request.param,
         [patch(index) for index in range(24)],
@@ -45,15 +45,15 @@ def photo(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("method", ["auto", "occlusion"])
 def test_a_model_without_layers_is_explained(
-    loaded: Any, photo: Path, tmp_path: Path, method: str
+    predictor: Any, photo: Path, tmp_path: Path, method: str
 ) -> None:
     said: list[str] = []
-    out = api.explain_file(loaded, photo, tmp_path / "why.png", method=method, say=said.append)
+    out = api.explain_file(predictor, photo, tmp_path / "why.png", method=method, log=said.append)
     with Image.open(out) as drawn:
         assert drawn.width >= 16
     assert len(said) == 1
     assert said[0].endswith(": saliency" if method == "auto" else ": occlusion")
-    heat = loaded.explain(photo, Target(labels=torch.tensor([1])), method=method)
+    heat = predictor.explain(photo, Target(labels=torch.tensor([1])), method=method)
     assert heat.shape == (16, 16)
     assert heat.isfinite().all()
 
@@ -65,26 +65,26 @@ WRONG = {
     "layer of a model without": ({"layer": "body"}, "names no layer"),
     "unknown target": ({"target": "cat"}, "--target: cannot be 'cat'"),
     "target of another task": ({"target": "box:0"}, "classification finds no box"),
-    "pixel of a whole picture": ({"target": "pixel:1,1"}, "has no pixels"),
+    "pixel of a whole image": ({"target": "pixel:1,1"}, "has no pixels"),
     "target beyond all classes": ({"target": "2"}, "no object 2: there are 2"),
 }
 
 
 @pytest.mark.parametrize(("words", "complaint"), WRONG.values(), ids=WRONG.keys())
-def test_it_is_refused_before_the_picture_is_read(
-    loaded: Any, tmp_path: Path, words: dict[str, str], complaint: str
+def test_it_is_refused_before_the_image_is_read(
+    predictor: Any, tmp_path: Path, words: dict[str, str], complaint: str
 ) -> None:
     said: list[str] = []
     with pytest.raises(UsageError, match=complaint) as caught:
-        api.explain_file(loaded, tmp_path / "none.png", "why.png", say=said.append, **words)
+        api.explain_file(predictor, tmp_path / "none.png", "why.png", log=said.append, **words)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
     assert not said
     if "target" not in words:
         with pytest.raises(UsageError, match=complaint):
-            loaded.explain(tmp_path / "none.png", Target(labels=torch.tensor([1])), **words)
+            predictor.explain(tmp_path / "none.png", Target(labels=torch.tensor([1])), **words)
 
 
-def test_with_right_words_the_picture_is_what_is_missing(loaded: Any, tmp_path: Path) -> None:
+def test_with_right_words_the_image_is_what_is_missing(predictor: Any, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"none\.png"):
-        api.explain_file(loaded, tmp_path / "none.png", tmp_path / "why.png", target="bright")
+        api.explain_file(predictor, tmp_path / "none.png", tmp_path / "why.png", target="bright")

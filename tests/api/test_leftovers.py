@@ -10,7 +10,7 @@ import torch
 
 from tapetum import api
 from tapetum.base.errors import TapetumError, TrainingError, UsageError
-from tapetum.training.history import read_history
+from tapetum.runs.history import read_history
 
 STEP = "tapetum.training.loop.train_step"
 
@@ -56,7 +56,7 @@ def test_out_of_memory_at_the_first_step_leaves_no_folder(
     out: Path, monkeypatch: pytest.MonkeyPatch, tensorboard: bool
 ) -> None:
     monkeypatch.setattr(STEP, out_of_memory)
-    with pytest.raises(TrainingError, match="out of memory with one picture"):
+    with pytest.raises(TrainingError, match="out of memory with one image"):
         train(out, observers=(), tensorboard=tensorboard)
     assert not out.parent.exists()
 
@@ -81,7 +81,7 @@ def test_what_appears_meanwhile_belongs_to_somebody_else(out: Path) -> None:
             (out / "run.json").write_text("of another training")
 
     with pytest.raises(UsageError, match="exists already"):
-        train(out, observers=(), say=elsewhere)
+        train(out, observers=(), log=elsewhere)
     assert (out / "run.json").read_text() == "of another training"
 
 
@@ -101,6 +101,6 @@ def test_a_fit_that_is_stopped_leaves_no_folder(out: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(out, "knn", say=stop)
+        train(out, "knn", log=stop)
     assert not out.parent.exists()
     assert (train(out, "knn") / "checkpoints" / "step-00000001").is_dir()

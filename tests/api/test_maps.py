@@ -9,18 +9,18 @@ import pytest
 from PIL import Image
 
 from tapetum import api
-from tapetum.api.pictures import Pictures, Reading
 from tapetum.cli.main import main
+from tapetum.data.reading.training_data import DataSpec, TrainingData
 
 HINT = (
-    "the classes have no names: a file classes.txt beside the folders of pictures and maps gives "
+    "the classes have no names: a file classes.txt beside the folders of images and maps gives "
     "them, a name a line, that of class 0 first"
 )
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Six pictures whose right half is bright: class 1 there, class 0 elsewhere."""
+    """Six images whose right half is bright: class 1 there, class 0 elsewhere."""
     for number in range(6):
         values = np.zeros((32, 32), dtype=np.uint8)
         values[:, 16 + number :] = 1
@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def lines(data: Path) -> list[str]:
-    return Pictures.open(Reading(str(data)), "semantic").describe()
+    return TrainingData.open(DataSpec(str(data)), "semantic").describe()
 
 
 def test_maps_without_names_are_told_how_to_get_them(data: Path) -> None:

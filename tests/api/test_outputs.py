@@ -17,13 +17,13 @@ from tapetum import api
 from tapetum.api.answers import free_explanation, refuse_answers
 from tapetum.base.errors import UsageError
 from tapetum.recipes import demo_all
-from tapetum.training.run import RunRecord
-from tapetum.training.settings import Settings
+from tapetum.runs.record import RunRecord
+from tapetum.runs.settings import Settings
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Two pictures in a folder of images, and their COCO annotations."""
+    """Two images in a folder of images, and their COCO annotations."""
     folder = tmp_path / "data"
     (folder / "images" / "deep").mkdir(parents=True)
     for name in ("a.png", "deep/b.jpg"):
@@ -32,10 +32,10 @@ def data(tmp_path: Path) -> Path:
         {"id": i, "file_name": name, "width": 32, "height": 24}
         for i, name in enumerate(("a.png", "deep/b.jpg"))
     ]
-    things = [
+    objects = [
         {"id": 1, "image_id": 0, "category_id": 1, "bbox": [2, 2, 9, 9], "area": 81, "iscrowd": 0}
     ]
-    content = {"images": images, "annotations": things, "categories": [{"id": 1, "name": "cat"}]}
+    content = {"images": images, "annotations": objects, "categories": [{"id": 1, "name": "cat"}]}
     (folder / "annotations").mkdir()
     (folder / "annotations" / "instances_train.json").write_text(json.dumps(content))
     return folder
@@ -54,12 +54,12 @@ def predict_into(folder: str) -> Callable[[Path], object]:
 
 
 REFUSED: dict[str, Callable[[Path], object]] = {
-    "predict onto its pictures": predict_into("images"),
-    "predict below its pictures": predict_into("images/out"),
-    "predict labels into its pictures": lambda data: refuse_answers(
+    "predict onto its images": predict_into("images"),
+    "predict below its images": predict_into("images/out"),
+    "predict labels into its images": lambda data: refuse_answers(
         [data / "images"], data / "images", ["yolo", "csv"]
     ),
-    "predict beside single pictures": lambda data: refuse_answers(
+    "predict beside single images": lambda data: refuse_answers(
         [data / "images" / "a.png"], data / "images"
     ),
     "predict through a link": lambda data: refuse_answers(
@@ -68,7 +68,7 @@ REFUSED: dict[str, Callable[[Path], object]] = {
     "predict over a hard link": lambda data: refuse_answers(
         [data / "images" / "a.png"], data.parent / "hard"
     ),
-    "explain onto its picture": lambda data: api.explain_file(
+    "explain onto its image": lambda data: api.explain_file(
         None, data / "images" / "a.png", data / "images" / "a.png"
     ),
     "evaluate onto the truth": lambda data: api.evaluate(
@@ -93,7 +93,7 @@ REFUSED: dict[str, Callable[[Path], object]] = {
     "convert into the data": lambda data: api.convert(data, data / "images" / "yolo", to="yolo"),
     "export onto the data": lambda data: api.export(data.parent / "run", out=data),
     "demo over a page": lambda data: demo_all.run_all(data.parent / "site"),
-    "demo over a picture": lambda data: demo_all.run_all(data.parent / "pictures"),
+    "demo over an image": lambda data: demo_all.run_all(data.parent / "images"),
 }
 
 
@@ -101,7 +101,7 @@ REFUSED: dict[str, Callable[[Path], object]] = {
 def test_an_output_over_or_among_what_is_there_is_refused(data: Path, case: str) -> None:
     root = data.parent
     (root / "another way").symlink_to(data / "images")
-    for name, content in (("site/index.html", "<p>mine"), ("pictures/side-by-side.png", "mine")):
+    for name, content in (("site/index.html", "<p>mine"), ("images/side-by-side.png", "mine")):
         (root / name).parent.mkdir()
         (root / name).write_text(content)
     (root / "hard").mkdir()

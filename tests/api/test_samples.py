@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import tapetum
-from tapetum.api.own import DIGEST
 from tapetum.base.errors import AnnotationError, CheckpointError, UsageError
+from tapetum.inference.custom_code import DIGEST
 
 NAMES = ["dark", "bright"]
 QUICK: dict[str, Any] = {
@@ -54,13 +54,13 @@ def test_a_tenth_is_held_out_of_samples(tmp_path: Path) -> None:
     run = tapetum.train(
         "linear", SAMPLES, classes=NAMES, out=tmp_path / "run", max_steps=2, **QUICK
     )
-    counts = json.loads((run / "run.json").read_text())["counts"]["pictures"]
+    counts = json.loads((run / "run.json").read_text())["counts"]["images"]
     assert counts == {"train": 22, "val": 2}
 
 
 def test_it_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
-    wish = {**QUICK, "classes": NAMES, "val": HELD, "max_steps": 9, "save_seconds": 0.001}
-    whole = tapetum.train("linear", SAMPLES, out=tmp_path / "whole", **wish)
+    options = {**QUICK, "classes": NAMES, "val": HELD, "max_steps": 9, "save_seconds": 0.001}
+    whole = tapetum.train("linear", SAMPLES, out=tmp_path / "whole", **options)
     shutil.copytree(whole, tmp_path / "half")
     steps = sorted((tmp_path / "half" / "checkpoints").glob("step-*"))
     for folder in steps[1:]:
@@ -81,9 +81,9 @@ def test_it_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_a_line(change: dict[str, Any], says: str, tmp_path: Path) -> None:
-    wish = {**QUICK, "classes": NAMES, "val": HELD, "out": tmp_path / "run", "max_steps": 1}
+    options = {**QUICK, "classes": NAMES, "val": HELD, "out": tmp_path / "run", "max_steps": 1}
     with pytest.raises((UsageError, AnnotationError)) as caught:
-        tapetum.train("linear", SAMPLES, **{**wish, **change})
+        tapetum.train("linear", SAMPLES, **{**options, **change})
     assert says in str(caught.value)
 
 
@@ -105,10 +105,10 @@ def build(classes: int = 2, image_size: int = 8, encoder: str = "mine") -> Linea
 def test_a_run_of_a_file_remembers_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own.py").write_text(FILE)
     monkeypatch.chdir(tmp_path)
-    wish = {**QUICK, "classes": NAMES, "val": HELD, "max_steps": 2}
-    run = tapetum.train("own.py:build", SAMPLES, out=tmp_path / "run", **wish)
+    options = {**QUICK, "classes": NAMES, "val": HELD, "max_steps": 2}
+    run = tapetum.train("own.py:build", SAMPLES, out=tmp_path / "run", **options)
     record = json.loads((run / "run.json").read_text())
-    assert record["model"] == record["wishes"]["model"] == f"{tmp_path / 'own.py'}:build"
+    assert record["model"] == record["options"]["model"] == f"{tmp_path / 'own.py'}:build"
     assert len(record["environment"][DIGEST]) == 64
     assert record["arguments"] == {"classes": 2, "image_size": 8}
     (tmp_path / "own.py").write_text(FILE + "# changed\n")
@@ -117,8 +117,8 @@ def test_a_run_of_a_file_remembers_it(tmp_path: Path, monkeypatch: pytest.Monkey
     for act in acts:
         with pytest.raises(CheckpointError, match="it has changed since you named it"):
             act()
-    tapetum.resume(run, SAMPLES, val=HELD, model="own.py:build", observers=[], say=told.append)
-    tapetum.load(run, say=told.append)
+    tapetum.resume(run, SAMPLES, val=HELD, model="own.py:build", observers=[], log=told.append)
+    tapetum.load(run, log=told.append)
     assert told.count(f"{tmp_path / 'own.py'} has changed since the run was trained") == 2
     (tmp_path / "own.py").unlink()
     for act in acts:
@@ -132,14 +132,14 @@ def test_a_run_is_measured_on_what_it_held_out(tmp_path: Path) -> None:
         "linear", SAMPLES, classes=NAMES, out=tmp_path / "run", max_steps=2, **QUICK
     )
     told: list[str] = []
-    tapetum.evaluate(run, SAMPLES, say=told.append)
-    tapetum.evaluate(run, SAMPLES, split="all", say=told.append)
-    tapetum.evaluate(run, HELD, say=told.append)
+    tapetum.evaluate(run, SAMPLES, log=told.append)
+    tapetum.evaluate(run, SAMPLES, split="all", log=told.append)
+    tapetum.evaluate(run, HELD, log=told.append)
     assert [line.partition(";")[0] for line in told] == [
         "as many samples as the run was given: the 2 that it held out count",
-        "samples/val: 2 pictures",
-        "samples: 24 pictures",
-        "samples: 8 pictures",
+        "samples/val: 2 images",
+        "samples: 24 images",
+        "samples: 8 images",
     ]
 
 

@@ -1,7 +1,7 @@
 """Runs that earlier versions wrote still open, answer as they did, and go on.
 
 tests/stored/retinanet-1 was trained by the first version for two of three steps, on four scenes;
-answers.json is what that version said of a picture of noise.
+answers.json is what that version said of an image of noise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tapetum import api
-from tapetum.training.history import read_history
+from tapetum.runs.history import read_history
 
 STORED = Path(__file__).parents[1] / "stored"
 
@@ -30,7 +30,7 @@ def test_it_answers_as_it_did(run: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (3, 64, 80), dtype=np.uint8)
     model = api.load(run).model
     with torch.inference_mode():
-        batch = model.prepare([torch.from_numpy(noise)])
+        batch = model.preprocess([torch.from_numpy(noise)])
         logits = model(batch.pixels, batch.sizes).logits[0, ::97, 0]
     known = json.loads((run / "answers.json").read_text())["logits"]
     torch.testing.assert_close(logits, torch.tensor(known), rtol=1e-5, atol=1e-6)

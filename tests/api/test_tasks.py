@@ -1,4 +1,4 @@
-"""Every task from the pictures to the report, through the same few functions."""
+"""Every task from the images to the report, through the same few functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from tapetum import api
 from tapetum.base.errors import UsageError
-from tapetum.data.files import open_dataset
+from tapetum.data.reading.files import open_dataset
 from tapetum.models import BY_TASK, accepted
 from tapetum.tasks import TASKS
 
@@ -83,21 +83,21 @@ def test_evaluation_is_the_same_again_and_can_be_saved(run: Path, tmp_path: Path
         api.evaluate(run, save=saved[0])
 
 
-def test_answers_are_json_and_pictures(run: Path, photo: Path, tmp_path: Path) -> None:
-    loaded, out = api.load(run), tmp_path / "drawn"
-    answers = api.predict_files(loaded, [photo], threshold=0.0, out=out)
+def test_answers_are_json_and_images(run: Path, photo: Path, tmp_path: Path) -> None:
+    predictor, out = api.load(run), tmp_path / "drawn"
+    answers = api.predict_files(predictor, [photo], threshold=0.0, out=out)
     assert json.loads(json.dumps(answers, allow_nan=False)) == answers
-    assert answers["task"] == loaded.task.name
-    assert loaded.task.words(answers["images"][0])
+    assert answers["task"] == predictor.task.name
+    assert predictor.task.words(answers["images"][0])
     with Image.open(out / "photo.png") as drawn:
         assert drawn.width >= 256
 
 
 def test_an_answer_can_be_explained(run: Path, photo: Path, tmp_path: Path) -> None:
-    loaded = api.load(run)
-    if not loaded.task.things(loaded.predict(photo), loaded.card):
+    predictor = api.load(run)
+    if not predictor.task.objects(predictor.predict(photo), predictor.model_info):
         pytest.skip("nothing was found after three steps")
-    out = api.explain_file(loaded, photo, tmp_path / "why.png")
+    out = api.explain_file(predictor, photo, tmp_path / "why.png")
     with Image.open(out) as drawn:
         assert drawn.width >= 256
 
@@ -108,12 +108,12 @@ def test_the_report_is_one_page_about_this_run(run: Path, task: Any) -> None:
     assert page.startswith("<!doctype html>")
     numbers = json.loads((run / "evaluation.json").read_text())
     assert numbers.keys() >= {"data", "checkpoint"}
-    assert "Pictures" in page
+    assert "Images" in page
 
 
 def test_a_stopped_training_goes_on(run: Path) -> None:
-    loaded = api.load(run, checkpoint="last")
+    predictor = api.load(run, checkpoint="last")
     assert api.resume(run, observers=()) == run  # nothing is left to do, and nothing changes
     again = api.load(run, checkpoint="last")
-    for name, value in loaded.model.state_dict().items():
+    for name, value in predictor.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), name

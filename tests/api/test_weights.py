@@ -12,15 +12,16 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tapetum import api
-from tapetum.api.loaded import _show_whole_images
 from tapetum.base.errors import DownloadError, UsageError
 from tapetum.cli.main import main
-from tapetum.models import MODELS, published, sources
-from tapetum.models.checkpoint import Card
-from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.inference.predictor import _show_whole_images
+from tapetum.models import MODELS
+from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.predict import predict
-from tapetum.models.published import PUBLISHED, Published
-from tapetum.training.run import read_run
+from tapetum.runs.record import read_run
+from tapetum.weights import published, sources
+from tapetum.weights.checkpoint import ModelInfo
+from tapetum.weights.published import PUBLISHED, Published
 
 NARROW = {"backbone_width": 8}
 HEADS = {"fpn_channels": 8, "head_convs": 1}
@@ -31,7 +32,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Empty caches, and nobody at the other end of the network."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("TAPETUM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("tapetum.models.published._HOST", "http://127.0.0.1:9/")
+    monkeypatch.setattr("tapetum.weights.published._HOST", "http://127.0.0.1:9/")
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def train(model: str, out: Path, weights: str, said: list[str], **more: object) 
         "observers": (),
         **more,
     }
-    return api.train(model, "scenes:count=4", out=out, weights=weights, say=said.append, **values)
+    return api.train(model, "scenes:count=4", out=out, weights=weights, log=said.append, **values)
 
 
 def test_a_detector_starts_from_the_body_of_a_file(tmp_path: Path, file: Path) -> None:
@@ -78,7 +79,7 @@ def test_a_run_is_weights_for_another(tmp_path: Path, file: Path) -> None:
     said: list[str] = []
     other = train("localizer", tmp_path / "second", str(first), said, arguments=NARROW)
     assert read_run(other).weights == str(first)
-    assert "norm" not in read_run(other).arguments  # localizers see enough pictures a step
+    assert "norm" not in read_run(other).arguments  # localizers see enough images a step
     assert any(line.startswith("  reused") for line in said)
 
 
@@ -123,12 +124,12 @@ def test_a_network_by_name_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     torch.manual_seed(2)
     path = tmp_path / "mine.safetensors"
     save_file(MODELS["resnet18"](classes=1000).state_dict(), path)
-    loaded = api.load("resnet18", weights=str(path))
-    scores = loaded.predict(torch.rand(3, 70, 50)).class_scores
+    predictor = api.load("resnet18", weights=str(path))
+    scores = predictor.predict(torch.rand(3, 70, 50)).class_scores
     assert scores is not None
     assert scores.shape == (1000,)
-    assert loaded.classes[1] == "goldfish"
-    assert loaded.task.name == "classification"
+    assert predictor.classes[1] == "goldfish"
+    assert predictor.task.name == "classification"
 
 
 @pytest.fixture
@@ -149,35 +150,35 @@ def narrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def framed(edge: float, height: int = 72, width: int = 120) -> torch.Tensor:
-    """A picture of 72 x 120 whose middle never differs; `edge` is what lies around it."""
-    picture = torch.full((3, height, width), edge)
+    """An image of 72 x 120 whose middle never differs; `edge` is what lies around it."""
+    image = torch.full((3, height, width), edge)
     noise = torch.rand(3, 68, 68, generator=torch.Generator().manual_seed(0))
-    picture[:, 2:70, 26:94] = noise
-    return picture
+    image[:, 2:70, 26:94] = noise
+    return image
 
 
 def test_a_published_classifier_sees_the_middle(narrow: Path) -> None:
-    loaded = api.load("small")
-    black, white = loaded.predict([framed(0.0), framed(1.0)])
+    predictor = api.load("small")
+    black, white = predictor.predict([framed(0.0), framed(1.0)])
     assert black.class_scores is not None
     assert torch.equal(black.class_scores, white.class_scores)
 
 
 def test_asked_for_the_whole_image_it_sees_the_rest_and_says_so(narrow: Path) -> None:
     said: list[str] = []
-    loaded = api.load("small", whole_image=True, say=said.append)
+    predictor = api.load("small", whole_image=True, log=said.append)
     assert said[1:] == [
         "resnet10: whole images, squashed to 32 x 32; not a short side of 36 and of that the "
         "middle, as it was measured"
     ]
-    black, white = loaded.predict([framed(0.0), framed(1.0)])
+    black, white = predictor.predict([framed(0.0), framed(1.0)])
     assert not torch.equal(black.class_scores, white.class_scores)
     plain = MODELS["resnet10"](**NARROW, classes=1000, image_size=32).eval()
     plain.load_state_dict(load_file(narrow))
     (expected,) = predict(plain, [framed(1.0)])
     torch.testing.assert_close(white.class_scores, expected.class_scores)
-    again = MODELS["resnet10"](**loaded.card.arguments)
-    assert again.preparation == plain.preparation
+    again = MODELS["resnet10"](**predictor.model_info.arguments)
+    assert again.preprocessing == plain.preprocessing
 
 
 def test_the_command_says_so_in_one_line_on_stderr(
@@ -204,22 +205,22 @@ def test_the_command_says_so_in_one_line_on_stderr(
 
 def test_a_model_of_ones_own_prepares_by_itself(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"own\.py:net prepares images by itself"):
-        _show_whole_images(torch.nn.Identity(), Card("/x/own.py:net", {}, ("a",)), [].append)
+        _show_whole_images(torch.nn.Identity(), ModelInfo("/x/own.py:net", {}, ("a",)), [].append)
 
 
 def test_weights_by_the_name_of_another_file_bring_its_protocol(narrow: Path) -> None:
     for weights, side in (("auto", 36), ("small.v1", 40), (str(narrow), 36)):
-        assert api.load("small", weights=weights).model.preparation.resize_size == side
+        assert api.load("small", weights=weights).model.preprocessing.resize_size == side
 
 
 def test_what_sees_whole_images_says_so(tmp_path: Path) -> None:
     run = train("retinanet", tmp_path / "run", "none", [])
     said: list[str] = []
-    api.load(run, whole_image=True, say=said.append)
+    api.load(run, whole_image=True, log=said.append)
     assert said == ["retinanet sees whole images anyway"]
 
 
-def test_published_weights_for_other_classes_learn_from_whole_pictures(
+def test_published_weights_for_other_classes_learn_from_whole_images(
     narrow: Path, folders: Path, tmp_path: Path
 ) -> None:
     """What a label is about may lie at the border; who wants the protocol of the makers asks."""
@@ -227,32 +228,34 @@ def test_published_weights_for_other_classes_learn_from_whole_pictures(
     run = train_on(folders, tmp_path / "run", said, {})
     assert any(line.startswith("weights of small.v2") for line in said)
     assert {"crop_mode", "resize_size"}.isdisjoint(read_run(run).arguments)
-    assert api.load(run).model.preparation == SquarePreparation(32)
+    assert api.load(run).model.preprocessing == SquarePreprocessing(32)
 
 
 def test_a_training_may_crop_and_its_transforms_leave_enough(
     narrow: Path, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: set[tuple[int, ...]] = set()
-    before = SquarePreparation.__call__
+    before = SquarePreprocessing.__call__
 
-    def watched(self, pictures, targets, like):
+    def watched(self, images, targets, like):
         if targets is not None:
-            sizes.update(tuple(picture.shape[1:]) for picture in pictures)
-        return before(self, pictures, targets, like)
+            sizes.update(tuple(image.shape[1:]) for image in images)
+        return before(self, images, targets, like)
 
-    monkeypatch.setattr(SquarePreparation, "__call__", watched)
+    monkeypatch.setattr(SquarePreprocessing, "__call__", watched)
     run = train_on(folders, tmp_path / "run", [], {"crop_mode": "center", "resize_size": 36})
     assert sizes == {(36, 36)}
-    loaded = api.load(run)
-    assert loaded.model.preparation == SquarePreparation(32, resize_size=36, crop_mode="center")
-    black, white = loaded.predict([framed(0.0), framed(1.0)])
+    predictor = api.load(run)
+    assert predictor.model.preprocessing == SquarePreprocessing(
+        32, resize_size=36, crop_mode="center"
+    )
+    black, white = predictor.predict([framed(0.0), framed(1.0)])
     assert torch.equal(black.class_scores, white.class_scores)
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
-    """Two classes of three pictures."""
+    """Two classes of three images."""
     for label, name in enumerate(("dark", "light")):
         for i in range(3):
             place = tmp_path / "folders" / name / f"{i}.png"
@@ -274,5 +277,5 @@ def train_on(folders: Path, out: Path, said: list[str], arguments: dict[str, obj
         validate=False,
         augment="none",
         observers=(),
-        say=said.append,
+        log=said.append,
     )

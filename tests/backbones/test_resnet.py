@@ -53,7 +53,7 @@ def test_unknown_name() -> None:
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
-def test_the_small_stem_keeps_small_pictures_large(norm: str) -> None:
+def test_the_small_stem_keeps_small_images_large(norm: str) -> None:
     backbone = make_backbone("resnet18", width=8, norm=norm, stem="small")
     assert backbone.strides == {"c2": 1, "c3": 2, "c4": 4, "c5": 8}
     maps = backbone(torch.randn(2, 3, 32, 48))

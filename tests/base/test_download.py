@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tapetum.base import download as module
+from tapetum.base.cache_folder import cache_folder
 from tapetum.base.download import digest_of_name, download
 from tapetum.base.errors import DownloadError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS
-from tapetum.base.places import cache_folder
 
 BYTES = bytes(range(256)) * 12_000  # 3 MB: three pieces
 DIGEST = hashlib.sha256(BYTES).hexdigest()
@@ -94,13 +94,13 @@ def test_a_file_arrives_whole_and_is_not_fetched_twice(server, tmp_path) -> None
             seen.append((total, start, size))
             yield size
 
-    path = download(url, tmp_path / "deep" / "w.pth", sha256=DIGEST[:8], bar=bar, say=said.append)
+    path = download(url, tmp_path / "deep" / "w.pth", sha256=DIGEST[:8], bar=bar, log=said.append)
     assert path.read_bytes() == BYTES
     assert left(path.parent) == {"w.pth"}
     assert said == [f"downloading {url}"]
     assert sum(size for *_, size in seen) == len(BYTES)
     assert {row[:2] for row in seen} == {(len(BYTES), 0)}
-    download(url, path, sha256=DIGEST[:8], say=said.append)
+    download(url, path, sha256=DIGEST[:8], log=said.append)
     assert len(behaviour.asked) == len(said) == 1
 
 
@@ -196,11 +196,11 @@ def test_without_a_network(tmp_path) -> None:
 
 def test_a_server_that_falls_silent(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(module, "SECONDS", 0.2)
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
+    with socket.socket() as no_log:
+        no_log.bind(("127.0.0.1", 0))
+        no_log.listen()
         with pytest.raises(DownloadError, match="cannot be reached: timed out"):
-            download(f"http://127.0.0.1:{silent.getsockname()[1]}/w.pth", tmp_path / "w.pth")
+            download(f"http://127.0.0.1:{no_log.getsockname()[1]}/w.pth", tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/w.pth", "w.pth", "http://"])

@@ -41,16 +41,25 @@ def test_evaluate_prints_coco_numbers_and_its_saved_detections_give_them_again(r
     assert result.returncode == 0, result.stderr
     stats = json.loads(result.stdout)
     assert list(stats) == KEYS
-    from tapetum.data.coco import coco_dict
+    from tapetum.data.formats.coco import coco_dict
     from tapetum.data.scenes import Scenes
 
     val = Scenes("val")
-    pictures = [val.picture(i) for i in range(len(val))]
-    truth = tmp_path / "truth.json"
-    truth.write_text(json.dumps(coco_dict(pictures, val.classes)))
-    again = tapetum("evaluate", "--truth", truth, "--predictions", saved, "--json")
+    images = [val.image(i) for i in range(len(val))]
+    ground_truth = tmp_path / "truth.json"
+    ground_truth.write_text(json.dumps(coco_dict(images, val.classes)))
+    again = tapetum("evaluate", "--ground-truth", ground_truth, "--predictions", saved, "--json")
     assert json.loads(again.stdout) == stats
-    other = tapetum("evaluate", "--truth", truth, "--predictions", saved, "--max-dets", 5, "--json")
+    other = tapetum(
+        "evaluate",
+        "--ground-truth",
+        ground_truth,
+        "--predictions",
+        saved,
+        "--max-dets",
+        5,
+        "--json",
+    )
     assert "AR5" in json.loads(other.stdout)
 
 
@@ -70,13 +79,13 @@ def test_predict_answers_the_good_and_names_the_bad(run, photos, tmp_path):
     assert {p.name for p in out.iterdir()} == {"a.jpg", "b.png"}
     for entry in answers["images"]:
         height, width = entry["size"]
-        for thing in entry["objects"]:
-            x1, y1, x2, y2 = thing["box"]
+        for obj in entry["objects"]:
+            x1, y1, x2, y2 = obj["box"]
             assert 0 <= x1 <= x2 <= width
             assert 0 <= y1 <= y2 <= height
 
 
-def test_predict_never_writes_over_the_pictures_that_it_reads(run, photos):
+def test_predict_never_writes_over_the_images_that_it_reads(run, photos):
     before = {path.name: path.read_bytes() for path in photos.iterdir()}
     for images in ([photos], [photos / "a.jpg", photos / "b.png"]):
         result = tapetum("predict", run, *images, "--out", photos)
@@ -86,7 +95,7 @@ def test_predict_never_writes_over_the_pictures_that_it_reads(run, photos):
     assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
 
 
-def test_predict_alone_is_a_line_a_picture(run, photos):
+def test_predict_alone_is_a_line_an_image(run, photos):
     result = tapetum("predict", run, photos / "a.jpg", photos / "b.png")
     assert result.returncode == 0, result.stderr
     assert [line.split(":")[0].rsplit("/", 1)[1] for line in result.stdout.splitlines()] == [
@@ -95,7 +104,7 @@ def test_predict_alone_is_a_line_a_picture(run, photos):
     ]
 
 
-def test_explain_writes_a_picture_and_refuses_what_is_not_there(run, photos, tmp_path):
+def test_explain_writes_an_image_and_refuses_what_is_not_there(run, photos, tmp_path):
     out = tmp_path / "why.png"
     result = tapetum("explain", run, photos / "a.jpg", "--out", out)
     if result.returncode == 0:
@@ -143,16 +152,16 @@ def test_resume_of_a_finished_run_changes_nothing_but_the_report(run):
 
 def test_check_on_planted_faults_and_strict(tmp_path, photos):
     boxes = [[1, 1, 20, 20], [50, 10, 30, 5], [5, 5, 0, 3]]
-    truth = {
+    ground_truth = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 60, "height": 40}],
         "annotations": [
             {"id": i, "image_id": 1, "category_id": 1, "bbox": box, "iscrowd": 0,
              "area": box[2] * box[3]}
             for i, box in enumerate(boxes, start=1)
         ],
-        "categories": [{"id": 1, "name": "thing"}],
+        "categories": [{"id": 1, "name": "object"}],
     }  # fmt: skip
-    (photos / "instances.json").write_text(json.dumps(truth))
+    (photos / "instances.json").write_text(json.dumps(ground_truth))
     before = {p.name: p.read_bytes() for p in photos.iterdir()}
     result = tapetum("check", photos, "--json")
     assert result.returncode == 0, result.stderr
@@ -163,15 +172,15 @@ def test_check_on_planted_faults_and_strict(tmp_path, photos):
 
 
 def test_convert_there_and_back(tmp_path, photos):
-    truth = {
+    ground_truth = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 60, "height": 40}],
         "annotations": [
             {"id": 7, "image_id": 1, "category_id": 3, "bbox": [1.5, 2.25, 20, 10.5],
              "iscrowd": 0, "area": 210.0}
         ],
-        "categories": [{"id": 3, "name": "thing"}],
+        "categories": [{"id": 3, "name": "object"}],
     }  # fmt: skip
-    (photos / "instances.json").write_text(json.dumps(truth))
+    (photos / "instances.json").write_text(json.dumps(ground_truth))
     yolo, coco = tmp_path / "yolo", tmp_path / "coco"
     assert tapetum("convert", photos, yolo, "--to", "yolo").returncode == 0
     result = tapetum("convert", yolo, coco, "--to", "coco")

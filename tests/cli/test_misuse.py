@@ -25,9 +25,17 @@ WRONG = {
     "fp16 on a processor": (
         *("train", "retinanet", "scenes", "--device", "cpu", "--precision", "fp16"),
     ),
-    "truth alone": ("evaluate", "--truth", "x.json"),
+    "truth alone": ("evaluate", "--ground-truth", "x.json"),
     "nothing to evaluate": ("evaluate",),
-    "no detections counted": ("evaluate", "--truth", "x", "--predictions", "y", "--max-dets", "0"),
+    "no detections counted": (
+        "evaluate",
+        "--ground-truth",
+        "x",
+        "--predictions",
+        "y",
+        "--max-dets",
+        "0",
+    ),
     "no such dataset": ("check", "nowhere"),
     "no such method": ("explain", "nowhere", "x.jpg", "--method", "lime"),
     "a layer for pixels": (
@@ -80,7 +88,7 @@ def test_an_existing_run_is_refused_not_overwritten(run):
     ("words", "complaint"),
     [
         (("train", "vit_b_16", "scenes", "--backbone", "resnet50"), "vit_b_16 has none to choose"),
-        (("evaluate", "run", "--kind", "segm"), "--kind is for --truth and --predictions"),
+        (("evaluate", "run", "--kind", "segm"), "--kind is for --ground-truth and --predictions"),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(words, complaint):

@@ -18,12 +18,12 @@ from .tiny import TINY
 
 @functools.cache
 def asked(name: str) -> tuple[Any, Any, Any]:
-    """A tiny model, a picture and the first thing in it."""
+    """A tiny model, an image and the first object in it."""
     subject = Subject.of(name, TINY[name])
-    picture = torch.nn.functional.avg_pool2d(subject.pictures[0], 2)
-    height, width = picture.shape[-2:]
+    image = torch.nn.functional.avg_pool2d(subject.images[0], 2)
+    height, width = image.shape[-2:]
     target = subject.target((height, width), (0.1 * width, 0.1 * height, 40, 36, 1))
-    return subject.build(), picture, target
+    return subject.build(), image, target
 
 
 def able(model: Any, method: str) -> bool:
@@ -36,13 +36,13 @@ def able(model: Any, method: str) -> bool:
 @pytest.mark.parametrize("method", [AUTO, *METHODS])
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_it_answers_or_says_in_one_line_what_it_lacks(name: str, method: str) -> None:
-    model, picture, target = asked(name)
+    model, image, target = asked(name)
     if method != AUTO and not able(model, method):
         with pytest.raises(UsageError, match=f"{method} needs .*hint: auto or one of .*occlusion"):
-            explain(model, picture, target, method)
+            explain(model, image, target, method)
         return
-    heat = explain(model, picture, target, method)
-    assert heat.shape == picture.shape[-2:]
+    heat = explain(model, image, target, method)
+    assert heat.shape == image.shape[-2:]
     assert heat.isfinite().all()
     assert heat.min() >= 0
     assert heat.max() in (0, 1)

@@ -1,4 +1,4 @@
-"""The smallest sensible arguments of every model: under half a million parameters, small pictures.
+"""The smallest sensible arguments of every model: under half a million parameters, small images.
 
 JSON values only, as every run stores them.
 """

@@ -33,7 +33,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def coco_content() -> dict[str, Any]:
-    """Two pictures of 40 x 60, three things: a polygon, a crowd, a plain box."""
+    """Two images of 40 x 60, three objects: a polygon, a crowd, a plain box."""
     counts = [2, 3, 40 * 60 - 5]
     return {
         "images": [
@@ -74,14 +74,14 @@ def coco_content() -> dict[str, Any]:
 
 
 def voc_xml(
-    things: str, name: str = "a.png", size: tuple[int, int] | None = (40, 60), head: str = ""
+    objects: str, name: str = "a.png", size: tuple[int, int] | None = (40, 60), head: str = ""
 ) -> str:
     extent = (
         f"<size><width>{size[1]}</width><height>{size[0]}</height><depth>3</depth></size>"
         if size
         else ""
     )
-    return f"{head}<annotation>\n<filename>{name}</filename>\n{extent}\n{things}</annotation>\n"
+    return f"{head}<annotation>\n<filename>{name}</filename>\n{extent}\n{objects}</annotation>\n"
 
 
 def voc_object(
@@ -117,12 +117,12 @@ def coco_folder(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def voc_folder(tmp_path: Path) -> Callable[..., Path]:
-    """Write a VOC dataset of two pictures, one for training and one for validation."""
+    """Write a VOC dataset of two images, one for training and one for validation."""
 
     def build(first: str | None = None, second: str | None = None) -> Path:
         root = tmp_path / "voc"
-        things = voc_object() + voc_object("dog", (5, 5, 30, 40), difficult=1)
-        texts = (first or voc_xml(things), second or voc_xml(voc_object(), "b.png"))
+        objects = voc_object() + voc_object("dog", (5, 5, 30, 40), difficult=1)
+        texts = (first or voc_xml(objects), second or voc_xml(voc_object(), "b.png"))
         (root / "Annotations").mkdir(parents=True)
         (root / "ImageSets" / "Main").mkdir(parents=True)
         for number, (name, split) in enumerate((("a", "train"), ("b", "val"))):
@@ -136,7 +136,7 @@ def voc_folder(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def yolo_folder(tmp_path: Path) -> Callable[..., Path]:
-    """Write a YOLO dataset of two pictures, one for training and one for validation."""
+    """Write a YOLO dataset of two images, one for training and one for validation."""
 
     plain = "0 0.5 0.5 0.25 0.5\n1 0.2 0.2 0.1 0.1\n"
 
@@ -156,7 +156,7 @@ def yolo_folder(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def coco_part(shared_data: Path, tmp_path: Path) -> Path:
-    """The first dozen pictures of each split of the real COCO set, under their own names."""
+    """The first dozen images of each split of the real COCO set, under their own names."""
     source, root = shared_data / "coco_mini", tmp_path / "part"
     for split in ("train2017", "val2017"):
         content = json.loads((source / "annotations" / f"instances_{split}.json").read_text())

@@ -1,4 +1,4 @@
-"""Soft pictures with outlined things, a crowd and keypoints, and what is asked of their cache."""
+"""Soft images with outlined objects, a crowd and keypoints, and what is asked of their cache."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tapetum.data.cache import CachedDataset, cached
-from tapetum.data.files import FileDataset, open_dataset
+from tapetum.data.cache.cached import CachedDataset, cached
+from tapetum.data.reading.files import FileDataset, open_dataset
 from tapetum.structures import Objects, Sample
 
 SIZES = ((300, 400), (420, 280), (60, 90))  # the last one is small already
@@ -27,8 +27,8 @@ def photo(height: int, width: int, seed: int) -> np.ndarray:
 
 
 def write_photos(root: Path, suffix: str = ".jpg") -> Path:
-    """COCO: three pictures with outlined things, a crowd and keypoints."""
-    images, things = [], []
+    """COCO: three images with outlined objects, a crowd and keypoints."""
+    images, objects = [], []
     (root / "train").mkdir(parents=True)
     for number, (height, width) in enumerate(SIZES):
         name = f"{number}{suffix}"
@@ -39,7 +39,7 @@ def write_photos(root: Path, suffix: str = ".jpg") -> Path:
             x, y, w, h = 5 + 11.5 * part, 8.0 + part, 31.0, 24.5
             outline = [x, y, x + w, y, x + w, y + h, x, y + h]
             crowd = {"size": [height, width], "counts": [50, 40, height * width - 90]}
-            things.append(
+            objects.append(
                 {
                     "id": 10 * number + part,
                     "image_id": number,
@@ -55,7 +55,7 @@ def write_photos(root: Path, suffix: str = ".jpg") -> Path:
     names = {"keypoints": ["nose", "tail"], "skeleton": [[1, 2]]}
     content = {
         "images": images,
-        "annotations": things,
+        "annotations": objects,
         "categories": [{"id": 1, "name": "cat", **names}, {"id": 2, "name": "dog"}],
     }
     (root / "annotations").mkdir()

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from tapetum.base.errors import AnnotationError
-from tapetum.data.check import check_dataset
-from tapetum.data.coco import coco_dict
-from tapetum.data.files import FileDataset, open_dataset
-from tapetum.data.formats import convert, read_annotations
-from tapetum.data.orientation import turn_points
+from tapetum.data.checking.check import check_dataset
+from tapetum.data.formats.coco import coco_dict
+from tapetum.data.formats.registry import convert, read_annotations
+from tapetum.data.images.orientation import turn_points
+from tapetum.data.reading.files import FileDataset, open_dataset
 from tapetum.evaluation import detections_from_predictions
-from tapetum.evaluation.found import found_in
+from tapetum.evaluation.from_predictions import detections_in
 from tapetum.evaluation.results import results_from_detections
 from tapetum.structures import Prediction
 from tapetum.tasks import TASKS
@@ -44,7 +44,7 @@ def test_keypoints_of_the_classes_that_have_some(coco_folder):
     assert objects.keypoints.dtype == torch.float32
     assert objects.keypoints.tolist() == [[[10, 20, 2], [3.5, 4.25, 1], [0, 0, 0]]]
     assert (objects.labels.tolist(), objects.ids) == ([0], (11,))
-    record = dataset.picture(0)
+    record = dataset.image(0)
     assert record.keypoints.tolist() == [[[10, 20, 2], [3.5, 4.25, 1], [0, 0, 0]]]
     assert record.keypoints.dtype == np.float64
     assert dataset[1].target.objects.keypoints.shape == (0, 3, 3)
@@ -60,7 +60,7 @@ def test_absent_points_have_no_place_in_tensors_and_keep_it_in_records(coco_fold
 
     dataset = open_dataset(coco_folder(plant), "all", need="keypoints")
     assert dataset[0].target.objects.keypoints[0, 2].tolist() == [0, 0, 0]
-    assert dataset.picture(0).keypoints[0, 2].tolist() == [7, 8, 0]
+    assert dataset.image(0).keypoints[0, 2].tolist() == [7, 8, 0]
 
 
 def test_real_keypoints(shared_data):
@@ -74,7 +74,7 @@ def test_real_keypoints(shared_data):
     assert [[a + 1, b + 1] for a, b in dataset.skeleton] == category["skeleton"]
     count = 0
     for index in range(len(dataset)):
-        record = dataset.picture(index)
+        record = dataset.image(index)
         for row, id in enumerate(record.ids):
             assert record.keypoints[row].reshape(-1).tolist() == theirs[id]["keypoints"]
             count += bool((record.keypoints[row, :, 2] > 0).any())
@@ -114,18 +114,18 @@ def test_only_classes_with_keypoints_are_written_with_some(coco_folder, tmp_path
 
 
 @pytest.mark.parametrize("orientation", range(5, 9))
-def test_keypoints_turn_with_their_picture(coco_folder, make, orientation):
+def test_keypoints_turn_with_their_image(coco_folder, make, orientation):
     root = coco_folder(posed)
     tags = Image.Exif()
     tags[0x0112] = orientation
     make.save(root / "train" / "a.png", make.noise(40, 60), exif=tags)
     dataset = open_dataset(root, "all", need="keypoints")
     expected = turn_points(np.array([[10.0, 20], [3.5, 4.25]]), orientation, (40, 60))
-    assert dataset.picture(0).keypoints[0, :2, :2].tolist() == expected.tolist()
-    assert dataset.picture(0).keypoints[0, 2].tolist() == [0, 0, 0]
+    assert dataset.image(0).keypoints[0, :2, :2].tolist() == expected.tolist()
+    assert dataset.image(0).keypoints[0, 2].tolist() == [0, 0, 0]
 
 
-def thing(**changes: Any) -> Any:
+def obj(**changes: Any) -> Any:
     return lambda content: content["annotations"][0].update(changes)
 
 
@@ -138,14 +138,14 @@ def other_list(content: dict[str, Any]) -> None:
 
 
 FAULTS = [
-    ("keypoints-malformed", "annotation 11", thing(keypoints=[1, 2, 2])),
-    ("keypoints-malformed", "annotation 11", thing(keypoints="none")),
-    ("keypoints-malformed", "annotation 11", thing(keypoints=[*POINTS[:8], "0"])),
-    ("keypoints-malformed", "annotation 11", thing(keypoints=[*POINTS[:8], 3])),
-    ("keypoints-malformed", "annotation 11", thing(keypoints=[10**400, *POINTS[1:]])),
-    ("keypoints-count", "annotation 11", thing(num_keypoints=3)),
-    ("keypoint-outside", "annotation 11", thing(keypoints=[61, 5, 2, *POINTS[3:]])),
-    ("keypoint-outside", "annotation 11", thing(keypoints=[6, -5, 1, *POINTS[3:]])),
+    ("keypoints-malformed", "annotation 11", obj(keypoints=[1, 2, 2])),
+    ("keypoints-malformed", "annotation 11", obj(keypoints="none")),
+    ("keypoints-malformed", "annotation 11", obj(keypoints=[*POINTS[:8], "0"])),
+    ("keypoints-malformed", "annotation 11", obj(keypoints=[*POINTS[:8], 3])),
+    ("keypoints-malformed", "annotation 11", obj(keypoints=[10**400, *POINTS[1:]])),
+    ("keypoints-count", "annotation 11", obj(num_keypoints=3)),
+    ("keypoint-outside", "annotation 11", obj(keypoints=[61, 5, 2, *POINTS[3:]])),
+    ("keypoint-outside", "annotation 11", obj(keypoints=[6, -5, 1, *POINTS[3:]])),
     ("keypoint-lists-differ", "category 4", other_list),
     ("class-malformed", "category 3", category(keypoints=["a", "a"])),
     ("class-malformed", "category 3", category(keypoints=7)),
@@ -197,28 +197,28 @@ def test_the_reference_takes_truth_and_results_with_keypoints(shared_data, capsy
     dataset = FileDataset(
         read_annotations(shared_data / "coco_mini", need="keypoints"), "val", need="keypoints"
     )
-    pictures = [dataset.picture(index) for index in range(len(dataset))]
-    truth = pycocotools.COCO()
-    truth.dataset = coco_dict(
-        pictures,
+    images = [dataset.image(index) for index in range(len(dataset))]
+    ground_truth = pycocotools.COCO()
+    ground_truth.dataset = coco_dict(
+        images,
         dataset.classes,
         dataset.class_ids,
         keypoint_names=dataset.keypoint_names,
         skeleton=dataset.skeleton,
     )
-    truth.createIndex()
+    ground_truth.createIndex()
     predictions = []
     for index in range(len(dataset)):
         objects = dataset[index].target.objects
         predictions.append(Prediction(objects=objects.with_(scores=torch.ones(len(objects)))))
     task = TASKS["keypoints"]
     assert isinstance(task, Detection)
-    known = task.truth(dataset, dataset.class_ids)
-    found = [found_in(prediction, "keypoints") for prediction in predictions]
-    places = [picture.id for picture in known.pictures], known.category_ids
-    detections = detections_from_predictions(found, *places, known.truth, "keypoints")
-    results = results_from_detections(detections, known.truth)
-    evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
+    known = task.ground_truth(dataset, dataset.class_ids)
+    found = [detections_in(prediction, "keypoints") for prediction in predictions]
+    places = [image.id for image in known.images], known.category_ids
+    detections = detections_from_predictions(found, *places, known.ground_truth, "keypoints")
+    results = results_from_detections(detections, known.ground_truth)
+    evaluation = COCOeval(ground_truth, ground_truth.loadRes(results), "keypoints")
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()

@@ -15,13 +15,13 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS
-from tapetum.data.files import open_dataset
-from tapetum.data.formats import read_annotations, recognise
+from tapetum.data.formats.registry import read_annotations, recognise
+from tapetum.data.reading.files import open_dataset
 
 WIDTH, HEIGHT = 40, 30
 
 
-def picture(path: Path, shade: int = 90) -> Path:
+def image(path: Path, shade: int = 90) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (WIDTH, HEIGHT), (shade, 80, 70)).save(path)
     return path
@@ -33,13 +33,13 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def coco(path: Path, names: list[str], categories: list[dict], **thing: object) -> Path:
-    """A COCO file with one object on each picture."""
+def coco(path: Path, names: list[str], categories: list[dict], **obj: object) -> Path:
+    """A COCO file with one object on each image."""
     images = [
         {"id": i, "file_name": name, "width": WIDTH, "height": HEIGHT}
         for i, name in enumerate(names)
     ]
-    things = [
+    objects = [
         {
             "id": i,
             "image_id": i,
@@ -48,11 +48,11 @@ def coco(path: Path, names: list[str], categories: list[dict], **thing: object) 
             "area": 80,
             "iscrowd": 0,
             "segmentation": [],
-            **thing,
+            **obj,
         }
         for i in range(len(names))
     ]
-    content = {"images": images, "annotations": things, "categories": categories}
+    content = {"images": images, "annotations": objects, "categories": categories}
     return write(path, json.dumps(content))
 
 
@@ -72,7 +72,7 @@ ROBOFLOW = [
 def test_roboflow_coco(tmp_path: Path) -> None:
     for split in ("train", "valid", "test"):
         name = f"a_jpg.rf.0123456789abcdef{split}.jpg"
-        picture(tmp_path / split / name)
+        image(tmp_path / split / name)
         coco(tmp_path / split / "_annotations.coco.json", [name], ROBOFLOW)
     found = read_annotations(tmp_path)
     assert found.classes == ("RBC", "WBC")
@@ -87,14 +87,14 @@ def test_roboflow_coco(tmp_path: Path) -> None:
 
 
 def test_a_root_that_has_objects_is_a_class(tmp_path: Path) -> None:
-    picture(tmp_path / "a.jpg")
+    image(tmp_path / "a.jpg")
     coco(tmp_path / "x.json", ["a.jpg"], ROBOFLOW, category_id=0)
     assert read_annotations(tmp_path / "x.json").classes == ("cells", "RBC", "WBC")
 
 
 def test_real_groups_are_no_roots(tmp_path: Path) -> None:
     """In COCO itself no class is the supercategory of all the others."""
-    picture(tmp_path / "a.jpg")
+    image(tmp_path / "a.jpg")
     categories = [
         {"id": 1, "name": "person", "supercategory": "person"},
         {"id": 2, "name": "car", "supercategory": "vehicle"},
@@ -110,7 +110,7 @@ def test_roboflow_yolo_names_folders_beside_itself(tmp_path: Path) -> None:
         f"train: ../train/images\nval: ../valid/images\ntest: ../test/images\n{names}",
     )
     for split in ("train", "valid"):
-        picture(tmp_path / split / "images" / "a.jpg")
+        image(tmp_path / split / "images" / "a.jpg")
         write(tmp_path / split / "labels" / "a.txt", "1 0.5 0.5 0.5 0.5\n")
     found = read_annotations(tmp_path)
     assert {split: len(own) for split, own in found.splits.items()} == {"train": 1, "val": 1}
@@ -121,7 +121,7 @@ def test_roboflow_yolo_names_folders_beside_itself(tmp_path: Path) -> None:
 
 
 def test_cvat_coco_marks_brushed_masks_as_crowds(tmp_path: Path) -> None:
-    picture(tmp_path / "images" / "a.jpg")
+    image(tmp_path / "images" / "a.jpg")
     mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
     mask[5:13, 4:14] = True
     runs = {"size": [HEIGHT, WIDTH], "counts": _column_runs(mask)}
@@ -137,7 +137,7 @@ def test_cvat_coco_marks_brushed_masks_as_crowds(tmp_path: Path) -> None:
 
 
 def test_crowds_of_others_stay_crowds(tmp_path: Path) -> None:
-    picture(tmp_path / "a.jpg")
+    image(tmp_path / "a.jpg")
     runs = {"size": [HEIGHT, WIDTH], "counts": [0, HEIGHT * WIDTH]}
     cat = [{"id": 1, "name": "cell"}]
     coco(tmp_path / "x.json", ["a.jpg"], cat, iscrowd=1, segmentation=runs)
@@ -154,7 +154,7 @@ def test_cvat_yolo(tmp_path: Path) -> None:
     write(tmp_path / "obj.names", "RBC\nWBC\n")
     for name, folder in (("train.txt", "obj_train_data"), ("Validation.txt", "obj_val_data")):
         write(tmp_path / name, f"data/{folder}/a.jpg\n")
-        picture(tmp_path / folder / "a.jpg")
+        image(tmp_path / folder / "a.jpg")
         write(tmp_path / folder / "a.txt", "1 0.5 0.5 0.5 0.5\n")
     assert recognise(tmp_path) == "yolo"
     found = read_annotations(tmp_path)
@@ -164,7 +164,7 @@ def test_cvat_yolo(tmp_path: Path) -> None:
 
 
 def test_cvat_voc_calls_its_split_default(tmp_path: Path) -> None:
-    picture(tmp_path / "JPEGImages" / "a.jpg")
+    image(tmp_path / "JPEGImages" / "a.jpg")
     write(tmp_path / "ImageSets" / "Main" / "default.txt", "a\n")
     write(
         tmp_path / "Annotations" / "a.xml",
@@ -200,8 +200,8 @@ CVAT = """<?xml version="1.0" encoding="utf-8"?>
 @pytest.fixture
 def cvat(tmp_path: Path) -> Path:
     write(tmp_path / "annotations.xml", CVAT)
-    picture(tmp_path / "images" / "Train" / "a.jpg")
-    picture(tmp_path / "images" / "Validation" / "b.jpg")
+    image(tmp_path / "images" / "Train" / "a.jpg")
+    image(tmp_path / "images" / "Validation" / "b.jpg")
     return tmp_path
 
 
@@ -217,7 +217,7 @@ def test_cvat_for_images(cvat: Path) -> None:
         [[4, 5, 10, 8], [10, 10, 10, 10], [1, 2, 8, 6], [14, 12, 12, 6], [3, 4, 3, 2]],
         atol=1e-9,
     )
-    assert a.picture_labels == (2,)
+    assert a.image_labels == (2,)
     assert "shape-no-object" in codes(found)
 
 
@@ -246,7 +246,7 @@ def test_the_tags_of_cvat_are_labels(cvat: Path) -> None:
     ],
 )
 def test_bad_shapes_of_cvat(tmp_path: Path, shape: str, words: str) -> None:
-    picture(tmp_path / "images" / "a.jpg")
+    image(tmp_path / "images" / "a.jpg")
     head = '<annotations><image id="0" name="a.jpg" width="40" height="30">'
     write(tmp_path / "annotations.xml", f"{head}\n{shape}</image></annotations>")
     found = read_annotations(tmp_path)
@@ -268,7 +268,7 @@ def test_videos_of_cvat_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["images\\7a5e1c2b-cells 1.jpg", "images/7a5e1c2b-cells 1.jpg"])
 @pytest.mark.parametrize("stored", ["7a5e1c2b-cells 1.jpg", "cells 1.jpg"])
 def test_label_studio_coco(tmp_path: Path, name: str, stored: str) -> None:
-    picture(tmp_path / "images" / stored)
+    image(tmp_path / "images" / stored)
     coco(tmp_path / "result.json", [name], [{"id": 0, "name": "RBC"}, {"id": 1, "name": "WBC"}])
     found = read_annotations(tmp_path)
     assert found.classes == ("RBC", "WBC")
@@ -281,7 +281,7 @@ def test_label_studio_yolo_has_notes(tmp_path: Path) -> None:
     write(tmp_path / "classes.txt", "RBC\nWBC\n")
     notes = {"categories": [{"id": 0, "name": "RBC"}], "info": {"contributor": "Label Studio"}}
     write(tmp_path / "notes.json", json.dumps(notes))
-    picture(tmp_path / "images" / "7a5e1c2b-a.jpg")
+    image(tmp_path / "images" / "7a5e1c2b-a.jpg")
     write(tmp_path / "labels" / "7a5e1c2b-a.txt", "1 0.5 0.5 0.5 0.5\n0 0.1 0.1 0.4 0.1 0.2 0.5\n")
     assert recognise(tmp_path) == "yolo"
     (record,) = read_annotations(tmp_path).splits["all"]
@@ -319,9 +319,9 @@ def test_labelme(tmp_path: Path) -> None:
         shape("polygon", [[6, 6], [8, 6], [8, 8]], "WBC", group_id=1),
         shape("point", [[3, 3]], "RBC"),
     ]
-    picture(tmp_path / "train" / "a.jpg")
+    image(tmp_path / "train" / "a.jpg")
     labelme(tmp_path / "train" / "a.json", shapes)
-    picture(tmp_path / "val" / "b.png")
+    image(tmp_path / "val" / "b.png")
     labelme(tmp_path / "val" / "b.json", [], "..\\elsewhere\\b.png")
     assert recognise(tmp_path) == "labelme"
     found = read_annotations(tmp_path)
@@ -347,7 +347,7 @@ CAR = shape("rectangle", [[5, 6], [25, 26]], "car")
 @pytest.mark.parametrize("size", [10, 4096, 3 * 2**20])
 def test_labelme_is_known_wherever_its_shapes_stand(tmp_path: Path, size: int) -> None:
     for name in "ab":
-        picture(tmp_path / f"{name}.jpg")
+        image(tmp_path / f"{name}.jpg")
     labelme(tmp_path / "a.json", [CAR])
     data = base64.b64encode(bytes(size)).decode()
     late = {"version": "5", "text": data, "shapes": [CAR], "imagePath": "b.jpg"}
@@ -361,11 +361,11 @@ def test_labelme_is_known_wherever_its_shapes_stand(tmp_path: Path, size: int) -
 @pytest.mark.parametrize(
     "text", ["", '{"imageData": "AAAA', '{"imagePath": "b.jpg", "version": "5"}', '{"boxes": []}']
 )
-def test_a_file_beside_its_picture_that_is_not_labelme_is_a_finding(
+def test_a_file_beside_its_image_that_is_not_labelme_is_a_finding(
     tmp_path: Path, text: str
 ) -> None:
     for name in "ab":
-        picture(tmp_path / f"{name}.jpg")
+        image(tmp_path / f"{name}.jpg")
     labelme(tmp_path / "a.json", [CAR])
     write(tmp_path / "b.json", text)
     found = read_annotations(tmp_path)
@@ -376,7 +376,7 @@ def test_a_file_beside_its_picture_that_is_not_labelme_is_a_finding(
 def test_coco_is_known_wherever_its_keys_stand(tmp_path: Path) -> None:
     """Long lists before and behind the keys: none of them is near an end of the file."""
     for name in "ab":
-        picture(tmp_path / f"{name}.jpg")
+        image(tmp_path / f"{name}.jpg")
         coco(tmp_path / "annotations" / f"{name}.json", [f"{name}.jpg"], [{"id": 1, "name": "car"}])
     file = tmp_path / "annotations" / "b.json"
     long = {"text": "x" * 2**21}
@@ -397,7 +397,7 @@ def test_coco_is_known_wherever_its_keys_stand(tmp_path: Path) -> None:
     ],
 )
 def test_bad_shapes_of_labelme(tmp_path: Path, bad: dict, words: str) -> None:
-    picture(tmp_path / "a.jpg")
+    image(tmp_path / "a.jpg")
     labelme(tmp_path / "a.json", [bad])
     found = read_annotations(tmp_path)
     (finding,) = [f for f in found.findings if f.code == "annotation-malformed"]
@@ -413,7 +413,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An export in a folder in a .zip, with what macOS adds."""
     monkeypatch.setenv("TAPETUM_CACHE", str(tmp_path / "cache"))
     inside = tmp_path / "export"
-    picture(inside / "train" / "a.jpg")
+    image(inside / "train" / "a.jpg")
     coco(inside / "train" / "_annotations.coco.json", ["a.jpg"], ROBOFLOW)
     file = tmp_path / "cells.zip"
     with zipfile.ZipFile(file, "w") as zipped:

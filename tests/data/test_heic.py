@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tapetum.api.answers import list_pictures
+from tapetum.api.answers import list_images
 from tapetum.base.errors import ImageError
 from tapetum.base.limits import DEFAULT_LIMITS
-from tapetum.data.image import image_size, read_image
+from tapetum.data.images.reader import image_size, read_image
 
 STUB = b"\0\0\0\x18ftypheic\0\0\0\0"
 
@@ -61,13 +61,13 @@ def test_damaged_files_are_one_line(photo: Path) -> None:
 
 
 def test_folders_list_them(photo: Path) -> None:
-    assert list(list_pictures([photo.parent])) == [photo]
+    assert list(list_images([photo.parent])) == [photo]
 
 
 def test_without_the_extra_a_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tapetum.data.image.can_read", lambda: False)
+    monkeypatch.setattr("tapetum.data.images.reader.can_read", lambda: False)
     path = tmp_path / "IMG_2.HEIC"
     path.write_bytes(STUB)
     for function in (read_image, image_size):
-        with pytest.raises(ImageError, match=r"a HEIC picture \(hint: pip install 'tapetum\[heic"):
+        with pytest.raises(ImageError, match=r"a HEIC image \(hint: pip install 'tapetum\[heic"):
             function(path)

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from tapetum.base.errors import ImageError
-from tapetum.data.image import image_size, read_image
-from tests.data.images import png
+from tapetum.data.images.reader import image_size, read_image
+from tests.data.image_files import png
 
 
 def test_nothing_is_printed_and_no_setting_is_changed(encoded, make, capfd):
@@ -46,7 +46,7 @@ def test_what_pillow_logs_is_not_printed():
     script = (
         "import io, struct\n"
         "from PIL import Image\n"
-        "from tapetum.data.image import image_size, read_image\n"
+        "from tapetum.data.images.reader import image_size, read_image\n"
         "stream = io.BytesIO()\n"
         "Image.new('RGB', (4, 4)).save(stream, 'TIFF')\n"
         "tag = struct.pack('<HHI', 277, 3, 1)\n"
@@ -78,7 +78,7 @@ def test_errors_travel_between_processes():
     assert "a\\nb.jpg" in str(again)
 
 
-def test_pictures_that_are_already_in_memory(make):
+def test_images_that_are_already_in_memory(make):
     array = make.noise(5, 7)
     assert (read_image(array).pixels.permute(1, 2, 0).numpy() == array).all()
     assert (read_image(array[:, :, 0]).pixels.numpy() == array[None, :, :, 0]).all()

@@ -1,4 +1,4 @@
-"""EXIF turns pictures, and what of it is damaged costs nothing but itself."""
+"""EXIF turns images, and what of it is damaged costs nothing but itself."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tapetum.data.image import image_size, read_image
-from tests.data.images import chunk, exif_of, png, rgb
+from tapetum.data.images.reader import image_size, read_image
+from tests.data.image_files import chunk, exif_of, png, rgb
 
 LOSSLESS = {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True}}
 

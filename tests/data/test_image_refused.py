@@ -1,4 +1,4 @@
-"""What is no picture, damaged, or a bomb: one clear refusal."""
+"""What is no image, damaged, or a bomb: one clear refusal."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from PIL import Image
 
 from tapetum.base.errors import ImageError
 from tapetum.base.limits import Limits
-from tapetum.data.image import image_size, read_image
-from tests.data.images import KINDS, chunk, png, rgb
+from tapetum.data.images.reader import image_size, read_image
+from tests.data.image_files import KINDS, chunk, png, rgb
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_cut_files_are_refused_or_complete(encoded, make, kind):
-    """However much is missing: never a picture that is partly grey."""
+    """However much is missing: never an image that is partly grey."""
     format, options = KINDS[kind]
     image = Image.fromarray(make.noise(12, 16)).resize((48, 40))
     whole = encoded(image, format, **options)
@@ -48,7 +48,7 @@ def test_cut_files_are_refused_or_complete(encoded, make, kind):
         (b"<!DOCTYPE html><html></html>", "a web page"),
         (b"%PDF-1.7", "a PDF document"),
         (b"%!PS-Adobe-3.0 EPSF", "a PostScript document"),
-        (b"hello, world", "not a known picture"),
+        (b"hello, world", "not a known image"),
         (b"8BPS\0\1", "a Photoshop file"),
     ],
 )
@@ -160,10 +160,10 @@ def test_metadata_bombs(kind):
 
 
 SEEDS = {
-    kind: (
-        lambda stream, f=format, o=options: (PICTURE.save(stream, f, **o), stream.getvalue())[1]
-    )(BytesIO())
-    for PICTURE in [Image.fromarray(np.arange(30 * 20 * 3, dtype=np.uint8).reshape(20, 30, 3))]
+    kind: (lambda stream, f=format, o=options: (IMAGE.save(stream, f, **o), stream.getvalue())[1])(
+        BytesIO()
+    )
+    for IMAGE in [Image.fromarray(np.arange(30 * 20 * 3, dtype=np.uint8).reshape(20, 30, 3))]
     for kind, (format, options) in KINDS.items()
 }
 MUTATION = st.tuples(st.integers(0, 10**6), st.integers(0, 255), st.sampled_from("sdif"))

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import generator
-from tapetum.data.loading import Plan, training_batches
+from tapetum.data.reading.loading import Plan, training_batches
 from tapetum.data.transforms import (
-    CLASSIFICATION_RECIPES,
-    RECIPES,
-    SEGMENTATION_RECIPES,
+    AUGMENTATIONS,
+    CLASSIFICATION_AUGMENTATIONS,
+    SEGMENTATION_AUGMENTATIONS,
     AlternatingFlip,
     ElasticDeformation,
     Framing,
@@ -40,8 +40,8 @@ PAIRED = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 COCO_PERSON = ["nose", *(f"{side}_{part}" for part in PAIRED for side in ("left", "right"))]
 
 
-def picture(size, seed=0):
-    """A picture and a map that tells every pixel's place (as far as 255 values go)."""
+def image(size, seed=0):
+    """An image and a map that tells every pixel's place (as far as 255 values go)."""
     pixels = torch.randint(0, 256, (3, *size), generator=generator(seed), dtype=torch.uint8)
     places = (torch.arange(size[0] * size[1]) % 255).reshape(size).to(torch.uint8)
     return Sample(pixels, Target(torch.tensor([2]), semantic=places), "a.png")
@@ -52,7 +52,7 @@ def picture(size, seed=0):
 
 @settings(max_examples=200, deadline=None)
 @given(SIZE, st.integers(8, 40), st.integers(0, 2**31), st.sampled_from([0.1, 0.35, 1.0]))
-def test_a_resized_crop_shows_so_much_of_the_picture_and_nothing_else(size, side, seed, least):
+def test_a_resized_crop_shows_so_much_of_the_image_and_nothing_else(size, side, seed, least):
     change = RandomResizedCrop((side, side), least).draw(size, generator(seed))
     assert change.size == (side, side)
     corners = torch.tensor([[0.0, 0, 1], [side, side, 1]], dtype=torch.float64)
@@ -83,7 +83,7 @@ def test_resized_crops_use_their_whole_range():
 
 
 def test_a_zoomed_crop_pads_with_what_is_ignored():
-    sample = picture((40, 60))
+    sample = image((40, 60))
     random = generator(0)
     drawn = [ZoomedCrop((50, 50), 0.5, 2.0).draw((40, 60), random) for _ in range(300)]
     factors = np.array([change.scaled[0] / 40 for change in drawn])
@@ -112,7 +112,7 @@ def test_a_mirrored_border_by_hand():
 @settings(max_examples=100, deadline=None)
 @given(SIZE, st.integers(0, 30), st.integers(0, 30), st.integers(0, 2**31))
 def test_a_mirrored_shift_is_numpys_symmetric_padding(size, y, x, seed):
-    sample = picture(size)
+    sample = image(size)
     change = Translate(y, x, fill=None).draw(size, generator(seed))
     padded = np.pad(sample.image.numpy(), ((0, 0), (30, 30), (30, 30)), mode="symmetric")
     top, left = 30 + change.top, 30 + change.left
@@ -128,15 +128,15 @@ def constant(right, down):
 
 
 def test_no_shift_changes_nothing():
-    sample = picture((17, 23))
+    sample = image((17, 23))
     result = constant(0.0, 0.0).apply(sample)
     assert torch.equal(result.image, sample.image)
     assert torch.equal(result.target.semantic, sample.target.semantic)
 
 
 @pytest.mark.parametrize(("right", "down"), [(3.0, 0.0), (0.0, -5.0), (-4.0, 2.0), (30.0, 50.0)])
-def test_a_constant_shift_shows_the_mirrored_picture(right, down):
-    sample = picture((17, 23))
+def test_a_constant_shift_shows_the_mirrored_image(right, down):
+    sample = image((17, 23))
     result = constant(right, down).apply(sample)
     same = Framing((17, 23), int(down), int(right), (17, 23), fill=None).apply(sample)
     assert (result.image.int() - same.image.int()).abs().max() <= 1
@@ -179,14 +179,14 @@ def test_shifts_are_as_large_as_they_should_be_and_smooth():
     assert shifts.diff(dim=0).abs().max() < 4 * 10 * 2 / 63 * 3  # bicubic between nodes 32 apart
 
 
-def test_things_cannot_be_bent_and_the_rest_stays():
+def test_objects_cannot_be_bent_and_the_rest_stays():
     objects = Objects(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
     bend = ElasticDeformation()
     with pytest.raises(ValueError, match="expected a sample without objects"):
         bend(Sample(torch.zeros(3, 8, 8), Target(objects=objects)), generator(0))
     with pytest.raises(ValueError, match="no matrix"):
         bend.draw((8, 8), generator(0)).matrix((8, 8))
-    result = bend(picture((20, 20)), generator(0))
+    result = bend(image((20, 20)), generator(0))
     assert result.target.labels.tolist() == [2]
     assert result.image.dtype == torch.uint8
 
@@ -215,21 +215,21 @@ def test_pairs_of_keypoints():
 # --- recipes ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("recipe", CLASSIFICATION_RECIPES)
+@pytest.mark.parametrize("augmentation", CLASSIFICATION_AUGMENTATIONS)
 @pytest.mark.parametrize("size", [(28, 28), (90, 50)])
-def test_classifiers_see_squares_with_their_label(recipe, size):
-    transform = classification_transforms(28, recipe)
-    results = [transform(picture(size), generator(seed)) for seed in range(30)]
+def test_classifiers_see_squares_with_their_label(augmentation, size):
+    transform = classification_transforms(28, augmentation)
+    results = [transform(image(size), generator(seed)) for seed in range(30)]
     assert {result.size for result in results} == {(28, 28)}
     assert all(result.target.labels.tolist() == [2] for result in results)
     variants = {result.image.numpy().tobytes() for result in results}
-    most = {"none": 1, "flip": 2}.get(recipe, 30)
+    most = {"none": 1, "flip": 2}.get(augmentation, 30)
     assert (len(variants) == most) if most < 3 else len(variants) > 10
 
 
 def test_windows_grow_with_the_training():
     """Three of eight epochs see windows of 3/4, three of 7/8, also after a stop."""
-    dataset = [picture((32, 32), seed) for seed in range(4)]
+    dataset = [image((32, 32), seed) for seed in range(4)]
     stages = classification_transforms(32, "growing")
     plan = Plan(count=4, batch_size=2, seed=0)
     batches = list(training_batches(dataset, plan, stages, first=0, last=16))
@@ -239,11 +239,11 @@ def test_windows_grow_with_the_training():
 
 
 def test_alternating_flips_show_both_sides_in_turn():
-    """Half of the pictures begin mirrored; each is the other way round in the next epoch."""
-    dataset = [picture((8, 12), seed) for seed in range(40)]
+    """Half of the images begin mirrored; each is the other way round in the next epoch."""
+    dataset = [image((8, 12), seed) for seed in range(40)]
     plan = Plan(count=40, batch_size=40, seed=0)
     batches = list(training_batches(dataset, plan, AlternatingFlip(), first=0, last=4))
-    turned = []  # by epoch: the names of the pictures that were seen mirrored
+    turned = []  # by epoch: the names of the images that were seen mirrored
     for number, samples in enumerate(batches):
         order = [index for _, index in plan.epoch(number)[0]]
         pairs = list(zip(order, samples, strict=True))
@@ -263,18 +263,18 @@ def test_alternating_flips_show_both_sides_in_turn():
 
 
 @pytest.mark.parametrize(
-    ("make", "pixels", "recipes"),
+    ("make", "pixels", "augmentations"),
     [
-        (standard_transforms, standard_pixels, RECIPES),
-        (classification_transforms, classification_pixels, CLASSIFICATION_RECIPES),
+        (standard_transforms, standard_pixels, AUGMENTATIONS),
+        (classification_transforms, classification_pixels, CLASSIFICATION_AUGMENTATIONS),
     ],
 )
-def test_no_more_pixels_are_seen_than_is_said(make, pixels, recipes):
-    """What a cache may shrink to: no draw enlarges a picture of that size, and some nearly use it
+def test_no_more_pixels_are_seen_than_is_said(make, pixels, augmentations):
+    """What a cache may shrink to: no draw enlarges an image of that size, and some nearly use it
     up."""
-    for recipe in recipes:
+    for augmentation in augmentations:
         for size in (32, 160):
-            transform, most = make(size, recipe), pixels(size, recipe)
+            transform, most = make(size, augmentation), pixels(size, augmentation)
             shapes = [(2000, 3000), (1500, 1000), (1000, 1000)]
             scales = [
                 min(shape)
@@ -292,31 +292,31 @@ def test_stages_cover_the_training(shares):
         Stages(tuple((share, HorizontalFlip()) for share in shares))
 
 
-@pytest.mark.parametrize("recipe", ["small-no-flip", "digits"])
-def test_nothing_is_mirrored_where_sides_matter(recipe):
+@pytest.mark.parametrize("augmentation", ["small-no-flip", "digits"])
+def test_nothing_is_mirrored_where_sides_matter(augmentation):
     """A single bright pixel in the left part stays in the left part."""
     image = torch.zeros(3, 28, 28, dtype=torch.uint8)
     image[:, 14, 8] = 255
-    transform = classification_transforms(28, recipe)
+    transform = classification_transforms(28, augmentation)
     columns = {
         int(transform(Sample(image), generator(seed)).image[0].max(0).values.argmax())
         for seed in range(60)
     }
-    reach = 2 if recipe == "digits" else 3
+    reach = 2 if augmentation == "digits" else 3
     assert columns == set(range(8 - reach, 8 + reach + 1))
 
 
-@pytest.mark.parametrize("recipe", SEGMENTATION_RECIPES)
-def test_maps_stay_with_their_pictures(recipe):
+@pytest.mark.parametrize("augmentation", SEGMENTATION_AUGMENTATIONS)
+def test_maps_stay_with_their_images(augmentation):
     """Each class has its own grey, which every recipe leaves apart by more than the jitter."""
     classes = torch.zeros(60, 80, dtype=torch.uint8)
     classes[:, 40:] = 1
     image = torch.where(classes == 1, 250, 5).to(torch.uint8).expand(3, -1, -1).clone()
     sample = Sample(image, Target(semantic=classes))
-    transform = segmentation_transforms((48, 64), recipe)
+    transform = segmentation_transforms((48, 64), augmentation)
     for seed in range(20):
         result = transform(sample, generator(seed))
-        assert result.size == ((60, 80) if recipe in ("flip", "none") else (48, 64))
+        assert result.size == ((60, 80) if augmentation in ("flip", "none") else (48, 64))
         semantic, grey = result.target.semantic, result.image.float().mean(0)
         assert set(semantic.unique().tolist()) <= {0, 1, 255}
         near = semantic.float()[None]

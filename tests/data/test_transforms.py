@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import generator
 from tapetum.data.transforms import (
-    RECIPES,
+    AUGMENTATIONS,
     ColourJitter,
     Compose,
     Framing,
@@ -150,7 +150,7 @@ def check_other_fields(before, after, kept, clipped, matrix, size):
 
 
 def filtered(image, matrix, size):
-    """Antialiased bilinear by its definition (3, h, w), and where the picture is (h, w).
+    """Antialiased bilinear by its definition (3, h, w), and where the image is (h, w).
 
     Each new pixel is the mean of the old ones under a triangle about the point where its centre
     comes from; the triangle reaches one pixel, of the old or of the new, whichever is larger.
@@ -221,7 +221,7 @@ def test_a_crop_drops_what_hardly_shows():
     assert left.area.tolist() == [2.5, 8, 5]
 
 
-def test_a_thing_whose_mask_is_cropped_away_goes():
+def test_an_object_whose_mask_is_cropped_away_goes():
     masks = torch.zeros(1, 10, 10, dtype=torch.bool)
     masks[0, 0, 0] = True
     objects = Objects(torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([0]), masks=masks)
@@ -245,9 +245,11 @@ def test_sizes_after_scaling():
     assert 0.4 < (heights < 100).mean() < 0.6  # even in the logarithm
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_draws_depend_on_the_size_alone(recipe):
-    transform = Compose((Translate(3, 3), RandomCrop((30, 30)), standard_transforms(32, recipe)))
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_draws_depend_on_the_size_alone(augmentation):
+    transform = Compose(
+        (Translate(3, 3), RandomCrop((30, 30)), standard_transforms(32, augmentation))
+    )
     first, second = generator(5, "augment", 1), generator(5, "augment", 1)
     crowded = transform(make_sample((40, 60), 4, seed=1), first)
     empty = transform(Sample(torch.zeros(3, 40, 60)), second)
@@ -272,17 +274,17 @@ def test_compose_multiplies_matrices():
 
 
 def test_the_given_sample_stays_as_it_was():
-    sample, twin = make_sample((20, 30), 3, seed=4), make_sample((20, 30), 3, seed=4)
-    for recipe in RECIPES:
-        standard_transforms(24, recipe)(sample, generator(0))
-    assert torch.equal(sample.image, twin.image)
-    assert torch.equal(sample.target.objects.masks, twin.target.objects.masks)
+    sample, duplicate = make_sample((20, 30), 3, seed=4), make_sample((20, 30), 3, seed=4)
+    for augmentation in AUGMENTATIONS:
+        standard_transforms(24, augmentation)(sample, generator(0))
+    assert torch.equal(sample.image, duplicate.image)
+    assert torch.equal(sample.target.objects.masks, duplicate.target.objects.masks)
 
 
 def test_standard_recipes():
     sample = make_sample((40, 60), 2, seed=0)
-    for recipe in ("default", "flip", "none"):
-        change = standard_transforms(20, recipe).draw((40, 60), generator(0))
+    for augmentation in ("default", "flip", "none"):
+        change = standard_transforms(20, augmentation).draw((40, 60), generator(0))
         assert change.size_after((40, 60)) == (20, 30)
     assert standard_transforms(20, "none")(sample, generator(0)).size == (20, 30)
     with pytest.raises(UsageError, match="unknown recipe 'nonsense'"):

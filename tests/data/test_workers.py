@@ -12,8 +12,8 @@ import pytest
 
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import allow_many_files, worker_start
-from tapetum.data.files import open_dataset
-from tapetum.data.loading import Plan, training_batches
+from tapetum.data.reading.files import open_dataset
+from tapetum.data.reading.loading import Plan, training_batches
 from tapetum.data.transforms import standard_transforms
 
 OWN = """
@@ -22,7 +22,7 @@ from tapetum import Objects, Sample, Target
 
 
 class Few:
-    classes = ["thing"]
+    classes = ["object"]
 
     def __len__(self):
         return 4

@@ -22,10 +22,10 @@ from PIL import Image
 
 from tapetum.base.bundle import write_bundle
 from tapetum.cli.main import main
-from tapetum.data.coco import coco_dict
+from tapetum.data.formats.coco import coco_dict
 from tapetum.data.scenes import Scenes
 from tapetum.models import MODELS
-from tapetum.models.checkpoint import Card, model_parts
+from tapetum.weights.checkpoint import ModelInfo, model_parts
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 matplotlib.get_cachedir()  # remembers its place: commands would give it an empty one to fill
@@ -36,7 +36,7 @@ TINY = (
     *("--set", "backbone_width=8", "fpn_channels=16", "head_convs=1"),
     *("prior=0.45", "max_detections=20"),
 )
-"""What makes a detector so small that a test can train it, and lets it find things before it knows
+"""What makes a detector so small that a test can train it, and lets it find objects before it knows
 anything; no page says it."""
 
 
@@ -90,11 +90,11 @@ def shortened(words: Sequence[str], *more: str, drop: Sequence[str] = ()) -> lis
 def scenes(count: int) -> tuple[tuple[np.ndarray, Any], ...]:
     """Small scenes as arrays (H, W, 3) with their records."""
     made = Scenes("train", size=(96, 128), length=count)
-    return tuple((made[i].image.permute(1, 2, 0).numpy(), made.picture(i)) for i in range(count))
+    return tuple((made[i].image.permute(1, 2, 0).numpy(), made.image(i)) for i in range(count))
 
 
 def make_photos(folder: Path, count: int = 24) -> Path:
-    """Pictures as a camera names them: clips of four, hall_0_0.jpg to hall_5_3.jpg."""
+    """Images as a camera names them: clips of four, hall_0_0.jpg to hall_5_3.jpg."""
     folder.mkdir(parents=True, exist_ok=True)
     for index, (pixels, _) in enumerate(scenes(count)):
         Image.fromarray(pixels).save(folder / clip_name(index), quality=92)
@@ -107,7 +107,7 @@ def clip_name(index: int) -> str:
 
 def truth(count: int = 24) -> dict[str, Any]:
     """The labels of `make_photos` as COCO's dict."""
-    content = coco_dict([picture for _, picture in scenes(count)], Scenes().classes)
+    content = coco_dict([pixels for _, pixels in scenes(count)], Scenes().classes)
     for index, image in enumerate(content["images"]):
         image["file_name"] = clip_name(index)
     return content
@@ -131,6 +131,6 @@ def make_run(folder: Path, name: str, **arguments: Any) -> Path:
         small |= {"min_size": 64}
     torch.manual_seed(0)
     model = MODELS[name](**small)
-    parts = model_parts(model.state_dict(), Card(name, small, classes))
+    parts = model_parts(model.state_dict(), ModelInfo(name, small, classes))
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
     return folder

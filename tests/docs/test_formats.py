@@ -10,11 +10,11 @@ from typing import get_args
 
 import pytest
 
-from tapetum.api.saving import SAVES
 from tapetum.cli.options import Format
-from tapetum.data.findings import CODES
-from tapetum.data.formats import AUTO, FORMATS, read_annotations
-from tapetum.data.hold_out import HELD_OUT
+from tapetum.data.formats.registry import AUTO, FORMATS, read_annotations
+from tapetum.data.records.findings import CODES
+from tapetum.data.splits.hold_out import HELD_OUT
+from tapetum.inference.saving import SAVES
 from tests.docs.pages import Page, make_photos, make_run, run, truth
 
 PAGE = Page("formats.md")
@@ -49,7 +49,7 @@ def test_its_codes_exist() -> None:
 
 
 def test_its_tenth_is_a_tenth() -> None:
-    assert "one picture in ten" in PAGE.text
+    assert "one image in ten" in PAGE.text
     assert HELD_OUT == 0.1
 
 
@@ -74,7 +74,7 @@ def test_answers_go_back_as_labels(folder: Path) -> None:
     assert list((labels / "crops").rglob("*.jpg"))
 
 
-def test_convert_copies_pictures_byte_for_byte(folder: Path) -> None:
+def test_convert_copies_images_byte_for_byte(folder: Path) -> None:
     code, _, error = run(command("convert"))
     assert code == 0, error
     assert len(read_annotations(folder / "OUT").classes) == len(truth(4)["categories"])

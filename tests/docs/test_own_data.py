@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tapetum.api.sheet import SHOWN
-from tapetum.data.findings import CODES
+from tapetum.data.records.findings import CODES
 from tapetum.data.scenes import Scenes
+from tapetum.runs.settings import Settings
 from tapetum.tasks import TASKS
-from tapetum.training.settings import Settings
+from tapetum.training.data_preview import SHOWN
 from tests.docs.pages import (
     TINY,
     Page,
@@ -29,39 +29,39 @@ from tests.docs.pages import (
 
 PAGE = Page("own_data.md")
 TURNED_LEFT = 6
-"""EXIF's orientation of a picture that is to be turned clockwise, as phones write it."""
+"""EXIF's orientation of an image that is to be turned clockwise, as phones write it."""
 
 
 def make_cvat_export(folder: Path) -> Path:
     """FOLDER/export.zip with one fault of each kind that the page shows."""
     photos, content = make_photos(folder / "photos"), truth()
-    for thing in content["annotations"]:
-        thing["area"] = thing["bbox"][2] * thing["bbox"][3]
-    things = content["annotations"]
-    things[0].update(bbox=[40, 30, 0, 12], area=0)
-    things[4].update(bbox=[-6, 20, 30, 40], area=1200)
+    for obj in content["annotations"]:
+        obj["area"] = obj["bbox"][2] * obj["bbox"][3]
+    objects = content["annotations"]
+    objects[0].update(bbox=[40, 30, 0, 12], area=0)
+    objects[4].update(bbox=[-6, 20, 30, 40], area=1200)
     bare = {content["images"][place]["id"] for place in (9, 17)}
-    content["annotations"] = [a for a in things if a["image_id"] not in bare]
+    content["annotations"] = [a for a in objects if a["image_id"] not in bare]
     save_again(photos, content, 8, "hall_2_0 copy.jpg")
     hold_upright(photos / clip_name(12))
     return make_export(folder / "export.zip", content, photos)
 
 
 def save_again(photos: Path, content: dict[str, Any], place: int, name: str) -> None:
-    """The same picture smaller, as a messenger sends it, labelled once more."""
+    """The same image smaller, as a messenger sends it, labelled once more."""
     with Image.open(photos / clip_name(place)) as image:
         image.resize((96, 72)).save(photos / name, quality=70)
     old = content["images"][place]
     content["images"].append({"id": 1000, "file_name": name, "width": 96, "height": 72})
     own = [a for a in content["annotations"] if a["image_id"] == old["id"]]
-    for number, thing in enumerate(own, start=50_000):
-        box = [0.75 * value for value in thing["bbox"]]
+    for number, obj in enumerate(own, start=50_000):
+        box = [0.75 * value for value in obj["bbox"]]
         again = {"id": number, "image_id": 1000, "bbox": box, "area": box[2] * box[3]}
-        content["annotations"].append(thing | again)
+        content["annotations"].append(obj | again)
 
 
 def hold_upright(path: Path) -> None:
-    """Store a picture as a phone does that was held upright: on its side, with a note to turn."""
+    """Store an image as a phone does that was held upright: on its side, with a note to turn."""
     with Image.open(path) as image:
         exif = Image.Exif()
         exif[0x0112] = TURNED_LEFT
@@ -78,7 +78,7 @@ def make_new_photos(folder: Path) -> None:
 
 
 def quick(words: list[str]) -> list[str]:
-    """The page's command, as it is run here: a tiny network without published weights, pictures of
+    """The page's command, as it is run here: a tiny network without published weights, images of
     64 pixels, and two steps in place of epochs or minutes."""
     if words[1] != "train" or "--resume" in words:
         return words
@@ -96,7 +96,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("TAPETUM_CACHE", str(folder / "cache"))
-        patch.setattr("tapetum.data.image.can_read", lambda: False)  # as without the extra for HEIC
+        patch.setattr(
+            "tapetum.data.images.reader.can_read", lambda: False
+        )  # as without the extra for HEIC
         results = [(words, run(quick(words))) for words in PAGE.commands]
     return {"folder": folder, "results": results}
 
@@ -152,7 +154,7 @@ def test_a_table_groups_as_well(story: dict[str, Any], monkeypatch: pytest.Monke
 
 def test_a_cache_says_what_it_takes(story: dict[str, Any]) -> None:
     ((_, (_, _, error)),) = (r for r in story["results"] if "--cache" in r[0])
-    assert re.search(r"^cache: 17 pictures take about \d+ MB of memory$", error, re.MULTILINE)
+    assert re.search(r"^cache: 17 images take about \d+ MB of memory$", error, re.MULTILINE)
 
 
 def test_labels_of_the_model_are_labels(story: dict[str, Any]) -> None:
@@ -166,6 +168,6 @@ def test_the_defaults_are_those_of_the_page() -> None:
     assert Settings().epochs == int(re.findall(r"`--epochs` counts \((\d+)\)", PAGE.text)[0])
     (size,) = re.findall(r"\(short side, (\d+) for boxes\)", PAGE.text)
     assert TASKS["detection"].image_size(Scenes()) == int(size)
-    assert SHOWN == 12  # "twelve pictures"
+    assert SHOWN == 12  # "twelve images"
     for code in re.findall(r"`([a-z]+-[a-z-]+)`", PAGE.prose()):
         assert code in CODES, code

@@ -1,4 +1,4 @@
-"""docs/quick_start.md, run from top to bottom on pictures and weights that the test makes."""
+"""docs/quick_start.md, run from top to bottom on images and weights that the test makes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from tapetum.models import MODELS, published, sources
-from tapetum.models.published import Published
+from tapetum.models import MODELS
+from tapetum.weights import published, sources
+from tapetum.weights.published import Published
 from tests.docs.pages import TINY, Page, make_photos, run, shortened, truth
 
 PAGE = Page("quick_start.md")
@@ -85,7 +86,7 @@ def test_a_published_network_answers(folder: Path, weights: Path) -> None:
     assert out.startswith("photo.jpg: ")
     assert f"{NETWORK}: COCO, {weights}" in error
     with Image.open(folder / "answers" / "photo.jpg") as drawn:
-        assert 3 * drawn.width == 4 * drawn.height  # small pictures are drawn larger
+        assert 3 * drawn.width == 4 * drawn.height  # small images are drawn larger
 
 
 def test_without_a_connection_one_line_says_what_to_fetch(folder: Path, weights: Path) -> None:
@@ -96,7 +97,7 @@ def test_without_a_connection_one_line_says_what_to_fetch(folder: Path, weights:
     assert f"put it at {weights}" in error
 
 
-def test_five_commands_on_ones_own_pictures(folder: Path) -> None:
+def test_five_commands_on_ones_own_images(folder: Path) -> None:
     """As on the page; `train` here has a tiny network without published weights, and two steps."""
     own = PAGE.commands[2:]
     short = ("--weights", "none", "--image-size", "64", "--max-steps", "2", *TINY)

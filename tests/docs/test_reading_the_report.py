@@ -14,9 +14,9 @@ from PIL import Image
 from tapetum import api
 from tapetum.evaluation.errors import ERRORS
 from tapetum.reporting import Moment, Sheet
-from tapetum.reporting.page import SECTIONS
-from tapetum.reporting.progress import keep_progress
-from tapetum.reporting.results import MEANINGS
+from tapetum.reporting.page.page import SECTIONS
+from tapetum.reporting.sections.progress import keep_progress
+from tapetum.reporting.sections.results import MEANINGS
 from tests.docs.pages import Page, make_photos, truth
 
 PAGE = Page("reading_the_report.md")
@@ -36,7 +36,7 @@ START = "At the start"
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The report of a detector that has learnt nothing, with a picture from its training."""
+    """The report of a detector that has learnt nothing, with an image from its training."""
     folder = tmp_path_factory.mktemp("reading")
     photos = make_photos(folder / "photos")
     (photos / "labels.json").write_text(json.dumps(truth()))

@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tapetum.evaluation import DetectionResult, detections_from_coco, evaluate_detections
-from tapetum.evaluation import truth_from_coco as read_truth
+from tapetum.evaluation import ground_truth_from_coco as read_truth
 
 CAPS = {"bbox": (1, 10, 100), "segm": (1, 10, 100), "keypoints": (20,)}
 
@@ -30,12 +30,12 @@ def run_reference(
     max_dets = max_dets or CAPS[kind]
     gt, results = copy.deepcopy(gt), copy.deepcopy(results)
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = _indexed(gt)
+        ground_truth = _indexed(gt)
         if results:
-            detections = truth.loadRes(results)
+            detections = ground_truth.loadRes(results)
         else:  # loadRes looks at the first result and fails where there is none
             detections = _indexed({**gt, "annotations": []})
-        evaluation = COCOeval(truth, detections, kind)
+        evaluation = COCOeval(ground_truth, detections, kind)
         evaluation.params.maxDets = list(max_dets)
         if sigmas is not None:
             evaluation.params.kpt_oks_sigmas = np.array(sigmas)
@@ -53,9 +53,9 @@ def run_ours(
     kind: str = "bbox",
     sigmas: Sequence[float] | None = None,
 ) -> DetectionResult:
-    truth = read_truth(gt, kind)
-    detections = detections_from_coco(results, truth, kind)
-    return evaluate_detections(truth, detections, max_dets, kind, sigmas=sigmas)
+    ground_truth = read_truth(gt, kind)
+    detections = detections_from_coco(results, ground_truth, kind)
+    return evaluate_detections(ground_truth, detections, max_dets, kind, sigmas=sigmas)
 
 
 @pytest.fixture(scope="session")
@@ -103,9 +103,9 @@ def made_set() -> Callable[..., tuple[dict, list]]:
 
 def make_set(
     seed: int,
-    pictures: int = 4,
+    images: int = 4,
     classes: int = 3,
-    truths: int = 10,
+    ground_truths: int = 10,
     detections: int = 30,
     scale: float = 1.0,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -118,12 +118,12 @@ def make_set(
 
     def where() -> dict[str, int]:
         return {
-            "image_id": int(random.integers(pictures)) * 7 + 3,
+            "image_id": int(random.integers(images)) * 7 + 3,
             "category_id": int(random.integers(classes)) * 2 + 1,
         }
 
     annotations = []
-    for number in range(truths):
+    for number in range(ground_truths):
         xywh = box()
         area = xywh[2] * xywh[3] * float(random.choice([1.0, 1.0, 0.7, 40.0]))
         crowd = int(random.random() < 0.2)
@@ -137,7 +137,7 @@ def make_set(
         place = {key: source[key] for key in ("image_id", "category_id")}
         results.append({**place, "bbox": xywh, "score": float(random.integers(1, 9)) / 8})
     gt = {
-        "images": [{"id": int(i) * 7 + 3} for i in random.permutation(pictures)],
+        "images": [{"id": int(i) * 7 + 3} for i in random.permutation(images)],
         "categories": [{"id": int(k) * 2 + 1, "name": f"c{k}"} for k in range(classes)],
         "annotations": annotations,
     }

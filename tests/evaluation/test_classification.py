@@ -32,21 +32,21 @@ def drawn(seed: int, count: int, classes: int, *, coarse: bool = False) -> tuple
 @pytest.mark.parametrize("coarse", [False, True])
 @pytest.mark.parametrize(("count", "classes"), [(200, 7), (40, 3), (30, 40)])
 def test_numbers_are_those_of_scikit_learn(count: int, classes: int, coarse: bool) -> None:
-    scores, truth = drawn(count, count, classes, coarse=coarse)
-    result = evaluate_classes(scores, truth, names(classes))
+    scores, ground_truth = drawn(count, count, classes, coarse=coarse)
+    result = evaluate_classes(scores, ground_truth, names(classes))
     every = np.arange(classes)
     predicted = scores.argmax(axis=1)
     assert np.array_equal(
-        result.confusion, metrics.confusion_matrix(truth, predicted, labels=every)
+        result.confusion, metrics.confusion_matrix(ground_truth, predicted, labels=every)
     )
-    assert result.stats["top1"] == metrics.accuracy_score(truth, predicted)
+    assert result.stats["top1"] == metrics.accuracy_score(ground_truth, predicted)
     assert result.stats["loss"] == pytest.approx(
-        metrics.log_loss(truth, scores, labels=every), rel=1e-12
+        metrics.log_loss(ground_truth, scores, labels=every), rel=1e-12
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-            truth, predicted, labels=every, zero_division=np.nan
+            ground_truth, predicted, labels=every, zero_division=np.nan
         )
     for own, theirs in ((result.precision, precision), (result.recall, recall), (result.f1, f1)):
         np.testing.assert_allclose(own, np.nan_to_num(theirs, nan=-1), rtol=1e-12)
@@ -55,22 +55,24 @@ def test_numbers_are_those_of_scikit_learn(count: int, classes: int, coarse: boo
 
 def test_top_k_without_ties_is_that_of_scikit_learn() -> None:
     for classes, k in ((9, 5), (6, 5), (5, 4), (3, 2)):
-        scores, truth = drawn(classes, 100, classes)
-        expected = metrics.top_k_accuracy_score(truth, scores, k=k, labels=np.arange(classes))
-        assert evaluate_classes(scores, truth, names(classes)).stats[f"top{k}"] == expected
+        scores, ground_truth = drawn(classes, 100, classes)
+        expected = metrics.top_k_accuracy_score(
+            ground_truth, scores, k=k, labels=np.arange(classes)
+        )
+        assert evaluate_classes(scores, ground_truth, names(classes)).stats[f"top{k}"] == expected
     assert set(evaluate_classes(*drawn(0, 9, 2), names(2)).stats) == {
         *("top1", "mean_class_accuracy", "ECE", "loss")
     }
 
 
 def test_equal_scores_do_not_count_as_right_five_times() -> None:
-    scores, truth = np.full((10, 10), 0.1), np.arange(10)
-    stats = evaluate_classes(scores, truth, names(10)).stats
+    scores, ground_truth = np.full((10, 10), 0.1), np.arange(10)
+    stats = evaluate_classes(scores, ground_truth, names(10)).stats
     assert (stats["top1"], stats["top5"]) == (0.1, 0.5)
 
 
 def test_calibration_by_hand() -> None:
-    """Two pictures at 0.8, one right; one at 0.55, wrong; one quite sure, right."""
+    """Two images at 0.8, one right; one at 0.55, wrong; one quite sure, right."""
     scores = np.array([[0.8, 0.2], [0.8, 0.2], [0.45, 0.55], [0.0, 1.0]])
     result = evaluate_classes(scores, np.array([0, 1, 0, 1]), names(2))
     table = result.reliability
@@ -84,9 +86,9 @@ def test_calibration_by_hand() -> None:
 
 def test_a_classifier_that_knows_how_sure_it_is_has_no_calibration_error() -> None:
     scores = np.tile([0.75, 0.25], (8, 1))
-    truth = np.array([0, 0, 0, 1] * 2)
-    assert evaluate_classes(scores, truth, names(2)).stats["ECE"] == pytest.approx(0)
-    assert evaluate_classes(scores, 1 - truth, names(2)).stats["ECE"] == pytest.approx(0.5)
+    ground_truth = np.array([0, 0, 0, 1] * 2)
+    assert evaluate_classes(scores, ground_truth, names(2)).stats["ECE"] == pytest.approx(0)
+    assert evaluate_classes(scores, 1 - ground_truth, names(2)).stats["ECE"] == pytest.approx(0.5)
 
 
 def test_a_truth_thought_impossible_costs_much_but_not_everything() -> None:
@@ -94,7 +96,7 @@ def test_a_truth_thought_impossible_costs_much_but_not_everything() -> None:
     assert 30 < stats["loss"] < 40
 
 
-def test_no_pictures_and_absent_classes_are_minus_one() -> None:
+def test_no_images_and_absent_classes_are_minus_one() -> None:
     empty = evaluate_classes(np.zeros((0, 3)), np.zeros(0, np.int64), names(3))
     assert set(empty.stats.values()) == {-1.0}
     one = evaluate_classes(np.array([[0.7, 0.2, 0.1]]), np.array([1]), names(3))
@@ -107,30 +109,32 @@ def test_no_pictures_and_absent_classes_are_minus_one() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=30))
 def test_average_precision_is_that_of_scikit_learn(rows: list[tuple[int, bool]]) -> None:
-    scores, truth = np.array([r[0] / 4 for r in rows]), np.array([r[1] for r in rows])
-    if not truth.any():
-        assert average_precision(scores, truth) == -1
+    scores, ground_truth = np.array([r[0] / 4 for r in rows]), np.array([r[1] for r in rows])
+    if not ground_truth.any():
+        assert average_precision(scores, ground_truth) == -1
         return
-    expected = metrics.average_precision_score(truth, scores)
-    assert average_precision(scores, truth) == pytest.approx(expected, rel=1e-12)
+    expected = metrics.average_precision_score(ground_truth, scores)
+    assert average_precision(scores, ground_truth) == pytest.approx(expected, rel=1e-12)
 
 
 def test_multilabel_is_that_of_scikit_learn() -> None:
     random = np.random.default_rng(0)
-    truth = random.random((80, 5)) < 0.3
-    truth[:, 3] = False
-    scores = np.clip(truth * 0.3 + random.random((80, 5)) * 0.7, 0, 1)
-    result = evaluate_multilabel(scores, truth, names(5))
+    ground_truth = random.random((80, 5)) < 0.3
+    ground_truth[:, 3] = False
+    scores = np.clip(ground_truth * 0.3 + random.random((80, 5)) * 0.7, 0, 1)
+    result = evaluate_multilabel(scores, ground_truth, names(5))
     there = [0, 1, 2, 4]
     assert result.left_out == ("class 3",)
     assert result.average_precision[3] == result.recall[3] == -1
-    expected = metrics.average_precision_score(truth[:, there], scores[:, there], average=None)
+    expected = metrics.average_precision_score(
+        ground_truth[:, there], scores[:, there], average=None
+    )
     np.testing.assert_allclose(result.average_precision[there], expected, rtol=1e-12)
     assert result.stats["mAP"] == pytest.approx(expected.mean())
-    f1 = metrics.f1_score(truth[:, there], scores[:, there] >= 0.5, average=None)
+    f1 = metrics.f1_score(ground_truth[:, there], scores[:, there] >= 0.5, average=None)
     np.testing.assert_allclose(result.f1[there], f1, rtol=1e-12)
     assert result.stats["F1"] == pytest.approx(f1.mean())
-    assert result.positives.tolist() == truth.sum(axis=0).tolist()
+    assert result.positives.tolist() == ground_truth.sum(axis=0).tolist()
 
 
 def test_multilabel_of_nothing() -> None:
@@ -140,7 +144,7 @@ def test_multilabel_of_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "truth", "message"),
+    ("scores", "ground_truth", "message"),
     [
         (np.zeros((2, 3)), np.zeros(2, np.int64), r"scores: expected \(N, 2\)"),
         (np.full((1, 2), np.nan), np.zeros(1, np.int64), "probabilities"),
@@ -150,9 +154,9 @@ def test_multilabel_of_nothing() -> None:
         (np.full((1, 2), 0.5), np.array([-1]), "from 0 to 1"),
     ],
 )
-def test_what_cannot_be_is_refused(scores: Any, truth: Any, message: str) -> None:
+def test_what_cannot_be_is_refused(scores: Any, ground_truth: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        evaluate_classes(scores, truth, names(2))
+        evaluate_classes(scores, ground_truth, names(2))
 
 
 def test_multilabel_truth_is_bool() -> None:
@@ -162,7 +166,9 @@ def test_multilabel_truth_is_bool() -> None:
 
 def test_labels_in_bytes_count_as_others() -> None:
     """3 x 100 is more than a byte holds."""
-    scores, truth = drawn(5, 300, 100)
-    found, wanted = (evaluate_classes(scores, t, names(100)) for t in (truth.astype("u1"), truth))
+    scores, ground_truth = drawn(5, 300, 100)
+    found, wanted = (
+        evaluate_classes(scores, t, names(100)) for t in (ground_truth.astype("u1"), ground_truth)
+    )
     assert np.array_equal(found.confusion, wanted.confusion)
     assert found.stats == wanted.stats

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tapetum.base.errors import AnnotationError
-from tapetum.evaluation import detections_from_coco, truth_from_coco
+from tapetum.evaluation import detections_from_coco, ground_truth_from_coco
 
 
 def small() -> dict[str, Any]:
@@ -24,41 +24,41 @@ def entries() -> list[dict[str, Any]]:
     return [{"image_id": 20, "category_id": 4, "bbox": [0, 0, 2, 3], "score": s} for s in (1, 0.5)]
 
 
-def test_a_truth_is_read_with_ids_ascending_and_things_in_file_order() -> None:
+def test_a_truth_is_read_with_ids_ascending_and_objects_in_file_order() -> None:
     gt = small()
     gt["annotations"][1].update(iscrowd=1, bbox=[0.5, 0, 2, 8])
-    truth = truth_from_coco(gt)
-    assert (truth.image_ids, truth.category_ids) == ((20, 30), (4, 9))
-    assert truth.category_names == ("4", "cat")
-    assert truth.ids == (5, 6)
-    assert truth.image.tolist() == [1, 0]
-    assert truth.category.tolist() == [1, 1]
-    assert truth.xywh.tolist() == [[1.0, 2.0, 3.0, 4.0], [0.5, 0.0, 2.0, 8.0]]
-    assert truth.xywh.dtype == np.float64
-    assert truth.area.tolist() == [10.0, 10.0]
-    assert truth.crowd.tolist() == truth.ignored.tolist() == [False, True]
+    ground_truth = ground_truth_from_coco(gt)
+    assert (ground_truth.image_ids, ground_truth.category_ids) == ((20, 30), (4, 9))
+    assert ground_truth.category_names == ("4", "cat")
+    assert ground_truth.ids == (5, 6)
+    assert ground_truth.image.tolist() == [1, 0]
+    assert ground_truth.category.tolist() == [1, 1]
+    assert ground_truth.xywh.tolist() == [[1.0, 2.0, 3.0, 4.0], [0.5, 0.0, 2.0, 8.0]]
+    assert ground_truth.xywh.dtype == np.float64
+    assert ground_truth.area.tolist() == [10.0, 10.0]
+    assert ground_truth.crowd.tolist() == ground_truth.ignored.tolist() == [False, True]
 
 
 def test_without_area_and_iscrowd_a_truth_is_its_box_and_no_crowd() -> None:
     gt = small()
     del gt["annotations"][1]["area"], gt["annotations"][0]["iscrowd"]
-    truth = truth_from_coco(gt)
-    assert truth.area.tolist() == [10.0, 12.0]
-    assert truth.crowd.tolist() == [False, False]
+    ground_truth = ground_truth_from_coco(gt)
+    assert ground_truth.area.tolist() == [10.0, 12.0]
+    assert ground_truth.crowd.tolist() == [False, False]
 
 
 def test_detections_are_read_in_list_order() -> None:
-    detections = detections_from_coco(entries(), truth_from_coco(small()))
+    detections = detections_from_coco(entries(), ground_truth_from_coco(small()))
     assert detections.score.tolist() == [1.0, 0.5]
     assert detections.image.tolist() == detections.category.tolist() == [0, 0]
     assert detections.area.tolist() == [6.0, 6.0]
 
 
 def test_no_detections_and_no_truths_are_normal() -> None:
-    truth = truth_from_coco({"images": [], "annotations": [], "categories": []})
-    detections = detections_from_coco([], truth)
-    assert len(truth) == len(detections) == 0
-    assert truth.xywh.shape == detections.xywh.shape == (0, 4)
+    ground_truth = ground_truth_from_coco({"images": [], "annotations": [], "categories": []})
+    detections = detections_from_coco([], ground_truth)
+    assert len(ground_truth) == len(detections) == 0
+    assert ground_truth.xywh.shape == detections.xywh.shape == (0, 4)
 
 
 MISSING = object()
@@ -100,7 +100,7 @@ def test_a_bad_detection_is_refused_by_its_number(key: str, value: Any, why: str
     else:
         results[1][key] = value
     with pytest.raises(AnnotationError, match=why) as caught:
-        detections_from_coco(results, truth_from_coco(small()))
+        detections_from_coco(results, ground_truth_from_coco(small()))
     assert caught.value.where == "entry 1"
     assert (caught.value.hint is not None) == ("image_id" in why and value is not MISSING)
 
@@ -109,18 +109,18 @@ def test_boxes_that_only_together_have_fours_are_refused() -> None:
     results = entries()
     results[0]["bbox"], results[1]["bbox"] = [1, 2, 3, 4, 5], [6, 7, 8]
     with pytest.raises(AnnotationError, match="entry 0: its box is not 4 finite numbers"):
-        detections_from_coco(results, truth_from_coco(small()))
+        detections_from_coco(results, ground_truth_from_coco(small()))
 
 
 @pytest.mark.parametrize("results", [{"annotations": []}, "text", None, 5])
 def test_results_must_be_a_list(results: Any) -> None:
     with pytest.raises(AnnotationError, match="expected a list of detections"):
-        detections_from_coco(results, truth_from_coco(small()))
+        detections_from_coco(results, ground_truth_from_coco(small()))
 
 
 def test_an_entry_that_is_no_object_is_refused() -> None:
     with pytest.raises(AnnotationError, match="entry 2: expected an object, got list"):
-        detections_from_coco([*entries(), [1]], truth_from_coco(small()))
+        detections_from_coco([*entries(), [1]], ground_truth_from_coco(small()))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_bad_annotation_is_refused_by_its_number(key: str, value: Any, why: st
     else:
         gt["annotations"][1][key] = value
     with pytest.raises(AnnotationError, match=why) as caught:
-        truth_from_coco(gt)
+        ground_truth_from_coco(gt)
     assert caught.value.where == "annotation 1"
 
 
@@ -152,7 +152,7 @@ def test_a_bad_annotation_is_found_among_shared_ids_too() -> None:
     gt = small()
     gt["annotations"] += [{"id": 5, "image_id": 20, "category_id": 9, "bbox": [0, 0, 1]}]
     with pytest.raises(AnnotationError, match="its box is not 4"):
-        truth_from_coco(gt)
+        ground_truth_from_coco(gt)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -168,7 +168,7 @@ def test_what_the_truth_does_not_list_does_not_count(same_as_reference, shared: 
         {"image_id": 30, "category_id": 9, "bbox": [1, 2, 3, 5], "score": 0.7},
     ]
     result = same_as_reference(gt, results)
-    assert len(detections_from_coco(results, truth_from_coco(gt))) == 2
+    assert len(detections_from_coco(results, ground_truth_from_coco(gt))) == 2
     assert result.stats["AP50"] > 0
 
 
@@ -183,11 +183,11 @@ def test_what_the_truth_does_not_list_does_not_count(same_as_reference, shared: 
         ("categories", {"id": 4}, "category 2: the id 4 is used twice"),
     ],
 )
-def test_bad_pictures_and_categories_are_refused(section: str, entry: Any, message: str) -> None:
+def test_bad_images_and_categories_are_refused(section: str, entry: Any, message: str) -> None:
     gt = small()
     gt[section].append(entry)
     with pytest.raises(AnnotationError, match=message):
-        truth_from_coco(gt)
+        ground_truth_from_coco(gt)
 
 
 @pytest.mark.parametrize("name", ["images", "annotations", "categories"])
@@ -195,12 +195,12 @@ def test_every_section_is_needed(name: str) -> None:
     gt = small()
     gt[name] = {}
     with pytest.raises(AnnotationError, match=f'needs a list "{name}"'):
-        truth_from_coco(gt)
+        ground_truth_from_coco(gt)
     del gt[name]
     with pytest.raises(AnnotationError, match=f'needs a list "{name}"'):
-        truth_from_coco(gt)
+        ground_truth_from_coco(gt)
 
 
 def test_a_truth_must_be_a_dictionary() -> None:
     with pytest.raises(AnnotationError, match="expected a COCO dictionary, got list"):
-        truth_from_coco([])
+        ground_truth_from_coco([])

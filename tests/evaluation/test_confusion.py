@@ -1,4 +1,4 @@
-"""What a detector takes for what, beside a plain loop over pictures."""
+"""What a detector takes for what, beside a plain loop over images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pycocotools.mask
 import pytest
 
-from tapetum.evaluation import detections_from_coco, truth_from_coco
+from tapetum.evaluation import detections_from_coco, ground_truth_from_coco
 from tapetum.evaluation.confusion import detection_confusion
 
 IDS = [{"id": 1}, {"id": 2}]
@@ -16,15 +16,17 @@ BOX = [0.0, 0.0, 10.0, 10.0]
 
 
 def matrix(true: list[tuple], found: list[tuple], thresholds: list[float] | float) -> list:
-    """From (picture, class, box, iscrowd) and (picture, class, box, score)."""
+    """From (image, class, box, iscrowd) and (image, class, box, score)."""
     annotations = [
         {"id": i, "image_id": p, "category_id": k, "bbox": box, "iscrowd": crowd}
         for i, (p, k, box, crowd) in enumerate(true)
     ]
-    truth = truth_from_coco({"images": IDS, "categories": IDS, "annotations": annotations})
+    ground_truth = ground_truth_from_coco(
+        {"images": IDS, "categories": IDS, "annotations": annotations}
+    )
     results = [{"image_id": p, "category_id": k, "bbox": box, "score": s} for p, k, box, s in found]
-    detections = detections_from_coco(results, truth)
-    return detection_confusion(truth, detections, np.asarray(thresholds)).tolist()
+    detections = detections_from_coco(results, ground_truth)
+    return detection_confusion(ground_truth, detections, np.asarray(thresholds)).tolist()
 
 
 def test_a_scene_worked_by_hand() -> None:
@@ -51,13 +53,13 @@ def test_nothing_at_all() -> None:
 
 
 def naive(gt: dict, results: list, threshold: float) -> np.ndarray:
-    """Picture by picture, detection by detection, truth by truth."""
+    """Image by image, detection by detection, truth by truth."""
     place = {c["id"]: k for k, c in enumerate(gt["categories"])}
     counts = np.zeros((len(place) + 1,) * 2, dtype=int)
-    for picture in gt["images"]:
-        true = [a for a in gt["annotations"] if a["image_id"] == picture["id"]]
+    for image in gt["images"]:
+        true = [a for a in gt["annotations"] if a["image_id"] == image["id"]]
         skipped = [bool(a["iscrowd"]) for a in true]
-        mine = [r for r in results if r["image_id"] == picture["id"] and r["score"] >= threshold]
+        mine = [r for r in results if r["image_id"] == image["id"] and r["score"] >= threshold]
         free = [True] * len(true)
         for result in sorted(mine, key=lambda r: -r["score"]):
             crowds = [a["iscrowd"] for a in true]
@@ -82,10 +84,10 @@ def naive(gt: dict, results: list, threshold: float) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_it_is_the_plain_loop(made_set: Callable, seed: int) -> None:
-    gt, results = made_set(seed, truths=40, detections=100)
-    truth = truth_from_coco(gt)
-    detections = detections_from_coco(results, truth)
-    found = detection_confusion(truth, detections, 0.4)
+    gt, results = made_set(seed, ground_truths=40, detections=100)
+    ground_truth = ground_truth_from_coco(gt)
+    detections = detections_from_coco(results, ground_truth)
+    found = detection_confusion(ground_truth, detections, 0.4)
     assert np.array_equal(found, naive(gt, results, 0.4))
-    rows = np.bincount(truth.category[~truth.ignored], minlength=3)
+    rows = np.bincount(ground_truth.category[~ground_truth.ignored], minlength=3)
     assert found[:-1].sum(axis=1).tolist() == rows.tolist()

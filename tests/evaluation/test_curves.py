@@ -13,7 +13,7 @@ from tapetum.evaluation import per_class, precision_recall_curve
 def test_a_class_row_is_the_evaluation_of_that_class_alone(
     made_set: Callable, reference: Callable, evaluate: Callable
 ) -> None:
-    gt, results = made_set(5, truths=40, detections=120)
+    gt, results = made_set(5, ground_truths=40, detections=120)
     rows = per_class(evaluate(gt, results))
     assert len(rows) == 3
     for row, category in zip(rows, sorted(gt["categories"], key=lambda c: c["id"]), strict=True):
@@ -23,14 +23,14 @@ def test_a_class_row_is_the_evaluation_of_that_class_alone(
         stats = reference(alone, detections).stats.tolist()
         assert (row.category_id, row.name) == (category["id"], category["name"])
         assert [row.ap, row.ap50, row.ap75, row.ar] == pytest.approx([*stats[:3], stats[8]], abs=0)
-        assert row.truths == sum(not a["iscrowd"] for a in annotations)
+        assert row.ground_truths == sum(not a["iscrowd"] for a in annotations)
 
 
 def test_a_class_without_truths_is_undefined(made_set: Callable, evaluate: Callable) -> None:
     gt, results = made_set(5)
     gt["categories"].append({"id": 99, "name": "absent"})
     row = per_class(evaluate(gt, results))[-1]
-    assert (row.ap, row.ap50, row.ap75, row.ar, row.truths) == (-1.0, -1.0, -1.0, -1.0, 0)
+    assert (row.ap, row.ap50, row.ap75, row.ar, row.ground_truths) == (-1.0, -1.0, -1.0, -1.0, 0)
 
 
 def test_a_curve_says_what_its_score_threshold_gives(
@@ -38,7 +38,7 @@ def test_a_curve_says_what_its_score_threshold_gives(
 ) -> None:
     """Keep only what reaches the score at some recall: the recall is reached with one fewer hit
     of slack, and the precision is at least what the curve says at the last point of its step."""
-    gt, results = made_set(8, truths=60, detections=200)
+    gt, results = made_set(8, ground_truths=60, detections=200)
     result = evaluate(gt, results)
     recall, precision, score = precision_recall_curve(result, 0, 0.75)
     assert (recall[0], recall[-1], len(recall)) == (0.0, 1.0, 101)

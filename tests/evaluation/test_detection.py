@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tapetum.evaluation import detections_from_coco, evaluate_detections, truth_from_coco
+from tapetum.evaluation import detections_from_coco, evaluate_detections, ground_truth_from_coco
 
 REAL = ("val2014_100", "shapes_3img", "coco_mini_val_synthetic")
 
 
-def truth(number: int, image: Any, xywh: list[float], category: Any = 1, **more: Any) -> dict:
+def ground_truth(
+    number: int, image: Any, xywh: list[float], category: Any = 1, **more: Any
+) -> dict:
     area = more.pop("area", xywh[2] * xywh[3])
     entry = {"id": number, "image_id": image, "category_id": category, "bbox": xywh, "area": area}
     return {**entry, "iscrowd": 0, **more}
@@ -62,7 +64,7 @@ def test_a_shuffled_results_list_equals_the_reference_on_the_same_list(
 def test_caps_beyond_100_equal_the_reference(same_as_reference: Callable) -> None:
     random = np.random.default_rng(1)
     boxes = random.integers(1, 60, (400, 4)).astype(float).tolist()
-    gt = dataset([truth(i + 1, 1 + i % 2, box) for i, box in enumerate(boxes[:150])])
+    gt = dataset([ground_truth(i + 1, 1 + i % 2, box) for i, box in enumerate(boxes[:150])])
     scores = random.integers(0, 50, 400) / 50
     pairs = zip(boxes, scores.tolist(), strict=True)
     results = [found(1 + i % 2, box, score) for i, (box, score) in enumerate(pairs)]
@@ -95,15 +97,17 @@ def test_the_headline_numbers_are_those_at_the_largest_cap(
 
 @pytest.mark.parametrize("caps", [(), (0, 10), (10, 10), (1.5,), (-1, 100)])
 def test_caps_must_be_different_positive_integers(caps: tuple) -> None:
-    record = truth_from_coco(dataset([]))
+    record = ground_truth_from_coco(dataset([]))
     with pytest.raises(ValueError, match="max_dets"):
         evaluate_detections(record, detections_from_coco([], record), caps)
 
 
 def test_text_ids_are_ordered_as_text(same_as_reference: Callable) -> None:
     box, elsewhere = [0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 10.0, 10.0]
-    gt = dataset([truth(1, "9", box, "b"), truth(2, "9", box, "a")], ("9", "10"), ("b", "a"))
-    # Equal scores: picture "10" comes first as text, so its false alarm precedes the hit.
+    gt = dataset(
+        [ground_truth(1, "9", box, "b"), ground_truth(2, "9", box, "a")], ("9", "10"), ("b", "a")
+    )
+    # Equal scores: image "10" comes first as text, so its false alarm precedes the hit.
     results = [found("9", box, 0.5, "b"), found("10", elsewhere, 0.5, "b")]
     result = same_as_reference(gt, results)
     assert result.category_ids == ("a", "b")
@@ -112,7 +116,7 @@ def test_text_ids_are_ordered_as_text(same_as_reference: Callable) -> None:
 
 def test_number_ids_are_ordered_as_numbers(same_as_reference: Callable) -> None:
     box, elsewhere = [0.0, 0.0, 10.0, 10.0], [50.0, 50.0, 10.0, 10.0]
-    gt = dataset([truth(1, 9, box)], (10, 9))
+    gt = dataset([ground_truth(1, 9, box)], (10, 9))
     results = [found(10, elsewhere, 0.5), found(9, box, 0.5)]
     assert same_as_reference(gt, results).stats["AP50"] == pytest.approx(1.0, abs=1e-12)
 
@@ -121,7 +125,7 @@ def test_boxes_exactly_on_the_iou_thresholds(same_as_reference: Callable) -> Non
     """Detections inside a truth of 1000 pixels that cover 450, 500, ... 1000 of them."""
     widths = range(45, 101, 5)
     gt = dataset(
-        [truth(i + 1, i, [0.0, 0.0, 100.0, 10.0]) for i, _ in enumerate(widths)],
+        [ground_truth(i + 1, i, [0.0, 0.0, 100.0, 10.0]) for i, _ in enumerate(widths)],
         images=tuple(range(len(widths))),
     )
     results = [found(i, [0.0, 0.0, float(w), 10.0], 0.5) for i, w in enumerate(widths)]
@@ -135,28 +139,32 @@ def test_areas_exactly_on_the_edges_belong_to_both_ranges(same_as_reference: Cal
     box = [0.0, 0.0, 64.0, 64.0]
     areas = [1024.0, np.nextafter(1024.0, 0), np.nextafter(1024.0, 2000), 9216.0, 1e10, 1.1e10, -1]
     images = tuple(range(len(areas)))
-    gt = dataset([truth(i + 1, i, box, area=area) for i, area in enumerate(areas)], images)
+    gt = dataset([ground_truth(i + 1, i, box, area=area) for i, area in enumerate(areas)], images)
     sides = [(32.0, 32.0), (96.0, 96.0), (1e5, 1e5), (1e6, 1e6), (-3.0, 5.0), (8.0, 8.0)]
     results = [found(0, [500.0, 500.0, w, h], 0.9 - i / 10) for i, (w, h) in enumerate(sides)]
     results += [found(i, box, 0.3) for i in images]
     result = same_as_reference(gt, results)
-    assert result.truths.tolist() == [[5, 2, 3, 2]]
+    assert result.ground_truths.tolist() == [[5, 2, 3, 2]]
 
 
 def test_among_equally_similar_truths_the_later_one_wins(same_as_reference: Callable) -> None:
     """Both truths overlap the first detection alike; only the earlier one fits the second."""
     first, second = [0.0, 0.0, 10.0, 10.0], [4.0, 0.0, 10.0, 10.0]
     detected = [found(1, [2.0, 0.0, 10.0, 10.0], 0.9), found(1, [0.0, 0.0, 10.0, 10.0], 0.8)]
-    earlier = same_as_reference(dataset([truth(1, 1, first), truth(2, 1, second)]), detected)
-    later = same_as_reference(dataset([truth(2, 1, second), truth(1, 1, first)]), detected)
+    earlier = same_as_reference(
+        dataset([ground_truth(1, 1, first), ground_truth(2, 1, second)]), detected
+    )
+    later = same_as_reference(
+        dataset([ground_truth(2, 1, second), ground_truth(1, 1, first)]), detected
+    )
     assert earlier.recall[0, 0, 0, 2] == 1.0
     assert later.recall[0, 0, 0, 2] == 0.5
 
 
 def test_a_truth_that_counts_is_preferred_to_a_closer_crowd(same_as_reference: Callable) -> None:
     box = [0.0, 0.0, 10.0, 10.0]
-    crowd = truth(1, 1, [0.0, 0.0, 100.0, 100.0], iscrowd=1)
-    gt = dataset([truth(2, 1, [0.0, 0.0, 10.0, 6.0]), crowd])
+    crowd = ground_truth(1, 1, [0.0, 0.0, 100.0, 100.0], iscrowd=1)
+    gt = dataset([ground_truth(2, 1, [0.0, 0.0, 10.0, 6.0]), crowd])
     # The truth takes the first at IoU 0.6, the crowd both of the others: nothing is a false alarm.
     results = [found(1, box, 0.9), found(1, box, 0.8), found(1, [50.0, 50.0, 9.0, 9.0], 0.7)]
     result = same_as_reference(gt, results)
@@ -167,30 +175,43 @@ def test_a_truth_that_counts_is_preferred_to_a_closer_crowd(same_as_reference: C
 
 def test_the_files_ignore_flag_is_replaced_by_iscrowd(same_as_reference: Callable) -> None:
     box = [0.0, 0.0, 10.0, 10.0]
-    gt = dataset([truth(1, 1, box, ignore=1), truth(2, 2, box, iscrowd=1, ignore=0)])
-    assert same_as_reference(gt, [found(1, box, 0.5)]).truths[0, 0] == 1
+    gt = dataset([ground_truth(1, 1, box, ignore=1), ground_truth(2, 2, box, iscrowd=1, ignore=0)])
+    assert same_as_reference(gt, [found(1, box, 0.5)]).ground_truths[0, 0] == 1
 
 
 def test_an_annotation_whose_id_is_0_counts_as_never_found(same_as_reference: Callable) -> None:
     box = [0.0, 0.0, 10.0, 10.0]
-    gt = dataset([truth(0, 1, box), truth(1, 2, box), truth(2, 2, [0, 0, 20, 20], iscrowd=1)])
+    gt = dataset(
+        [
+            ground_truth(0, 1, box),
+            ground_truth(1, 2, box),
+            ground_truth(2, 2, [0, 0, 20, 20], iscrowd=1),
+        ]
+    )
     results = [found(1, box, 0.9), found(1, box, 0.8), found(2, box, 0.7), found(2, box, 0.6)]
     assert same_as_reference(gt, results).stats["AR100"] == 0.5
 
 
 def test_the_last_annotation_of_an_id_stands_for_all(same_as_reference: Callable) -> None:
     near, far = [0.0, 0.0, 10.0, 10.0], [30.0, 30.0, 10.0, 10.0]
-    gt = dataset([truth(7, 2, near), truth(8, 1, near), truth(7, 1, far), truth(9, 2, far)])
+    gt = dataset(
+        [
+            ground_truth(7, 2, near),
+            ground_truth(8, 1, near),
+            ground_truth(7, 1, far),
+            ground_truth(9, 2, far),
+        ]
+    )
     results = [found(1, far, 0.9), found(1, far, 0.8), found(2, near, 0.7), found(2, far, 0.6)]
     result = same_as_reference(gt, results)
-    assert result.truths[0, 0] == 4
-    assert result.recall[0, 0, 0, 2] == 0.75  # the truth in picture 2 has gone, its double is found
+    assert result.ground_truths[0, 0] == 4
+    assert result.recall[0, 0, 0, 2] == 0.75  # the truth in image 2 has gone, its double is found
 
 
 def test_shared_ids_keep_the_order_of_the_reference(same_as_reference: Callable) -> None:
-    """Id 7 is first met in picture 1, so that its double comes before what picture 2 lists."""
+    """Id 7 is first met in image 1, so that its double comes before what image 2 lists."""
     a, c = [0.0, 0.0, 10.0, 10.0], [4.0, 0.0, 10.0, 10.0]
-    gt = dataset([truth(8, 2, a), truth(7, 1, c), truth(7, 2, c)])
+    gt = dataset([ground_truth(8, 2, a), ground_truth(7, 1, c), ground_truth(7, 2, c)])
     between = [2.0, 0.0, 10.0, 10.0]  # as similar to a as to c
     results = [found(2, between, 0.9), found(2, between, 0.8), found(2, a, 0.7)]
     result = same_as_reference(gt, results)
@@ -203,21 +224,27 @@ BOX = [0.0, 0.0, 10.0, 10.0]
 @pytest.mark.parametrize(
     ("gt", "results"),
     [
-        (dataset([truth(1, 1, BOX)]), []),
+        (dataset([ground_truth(1, 1, BOX)]), []),
         (dataset([]), [found(1, BOX, 0.5)]),
-        (dataset([truth(1, 1, BOX)]), [found(2, BOX, 0.5)]),
-        (dataset([truth(1, 1, BOX)], categories=(1, 2)), [found(1, BOX, 0.5, 2)]),
-        (dataset([truth(1, 1, BOX, iscrowd=1)]), [found(1, BOX, 0.5), found(1, BOX, 0.4)]),
-        (dataset([truth(1, 1, [5, 5, 0, 0]), truth(2, 1, [9, 9, -4, -4])]), [found(1, BOX, 1)]),
-        (dataset([truth(1, 1, BOX)]), [found(1, [5, 5, -9, -9], 1), found(1, [1, 1, 0, 5], 2)]),
-        (dataset([truth(1, 1, BOX)]), [found(1, BOX, 0.0), found(1, BOX, -0.0)]),
-        (dataset([truth(1, 1, BOX)]), [found(1, BOX, -5), found(1, [0, 0, 9, 9], -7.5)]),
+        (dataset([ground_truth(1, 1, BOX)]), [found(2, BOX, 0.5)]),
+        (dataset([ground_truth(1, 1, BOX)], categories=(1, 2)), [found(1, BOX, 0.5, 2)]),
+        (dataset([ground_truth(1, 1, BOX, iscrowd=1)]), [found(1, BOX, 0.5), found(1, BOX, 0.4)]),
+        (
+            dataset([ground_truth(1, 1, [5, 5, 0, 0]), ground_truth(2, 1, [9, 9, -4, -4])]),
+            [found(1, BOX, 1)],
+        ),
+        (
+            dataset([ground_truth(1, 1, BOX)]),
+            [found(1, [5, 5, -9, -9], 1), found(1, [1, 1, 0, 5], 2)],
+        ),
+        (dataset([ground_truth(1, 1, BOX)]), [found(1, BOX, 0.0), found(1, BOX, -0.0)]),
+        (dataset([ground_truth(1, 1, BOX)]), [found(1, BOX, -5), found(1, [0, 0, 9, 9], -7.5)]),
         (dataset([], images=(), categories=()), []),
     ],
     ids=[
         "no detections",
         "no truths",
-        "another picture",
+        "another image",
         "a class without truth",
         "only a crowd",
         "truths without a size",
@@ -244,7 +271,9 @@ def test_a_small_example_worked_by_hand(same_as_reference: Callable) -> None:
     recall 2/3 with 2/3, serving 0.34 ... 0.66 (33 of 101); beyond, nothing. At IoU 0.65 and more
     the last hit is none.
     """
-    gt = dataset([truth(1, 1, BOX), truth(2, 1, [50, 0, 10, 10]), truth(3, 2, BOX)])
+    gt = dataset(
+        [ground_truth(1, 1, BOX), ground_truth(2, 1, [50, 0, 10, 10]), ground_truth(3, 2, BOX)]
+    )
     results = [found(1, BOX, 0.9), found(2, [50, 50, 9, 9], 0.8), found(2, [0, 0, 10, 6], 0.7)]
     result = same_as_reference(gt, results)
     low, high = (34 + 33 * 2 / 3) / 101, 34 / 101

@@ -8,14 +8,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tapetum.evaluation import detections_from_coco, evaluate_detections, truth_from_coco
+from tapetum.evaluation import detections_from_coco, evaluate_detections, ground_truth_from_coco
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_false_alarm_never_raises_precision(
     made_set: Callable, evaluate: Callable, seed: int
 ) -> None:
-    gt, results = made_set(seed, truths=30)
+    gt, results = made_set(seed, ground_truths=30)
     place = {"image_id": gt["images"][0]["id"], "bbox": [900.0, 900.0, 20.0, 20.0]}
     before = evaluate(gt, results)
     for score in (0.0, 2.0):  # below all others, above all others
@@ -30,7 +30,7 @@ def test_a_false_alarm_never_raises_precision(
 
 @pytest.mark.parametrize("seed", range(5))
 def test_without_ties_no_order_matters(made_set: Callable, evaluate: Callable, seed: int) -> None:
-    gt, results = made_set(seed, truths=30)
+    gt, results = made_set(seed, ground_truths=30)
     random = np.random.default_rng(seed)
     for entry in (*gt["annotations"], *results):
         entry["bbox"] = (np.array(entry["bbox"]) + random.random(4)).tolist()
@@ -45,8 +45,8 @@ def test_without_ties_no_order_matters(made_set: Callable, evaluate: Callable, s
 
 
 def test_progress_is_told_and_ends_complete(made_set: Callable) -> None:
-    gt, results = made_set(0, truths=30)
-    record = truth_from_coco(gt)
+    gt, results = made_set(0, ground_truths=30)
+    record = ground_truth_from_coco(gt)
     calls: list[tuple[int, int]] = []
     detections = detections_from_coco(results, record)
     evaluate_detections(record, detections, progress=lambda *call: calls.append(call))

@@ -1,4 +1,4 @@
-"""Random sets full of ties, crowds, exact thresholds and empty pictures against pycocotools."""
+"""Random sets full of ties, crowds, exact thresholds and empty images against pycocotools."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ fixtures_stay = settings(
 @fixtures_stay
 @given(
     seed=st.integers(0, 2**32 - 1),
-    pictures=st.integers(1, 4),
+    images=st.integers(1, 4),
     classes=st.integers(1, 3),
-    truths=st.integers(0, 25),
+    ground_truths=st.integers(0, 25),
     detections=st.integers(1, 60),
     scale=st.sampled_from(SCALES),
     caps=st.sampled_from(CAPS),
@@ -33,15 +33,15 @@ def test_any_set_equals_the_reference(
     made_set: Callable,
     same_as_reference: Callable,
     seed: int,
-    pictures: int,
+    images: int,
     classes: int,
-    truths: int,
+    ground_truths: int,
     detections: int,
     scale: float,
     caps: tuple[int, ...],
     text: bool,
 ) -> None:
-    gt, results = made_set(seed, pictures, classes, truths, detections, scale)
+    gt, results = made_set(seed, images, classes, ground_truths, detections, scale)
     if text:
         for entry in (*gt["annotations"], *results):
             entry["image_id"] = str(entry["image_id"])
@@ -60,7 +60,7 @@ def test_odd_annotation_ids_equal_the_reference(
     made_set: Callable, same_as_reference: Callable, seed: int, low: int, span: int, count: int
 ) -> None:
     """Ids drawn from a short range: some are 0, some negative, some shared."""
-    gt, results = made_set(seed, pictures=2, classes=2, truths=2 * count, detections=20)
+    gt, results = made_set(seed, images=2, classes=2, ground_truths=2 * count, detections=20)
     random = np.random.default_rng(seed)
     for annotation in gt["annotations"]:
         annotation["id"] = int(random.integers(low, low + span))
@@ -73,7 +73,7 @@ def test_boxes_of_any_float_equal_the_reference(
     made_set: Callable, same_as_reference: Callable, seed: int
 ) -> None:
     """No grid: the last bits of the IoU decide, and sides may be zero, negative or huge."""
-    gt, results = made_set(seed, truths=15, detections=40)
+    gt, results = made_set(seed, ground_truths=15, detections=40)
     random = np.random.default_rng(seed)
     for entry in (*gt["annotations"], *results):
         wild = random.choice([0.0, -1.0, 1e-300, 1e17], 4, p=[0.7, 0.1, 0.1, 0.1])

@@ -12,11 +12,11 @@ import pytest
 
 from tapetum.evaluation import (
     Detections,
-    Truth,
+    GroundTruth,
     detections_from_coco,
     evaluate_detections,
+    ground_truth_from_coco,
     matches_at,
-    truth_from_coco,
 )
 from tapetum.evaluation.errors import (
     ERRORS,
@@ -31,18 +31,20 @@ BOX = [0.0, 0.0, 10.0, 10.0]
 CAT, DOG = 1, 2
 
 
-def records(true: list[tuple], detected: list[tuple]) -> tuple[Truth, Detections]:
-    """From (picture, class, box, iscrowd?) and (picture, class, box, score)."""
+def records(true: list[tuple], detected: list[tuple]) -> tuple[GroundTruth, Detections]:
+    """From (image, class, box, iscrowd?) and (image, class, box, score)."""
     annotations: list[dict[str, Any]] = [
         {"id": i, "image_id": p, "category_id": k, "bbox": box, "iscrowd": int(bool(crowd))}
         for i, (p, k, box, *crowd) in enumerate(true)
     ]
     ids = [{"id": 1}, {"id": 2}, {"id": 3}]
-    truth = truth_from_coco({"images": ids, "categories": ids[:2], "annotations": annotations})
+    ground_truth = ground_truth_from_coco(
+        {"images": ids, "categories": ids[:2], "annotations": annotations}
+    )
     results = [
         {"image_id": p, "category_id": k, "bbox": box, "score": s} for p, k, box, s in detected
     ]
-    return truth, detections_from_coco(results, truth)
+    return ground_truth, detections_from_coco(results, ground_truth)
 
 
 def kinds(errors: ErrorKinds) -> list[str]:
@@ -50,7 +52,7 @@ def kinds(errors: ErrorKinds) -> list[str]:
 
 
 def test_each_kind_is_known_when_it_is_planted() -> None:
-    truth, detections = records(
+    ground_truth, detections = records(
         [
             (1, CAT, BOX),
             (1, DOG, [50, 0, 10, 10]),  # found as a cat
@@ -69,7 +71,7 @@ def test_each_kind_is_known_when_it_is_planted() -> None:
             (3, DOG, BOX, 0.2),
         ],
     )
-    errors = error_kinds(truth, detections)
+    errors = error_kinds(ground_truth, detections)
     assert kinds(errors) == [
         *("", "duplicate", "class", "place", "both", "background", "", "background")
     ]
@@ -85,11 +87,11 @@ def test_each_kind_is_known_when_it_is_planted() -> None:
 
 def test_costs_worked_by_hand() -> None:
     """One class, two truths, one found after a false alarm: the curve is 1/2 up to recall 1/2."""
-    truth, detections = records(
+    ground_truth, detections = records(
         [(1, CAT, BOX), (2, CAT, BOX)],
         [(3, CAT, BOX, 0.9), (1, CAT, BOX, 0.8)],
     )
-    errors = error_kinds(truth, detections)
+    errors = error_kinds(ground_truth, detections)
     half = 51 / 101  # the recalls 0, 0.01 ... 0.5
     assert errors.ap == pytest.approx(half / 2, abs=1e-12)
     assert errors.costs == pytest.approx(
@@ -109,10 +111,10 @@ def test_costs_worked_by_hand() -> None:
 
 def test_the_best_scored_of_several_is_mended_and_the_others_go() -> None:
     loose, looser = [0, 0, 10, 4], [0, 0, 10, 3]
-    truth, detections = records(
+    ground_truth, detections = records(
         [(1, CAT, BOX)], [(1, CAT, looser, 0.9), (1, CAT, loose, 0.8), (2, CAT, BOX, 0.7)]
     )
-    errors = error_kinds(truth, detections)
+    errors = error_kinds(ground_truth, detections)
     assert kinds(errors) == ["place", "place", "background"]
     assert errors.ap == 0
     assert errors.costs["place"] == pytest.approx(1)
@@ -120,41 +122,41 @@ def test_the_best_scored_of_several_is_mended_and_the_others_go() -> None:
 
 
 def test_a_mended_class_makes_the_truth_found_there() -> None:
-    truth, detections = records(
+    ground_truth, detections = records(
         [(1, CAT, BOX), (2, DOG, BOX)], [(1, DOG, BOX, 0.9), (2, DOG, BOX, 0.8)]
     )
-    errors = error_kinds(truth, detections)
+    errors = error_kinds(ground_truth, detections)
     assert errors.ap == pytest.approx(0.25)  # dog 1/2, cat 0
     assert errors.costs["class"] == pytest.approx(0.75)
 
 
 def test_a_class_that_is_missed_whole_costs_all_of_it() -> None:
-    truth, detections = records([(1, CAT, BOX), (1, DOG, BOX)], [(1, CAT, BOX, 0.9)])
-    errors = error_kinds(truth, detections)
+    ground_truth, detections = records([(1, CAT, BOX), (1, DOG, BOX)], [(1, CAT, BOX, 0.9)])
+    errors = error_kinds(ground_truth, detections)
     assert errors.ap == pytest.approx(0.5)
     assert errors.costs["missed"] == errors.costs[FALSE_NEGATIVES] == pytest.approx(0.5)
 
 
 def test_only_detections_under_the_cap_are_judged() -> None:
     boxes = [(1, CAT, [20.0 * i, 0, 5, 5], 0.9 - 0.1 * i) for i in range(4)]
-    truth, detections = records([(1, CAT, [40, 0, 5, 5])], boxes)
-    assert kinds(error_kinds(truth, detections, max_dets=2)) == ["background"] * 2 + ["", ""]
-    assert error_kinds(truth, detections, max_dets=2).missed.tolist() == [True]
-    assert error_kinds(truth, detections, max_dets=3).missed.tolist() == [False]
+    ground_truth, detections = records([(1, CAT, [40, 0, 5, 5])], boxes)
+    assert kinds(error_kinds(ground_truth, detections, max_dets=2)) == ["background"] * 2 + ["", ""]
+    assert error_kinds(ground_truth, detections, max_dets=2).missed.tolist() == [True]
+    assert error_kinds(ground_truth, detections, max_dets=3).missed.tolist() == [False]
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_laws(made_set: Callable, seed: int) -> None:
-    gt, results = made_set(seed, truths=40, detections=120)
-    truth = truth_from_coco(gt)
-    detections = detections_from_coco(results, truth)
-    errors, outcomes = error_kinds(truth, detections), matches_at(truth, detections)
-    assert errors.ap == evaluate_detections(truth, detections).stats["AP50"]
+    gt, results = made_set(seed, ground_truths=40, detections=120)
+    ground_truth = ground_truth_from_coco(gt)
+    detections = detections_from_coco(results, ground_truth)
+    errors, outcomes = error_kinds(ground_truth, detections), matches_at(ground_truth, detections)
+    assert errors.ap == evaluate_detections(ground_truth, detections).stats["AP50"]
     assert np.array_equal(errors.kind >= 0, outcomes.false_alarm)
     assert np.array_equal(errors.match >= 0, outcomes.true_positive)
     assert not (errors.missed & ~outcomes.missed).any()
     near = np.isin(errors.kind, [ERRORS.index("class"), ERRORS.index("place")])
-    covered = np.isin(np.arange(len(truth)), errors.target[near])
+    covered = np.isin(np.arange(len(ground_truth)), errors.target[near])
     assert np.array_equal(outcomes.missed, (errors.missed | covered) & outcomes.missed)
     assert list(errors.costs) == [*ERRORS, FALSE_POSITIVES, FALSE_NEGATIVES]
     assert min(errors.costs.values()) >= 0
@@ -176,13 +178,13 @@ def test_nothing_wrong_and_nothing_there() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_everything_mended_is_perfect(made_set: Callable, seed: int) -> None:
     """Without its false positives and with the truths that were found alone, AP is 1."""
-    gt, results = made_set(seed, truths=30, detections=90)
-    truth = truth_from_coco(gt)
-    errors = error_kinds(truth, detections_from_coco(results, truth))
+    gt, results = made_set(seed, ground_truths=30, detections=90)
+    ground_truth = ground_truth_from_coco(gt)
+    errors = error_kinds(ground_truth, detections_from_coco(results, ground_truth))
     right = [results[i] for i in np.flatnonzero(errors.match >= 0)]
-    found = {truth.ids[g] for g in errors.match[errors.match >= 0]}
+    found = {ground_truth.ids[g] for g in errors.match[errors.match >= 0]}
     gt["annotations"] = [a for a in gt["annotations"] if a["id"] in found]
-    left = truth_from_coco(gt)
+    left = ground_truth_from_coco(gt)
     again = error_kinds(left, detections_from_coco(right, left))
     assert again.ap == pytest.approx(1)
     assert errors.costs[FALSE_POSITIVES] + errors.ap <= 1
@@ -193,15 +195,15 @@ def test_it_agrees_with_the_authors_program(case: dict[str, Any]) -> None:
     annotations = [
         {"id": i, "iscrowd": 0, "area": 100.0, **entry} for i, entry in enumerate(case["truth"])
     ]
-    pictures = {entry["image_id"] for entry in case["truth"] + case["found"]}
+    images = {entry["image_id"] for entry in case["truth"] + case["found"]}
     gt = {
-        "images": [{"id": i, "width": 64, "height": 64} for i in sorted(pictures)],
+        "images": [{"id": i, "width": 64, "height": 64} for i in sorted(images)],
         "categories": [{"id": k, "name": str(k)} for k in range(1, 5)],
         "annotations": annotations,
     }
-    truth = truth_from_coco(gt, case["kind"])
-    found = detections_from_coco(case["found"], truth, case["kind"])
-    errors = error_kinds(truth, found, case["kind"])
+    ground_truth = ground_truth_from_coco(gt, case["kind"])
+    found = detections_from_coco(case["found"], ground_truth, case["kind"])
+    errors = error_kinds(ground_truth, found, case["kind"])
     assert kinds(errors) == case["kinds"]
     assert np.flatnonzero(errors.missed).tolist() == case["missed"]
     assert errors.ap == pytest.approx(case["ap"], abs=1e-9)

@@ -16,8 +16,8 @@ from tapetum.base.errors import AnnotationError
 from tapetum.evaluation import (
     detections_from_coco,
     evaluate_detections,
+    ground_truth_from_coco,
     matches_at,
-    truth_from_coco,
 )
 from tapetum.evaluation.keypoints import COCO_SIGMAS, keypoint_similarity
 
@@ -27,12 +27,12 @@ MISSING = object()
 
 
 def pose_set(
-    seed: int, truths: int = 12, detections: int = 40, points: int = 17, boxed: bool = False
+    seed: int, ground_truths: int = 12, detections: int = 40, points: int = 17, boxed: bool = False
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """People of few and many marked points, none included, crowds, copies, ties, integers."""
     random = np.random.default_rng(seed)
     annotations, results = [], []
-    for number in range(1, truths + 1):
+    for number in range(1, ground_truths + 1):
         corner, sides = random.integers(0, 60, 2), random.integers(1, 60, 2)
         xy = corner + sides * random.random((points, 2))
         xy = xy.round(int(random.integers(0, 3)))
@@ -87,7 +87,7 @@ def test_real_sets_equal_the_reference(
 )
 @given(
     seed=st.integers(0, 2**32 - 1),
-    truths=st.integers(0, 15),
+    ground_truths=st.integers(0, 15),
     detections=st.integers(1, 70),
     points=st.integers(1, 20),
     boxed=st.booleans(),
@@ -96,13 +96,13 @@ def test_real_sets_equal_the_reference(
 def test_any_set_equals_the_reference(
     same_as_reference: Callable,
     seed: int,
-    truths: int,
+    ground_truths: int,
     detections: int,
     points: int,
     boxed: bool,
     caps: tuple[int, ...],
 ) -> None:
-    gt, results = pose_set(seed, truths, detections, points, boxed)
+    gt, results = pose_set(seed, ground_truths, detections, points, boxed)
     sigmas = None
     if points != 17:
         sigmas = np.random.default_rng(seed).random(points) * 0.1 + 0.01
@@ -114,16 +114,16 @@ def test_every_bit_of_the_similarity_is_that_of_the_reference(
     reference: Callable, points: int
 ) -> None:
     """Sums of few and of many numbers, whose last bits depend on the order of adding."""
-    gt, results = pose_set(points, truths=60, detections=60, points=points)
+    gt, results = pose_set(points, ground_truths=60, detections=60, points=points)
     for rank, entry in enumerate(results):
         entry["score"] = 1 - rank / 100  # the reference sorts them
     sigmas = np.random.default_rng(0).random(points) * 0.2 + 0.05
     theirs = reference(gt, results, (100,), "keypoints", sigmas).ious
-    truth = truth_from_coco(gt, "keypoints")
-    detections = detections_from_coco(results, truth, "keypoints")
-    compare = keypoint_similarity(truth, detections, sigmas)
-    for image, image_id in enumerate(truth.image_ids):
-        g, d = (np.flatnonzero(record.image == image) for record in (truth, detections))
+    ground_truth = ground_truth_from_coco(gt, "keypoints")
+    detections = detections_from_coco(results, ground_truth, "keypoints")
+    compare = keypoint_similarity(ground_truth, detections, sigmas)
+    for image, image_id in enumerate(ground_truth.image_ids):
+        g, d = (np.flatnonzero(record.image == image) for record in (ground_truth, detections))
         if len(g) and len(d):
             ours = compare(np.tile(g, len(d)), np.repeat(d, len(g)))
             assert ours.tobytes() == theirs[image_id, 1].tobytes()
@@ -131,7 +131,7 @@ def test_every_bit_of_the_similarity_is_that_of_the_reference(
 
 
 def test_there_are_more_detections_than_the_cap(same_as_reference: Callable) -> None:
-    gt, results = pose_set(3, truths=9, detections=200)
+    gt, results = pose_set(3, ground_truths=9, detections=200)
     few = same_as_reference(gt, results, (2,), "keypoints")
     many = same_as_reference(gt, results, (20,), "keypoints")
     assert many.stats["AR"] > few.stats["AR"] > 0
@@ -161,9 +161,9 @@ def pose(points: list[float], score: float = 0.5) -> dict[str, Any]:
 
 
 def similarity(gt: dict, results: list, sigmas: Any = None) -> list[float]:
-    truth = truth_from_coco(gt, "keypoints")
-    detections = detections_from_coco(results, truth, "keypoints")
-    compare = keypoint_similarity(truth, detections, sigmas)
+    ground_truth = ground_truth_from_coco(gt, "keypoints")
+    detections = detections_from_coco(results, ground_truth, "keypoints")
+    compare = keypoint_similarity(ground_truth, detections, sigmas)
     return compare(np.zeros(len(results), np.int64), np.arange(len(results))).tolist()
 
 
@@ -192,14 +192,14 @@ def test_a_person_with_no_marked_points_is_neither_found_nor_missed() -> None:
     for stated in (MISSING, 0):
         if stated is not MISSING:
             gt["annotations"][0]["num_keypoints"] = stated
-        truth = truth_from_coco(gt, "keypoints")
-        assert truth.ignored.tolist() == [True]
-        detections = detections_from_coco([pose([5, 5, 1] * 17)], truth, "keypoints")
-        result = evaluate_detections(truth, detections, kind="keypoints")
+        ground_truth = ground_truth_from_coco(gt, "keypoints")
+        assert ground_truth.ignored.tolist() == [True]
+        detections = detections_from_coco([pose([5, 5, 1] * 17)], ground_truth, "keypoints")
+        result = evaluate_detections(ground_truth, detections, kind="keypoints")
         assert set(result.stats.values()) == {-1.0}
-        outcomes = matches_at(truth, detections, kind="keypoints")
+        outcomes = matches_at(ground_truth, detections, kind="keypoints")
         assert outcomes.ignored.tolist() == [True]
-    assert truth.crowd.tolist() == [False]
+    assert ground_truth.crowd.tolist() == [False]
 
 
 def test_sigmas_are_cocos_or_their_mean_or_those_given() -> None:
@@ -230,16 +230,16 @@ def test_sigmas_are_cocos_or_their_mean_or_those_given() -> None:
 def test_bad_keypoints_are_refused_by_their_number(value: Any, why: str) -> None:
     gt = one_person([1, 2, 2, 3, 4, 2])
     gt["annotations"].append({**gt["annotations"][0], "id": 2})
-    truth = truth_from_coco(gt, "keypoints")
+    ground_truth = ground_truth_from_coco(gt, "keypoints")
     results = [pose([1, 2, 1, 3, 4, 1]), pose(value)]
     gt["annotations"][1]["keypoints"] = value
     if value is MISSING:
         del results[1]["keypoints"], gt["annotations"][1]["keypoints"]
     with pytest.raises(AnnotationError, match=why) as caught:
-        detections_from_coco(results, truth, "keypoints")
+        detections_from_coco(results, ground_truth, "keypoints")
     assert caught.value.where == "entry 1"
     with pytest.raises(AnnotationError, match=why) as caught:
-        truth_from_coco(gt, "keypoints")
+        ground_truth_from_coco(gt, "keypoints")
     assert caught.value.where == "annotation 1"
 
 
@@ -255,13 +255,13 @@ def test_bad_keypoints_are_refused_by_their_number(value: Any, why: str) -> None
 )
 def test_a_bad_person_is_refused(change: dict, why: str) -> None:
     with pytest.raises(AnnotationError, match=f"annotation 0: {why}"):
-        truth_from_coco(one_person([1, 2, 2], **change), "keypoints")
+        ground_truth_from_coco(one_person([1, 2, 2], **change), "keypoints")
 
 
 def test_results_with_outlines_but_no_boxes_are_refused() -> None:
-    truth = truth_from_coco(one_person([1, 2, 2]), "keypoints")
+    ground_truth = ground_truth_from_coco(one_person([1, 2, 2]), "keypoints")
     result = {**pose([1, 2, 1]), "segmentation": [[0, 0, 5, 0, 5, 5]]}
     with pytest.raises(AnnotationError, match="entry 0: has a segmentation"):
-        detections_from_coco([result], truth, "keypoints")
-    boxed = detections_from_coco([{**result, "bbox": [0, 0, 3, 5]}], truth, "keypoints")
+        detections_from_coco([result], ground_truth, "keypoints")
+    boxed = detections_from_coco([{**result, "bbox": [0, 0, 3, 5]}], ground_truth, "keypoints")
     assert boxed.area.tolist() == [15.0]

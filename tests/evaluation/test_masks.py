@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from tapetum.evaluation import (
     detections_from_coco,
     evaluate_detections,
+    ground_truth_from_coco,
     matches_at,
-    truth_from_coco,
 )
 from tapetum.evaluation.masks import mask_similarity
 from tapetum.ops.masks import rle_encode, rle_to_string
@@ -49,12 +49,12 @@ def blob(random: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
 
 
 def mask_set(
-    seed: int, truths: int = 15, detections: int = 40, boxed: bool = False
+    seed: int, ground_truths: int = 15, detections: int = 40, boxed: bool = False
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Small pictures of three sizes, with all forms of outlines, ties, crowds and copies."""
+    """Small images of three sizes, with all forms of outlines, ties, crowds and copies."""
     random = np.random.default_rng(seed)
     masks, annotations = [], []
-    for number in range(1, truths + 1):
+    for number in range(1, ground_truths + 1):
         image = int(random.integers(4))
         size = SIZES[image % 3]
         mask = blob(random, size)
@@ -78,8 +78,8 @@ def mask_set(
         masks.append(mask)
     results = []
     for _ in range(detections):
-        copied = random.random() < 0.7 and truths > 0
-        source = int(random.integers(max(truths, 1)))
+        copied = random.random() < 0.7 and ground_truths > 0
+        source = int(random.integers(max(ground_truths, 1)))
         image = annotations[source]["image_id"] if copied else int(random.integers(4))
         mask = masks[source] if copied else blob(random, SIZES[image % 3])
         if random.random() < 0.6:
@@ -126,7 +126,7 @@ def test_without_boxes_the_area_of_a_detection_is_that_of_its_mask(
 )
 @given(
     seed=st.integers(0, 2**32 - 1),
-    truths=st.integers(0, 25),
+    ground_truths=st.integers(0, 25),
     detections=st.integers(1, 50),
     boxed=st.booleans(),
     caps=st.sampled_from([(1, 10, 100), (1, 2, 5), (3,)]),
@@ -134,19 +134,21 @@ def test_without_boxes_the_area_of_a_detection_is_that_of_its_mask(
 def test_any_set_equals_the_reference(
     same_as_reference: Callable,
     seed: int,
-    truths: int,
+    ground_truths: int,
     detections: int,
     boxed: bool,
     caps: tuple[int, ...],
 ) -> None:
-    gt, results = mask_set(seed, truths, detections, boxed)
+    gt, results = mask_set(seed, ground_truths, detections, boxed)
     same_as_reference(gt, results, caps, "segm")
 
 
 def test_read_for_masks_boxes_are_judged_as_ever(evaluate: Callable, reference: Callable) -> None:
     gt, results = mask_set(5)
-    truth = truth_from_coco(gt, "segm")
-    ours = evaluate_detections(truth, detections_from_coco(results, truth, "segm"), kind="bbox")
+    ground_truth = ground_truth_from_coco(gt, "segm")
+    ours = evaluate_detections(
+        ground_truth, detections_from_coco(results, ground_truth, "segm"), kind="bbox"
+    )
     theirs = reference(gt, results).eval
     assert ours.precision.tobytes() == theirs["precision"].tobytes()
 
@@ -196,10 +198,10 @@ def all_pairs(
 ) -> np.ndarray:
     """(detections, truths)."""
     gt, results = pair_set(true, found, crowd)
-    truth = truth_from_coco(gt, "segm")
-    detections = detections_from_coco(results, truth, "segm")
+    ground_truth = ground_truth_from_coco(gt, "segm")
+    detections = detections_from_coco(results, ground_truth, "segm")
     d, g = np.indices((len(found), len(true))).reshape(2, -1)
-    return mask_similarity(truth, detections, least)(g, d).reshape(len(found), len(true))
+    return mask_similarity(ground_truth, detections, least)(g, d).reshape(len(found), len(true))
 
 
 @pytest.mark.parametrize("least", [0.0, 0.3, 0.5])
@@ -251,13 +253,15 @@ def test_matches_at_takes_masks() -> None:
     upper = np.triu(np.ones((8, 8), dtype=bool), 1)
     lower = np.tril(np.ones((8, 8), dtype=bool), -1)
     gt, results = pair_set([compressed(upper)], [compressed(lower), compressed(upper)], [0])
-    truth = truth_from_coco(gt, "segm")
-    outcomes = matches_at(truth, detections_from_coco(results, truth, "segm"), kind="segm")
+    ground_truth = ground_truth_from_coco(gt, "segm")
+    outcomes = matches_at(
+        ground_truth, detections_from_coco(results, ground_truth, "segm"), kind="segm"
+    )
     assert outcomes.true_positive.tolist() == [False, True]
     assert outcomes.false_alarm.tolist() == [True, False]
 
 
-def test_masks_of_large_pictures_are_never_drawn() -> None:
+def test_masks_of_large_images_are_never_drawn() -> None:
     size = [30_000, 30_000]
     polygon = [[100.0, 100.0, 3_000.0, 100.0, 3_000.0, 29_000.0]]
     gt, results = pair_set([{"size": size, "counts": [9 * 10**8]}], [], [0])
@@ -265,9 +269,9 @@ def test_masks_of_large_pictures_are_never_drawn() -> None:
     results = [{"image_id": 1, "category_id": 1, "segmentation": polygon, "score": 1.0}] * 20
     tracemalloc.start()
     try:
-        truth = truth_from_coco(gt, "segm")
+        ground_truth = ground_truth_from_coco(gt, "segm")
         result = evaluate_detections(
-            truth, detections_from_coco(results, truth, "segm"), kind="segm"
+            ground_truth, detections_from_coco(results, ground_truth, "segm"), kind="segm"
         )
         assert tracemalloc.get_traced_memory()[1] < 3 * 10**7
     finally:

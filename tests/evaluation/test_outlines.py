@@ -10,11 +10,11 @@ import pytest
 
 from tapetum.base.errors import AnnotationError
 from tapetum.evaluation import (
-    Truth,
+    GroundTruth,
     detections_from_coco,
     evaluate_detections,
+    ground_truth_from_coco,
     outlines,
-    truth_from_coco,
 )
 from tapetum.ops.masks import rle_to_string
 
@@ -29,7 +29,7 @@ MISSING = object()
 
 
 def small(outline: Any = FORMS["polygons"]) -> dict[str, Any]:
-    """Two annotations on two pictures of 4 x 5."""
+    """Two annotations on two images of 4 x 5."""
     return {
         "images": [{"id": i, "height": 4, "width": 5} for i in (1, 2)],
         "categories": [{"id": 1}],
@@ -52,9 +52,9 @@ def counts_of(record: Any) -> list[list[int]]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_mask(form: str) -> None:
-    truth = truth_from_coco(small(FORMS[form]), "segm")
-    detections = detections_from_coco(found(FORMS[form]), truth, "segm")
-    for record in (truth, detections):
+    ground_truth = ground_truth_from_coco(small(FORMS[form]), "segm")
+    detections = detections_from_coco(found(FORMS[form]), ground_truth, "segm")
+    for record in (ground_truth, detections):
         assert counts_of(record) == [FORMS["counts"]["counts"]] * 2
         assert record.masks.area.tolist() == record.area.tolist() == [6, 6]
         assert record.xywh.tolist() == record.masks.xywh.tolist() == [[1, 1, 3, 2]] * 2
@@ -77,30 +77,30 @@ def test_forms_may_be_mixed_and_keep_their_order(monkeypatch: pytest.MonkeyPatch
             {"id": number + 5, "image_id": 1, "category_id": 1, "segmentation": outline}
         )
         columns.append([column, 0, 1, 4])
-    truth = truth_from_coco(gt, "segm")
-    assert truth.xywh[2:].tolist() == columns
+    ground_truth = ground_truth_from_coco(gt, "segm")
+    assert ground_truth.xywh[2:].tolist() == columns
 
 
 def test_box_and_area_of_a_truth_are_the_files_own_where_it_states_them() -> None:
     gt = small()
     gt["annotations"][1] |= {"bbox": [0, 0, 2.5, 2], "area": 77.5}
-    truth = truth_from_coco(gt, "segm")
-    assert truth.xywh.tolist() == [[1, 1, 3, 2], [0, 0, 2.5, 2]]
-    assert truth.area.tolist() == [6, 77.5]
-    assert truth.masks is not None
-    assert truth.masks.area.tolist() == [6, 6]
+    ground_truth = ground_truth_from_coco(gt, "segm")
+    assert ground_truth.xywh.tolist() == [[1, 1, 3, 2], [0, 0, 2.5, 2]]
+    assert ground_truth.area.tolist() == [6, 77.5]
+    assert ground_truth.masks is not None
+    assert ground_truth.masks.area.tolist() == [6, 6]
 
 
 def test_the_first_result_decides_where_the_areas_come_from() -> None:
-    truth = truth_from_coco(small(), "segm")
+    ground_truth = ground_truth_from_coco(small(), "segm")
     results = found()
     results[1]["bbox"] = [0, 0, 50, 50]
-    assert detections_from_coco(results, truth, "segm").area.tolist() == [6, 6]
+    assert detections_from_coco(results, ground_truth, "segm").area.tolist() == [6, 6]
     results[0]["bbox"] = [0, 0, 2, 2]
-    assert detections_from_coco(results, truth, "segm").area.tolist() == [4, 2500]
+    assert detections_from_coco(results, ground_truth, "segm").area.tolist() == [4, 2500]
     del results[1]["bbox"]
     with pytest.raises(AnnotationError, match="entry 1: has no bbox"):
-        detections_from_coco(results, truth, "segm")
+        detections_from_coco(results, ground_truth, "segm")
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_the_first_result_decides_where_the_areas_come_from() -> None:
         ({"counts": [20]}, "its segmentation cannot be read"),
         ({"size": SIZE}, "its segmentation cannot be read"),
         ({"size": 4, "counts": [20]}, "its segmentation cannot be read"),
-        ({"size": [5, 4], "counts": [20]}, r"its mask has the size \[5, 4\], its picture \[4, 5\]"),
-        ({"size": SIZE, "counts": [19]}, "do not sum to the 20 pixels of its picture"),
+        ({"size": [5, 4], "counts": [20]}, r"its mask has the size \[5, 4\], its image \[4, 5\]"),
+        ({"size": SIZE, "counts": [19]}, "do not sum to the 20 pixels of its image"),
         ({"size": SIZE, "counts": [5, 20]}, "do not sum"),
         ({"size": SIZE, "counts": []}, "do not sum"),
         ({"size": SIZE, "counts": ""}, "do not sum"),
@@ -145,25 +145,25 @@ def test_bad_outlines_are_refused_by_their_number(outline: Any, why: str) -> Non
         else:
             entries[1]["segmentation"] = outline
     with pytest.raises(AnnotationError, match=why) as caught:
-        truth_from_coco(gt, "segm")
+        ground_truth_from_coco(gt, "segm")
     assert caught.value.where == "annotation 1"
     with pytest.raises(AnnotationError, match=why) as caught:
-        detections_from_coco(results, truth_from_coco(small(), "segm"), "segm")
+        detections_from_coco(results, ground_truth_from_coco(small(), "segm"), "segm")
     assert caught.value.where == "entry 1"
 
 
 @pytest.mark.parametrize(
     "sides", [{}, {"height": 4}, {"height": -4, "width": -5}, {"height": 2**31, "width": 2**31}]
 )
-def test_pictures_need_a_size_if_something_is_on_them(sides: dict) -> None:
+def test_images_need_a_size_if_something_is_on_them(sides: dict) -> None:
     gt = small()
     gt["images"].append({"id": 3, **sides})
-    truth = truth_from_coco(gt, "segm")
-    with pytest.raises(AnnotationError, match="entry 0: its picture has no height and width"):
-        detections_from_coco([{**found()[0], "image_id": 3}], truth, "segm")
+    ground_truth = ground_truth_from_coco(gt, "segm")
+    with pytest.raises(AnnotationError, match="entry 0: its image has no height and width"):
+        detections_from_coco([{**found()[0], "image_id": 3}], ground_truth, "segm")
     gt["annotations"][1]["image_id"] = 3
-    with pytest.raises(AnnotationError, match="annotation 1: its picture has no height and width"):
-        truth_from_coco(gt, "segm")
+    with pytest.raises(AnnotationError, match="annotation 1: its image has no height and width"):
+        ground_truth_from_coco(gt, "segm")
 
 
 def test_numbers_in_messages_are_those_of_the_file() -> None:
@@ -172,17 +172,17 @@ def test_numbers_in_messages_are_those_of_the_file() -> None:
     gt["annotations"].insert(0, {**gt["annotations"][0], "id": 9, "category_id": 5})
     gt["annotations"][2]["segmentation"] = []
     with pytest.raises(AnnotationError, match="annotation 2: its segmentation is empty"):
-        truth_from_coco(gt, "segm")
-    truth = truth_from_coco(small(), "segm")
+        ground_truth_from_coco(gt, "segm")
+    ground_truth = ground_truth_from_coco(small(), "segm")
     results = [{**found()[0], "category_id": 5}, *found([])]
     with pytest.raises(AnnotationError, match="entry 1: its segmentation is empty"):
-        detections_from_coco(results, truth, "segm")
+        detections_from_coco(results, ground_truth, "segm")
 
 
 @pytest.mark.parametrize("kind", ["segm", "keypoints"])
 def test_records_read_for_boxes_cannot_be_compared_otherwise(kind: str) -> None:
     gt = {**small(), "annotations": []}
-    boxes, other = truth_from_coco(gt), truth_from_coco(gt, kind)
+    boxes, other = ground_truth_from_coco(gt), ground_truth_from_coco(gt, kind)
     with pytest.raises(ValueError, match=f"Truth: expected one read with kind='{kind}'"):
         detections_from_coco([], boxes, kind)
     plain = detections_from_coco([], boxes)
@@ -191,21 +191,23 @@ def test_records_read_for_boxes_cannot_be_compared_otherwise(kind: str) -> None:
 
 
 def test_there_are_three_kinds() -> None:
-    truth = truth_from_coco(small(), "segm")
+    ground_truth = ground_truth_from_coco(small(), "segm")
     message = "kind: expected one of bbox, segm, keypoints, got 'mask'"
     for call in (
-        lambda: truth_from_coco(small(), "mask"),
-        lambda: detections_from_coco([], truth, "mask"),
-        lambda: evaluate_detections(truth, detections_from_coco([], truth), kind="mask"),
+        lambda: ground_truth_from_coco(small(), "mask"),
+        lambda: detections_from_coco([], ground_truth, "mask"),
+        lambda: evaluate_detections(
+            ground_truth, detections_from_coco([], ground_truth), kind="mask"
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             call()
 
 
-def test_a_record_has_as_many_masks_as_things() -> None:
-    truth = truth_from_coco(small(), "segm")
-    fields = {**vars(truth)}
+def test_a_record_has_as_many_masks_as_objects() -> None:
+    ground_truth = ground_truth_from_coco(small(), "segm")
+    fields = {**vars(ground_truth)}
     one = slice(0, 1)
     arrays = ("image", "category", "xywh", "area", "crowd", "ignored", "ids")
     with pytest.raises(ValueError, match="masks: expected 1, got 2"):
-        Truth(**{**fields, **{name: fields[name][one] for name in arrays}})
+        GroundTruth(**{**fields, **{name: fields[name][one] for name in arrays}})

@@ -7,27 +7,33 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tapetum.evaluation import Detections, Truth, detections_from_coco, pairing, truth_from_coco
+from tapetum.evaluation import (
+    Detections,
+    GroundTruth,
+    detections_from_coco,
+    ground_truth_from_coco,
+    pairing,
+)
 from tapetum.evaluation.pairing import Ranking, candidate_pairs, rank_detections
 from tapetum.evaluation.records import place_in_run, run_starts
 
 
 @pytest.fixture(params=range(6))
-def inputs(request: pytest.FixtureRequest, made_set: Callable) -> tuple[Truth, Detections]:
-    gt, results = made_set(request.param, pictures=5, truths=60, detections=200)
-    truth = truth_from_coco(gt)
-    return truth, detections_from_coco(results, truth)
+def inputs(request: pytest.FixtureRequest, made_set: Callable) -> tuple[GroundTruth, Detections]:
+    gt, results = made_set(request.param, images=5, ground_truths=60, detections=200)
+    ground_truth = ground_truth_from_coco(gt)
+    return ground_truth, detections_from_coco(results, ground_truth)
 
 
-def score_of_both(truth: np.ndarray, detection: np.ndarray) -> np.ndarray:
+def score_of_both(ground_truth: np.ndarray, detection: np.ndarray) -> np.ndarray:
     """A made similarity, different for every pair."""
-    return (truth * 31 + detection * 17) % 101 / 100
+    return (ground_truth * 31 + detection * 17) % 101 / 100
 
 
 def check(ranking: Ranking, detections: Detections, members: list[int]) -> None:
     """The three orders of `ranking` are those of sorting `members` by their keys."""
     image, category, score = (
-        getattr(detections, name).tolist() for name in ("image", "category", "score")
+        getattr(detections, name).tolist() for name in ("image", "category", "target_logits")
     )
     curve = sorted(members, key=lambda d: (category[d], -score[d], image[d], d))
     assert ranking.index.tolist() == curve
@@ -40,12 +46,12 @@ def check(ranking: Ranking, detections: Detections, members: list[int]) -> None:
         seen[group] = seen.get(group, 0) + 1
 
 
-def test_the_order_is_class_score_picture_place(inputs: tuple[Truth, Detections]) -> None:
+def test_the_order_is_class_score_image_place(inputs: tuple[GroundTruth, Detections]) -> None:
     detections = inputs[1]
     check(rank_detections(detections), detections, list(range(len(detections))))
 
 
-def test_a_cap_leaves_the_order_of_the_others(inputs: tuple[Truth, Detections]) -> None:
+def test_a_cap_leaves_the_order_of_the_others(inputs: tuple[GroundTruth, Detections]) -> None:
     detections = inputs[1]
     ranking = rank_detections(detections)
     fewer = ranking.only(ranking.rank < 3)
@@ -54,22 +60,22 @@ def test_a_cap_leaves_the_order_of_the_others(inputs: tuple[Truth, Detections]) 
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 18])
-def test_pairs_are_all_that_share_picture_and_class(
-    inputs: tuple[Truth, Detections], chunk: int, monkeypatch: pytest.MonkeyPatch
+def test_pairs_are_all_that_share_image_and_class(
+    inputs: tuple[GroundTruth, Detections], chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pairing, "_CHUNK", chunk)
-    truth, detections = inputs
+    ground_truth, detections = inputs
     ranking = rank_detections(detections)
     calls: list[tuple[int, int]] = []
     pairs = candidate_pairs(
-        truth, detections, ranking, score_of_both, 0.5, lambda *call: calls.append(call)
+        ground_truth, detections, ranking, score_of_both, 0.5, lambda *call: calls.append(call)
     )
     expected, total = [], 0
     for place in ranking.grouped.tolist():
         d = int(ranking.index[place])
-        for g in range(len(truth)):
-            same = truth.image[g] == detections.image[d]
-            if same and truth.category[g] == detections.category[d]:
+        for g in range(len(ground_truth)):
+            same = ground_truth.image[g] == detections.image[d]
+            if same and ground_truth.category[g] == detections.category[d]:
                 total += 1
                 value = (g * 31 + d * 17) % 101 / 100
                 expected += [(place, g, value)] if value >= 0.5 else []

@@ -6,16 +6,20 @@ import numpy as np
 import pycocotools.mask
 import pytest
 
-from tapetum.evaluation.records import Detections, Truth
+from tapetum.evaluation.records import Detections, GroundTruth
 from tapetum.evaluation.similarity import box_similarity
 
 
-def records(true: np.ndarray, crowd: np.ndarray, detected: np.ndarray) -> tuple[Truth, Detections]:
+def records(
+    true: np.ndarray, crowd: np.ndarray, detected: np.ndarray
+) -> tuple[GroundTruth, Detections]:
     n, m = len(true), len(detected)
     zeros, ids = np.zeros(n, dtype=np.int64), tuple(range(1, n + 1))
-    truth = Truth(zeros, zeros, true, np.ones(n), crowd, crowd, ids, (1,), (1,), ("thing",))
+    ground_truth = GroundTruth(
+        zeros, zeros, true, np.ones(n), crowd, crowd, ids, (1,), (1,), ("object",)
+    )
     zeros = np.zeros(m, dtype=np.int64)
-    return truth, Detections(zeros, zeros, detected, np.ones(m), np.ones(m))
+    return ground_truth, Detections(zeros, zeros, detected, np.ones(m), np.ones(m))
 
 
 def all_pairs(true: np.ndarray, crowd: np.ndarray, detected: np.ndarray) -> np.ndarray:

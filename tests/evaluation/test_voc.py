@@ -14,17 +14,19 @@ import pytest
 
 from tapetum.evaluation import (
     Detections,
-    Truth,
+    GroundTruth,
     detections_from_coco,
     evaluate_voc,
-    truth_from_coco,
+    ground_truth_from_coco,
 )
 
 BOX = [0.0, 0.0, 9.0, 9.0]
 
 
-def records(true: list[tuple], found: list[tuple], classes: int = 2) -> tuple[Truth, Detections]:
-    """From (picture, class, box) and (picture, class, box, score)."""
+def records(
+    true: list[tuple], found: list[tuple], classes: int = 2
+) -> tuple[GroundTruth, Detections]:
+    """From (image, class, box) and (image, class, box, score)."""
     gt: dict[str, Any] = {
         "images": [{"id": i} for i in range(8)],
         "categories": [{"id": k} for k in range(classes)],
@@ -33,13 +35,13 @@ def records(true: list[tuple], found: list[tuple], classes: int = 2) -> tuple[Tr
             for i, (p, k, box) in enumerate(true)
         ],
     }
-    truth = truth_from_coco(gt)
+    ground_truth = ground_truth_from_coco(gt)
     results = [{"image_id": p, "category_id": k, "bbox": box, "score": s} for p, k, box, s in found]
-    return truth, detections_from_coco(results, truth)
+    return ground_truth, detections_from_coco(results, ground_truth)
 
 
 @pytest.fixture(scope="module")
-def seven_pictures(shared_data: Path) -> tuple[Truth, Detections, dict]:
+def seven_images(shared_data: Path) -> tuple[GroundTruth, Detections, dict]:
     folder = shared_data / "coco_eval" / "voc_ap_7img"
 
     def lines(part: str) -> list[list[str]]:
@@ -55,21 +57,21 @@ def seven_pictures(shared_data: Path) -> tuple[Truth, Detections, dict]:
 
 
 @pytest.mark.parametrize("iou", [0.1, 0.3, 0.5, 0.75])
-def test_published_numbers(seven_pictures: tuple, iou: float) -> None:
-    truth, detections, expected = seven_pictures
-    result = evaluate_voc(truth, detections, iou)
-    assert result.truths.tolist() == [15]
+def test_published_numbers(seven_images: tuple, iou: float) -> None:
+    ground_truth, detections, expected = seven_images
+    result = evaluate_voc(ground_truth, detections, iou)
+    assert result.ground_truths.tolist() == [15]
     assert result.mean_ap == pytest.approx(expected["AP_every_point"][str(iou)], abs=1e-9)
     exact = expected["AP_11_point_exact"][str(iou)]
     assert result.mean_ap_11_point == pytest.approx(exact, abs=1e-9)
 
 
-def test_the_published_eleven_points_at_iou_01_lost_one_to_rounding(seven_pictures: tuple) -> None:
+def test_the_published_eleven_points_at_iou_01_lost_one_to_rounding(seven_images: tuple) -> None:
     """9 of 15 are found: recall 0.6 is reached. The source compared with 0.6000000000000001, as
     counting up in floats gives, and so took the precision of the
     next recall that is reached, none, in place of 9/23."""
-    truth, detections, expected = seven_pictures
-    result = evaluate_voc(truth, detections, 0.1)
+    ground_truth, detections, expected = seven_images
+    result = evaluate_voc(ground_truth, detections, 0.1)
     recall, precision = result.curves[0]
     assert (recall.max(), np.arange(0, 1.1, 0.1)[6]) == (0.6, 0.6000000000000001)
     at_06 = precision[recall >= 0.6].max()
@@ -79,9 +81,9 @@ def test_the_published_eleven_points_at_iou_01_lost_one_to_rounding(seven_pictur
 
 
 @pytest.mark.parametrize(("iou", "ap"), [(0.1, 0.2801328502), (0.3, 0.2253968254), (0.75, 0.0)])
-def test_half_open_boxes_are_a_pixel_smaller(seven_pictures: tuple, iou: float, ap: float) -> None:
-    truth, detections, _ = seven_pictures
-    assert evaluate_voc(truth, detections, iou, inclusive=False).mean_ap == pytest.approx(ap)
+def test_half_open_boxes_are_a_pixel_smaller(seven_images: tuple, iou: float, ap: float) -> None:
+    ground_truth, detections, _ = seven_images
+    assert evaluate_voc(ground_truth, detections, iou, inclusive=False).mean_ap == pytest.approx(ap)
 
 
 def test_a_scene_worked_by_hand() -> None:
@@ -96,40 +98,40 @@ def test_a_scene_worked_by_hand() -> None:
         (2, 0, BOX, 0.5),
         (2, 1, BOX, 1.0),
     ]
-    truth, detections = records(true, found)
-    result = evaluate_voc(truth, detections, difficult=np.array([False, False, True]))
+    ground_truth, detections = records(true, found)
+    result = evaluate_voc(ground_truth, detections, difficult=np.array([False, False, True]))
     recall, precision = result.curves[0]
     assert recall.tolist() == [0.5, 0.5, 0.5, 1.0]
     assert precision.tolist() == [1.0, 0.5, 1 / 3, 0.5]
     assert result.ap.tolist() == [0.75, -1.0]
     assert result.ap_11_point[0] == pytest.approx((6 * 1 + 5 * 0.5) / 11)
     assert result.mean_ap == 0.75
-    assert result.truths.tolist() == [2, 0]
+    assert result.ground_truths.tolist() == [2, 0]
 
 
 def test_only_the_closest_truth_is_looked_at() -> None:
     """The second detection overlaps the first truth more, which is found already; COCO would give
     it the other one."""
-    truth, detections = records(
+    ground_truth, detections = records(
         [(1, 0, BOX), (1, 0, [4.0, 0.0, 9.0, 9.0])],
         [(1, 0, BOX, 0.9), (1, 0, [1.0, 0.0, 9.0, 9.0], 0.8)],
     )
-    assert evaluate_voc(truth, detections, 0.3).curves[0][0].tolist() == [0.5, 0.5]
+    assert evaluate_voc(ground_truth, detections, 0.3).curves[0][0].tolist() == [0.5, 0.5]
 
 
 def test_of_equally_close_truths_the_first_is_taken() -> None:
     true = [(1, 0, [0.0, 0.0, 9.0, 9.0]), (1, 0, [4.0, 0.0, 9.0, 9.0])]
     between = (1, 0, [2.0, 0.0, 9.0, 9.0], 0.9)
     for on, recall in ((true[0], 0.5), (true[1], 1.0)):
-        truth, detections = records(true, [between, (*on, 0.8)])
-        assert evaluate_voc(truth, detections).curves[0][0].tolist() == [0.5, recall]
+        ground_truth, detections = records(true, [between, (*on, 0.8)])
+        assert evaluate_voc(ground_truth, detections).curves[0][0].tolist() == [0.5, recall]
 
 
 def test_crowds_are_difficult_unless_told_otherwise() -> None:
-    truth, detections = records([(1, 0, BOX), (2, 0, BOX)], [(1, 0, BOX, 0.9)])
+    ground_truth, detections = records([(1, 0, BOX), (2, 0, BOX)], [(1, 0, BOX, 0.9)])
     crowd = np.array([True, False])
-    marked = Truth(**{**vars(truth), "crowd": crowd, "ignored": crowd})
-    assert evaluate_voc(marked, detections).truths.tolist() == [1, 0]
+    marked = GroundTruth(**{**vars(ground_truth), "crowd": crowd, "ignored": crowd})
+    assert evaluate_voc(marked, detections).ground_truths.tolist() == [1, 0]
     assert evaluate_voc(marked, detections, difficult=~crowd).ap[0] == 1.0
 
 
@@ -142,50 +144,52 @@ def test_nothing_at_all() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    truth, detections = records([(1, 0, BOX)], [])
+    ground_truth, detections = records([(1, 0, BOX)], [])
     for iou in (0.0, 1.1):
         with pytest.raises(ValueError, match="iou: expected above 0"):
-            evaluate_voc(truth, detections, iou)
+            evaluate_voc(ground_truth, detections, iou)
     for difficult in (np.zeros(2, dtype=bool), np.zeros(1)):
         with pytest.raises(ValueError, match=r"difficult: expected \(1,\) bool"):
-            evaluate_voc(truth, detections, difficult=difficult)
+            evaluate_voc(ground_truth, detections, difficult=difficult)
 
 
 @pytest.mark.parametrize("iou", [0.3, 0.5, 0.7])
 @pytest.mark.parametrize("seed", range(8))
 def test_random_sets_equal_the_rules_read_aloud(made_set: Callable, seed: int, iou: float) -> None:
-    gt, results = made_set(seed, truths=40, detections=100)
-    truth = truth_from_coco(gt)
-    detections = detections_from_coco(results, truth)
-    result = evaluate_voc(truth, detections, iou)
-    for k in range(len(truth.category_ids)):
+    gt, results = made_set(seed, ground_truths=40, detections=100)
+    ground_truth = ground_truth_from_coco(gt)
+    detections = detections_from_coco(results, ground_truth)
+    result = evaluate_voc(ground_truth, detections, iou)
+    for k in range(len(ground_truth.category_ids)):
         assert (result.ap[k], result.ap_11_point[k]) == pytest.approx(
-            read_aloud(truth, detections, k, iou), abs=1e-12
+            read_aloud(ground_truth, detections, k, iou), abs=1e-12
         )
     assert result.mean_ap > 0.05
 
 
-def read_aloud(truth: Truth, detections: Detections, k: int, iou: float) -> tuple[float, float]:
+def read_aloud(
+    ground_truth: GroundTruth, detections: Detections, k: int, iou: float
+) -> tuple[float, float]:
     """VOC's evaluation of one class, in loops and fractions."""
     mine = sorted(
         np.flatnonzero(detections.category == k).tolist(), key=lambda d: -detections.score[d]
     )
-    truths = int((~truth.ignored & (truth.category == k)).sum())
+    ground_truths = int((~ground_truth.ignored & (ground_truth.category == k)).sum())
     taken: set[int] = set()
     hits, seen, curve = 0, 0, [(Fraction(0), Fraction(0))]
     for d in mine:
         best, most = -1, 0.0
-        for g in np.flatnonzero(truth.category == k).tolist():
-            if truth.image[g] == detections.image[d]:
-                overlap = inclusive_iou(truth.xywh[g], detections.xywh[d])
+        for g in np.flatnonzero(ground_truth.category == k).tolist():
+            if ground_truth.image[g] == detections.image[d]:
+                overlap = inclusive_iou(ground_truth.xywh[g], detections.xywh[d])
                 best, most = (g, overlap) if overlap > most else (best, most)
-        if most >= iou and truth.ignored[best]:
+        if most >= iou and ground_truth.ignored[best]:
             continue
         seen += 1
         if most >= iou and best not in taken:
             taken.add(best)
             hits += 1
-        curve.append((Fraction(hits, truths), Fraction(hits, seen)))
+        curve.append((Fraction(hits, ground_truths), Fraction(hits, seen)))
     eleven = sum(max([p for r, p in curve if r >= Fraction(t, 10)] or [0]) for t in range(11))
     area = sum(
         (after[0] - before[0]) * max(p for _, p in curve[i + 1 :])

@@ -22,13 +22,13 @@ class Classifier(nn.Module):
         super().__init__()
         self.body, self.layer = body, layer
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
-        pixels = torch.stack(list(pictures))
-        sizes = torch.tensor([picture.shape[-2:] for picture in pictures])
+    def preprocess(self, images: Sequence[Tensor], targets: Any = None) -> Batch:
+        pixels = torch.stack(list(images))
+        sizes = torch.tensor([image.shape[-2:] for image in images])
         return Batch(pixels, sizes, sizes, None)
 
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
-        logits = self.body(self.prepare(pictures).pixels)
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        logits = self.body(self.preprocess(images).pixels)
         chosen = [logits[i, t.labels] for i, t in enumerate(targets) if t.labels is not None]
         return torch.cat(chosen) if chosen else logits.new_zeros(0)
 
@@ -39,7 +39,7 @@ class Classifier(nn.Module):
 class Levels(nn.Module):
     """A dense detector: a stem, two levels, one shared head; a box is scored at its middle.
 
-    The picture is doubled in size and padded to multiples of 16 at the right and the bottom.
+    The image is doubled in size and padded to multiples of 16 at the right and the bottom.
     Large boxes (over 8 pixels in the original) belong to the coarse level.
     """
 
@@ -57,14 +57,14 @@ class Levels(nn.Module):
                 weight.copy_(torch.randn(weight.shape, generator=generator) / 3)
             self.logits.weight[1].abs_()  # class 1 believes in everything a little
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
-        doubled = [F.interpolate(p[None], scale_factor=2, mode="bilinear")[0] for p in pictures]
+    def preprocess(self, images: Sequence[Tensor], targets: Any = None) -> Batch:
+        doubled = [F.interpolate(p[None], scale_factor=2, mode="bilinear")[0] for p in images]
         sizes = torch.tensor([p.shape[-2:] for p in doubled])
         height, width = ((sizes.amax(0) + 15) // 16 * 16).tolist()
         padded = [
             F.pad(p - 0.5, (0, width - p.shape[-1], 0, height - p.shape[-2])) for p in doubled
         ]
-        originals = torch.tensor([p.shape[-2:] for p in pictures])
+        originals = torch.tensor([p.shape[-2:] for p in images])
         return Batch(torch.stack(padded), sizes, originals, None)
 
     def levels(self, pixels: Tensor) -> list[Tensor]:
@@ -72,8 +72,8 @@ class Levels(nn.Module):
         coarse = self.down(fine).relu()  # (B, 6, H / 4, W / 4)
         return [self.logits(self.head(level)) for level in (fine, coarse)]
 
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
-        levels = self.levels(self.prepare(pictures).pixels)
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        levels = self.levels(self.preprocess(images).pixels)
         scores = []
         for i, target in enumerate(targets):
             objects = target.objects if target.objects is not None else Objects.empty()
@@ -102,7 +102,7 @@ def levels() -> Levels:
 
 
 @pytest.fixture
-def thing() -> Callable[..., Target]:
+def obj() -> Callable[..., Target]:
     """thing(x1, y1, x2, y2, label=0) -> a target with that one box."""
 
     def make(*box: float, label: int = 0) -> Target:

@@ -1,4 +1,4 @@
-"""Grad-CAM's laws: CAM at the last layer, the frame of the picture, movement with the thing."""
+"""Grad-CAM's laws: CAM at the last layer, the frame of the image, movement with the object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tapetum.base.errors import TapetumError
 from tapetum.explain.cam import (
     grad_cam,
     hires_cam,
-    in_picture_frame,
+    in_image_frame,
     in_window,
     layer_gradient,
 )
@@ -38,48 +38,48 @@ def pooled(classifier):
 @pytest.mark.parametrize("method", [grad_cam, hires_cam])
 @pytest.mark.parametrize("label", [0, 1, 2])
 def test_equals_cam_up_to_scale_after_global_average_pooling(pooled, method, label):
-    picture = torch.rand(3, 9, 7, dtype=torch.float64)
-    features = pooled.body[1](pooled.body[0](picture[None]))[0]  # (6, 9, 7)
+    image = torch.rand(3, 9, 7, dtype=torch.float64)
+    features = pooled.body[1](pooled.body[0](image[None]))[0]  # (6, 9, 7)
     cam = torch.einsum("c,chw->hw", pooled.body[4].weight[label], features).relu()
-    actual = method(pooled, picture, of_class(label), find_layer(pooled, None))
+    actual = method(pooled, image, of_class(label), find_layer(pooled, None))
     torch.testing.assert_close(actual * 63, cam.detach(), atol=1e-10, rtol=1e-8)
 
 
-def test_the_map_is_in_the_frame_of_the_picture_without_padding(levels):
+def test_the_map_is_in_the_frame_of_the_image_without_padding(levels):
     # 20 x 26 doubles to 40 x 52 and is padded to 48 x 64: a linear ramp stays this ramp.
-    picture = torch.rand(3, 20, 26)
+    image = torch.rand(3, 20, 26)
     ramp = (torch.arange(64.0) + 0.5) / 2  # in pixels of the original, at each prepared pixel
     cam = ramp.expand(1, 1, 48, 64)
-    heat = in_picture_frame(levels, picture, cam)
+    heat = in_image_frame(levels, image, cam)
     assert heat.shape == (20, 26)
     torch.testing.assert_close(heat, (torch.arange(26.0) + 0.5).expand(20, 26))
 
 
-def test_hires_cam_is_hot_at_the_box_only(levels, thing):
-    picture = torch.rand(3, 20, 26, generator=torch.Generator().manual_seed(1))
-    heat = explain(levels, picture, thing(17, 3, 23, 9, label=1), "hires-cam", "head")
+def test_hires_cam_is_hot_at_the_box_only(levels, obj):
+    image = torch.rand(3, 20, 26, generator=torch.Generator().manual_seed(1))
+    heat = explain(levels, image, obj(17, 3, 23, 9, label=1), "hires-cam", "head")
     assert heat.max() == 1
     rows, columns = (heat > 0.01).nonzero().unbind(1)
     assert 5 <= rows.min() <= rows.max() <= 7
     assert 19 <= columns.min() <= columns.max() <= 21
 
 
-def test_the_shared_head_is_explained_at_the_level_of_the_box(levels, thing):
-    picture = torch.rand(3, 32, 32)
-    small = layer_gradient(levels, picture, thing(4, 4, 10, 10), find_layer(levels, "head"))
-    large = layer_gradient(levels, picture, thing(4, 4, 24, 24), find_layer(levels, "head"))
+def test_the_shared_head_is_explained_at_the_level_of_the_box(levels, obj):
+    image = torch.rand(3, 32, 32)
+    small = layer_gradient(levels, image, obj(4, 4, 10, 10), find_layer(levels, "head"))
+    large = layer_gradient(levels, image, obj(4, 4, 24, 24), find_layer(levels, "head"))
     assert small[0].shape[-2:] == (32, 32)
     assert large[0].shape[-2:] == (16, 16)
 
 
-def test_the_map_moves_with_the_thing(levels, thing):
+def test_the_map_moves_with_the_object(levels, obj):
     """Translation by whole cells moves the map by as much, away from the borders."""
     patch = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(2))
 
     def heat_at(x, y):
-        picture = torch.full((3, 48, 48), 0.5)
-        picture[:, y : y + 8, x : x + 8] = patch
-        return explain(levels, picture, thing(x, y, x + 8, y + 8, label=1), "hires-cam", "head")
+        image = torch.full((3, 48, 48), 0.5)
+        image[:, y : y + 8, x : x + 8] = patch
+        return explain(levels, image, obj(x, y, x + 8, y + 8, label=1), "hires-cam", "head")
 
     here, there = heat_at(12, 16), heat_at(20, 12)
     assert here.max() == 1
@@ -87,24 +87,24 @@ def test_the_map_moves_with_the_thing(levels, thing):
     assert here[14:30, 10:26].sum() == pytest.approx(float(here.sum()), abs=1e-5)
 
 
-def test_of_two_equal_things_grad_cam_lights_both_and_hires_cam_one(levels, thing):
+def test_of_two_equal_objects_grad_cam_lights_both_and_hires_cam_one(levels, obj):
     patch = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(2))
-    picture = torch.full((3, 32, 64), 0.5)
+    image = torch.full((3, 32, 64), 0.5)
     for x in (12, 44):
-        picture[:, 12:20, x : x + 8] = patch
-    target = thing(12, 12, 20, 20, label=1)
-    both = grad_cam(levels, picture, target, find_layer(levels, "head"))
-    one = hires_cam(levels, picture, target, find_layer(levels, "head"))
+        image[:, 12:20, x : x + 8] = patch
+    target = obj(12, 12, 20, 20, label=1)
+    both = grad_cam(levels, image, target, find_layer(levels, "head"))
+    one = hires_cam(levels, image, target, find_layer(levels, "head"))
     assert both.max() > 0
     torch.testing.assert_close(both[8:24, 8:24], both[8:24, 40:56], atol=1e-5, rtol=1e-4)
     assert one[:, :32].max() > 0
     assert one[:, 32:].max() == 0
 
 
-def test_a_layer_beside_the_path_is_refused(levels, thing):
+def test_a_layer_beside_the_path_is_refused(levels, obj):
     # A small box is scored on the fine level; the coarse one has no part in it.
     with pytest.raises(TapetumError, match="does not depend on this layer"):
-        explain(levels, torch.rand(3, 16, 16), thing(2, 2, 8, 8), "grad-cam", "coarse")
+        explain(levels, torch.rand(3, 16, 16), obj(2, 2, 8, 8), "grad-cam", "coarse")
 
 
 def test_tokens_become_a_grid_through_the_layers_function(classifier):
@@ -130,9 +130,9 @@ def test_tokens_become_a_grid_through_the_layers_function(classifier):
     torch.manual_seed(0)
     model = classifier(nn.Sequential(Tokens(), Head()).double(), layer=0)
     grid = lambda tokens: tokens[:, 1:].transpose(1, 2).unflatten(2, (3, 4))  # noqa: E731
-    picture = torch.rand(3, 6, 8, dtype=torch.float64)
-    heat = grad_cam(model, picture, of_class(1), (model.body[0], grid))
-    features = model.body[0].embed(picture[None])
+    image = torch.rand(3, 6, 8, dtype=torch.float64)
+    heat = grad_cam(model, image, of_class(1), (model.body[0], grid))
+    features = model.body[0].embed(image[None])
     weights = model.body[1].linear.weight[1] / 12
     cam = (weights.view(1, 4, 1, 1) * features).sum(1, keepdim=True).relu()
     expected = F.interpolate(cam, (6, 8), mode="bilinear")[0, 0].detach()
@@ -145,7 +145,7 @@ def test_a_layer_function_that_gives_no_map_is_refused(pooled):
         grad_cam(pooled, torch.rand(3, 4, 4, dtype=torch.float64), of_class(0), layer)
 
 
-# --- pictures of which the model sees the middle ------------------------------------------------
+# --- images of which the model sees the middle ------------------------------------------------
 
 
 @pytest.fixture
@@ -166,14 +166,14 @@ class Brightness(nn.Module):
 
 def with_square(x, y, size=(60, 100), side=8):
     """Black, with a white square; of 60 x 100 the model sees rows 6 to 54, columns 26 to 74."""
-    picture = torch.zeros(3, *size)
-    picture[:, y : y + side, x : x + side] = 1
-    return picture
+    image = torch.zeros(3, *size)
+    image[:, y : y + side, x : x + side] = 1
+    return image
 
 
 @pytest.mark.parametrize("method", ["grad-cam", "hires-cam"])
 @pytest.mark.parametrize(("x", "y"), [(28, 8), (64, 8), (28, 44), (64, 44), (46, 20)])
-def test_a_square_inside_the_crop_is_hot_where_it_lies_in_the_picture(cropping, method, x, y):
+def test_a_square_inside_the_crop_is_hot_where_it_lies_in_the_image(cropping, method, x, y):
     heat = explain(cropping, with_square(x, y), of_class(0), method, "c5")
     assert heat.shape == (60, 100)
     rows, columns = (heat > 0.5).nonzero().unbind(1)
@@ -185,8 +185,8 @@ def test_a_square_inside_the_crop_is_hot_where_it_lies_in_the_picture(cropping, 
 @pytest.mark.parametrize("method", ["grad-cam", "hires-cam", "saliency", "input-x-gradient"])
 def test_what_the_crop_cuts_off_has_no_heat(cropping, method):
     layer = "c5" if method.endswith("cam") else None
-    picture = with_square(4, 4) + with_square(46, 20)
-    heat = explain(cropping, picture, of_class(0), method, layer)
+    image = with_square(4, 4) + with_square(46, 20)
+    heat = explain(cropping, image, of_class(0), method, layer)
     assert heat.max() == 1
     outside = heat.clone()
     outside[5:55, 25:75] = 0
@@ -206,7 +206,7 @@ def test_a_map_laid_over_a_window_is_bilinear_between_its_cells():
     torch.testing.assert_close(wider, steps.clamp(0.5, 5.5).expand(6, 10))
 
 
-def test_a_window_of_the_whole_picture_is_as_without_one():
+def test_a_window_of_the_whole_image_is_as_without_one():
     cam = torch.rand(1, 1, 5, 7, dtype=torch.float64)
     whole = F.interpolate(cam, (23, 19), mode="bilinear")[0, 0]
     torch.testing.assert_close(in_window(cam[0, 0], (0.0, 0.0, 19.0, 23.0), (23, 19)), whole)

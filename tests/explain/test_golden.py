@@ -39,31 +39,31 @@ def model(golden: dict[str, Any], classifier: Any) -> nn.Module:
 
 
 @pytest.fixture
-def picture(golden: dict[str, Any]) -> torch.Tensor:
+def image(golden: dict[str, Any]) -> torch.Tensor:
     return torch.tensor(golden["picture"], dtype=torch.float64)
 
 
-def test_the_model_is_the_reference_one(golden, model, picture):
+def test_the_model_is_the_reference_one(golden, model, image):
     logits = torch.tensor(golden["logits"], dtype=torch.float64)
-    torch.testing.assert_close(model.body(picture[None])[0], logits, atol=1e-12, rtol=0)
+    torch.testing.assert_close(model.body(image[None])[0], logits, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("method", ["saliency", "input-x-gradient", "integrated-gradients"])
-def test_pixel_methods_equal_captum(golden, model, picture, method):
+def test_pixel_methods_equal_captum(golden, model, image, method):
     expected = torch.tensor(golden["maps"][method], dtype=torch.float64)
-    actual = METHODS[method].function(model, picture, of_class(golden["label"]))
+    actual = METHODS[method].function(model, image, of_class(golden["label"]))
     torch.testing.assert_close(actual, expected, atol=1e-9, rtol=1e-9)
 
 
-def test_grad_cam_equals_captum(golden, model, picture):
+def test_grad_cam_equals_captum(golden, model, image):
     expected = torch.tensor(golden["maps"]["grad-cam"], dtype=torch.float64)
     target, layer = of_class(golden["label"]), find_layer(model, None)
-    actual = METHODS["grad-cam"].function(model, picture, target, layer)
+    actual = METHODS["grad-cam"].function(model, image, target, layer)
     torch.testing.assert_close(actual, expected, atol=1e-9, rtol=1e-9)
 
 
 @pytest.mark.parametrize("method", ["saliency", "grad-cam"])
-def test_explain_scales_the_hottest_pixel_to_one(golden, model, picture, method):
+def test_explain_scales_the_hottest_pixel_to_one(golden, model, image, method):
     expected = torch.tensor(golden["maps"][method], dtype=torch.float64)
-    actual = explain(model, picture, of_class(golden["label"]), method)
+    actual = explain(model, image, of_class(golden["label"]), method)
     torch.testing.assert_close(actual, expected / expected.max(), atol=1e-9, rtol=1e-9)

@@ -21,7 +21,7 @@ from tapetum.structures import Target
 
 @pytest.fixture
 def linear(classifier):
-    """score of class c = sum of weight[c] * pixels, on 3 x 2 x 2 pictures."""
+    """score of class c = sum of weight[c] * pixels, on 3 x 2 x 2 images."""
     body = nn.Sequential(nn.Flatten(), nn.Linear(12, 2, bias=False))
     with torch.no_grad():
         body[1].weight.copy_(torch.arange(24.0).view(2, 12) - 10)
@@ -47,40 +47,40 @@ def test_saliency_of_a_linear_model_is_its_largest_weight(linear):
 
 
 def test_input_times_gradient_sums_signed_colours(linear):
-    picture = torch.zeros(3, 2, 2)
-    picture[:, 0, 0] = torch.tensor([0.5, 0.25, 1.0])  # weights -10, -6, -2
-    heat = input_times_gradient(linear, picture, of_class(0))
+    image = torch.zeros(3, 2, 2)
+    image[:, 0, 0] = torch.tensor([0.5, 0.25, 1.0])  # weights -10, -6, -2
+    heat = input_times_gradient(linear, image, of_class(0))
     assert heat.tolist() == [[8.5, 0], [0, 0]]
 
 
-def test_several_things_are_explained_by_their_summed_scores(linear):
+def test_several_objects_are_explained_by_their_summed_scores(linear):
     both = Target(labels=torch.tensor([0, 1]))
     # Weights of both classes summed: -8 + 2 k.
     assert saliency(linear, torch.rand(3, 2, 2), both).tolist() == [[8, 10], [12, 14]]
 
 
 def test_saliency_of_squares_is_the_brightest_colour(squares):
-    picture = torch.rand(3, 5, 4, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(saliency(squares, picture, of_class(0)), picture.amax(0))
+    image = torch.rand(3, 5, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(saliency(squares, image, of_class(0)), image.amax(0))
 
 
 def test_smooth_grad_of_a_linear_model_is_its_saliency(linear):
-    picture, random = torch.rand(3, 2, 2), torch.Generator().manual_seed(3)
-    smooth = smooth_grad(linear, picture, of_class(1), random)
-    torch.testing.assert_close(smooth, saliency(linear, picture, of_class(1)))
+    image, random = torch.rand(3, 2, 2), torch.Generator().manual_seed(3)
+    smooth = smooth_grad(linear, image, of_class(1), random)
+    torch.testing.assert_close(smooth, saliency(linear, image, of_class(1)))
 
 
 def test_smooth_grad_draws_from_its_generator_only(squares):
-    picture = torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(0))
 
     def draw(seed):
-        return smooth_grad(squares, picture, of_class(0), torch.Generator().manual_seed(seed))
+        return smooth_grad(squares, image, of_class(0), torch.Generator().manual_seed(seed))
 
     assert torch.equal(draw(1), draw(1))
     assert not torch.equal(draw(1), draw(2))
 
 
-def test_smooth_grad_of_a_flat_picture_adds_no_noise(squares):
+def test_smooth_grad_of_a_flat_image_adds_no_noise(squares):
     flat = torch.full((3, 3, 3), 0.4)
     heat = smooth_grad(squares, flat, of_class(0), torch.Generator().manual_seed(0))
     torch.testing.assert_close(heat, torch.full((3, 3), 0.4))
@@ -89,18 +89,20 @@ def test_smooth_grad_of_a_flat_picture_adds_no_noise(squares):
 def test_integrated_gradients_are_complete(classifier):
     torch.manual_seed(1)
     body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softplus(), nn.Flatten(), nn.Linear(64, 2)).double()
-    model, picture = classifier(body, layer=0), torch.rand(3, 6, 6, dtype=torch.float64)
-    attributed = integrated_attribution(model, picture, of_class(1), steps=256).sum()
-    black = torch.zeros_like(picture)
-    risen = model.score([picture], [of_class(1)]) - model.score([black], [of_class(1)])
+    model, image = classifier(body, layer=0), torch.rand(3, 6, 6, dtype=torch.float64)
+    attributed = integrated_attribution(model, image, of_class(1), steps=256).sum()
+    black = torch.zeros_like(image)
+    risen = model.target_logits([image], [of_class(1)]) - model.target_logits(
+        [black], [of_class(1)]
+    )
     torch.testing.assert_close(attributed, risen[0].detach(), atol=1e-5, rtol=0)
 
 
 def test_integrated_gradients_of_squares_by_hand(squares):
     # The gradient along the path is s * x, its mean x / 2, the attribution x * x / 2.
-    picture = torch.rand(3, 3, 3, generator=torch.Generator().manual_seed(0))
-    expected = (picture**2 / 2).sum(0)
-    torch.testing.assert_close(integrated_gradients(squares, picture, of_class(0)), expected)
+    image = torch.rand(3, 3, 3, generator=torch.Generator().manual_seed(0))
+    expected = (image**2 / 2).sum(0)
+    torch.testing.assert_close(integrated_gradients(squares, image, of_class(0)), expected)
 
 
 def test_nothing_to_explain_is_an_error(linear):

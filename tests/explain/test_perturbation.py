@@ -47,30 +47,30 @@ def test_it_lights_where_the_model_looks_and_not_farther_than_a_square(looks_at,
     assert (heat[far] == 0).all()
 
 
-def test_of_a_tiny_picture_each_pixel_is_hidden_alone(looks_at):
+def test_of_a_tiny_image_each_pixel_is_hidden_alone(looks_at):
     """Squares of one pixel: the heat is the value above grey; what was darker made it rise."""
-    picture = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0))
-    heat = occlusion(looks_at(slice(None), slice(None)), picture, of_class(0), batch_size=5)
-    torch.testing.assert_close(heat, (picture - GREY).sum(dim=0).clamp(min=0), atol=1e-5, rtol=0)
+    image = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0))
+    heat = occlusion(looks_at(slice(None), slice(None)), image, of_class(0), batch_size=5)
+    torch.testing.assert_close(heat, (image - GREY).sum(dim=0).clamp(min=0), atol=1e-5, rtol=0)
     assert (heat == 0).any()
 
 
-def test_a_grey_picture_has_nothing_to_hide(looks_at):
+def test_a_grey_image_has_nothing_to_hide(looks_at):
     model = looks_at(slice(None), slice(None))
     heat = explain(model, torch.full((3, 16, 16), GREY), of_class(0), "occlusion")
     assert (heat == 0).all()
 
 
-def test_several_things_are_explained_by_their_summed_scores(looks_at):
-    model, picture = looks_at(slice(2, 9), slice(3, 9)), torch.rand(3, 16, 24)
-    both = occlusion(model, picture, Target(labels=torch.tensor([0, 1])), batch_size=7)
-    torch.testing.assert_close(both, 3 * occlusion(model, picture, of_class(0)))
+def test_several_objects_are_explained_by_their_summed_scores(looks_at):
+    model, image = looks_at(slice(2, 9), slice(3, 9)), torch.rand(3, 16, 24)
+    both = occlusion(model, image, Target(labels=torch.tensor([0, 1])), batch_size=7)
+    torch.testing.assert_close(both, 3 * occlusion(model, image, of_class(0)))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (37, 23), (16, 16)])
 def test_every_pixel_is_hidden_and_the_batch_does_not_matter(looks_at, size):
-    model, picture = looks_at(slice(None), slice(None)), torch.ones(3, *size)
-    alone, many = (occlusion(model, picture, of_class(0), batch_size=n) for n in (1, 64))
+    model, image = looks_at(slice(None), slice(None)), torch.ones(3, *size)
+    alone, many = (occlusion(model, image, of_class(0), batch_size=n) for n in (1, 64))
     assert (alone > 0).all()
     torch.testing.assert_close(alone, many)
 

@@ -1,4 +1,4 @@
-"""One target for each thing."""
+"""One target for each object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def objects():
     )
 
 
-def test_each_thing_becomes_a_target_without_its_score():
+def test_each_object_becomes_a_target_without_its_score():
     targets = single_objects(objects())
     assert [t.objects.labels.tolist() for t in targets] == [[2], [0], [1]]
     assert targets[1].objects.boxes.tolist() == [[4, 5, 6, 7]]

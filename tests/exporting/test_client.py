@@ -12,30 +12,43 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tapetum.base.runtime import generator
-from tapetum.data.image import read_image
+from tapetum.data.images.reader import read_image
 from tapetum.exporting.assemble import _PARTS, assemble_client
-from tapetum.exporting.client import boxes, keypoints, maps, masks, pictures, regions
+from tapetum.exporting.client import (
+    boxes,
+    keypoints,
+    masks,
+)
+from tapetum.exporting.client import (
+    images as images,
+)
+from tapetum.exporting.client import (
+    rois as rois,
+)
+from tapetum.exporting.client import (
+    semantic as maps,
+)
 from tapetum.exporting.rules import prepare_rule
 from tapetum.layers.anchors import AnchorGrid, cell_anchors
-from tapetum.layers.regions import RegionPool
-from tapetum.models.classification.preparing import SquarePreparation
-from tapetum.models.instances.heatmaps import read_heatmaps
-from tapetum.models.pictures import Preparation
-from tapetum.models.segmentation.maps import preparation
+from tapetum.layers.roi_pool import MultiScaleRoIAlign
+from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.instance_segmentation.heatmaps import read_heatmaps
+from tapetum.models.preprocessing import Preprocessing
+from tapetum.models.segmentation.dense import preprocessing
 from tapetum.models.segmentation.tiles import forward_tiles
 from tapetum.ops.boxes import clip_boxes_to_image, decode_boxes
 from tapetum.ops.masks import rle_encode, rle_to_string
 from tapetum.ops.paste import paste_masks
 from tapetum.ops.suppression import batched_nms
 
-PREPARATIONS = {
-    "square": SquarePreparation(64),
-    "plain square": SquarePreparation(64, antialias=False),
-    "center": SquarePreparation(64, resize_size=73, crop_mode="center"),
-    "center, short side kept": SquarePreparation(64, crop_mode="center"),
-    "sides": Preparation(96, 160),
-    "native": preparation(None, None, (0.5,) * 3, (0.25,) * 3, 32),
-    "bounded": preparation(None, 80, (0.5,) * 3, (0.25,) * 3, 16),
+PREPROCESSINGS = {
+    "square": SquarePreprocessing(64),
+    "plain square": SquarePreprocessing(64, antialias=False),
+    "center": SquarePreprocessing(64, resize_size=73, crop_mode="center"),
+    "center, short side kept": SquarePreprocessing(64, crop_mode="center"),
+    "sides": Preprocessing(96, 160),
+    "native": preprocessing(None, None, (0.5,) * 3, (0.25,) * 3, 32),
+    "bounded": preprocessing(None, 80, (0.5,) * 3, (0.25,) * 3, 16),
 }
 
 
@@ -56,18 +69,18 @@ def test_resizing_is_that_of_pytorch(kind: str, old: tuple[int, int], new: tuple
     planes = noise(3, *old)
     mode = "bicubic" if kind == "bicubic" else "bilinear"
     expected = F.interpolate(planes[None], new, mode=mode, antialias=kind == "antialias")[0]
-    found = pictures.resize(planes.numpy(), new, kind)
+    found = images.resize(planes.numpy(), new, kind)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=3e-6)
 
 
 @pytest.mark.parametrize("size", [(50, 70), (120, 90), (64, 64), (33, 200), (301, 2)])
-@pytest.mark.parametrize("name", PREPARATIONS)
-def test_pictures_are_prepared_as_by_the_model(name: str, size: tuple[int, int]) -> None:
-    picture = (255 * noise(3, *size)).to(torch.uint8)
-    batch = PREPARATIONS[name]([picture], None, like=torch.empty(0))
-    rule = prepare_rule(PREPARATIONS[name])
-    found = pictures.prepare(picture.permute(1, 2, 0).numpy(), rule)
+@pytest.mark.parametrize("name", PREPROCESSINGS)
+def test_images_are_prepared_as_by_the_model(name: str, size: tuple[int, int]) -> None:
+    image = (255 * noise(3, *size)).to(torch.uint8)
+    batch = PREPROCESSINGS[name]([image], None, like=torch.empty(0))
+    rule = prepare_rule(PREPROCESSINGS[name])
+    found = images.preprocess(image.permute(1, 2, 0).numpy(), rule)
     assert found.size == tuple(batch.sizes[0].tolist())
     assert found.original == size
     np.testing.assert_allclose(found.pixels, batch.pixels, atol=1e-5)
@@ -82,9 +95,7 @@ def test_files_are_read_as_by_the_package(mode: str, tmp_path: Path) -> None:
         image = Image.fromarray(values, "RGBA" if mode != "CMYK" else "CMYK").convert(mode)
     path = tmp_path / f"a.{'tif' if mode in ('CMYK', 'I;16') else 'png'}"
     image.save(path)
-    np.testing.assert_array_equal(
-        pictures.read_picture(path), read_image(path).pixels.permute(1, 2, 0)
-    )
+    np.testing.assert_array_equal(images.read_image(path), read_image(path).pixels.permute(1, 2, 0))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -94,7 +105,7 @@ def test_files_are_turned_upright(orientation: int, tmp_path: Path) -> None:
     values = (255 * noise(20, 30, 3).numpy()).astype(np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png", exif=exif)
     expected = read_image(tmp_path / "a.png").pixels.permute(1, 2, 0)
-    np.testing.assert_array_equal(pictures.read_picture(tmp_path / "a.png"), expected)
+    np.testing.assert_array_equal(images.read_image(tmp_path / "a.png"), expected)
 
 
 def test_anchors_are_those_of_the_grid() -> None:
@@ -132,12 +143,12 @@ def test_an_overlap_above_the_threshold_by_rounding_counts_as_by_the_package() -
 
 def test_features_of_regions_are_those_of_the_pool() -> None:
     levels = [noise(1, 4, 64 // 2**i, 96 // 2**i) for i in range(4)]
-    regions_of = torch.cat((some_boxes(60, 300.0), torch.tensor([[-7.0, -5.0, 20.0, 30.0]])))
-    regions_of[:, 0::2].clamp_(max=384)
-    regions_of[:, 1::2].clamp_(max=256)
-    expected = RegionPool(7)(levels, regions_of, torch.zeros(61, dtype=torch.int64))
+    rois_of = torch.cat((some_boxes(60, 300.0), torch.tensor([[-7.0, -5.0, 20.0, 30.0]])))
+    rois_of[:, 0::2].clamp_(max=384)
+    rois_of[:, 1::2].clamp_(max=256)
+    expected = MultiScaleRoIAlign(7)(levels, rois_of, torch.zeros(61, dtype=torch.int64))
     rule = {"finest": 2, "samples": 2}
-    found = regions.pool([level[0].numpy() for level in levels], regions_of.numpy(), 7, rule)
+    found = rois.pool([level[0].numpy() for level in levels], rois_of.numpy(), 7, rule)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 

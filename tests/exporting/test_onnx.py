@@ -22,7 +22,7 @@ from tapetum.exporting.client.masks import describe as describe_masks
 from tapetum.exporting.client.masks import run_lengths
 from tapetum.exporting.parity import _compare_objects, compare_answers, load_client
 from tapetum.models import MODELS
-from tapetum.models.checkpoint import Card, model_parts
+from tapetum.weights.checkpoint import ModelInfo, model_parts
 from tests.contract.tiny import TINY
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
@@ -30,7 +30,7 @@ for package in ("onnx", "onnxscript", "onnxruntime"):
 
 SIZES = ((96, 128), (120, 90))
 OTHERS = ((150, 70), (64, 200))
-"""Of pictures that no export has seen."""
+"""Of images that no export has seen."""
 QUICK = ("linear", "resnet10", "localizer", "vit_b_16")
 SLOW = ("airbench", "unet", "retinanet", "faster_rcnn", "mask_rcnn", "keypoint_rcnn")
 FREE = ("resnet10", "airbench", "unet", "retinanet", "faster_rcnn", "mask_rcnn", "keypoint_rcnn")
@@ -59,13 +59,13 @@ def make_run(name: str, folder: Path, **changes: Any) -> Path:
                 nn.init.kaiming_normal_(parameter, nonlinearity="linear")
     points = tuple("abc") if name == "keypoint_rcnn" else ()
     classes = tuple(f"class {i}" for i in range(TINY[name]["classes"]))
-    card = Card(name, arguments, classes, keypoint_names=points)
-    parts = model_parts(model.state_dict(), card)
+    model_info = ModelInfo(name, arguments, classes, keypoint_names=points)
+    parts = model_parts(model.state_dict(), model_info)
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
     return folder
 
 
-def make_pictures(folder: Path) -> list[Path]:
+def make_images(folder: Path) -> list[Path]:
     paths = []
     for height, width in OTHERS:
         values = torch.rand(height, width, 3, generator=generator(7, height, width))
@@ -83,7 +83,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     changes = {"unet": {"tile": 96, "overlap": 32, "views": "turns"}}.get(request.param, {})
     folder = make_run(request.param, tmp_path_factory.mktemp("export") / request.param, **changes)
     said: list[str] = []
-    assert api.export(folder, sizes=SIZES, say=said.append) == folder / "onnx"
+    assert api.export(folder, sizes=SIZES, log=said.append) == folder / "onnx"
     assert said[-1].startswith("raw heads differ by")
     return folder
 
@@ -99,7 +99,7 @@ def test_the_folder_is_whole_and_says_how_it_was_proven(run: Path) -> None:
 
 
 def test_the_client_alone_answers_as_the_package_does(run: Path, tmp_path: Path) -> None:
-    paths = make_pictures(tmp_path)
+    paths = make_images(tmp_path)
     command = [sys.executable, "-W", "error", "-c", ALONE, str(run / "onnx"), *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
@@ -133,8 +133,8 @@ def test_the_graph_takes_any_size_where_it_says_so(run: Path) -> None:
 
 
 def test_lines_of_json(run: Path, tmp_path: Path) -> None:
-    paths = make_pictures(tmp_path)
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    paths = make_images(tmp_path)
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
     command = [sys.executable, run / "onnx" / "client.py", *paths, tmp_path / "broken.jpg"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -233,14 +233,14 @@ def test_wrong_usage_is_said_before_anything_is_loaded(
         api.export("nowhere", **{"out": "out", **changes})
 
 
-def test_classifiers_of_small_pictures_keep_their_size(tmp_path: Path) -> None:
+def test_classifiers_of_small_images_keep_their_size(tmp_path: Path) -> None:
     run = make_run("resnet10", tmp_path / "run", image_size=32)
     about = json.loads((api.export(run, out=tmp_path / "out") / "model.json").read_text())
     assert about["graphs"]["model"]["shape"][2:] == [32, 32]
 
 
 def test_the_client_of_a_classifier_that_crops_crops(tmp_path: Path) -> None:
-    """Proven by the export itself, on pictures of two proportions and a scene."""
+    """Proven by the export itself, on images of two proportions and a scene."""
     own = {"image_size": 48, "resize_size": 55, "crop_mode": "center"}
     run = make_run("resnet10", tmp_path / "run", **own)
     about = json.loads((api.export(run, out=tmp_path / "out") / "model.json").read_text())
@@ -250,7 +250,7 @@ def test_the_client_of_a_classifier_that_crops_crops(tmp_path: Path) -> None:
     assert about["parity"]["score"] <= 1e-3
 
 
-def test_pictures_that_are_too_small_for_a_graph_are_a_line(tmp_path: Path) -> None:
+def test_images_that_are_too_small_for_a_graph_are_a_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--sizes.*32 pixels once prepared.*64 or more"):
         api.export(
             make_run("unet", tmp_path / "run"), out=tmp_path / "o", sizes=((32, 48), (48, 32))

@@ -1,4 +1,4 @@
-"""Weights and pictures that are the same wherever they are drawn: NumPy and names, nothing else.
+"""Weights and images that are the same wherever they are drawn: NumPy and names, nothing else.
 
 Both sides of a golden test draw by the reference's names, so the numbers pin the renames as well.
 """
@@ -55,8 +55,8 @@ def _scaled(name: str, shape: Sequence[int]) -> np.ndarray:
     return 0.2 * values
 
 
-def draw_picture(name: str, height: int, width: int) -> Tensor:
-    """A float64 picture (3, height, width) in [0, 1]: coloured blocks under a little noise."""
+def draw_image(name: str, height: int, width: int) -> Tensor:
+    """A float64 image (3, height, width) in [0, 1]: coloured blocks under a little noise."""
     blocks = np.kron(uniform(name + ".blocks", (3, 12, 12)), np.ones((1, 16, 16)))
     noise = uniform(name + ".noise", (3, height, width))
     return torch.from_numpy(0.5 + 0.4 * blocks[:, :height, :width] + 0.1 * noise)
@@ -64,7 +64,7 @@ def draw_picture(name: str, height: int, width: int) -> Tensor:
 
 def draw_photo(name: str, height: int, width: int) -> Tensor:
     """A larger one, up to 576 pixels a side: nine times the same, so that a shift shows."""
-    return draw_picture(name, 192, 192).repeat(1, 3, 3)[:, :height, :width]
+    return draw_image(name, 192, 192).repeat(1, 3, 3)[:, :height, :width]
 
 
 def draw_masks(boxes: Sequence[Sequence[float]], size: tuple[int, int]) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 import torchvision
-from drawing import draw_picture, draw_weights, sample, write
+from drawing import draw_image, draw_weights, sample, write
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models import get_model
@@ -24,17 +24,17 @@ ADJUST = {"fc.bias": (3.0, 0.0), "head.weight": (3.0, 0.0), "pos_embedding": (20
 
 
 def main() -> None:
-    pictures = [draw_picture(name, *size) for name, size in SIZES.items()]
+    images = [draw_image(name, *size) for name, size in SIZES.items()]
     golden: dict = {
         "made with": f"torchvision {torchvision.__version__}",
         "sizes": SIZES,
         "labels": LABELS,
         "adjust": ADJUST,
         "prepared": {
-            str(size): sample(f"prepared.{size}", prepare(pictures, size)) for size in (64, 224)
+            str(size): sample(f"prepared.{size}", preprocess(images, size)) for size in (64, 224)
         },
     }
-    pixels = prepare(pictures, 224)
+    pixels = preprocess(images, 224)
     for name in ("resnet18", "resnet50"):
         golden[name] = answers(name, get_model(name, weights=None), pixels)
     three = VisionTransformer(**VIT, num_layers=3)
@@ -49,8 +49,8 @@ def main() -> None:
     write("classifiers.json", golden)
 
 
-def prepare(pictures: list[Tensor], size: int) -> Tensor:
-    squares = [resize(picture, [size, size], antialias=True) for picture in pictures]
+def preprocess(images: list[Tensor], size: int) -> Tensor:
+    squares = [resize(image, [size, size], antialias=True) for image in images]
     return normalize(torch.stack(squares), MEAN, STD)
 
 

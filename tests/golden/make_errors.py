@@ -21,7 +21,7 @@ from pycocotools import mask as mask_utils
 from tidecv import TIDE, Data
 
 OUT = Path(__file__).with_name("errors.json")
-CLASSES, PICTURES, SIDE = 4, 9, 64
+CLASSES, IMAGES, SIDE = 4, 9, 64
 NAMES = {
     "Cls": "class",
     "Loc": "place",
@@ -47,31 +47,31 @@ def main() -> None:
 def case(seed: int, kind: str) -> dict[str, Any]:
     """Truths, detections that go wrong in every way, and what tidecv says of them."""
     random = np.random.default_rng(seed)
-    truth = [thing(random) for _ in range(47 if kind == "bbox" else 29)]
-    found = [spoiled(random, truth) for _ in range(3 * len(truth))]
+    targets = [obj(random) for _ in range(47 if kind == "bbox" else 29)]
+    found = [spoiled(random, targets) for _ in range(3 * len(targets))]
     for score, entry in zip(random.permutation(len(found)).tolist(), found, strict=True):
         entry["score"] = (score + 1) / (len(found) + 1)
     if kind == "segm":
-        for entry in truth + found:
+        for entry in targets + found:
             entry["segmentation"] = disc(entry["bbox"])
             entry["bbox"] = [float(v) for v in mask_utils.toBbox(coded(entry))]
-    return {"kind": kind, "truth": truth, "found": found, **judged(truth, found, kind)}
+    return {"kind": kind, "truth": targets, "found": found, **judged(targets, found, kind)}
 
 
-def thing(random: np.random.Generator) -> dict[str, Any]:
+def obj(random: np.random.Generator) -> dict[str, Any]:
     corner, sides = random.uniform(0, SIDE - 24, 2), random.uniform(8, 24, 2)
     return {
-        "image_id": int(random.integers(1, PICTURES + 1)),
+        "image_id": int(random.integers(1, IMAGES + 1)),
         "category_id": int(random.integers(1, CLASSES + 1)),
         "bbox": [round(float(v), 2) for v in (*corner, *sides)],
     }
 
 
-def spoiled(random: np.random.Generator, truth: list[dict[str, Any]]) -> dict[str, Any]:
+def spoiled(random: np.random.Generator, targets: list[dict[str, Any]]) -> dict[str, Any]:
     """A detection that is right, or moved, or of another class, or anywhere."""
     if random.random() < 0.15:
-        return thing(random)
-    source = truth[int(random.integers(len(truth)))]
+        return obj(random)
+    source = targets[int(random.integers(len(targets)))]
     away = random.normal(0, random.choice([0.5, 3, 6]), 4)
     box = np.array(source["bbox"]) + away
     box[2:] = box[2:].clip(4)
@@ -113,10 +113,10 @@ def on_edge(case: dict[str, Any]) -> bool:
     return bool(np.isin(overlaps, (0.1, 0.5)).any()) or any(n % 10 == 0 for n in totals)
 
 
-def judged(truth: list[dict], found: list[dict], kind: str) -> dict[str, Any]:
+def judged(targets: list[dict], found: list[dict], kind: str) -> dict[str, Any]:
     """AP and costs in [0, 1]; the kind of each detection ("" for none); the truths missed."""
     known, given = Data("truth"), Data("found")
-    for entry in truth:
+    for entry in targets:
         shape = coded(entry) if kind == "segm" else None
         known.add_ground_truth(entry["image_id"], entry["category_id"], entry["bbox"], shape)
     for entry in found:

@@ -1,7 +1,7 @@
 """Writes explain.json: maps of a small classifier by captum, in float64.
 
 Run it where torch and captum are installed: `python tests/golden/make_explain.py`.
-Weights and picture are stored with the maps, so that the test needs neither captum nor this file.
+Weights and image are stored with the maps, so that the test needs neither captum nor this file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ LABEL = 0
 
 def main() -> None:
     model = build()
-    picture = torch.rand(3, 10, 14, dtype=torch.float64, generator=seeded(1))
-    maps = attribute(model, picture[None])
+    image = torch.rand(3, 10, 14, dtype=torch.float64, generator=seeded(1))
+    maps = attribute(model, image[None])
     value = {
         "label": LABEL,
-        "picture": picture.tolist(),
+        "picture": image.tolist(),
         "weights": {name: weight.tolist() for name, weight in model.state_dict().items()},
-        "logits": model(picture[None])[0].tolist(),
+        "logits": model(image[None])[0].tolist(),
         "maps": {name: heat.tolist() for name, heat in maps.items()},
     }
     OUT.write_text(json.dumps(value) + "\n")

@@ -2,7 +2,7 @@
 R-CNN.
 
 Run by hand, `python make_keypoint_rcnn.py`, in an environment with torchvision (0.29.2 made these
-files). Pictures and most checks are those of make_faster_rcnn.py. It asserts besides that no
+files). Images and most checks are those of make_faster_rcnn.py. It asserts besides that no
 keypoint, to learn or found, hangs on rounding.
 """
 
@@ -12,7 +12,7 @@ from unittest import mock
 
 import torch
 import torchvision
-from drawing import draw_picture, draw_weights, sample, uniform, write
+from drawing import draw_image, draw_weights, sample, uniform, write
 from make_faster_rcnn import ADJUST, ARGUMENTS, OURS, SIZES, check, check_truth, forward
 from nearness import assert_far, published_keys
 from torch import Tensor, nn
@@ -36,34 +36,34 @@ def main() -> None:
     model = model.double().eval()
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
     model.load_state_dict(draw_weights(shapes, ADJUST))
-    pictures = [draw_picture(name, *size) for name, size in SIZES.items()]
-    truth = [draw_truth(f"keypoint_rcnn.{i}", boxes) for i, boxes in enumerate(BOXES)]
+    images = [draw_image(name, *size) for name, size in SIZES.items()]
+    ground_truth = [draw_targets(f"keypoint_rcnn.{i}", boxes) for i, boxes in enumerate(BOXES)]
     targets = [
         {
             "boxes": torch.tensor(t["boxes"], dtype=torch.float64),
             "labels": torch.tensor(t["labels"]),
             "keypoints": torch.tensor(t["keypoints"], dtype=torch.float32),
         }
-        for t in truth
+        for t in ground_truth
     ]
     with torch.no_grad():
-        raw = forward(model, pictures)
-        detections, logits, sizes = predict(model, pictures)
-        check(raw, detections, classes=1)
+        output = forward(model, images)
+        detections, logits, sizes = predict(model, images)
+        check(output, detections, classes=1)
         check_maps(logits, sizes)
-        check_truth(model, pictures, targets, raw)
-        check_cells(model, pictures, targets)
+        check_truth(model, images, targets, output)
+        check_cells(model, images, targets)
         # The losses, with batch norm as in evaluation, and samplers that take the first.
         for part in (model, model.rpn, model.roi_heads):
             part.training = True
         with mock.patch("torch.randperm", lambda n, device=None: torch.arange(n, device=device)):
-            losses = model(pictures, targets)
+            losses = model(images, targets)
     golden = {
         "made with": f"torchvision {torchvision.__version__}",
         "arguments": {**OURS, "keypoint_width": WIDTH},
         "sizes": SIZES,
         "adjust": ADJUST,
-        "truth": truth,
+        "truth": ground_truth,
         "logits": sample("keypoint_rcnn.logits", logits, count=1000),
         "losses": {name: value.item() for name, value in losses.items()},
         "detections": [{name: v.tolist() for name, v in d.items()} for d in detections],
@@ -79,7 +79,7 @@ def write_keys(model: nn.Module) -> None:
     write("keypointrcnn_resnet50_fpn-published.keys.json", {key: shapes[new] for key, new in old})
 
 
-def draw_truth(name: str, boxes: list[list[float]]) -> dict:
+def draw_targets(name: str, boxes: list[list[float]]) -> dict:
     """Persons with 17 keypoints, some absent, some outside of the box, at eighths of a pixel."""
     table = torch.tensor(boxes)
     drawn = torch.from_numpy(uniform(name, (len(boxes), 17, 3))).float()
@@ -91,7 +91,7 @@ def draw_truth(name: str, boxes: list[list[float]]) -> dict:
     return {"boxes": boxes, "labels": [1] * len(boxes), "keypoints": points.tolist()}
 
 
-def predict(model: nn.Module, pictures: list[Tensor]) -> tuple[list[dict], Tensor, Tensor]:
+def predict(model: nn.Module, images: list[Tensor]) -> tuple[list[dict], Tensor, Tensor]:
     """Detections, the maps (N, 17, 56, 56) of their keypoints, their sizes (N, 2) when read."""
     maps, boxes = [], []
     heads = model.roi_heads
@@ -99,7 +99,7 @@ def predict(model: nn.Module, pictures: list[Tensor]) -> tuple[list[dict], Tenso
         heads.keypoint_predictor.register_forward_hook(lambda *call: maps.append(call[2])),
         heads.keypoint_roi_pool.register_forward_hook(lambda *call: boxes.extend(call[1][1])),
     ]
-    detections = model(pictures)
+    detections = model(images)
     for handle in handles:
         handle.remove()
     every = torch.cat(boxes)
@@ -109,7 +109,7 @@ def predict(model: nn.Module, pictures: list[Tensor]) -> tuple[list[dict], Tenso
 def check_maps(logits: Tensor, sizes: Tensor) -> None:
     """The largest pixel of each map is no matter of rounding, and they are not all alike."""
     sizes = sizes.clamp(min=1)
-    cut = sizes == sizes.round()  # a box that both its edges share with the picture's, exactly
+    cut = sizes == sizes.round()  # a box that both its edges share with the image's, exactly
     assert_far((sizes - sizes.round())[~cut], 0.0)
     places = set()
     for maps, (width, height) in zip(logits, sizes.ceil().long().tolist(), strict=True):
@@ -120,13 +120,13 @@ def check_maps(logits: Tensor, sizes: Tensor) -> None:
     print(f"{len(places)} places of {logits.shape[0]} x {logits.shape[1]} keypoints")
 
 
-def check_cells(model: nn.Module, pictures: list[Tensor], targets: list[dict]) -> None:
+def check_cells(model: nn.Module, inputs: list[Tensor], targets: list[dict]) -> None:
     """No keypoint lies so near the border of a cell of a region that rounding decides."""
-    images, moved = model.transform(pictures, targets)
+    images, moved = model.transform(inputs, targets)
     model.rpn.training = True
-    regions, _ = model.rpn(images, model.backbone(images.tensors), moved)
+    rois, _ = model.rpn(images, model.backbone(images.tensors), moved)
     model.rpn.training = False
-    for own, target in zip(regions, moved, strict=True):
+    for own, target in zip(rois, moved, strict=True):
         own = torch.cat((own, target["boxes"]))
         overlap, match = box_iou(target["boxes"], own).max(dim=0)
         own, points = own[overlap >= 0.5], target["keypoints"][match[overlap >= 0.5]].double()

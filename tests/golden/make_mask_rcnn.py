@@ -1,7 +1,7 @@
 """Write mask_rcnn.json and maskrcnn_resnet50_fpn*.keys.json from torchvision's Mask R-CNN.
 
 Run by hand, `python make_mask_rcnn.py`, in an environment with torchvision (0.29.2 made these
-files). The detector in it, its pictures and its checks are those of make_faster_rcnn.py. It asserts
+files). The detector in it, its images and its checks are those of make_faster_rcnn.py. It asserts
 besides that the masks can tell right from wrong, and that no pixel of one hangs on rounding.
 """
 
@@ -11,8 +11,8 @@ from unittest import mock
 
 import torch
 import torchvision
-from drawing import draw_masks, draw_picture, draw_weights, sample, write
-from make_faster_rcnn import ADJUST, ARGUMENTS, OURS, SIZES, TRUTH, check, check_truth, forward
+from drawing import draw_image, draw_masks, draw_weights, sample, write
+from make_faster_rcnn import ADJUST, ARGUMENTS, OURS, SIZES, TARGETS, check, check_truth, forward
 from nearness import assert_far, published_keys
 from torch import Tensor, nn
 from torchvision.models.detection import maskrcnn_resnet50_fpn
@@ -30,32 +30,32 @@ def main() -> None:
     model = model.double().eval()
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
     model.load_state_dict(draw_weights(shapes, ADJUST))
-    pictures = [draw_picture(name, *size) for name, size in SIZES.items()]
+    images = [draw_image(name, *size) for name, size in SIZES.items()]
     targets = [
         {
             "boxes": torch.tensor(t["boxes"], dtype=torch.float64),
             "labels": torch.tensor(t["labels"]),
             "masks": draw_masks(t["boxes"], size).to(torch.uint8),
         }
-        for t, size in zip(TRUTH, SIZES.values(), strict=True)
+        for t, size in zip(TARGETS, SIZES.values(), strict=True)
     ]
     with torch.no_grad():
-        raw = forward(model, pictures)
-        detections, logits = predict(model, pictures)
-        check(raw, detections)
+        output = forward(model, images)
+        detections, logits = predict(model, images)
+        check(output, detections)
         check_masks(detections)
-        check_truth(model, pictures, targets, raw)
+        check_truth(model, images, targets, output)
         # The losses, with batch norm as in evaluation, and samplers that take the first.
         for part in (model, model.rpn, model.roi_heads):
             part.training = True
         with mock.patch("torch.randperm", lambda n, device=None: torch.arange(n, device=device)):
-            losses = model(pictures, targets)
+            losses = model(images, targets)
     golden = {
         "made with": f"torchvision {torchvision.__version__}",
         "arguments": {**OURS, "mask_width": WIDTH},
         "sizes": SIZES,
         "adjust": ADJUST,
-        "truth": TRUTH,
+        "truth": TARGETS,
         "mask_logits": sample("mask_rcnn.logits", logits, count=1000),
         "losses": {name: value.item() for name, value in losses.items()},
         "detections": [
@@ -77,13 +77,13 @@ def write_keys(model: nn.Module) -> None:
     write("maskrcnn_resnet50_fpn-published.keys.json", {key: shapes[new] for key, new in old})
 
 
-def predict(model: nn.Module, pictures: list[Tensor]) -> tuple[list[dict], Tensor]:
+def predict(model: nn.Module, images: list[Tensor]) -> tuple[list[dict], Tensor]:
     """Detections, and the logits (N, 28, 28) of their masks."""
     seen = []
     handle = model.roi_heads.mask_predictor.register_forward_hook(
         lambda *call: seen.append(call[2])
     )
-    detections = model(pictures)
+    detections = model(images)
     handle.remove()
     labels = torch.cat([d["labels"] for d in detections])
     return detections, seen[0][torch.arange(len(labels)), labels]

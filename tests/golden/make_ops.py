@@ -50,15 +50,15 @@ def iou(generator: torch.Generator, i: int) -> dict[str, Any]:
 
 def coder(generator: torch.Generator, i: int) -> dict[str, Any]:
     weights = [(1.0, 1.0, 1.0, 1.0), (10.0, 10.0, 5.0, 5.0)][i % 2]
-    truth, anchors = boxes(generator, 4), boxes(generator, 4)
+    targets, anchors = boxes(generator, 4), boxes(generator, 4)
     offsets = torch.randn(4, 4, generator=generator) * 4  # some beyond the clip
     coder = BoxCoder(weights)
     return {
         "weights": list(weights),
-        "boxes": numbers(truth),
+        "boxes": numbers(targets),
         "anchors": numbers(anchors),
         "offsets": numbers(offsets),
-        "encoded": numbers(coder.encode_single(truth, anchors)),
+        "encoded": numbers(coder.encode_single(targets, anchors)),
         "decoded": numbers(coder.decode_single(offsets, anchors)),
     }
 
@@ -86,7 +86,7 @@ def nms(generator: torch.Generator, i: int) -> dict[str, Any]:
 
 
 def roi_align(generator: torch.Generator, i: int) -> dict[str, Any]:
-    case = regions(generator, i)
+    case = rois(generator, i)
     options = (case["size"], case["scale"], [-1, 2, 3, 1][i % 4], i % 8 >= 4)
     features = torch.tensor(case["features"]).requires_grad_()
     pooled = ops.roi_align(features, torch.tensor(case["rois"]), *options)
@@ -101,14 +101,14 @@ def roi_align(generator: torch.Generator, i: int) -> dict[str, Any]:
 
 
 def roi_pool(generator: torch.Generator, i: int) -> dict[str, Any]:
-    case = regions(generator, i)
+    case = rois(generator, i)
     features = torch.tensor(case["features"]).requires_grad_()
     pooled = ops.roi_pool(features, torch.tensor(case["rois"]), case["size"], case["scale"])
     (pooled * torch.linspace(-1, 1, pooled.numel()).view(pooled.shape)).sum().backward()
     return case | {"pooled": numbers(pooled), "gradient": numbers(features.grad)}
 
 
-def regions(generator: torch.Generator, i: int) -> dict[str, Any]:
+def rois(generator: torch.Generator, i: int) -> dict[str, Any]:
     """A small map and five regions: inside, across an edge, outside, tiny and without area."""
     features = torch.randn(2, 2, 5, 6, generator=generator)
     corner = torch.tensor([[4.0, 4], [-9, 7], [60, 50], [10, 8], [12, 6]])

@@ -1,8 +1,8 @@
-"""Write preprocessing.json: what torchvision makes of pictures for its published classifiers.
+"""Write preprocessing.json: what torchvision makes of images for its published classifiers.
 
 Run by hand, `python make_preprocessing.py`, in an environment with torchvision (0.28.0 made this
 file; compiled operators are not needed). "files" are the weights with their protocol; "prepared"
-are pixels by resize_size and picture: in float64 through the functions, in bytes and by Pillow
+are pixels by resize_size and image: in float64 through the functions, in bytes and by Pillow
 through the preset itself.
 """
 
@@ -58,20 +58,20 @@ def protocols() -> dict[str, list]:
 
 
 def prepared(name: str, size: tuple[int, int], resize_size: int) -> dict:
-    picture = draw_photo(name, *size)
-    pixels = (255 * picture).round().to(torch.uint8)
+    image = draw_photo(name, *size)
+    pixels = (255 * image).round().to(torch.uint8)
     preset = ImageClassification(crop_size=224, resize_size=resize_size)
     drawn = Image.fromarray(pixels.permute(1, 2, 0).numpy())
     return {
-        "float": sample(name, in_float64(preset, picture), 100),
+        "float": sample(name, in_float64(preset, image), 100),
         "bytes": sample(name, preset(pixels), 100),
         "pillow": sample(name, preset(drawn), 100),
     }
 
 
-def in_float64(preset: ImageClassification, picture: Tensor) -> Tensor:
+def in_float64(preset: ImageClassification, image: Tensor) -> Tensor:
     """The preset's steps, but for its conversion to float32."""
-    resized = F.resize(picture, preset.resize_size, antialias=preset.antialias)
+    resized = F.resize(image, preset.resize_size, antialias=preset.antialias)
     return F.normalize(F.center_crop(resized, preset.crop_size), preset.mean, preset.std)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 import torchvision
-from drawing import draw_picture, draw_weights, sample, write
+from drawing import draw_image, draw_weights, sample, write
 from torchvision.models.feature_extraction import create_feature_extractor
 
 NAMES = ("resnet18", "resnet50")
@@ -20,7 +20,7 @@ def main() -> None:
         model = torchvision.models.get_model(name, weights=None).double().eval()
         shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
         model.load_state_dict(draw_weights(shapes, {}))
-        pixels = torch.stack([draw_picture(f"resnet.{i}", 96, 128) for i in range(2)]) * 4 - 2
+        pixels = torch.stack([draw_image(f"resnet.{i}", 96, 128) for i in range(2)]) * 4 - 2
         with torch.no_grad():
             maps = create_feature_extractor(model, LAYERS)(pixels)
         golden[name] = {key: sample(f"{name}.{key}", value) for key, value in maps.items()}

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import torch
 import torchvision
-from drawing import draw_picture, draw_weights, sample, write
+from drawing import draw_image, draw_weights, sample, write
 from nearness import (
     assert_far,
+    assert_objects_far,
     assert_overlaps_far,
     assert_telling,
-    assert_things_far,
     published_keys,
 )
 from torch import Tensor
@@ -31,7 +31,7 @@ ADJUST = {
     "cls_logits.bias": (1.0, -11.1),
     "bbox_reg.weight": (0.1, 0.0),
 }
-TRUTH = [
+TARGETS = [
     {"boxes": [[3.1, 5.2, 40.7, 33.9], [30.3, 20.6, 77.7, 60.1]], "labels": [5, 17]},
     {"boxes": [[10.9, 40.3, 60.2, 117.6]], "labels": [90]},
 ]
@@ -43,21 +43,21 @@ def main() -> None:
     model = model.double().eval()
     shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
     model.load_state_dict(draw_weights(shapes, ADJUST))
-    pictures = [draw_picture(name, *size) for name, size in SIZES.items()]
+    images = [draw_image(name, *size) for name, size in SIZES.items()]
     targets = [
         {
             "boxes": torch.tensor(t["boxes"], dtype=torch.float64),
             "labels": torch.tensor(t["labels"]),
         }
-        for t in TRUTH
+        for t in TARGETS
     ]
     with torch.no_grad():
-        raw = forward(model, pictures)
-        detections = model(pictures)
+        output = forward(model, images)
+        detections = model(images)
         model.training = True  # the losses, with batch norm still as in evaluation
-        losses = model(pictures, targets)
-    check(raw, detections)
-    check_truth(model, pictures, targets, raw["anchors"])
+        losses = model(images, targets)
+    check(output, detections)
+    check_truth(model, images, targets, output["anchors"])
     write("retinanet_resnet50_fpn.keys.json", shapes)
     old = published_keys(model, lambda i: str(2 * i))
     write("retinanet_resnet50_fpn-published.keys.json", {key: shapes[new] for key, new in old})
@@ -66,9 +66,10 @@ def main() -> None:
         "arguments": ARGUMENTS,
         "sizes": SIZES,
         "adjust": ADJUST,
-        "truth": TRUTH,
+        "truth": TARGETS,
         "raw": {
-            name: sample(f"retinanet.{name}", raw[name]) for name in ("logits", "deltas", "anchors")
+            name: sample(f"retinanet.{name}", output[name])
+            for name in ("logits", "deltas", "anchors")
         },
         "losses": {name: value.item() for name, value in losses.items()},
         "detections": [{name: v.tolist() for name, v in d.items()} for d in detections],
@@ -76,8 +77,8 @@ def main() -> None:
     write("retinanet.json", golden)
 
 
-def forward(model: torch.nn.Module, pictures: list[Tensor]) -> dict:
-    images, _ = model.transform(pictures)
+def forward(model: torch.nn.Module, inputs: list[Tensor]) -> dict:
+    images, _ = model.transform(inputs)
     features = list(model.backbone(images.tensors).values())
     head = model.head(features)
     return {
@@ -90,14 +91,14 @@ def forward(model: torch.nn.Module, pictures: list[Tensor]) -> dict:
     }
 
 
-def check(raw: dict, detections: list[dict]) -> None:
+def check(output: dict, detections: list[dict]) -> None:
     """Enough to see, and nothing near an edge."""
     for i, found in enumerate(detections):
-        scores = raw["logits"][i].sigmoid()  # (N, K)
+        scores = output["logits"][i].sigmoid()  # (N, K)
         assert_far(scores.flatten(), THRESHOLDS["score"])
         anchor, label = torch.nonzero(scores > THRESHOLDS["score"], as_tuple=True)
-        boxes = raw["decode"](raw["deltas"][i][anchor], raw["anchors"][anchor])
-        boxes = clip_boxes_to_image(boxes, raw["sizes"][i])
+        boxes = output["decode"](output["deltas"][i][anchor], output["anchors"][anchor])
+        boxes = clip_boxes_to_image(boxes, output["sizes"][i])
         assert (boxes[:, 2:] - boxes[:, :2]).min() > 0.02, "a box without area"
         assert_overlaps_far(boxes, label, THRESHOLDS["nms"])
         kept = batched_nms(boxes, scores[anchor, label], label, THRESHOLDS["nms"])
@@ -106,11 +107,11 @@ def check(raw: dict, detections: list[dict]) -> None:
 
 
 def check_truth(
-    model: torch.nn.Module, pictures: list[Tensor], targets: list[dict], anchors: Tensor
+    model: torch.nn.Module, images: list[Tensor], targets: list[dict], anchors: Tensor
 ) -> None:
-    _, moved = model.transform(pictures, targets)
+    _, moved = model.transform(images, targets)
     for target in moved:
-        assert_things_far(box_iou(target["boxes"], anchors), (0.4, 0.5))
+        assert_objects_far(box_iou(target["boxes"], anchors), (0.4, 0.5))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import segmentation_models_pytorch as smp
 import torch
-from drawing import draw_picture, draw_weights, sample, write
+from drawing import draw_image, draw_weights, sample, write
 from torch import Tensor
 
 ENCODERS = ("resnet18", "resnet34")
@@ -59,10 +59,10 @@ def main() -> None:
 
 
 def prepared(name: str, height: int, width: int) -> Tensor:
-    """A drawn picture, normalised and padded."""
+    """A drawn image, normalised and padded."""
     mean, std = (torch.tensor(v, dtype=torch.float64)[:, None, None] for v in (MEAN, STD))
     canvas = torch.zeros(3, *PADDED, dtype=torch.float64)
-    canvas[:, :height, :width] = (draw_picture(name, height, width) - mean) / std
+    canvas[:, :height, :width] = (draw_image(name, height, width) - mean) / std
     return canvas
 
 

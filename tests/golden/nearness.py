@@ -35,7 +35,7 @@ def assert_telling(scores: Tensor, found: dict, cap: int, least: int = 3) -> Non
     assert gap > GAP, f"scores {gap:.1e} apart"
 
 
-def assert_things_far(iou: Tensor, thresholds: tuple[float, ...]) -> None:
+def assert_objects_far(iou: Tensor, thresholds: tuple[float, ...]) -> None:
     """No anchor (columns) whose best IoU is within GAP of a matching threshold."""
     best = iou.max(dim=0).values
     for threshold in thresholds:

@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tapetum.backbones.reference import Renames
 from tapetum.models.classification import resnet, vit
-from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.structures import Target
+from tapetum.structures.renames import Renames
 
-from .drawing import assert_sample, draw_picture, draw_weights, read
+from .drawing import assert_sample, draw_image, draw_weights, read
 
 GOLDEN = read("classifiers.json")
-PICTURES = [draw_picture(name, *size) for name, size in GOLDEN["sizes"].items()]
-TRUTH = [Target(labels=torch.tensor([label])) for label in GOLDEN["labels"]]
+IMAGES = [draw_image(name, *size) for name, size in GOLDEN["sizes"].items()]
+TARGETS = [Target(labels=torch.tensor([label])) for label in GOLDEN["labels"]]
 MODELS: dict[str, tuple[Callable[..., Any], Renames]] = {
     "resnet18": (resnet.resnet18, resnet.REFERENCE["torchvision"]),
     "resnet50": (resnet.resnet50, resnet.REFERENCE["torchvision"]),
@@ -42,7 +42,7 @@ def test_prepared_pixels_are_those_of_the_reference(size: int) -> None:
     expected = GOLDEN["prepared"][str(size)]
     for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-5)):
         like = torch.zeros((), dtype=dtype)
-        batch = SquarePreparation(size)([p.to(dtype) for p in PICTURES], None, like)
+        batch = SquarePreprocessing(size)([p.to(dtype) for p in IMAGES], None, like)
         assert_sample(f"prepared.{size}", batch.pixels, expected, tolerance)
 
 
@@ -50,18 +50,20 @@ def test_prepared_pixels_are_those_of_the_reference(size: int) -> None:
 def test_numbers_are_those_of_the_reference(name: str) -> None:
     model, expected = load(name), GOLDEN[name]
     with torch.no_grad():
-        batch = model.prepare(PICTURES, TRUTH)
-        raw = model(batch.pixels, batch.sizes)
-    assert_sample(f"{name}.logits", raw.logits, expected["logits"], 1e-6)
-    assert [p.labels.tolist() for p in model.decode(raw, batch)] == [[t] for t in expected["top"]]
+        batch = model.preprocess(IMAGES, TARGETS)
+        output = model(batch.pixels, batch.sizes)
+    assert_sample(f"{name}.logits", output.logits, expected["logits"], 1e-6)
+    assert [p.labels.tolist() for p in model.postprocess(output, batch)] == [
+        [t] for t in expected["top"]
+    ]
     for smoothing, key in ((0.0, "loss"), (0.1, "smoothed")):
         model.label_smoothing = smoothing
-        loss = model.losses(raw, batch.truth)["classification"]
+        loss = model.losses(output, batch.targets)["classification"]
         assert loss.item() == pytest.approx(expected[key], rel=1e-6)
 
     with torch.no_grad():
-        raw = model.float()(batch.pixels.float(), batch.sizes)
-    assert_sample(f"{name}.logits", raw.logits, expected["logits"], 1e-4)
+        output = model.float()(batch.pixels.float(), batch.sizes)
+    assert_sample(f"{name}.logits", output.logits, expected["logits"], 1e-4)
 
 
 def load(name: str) -> Any:

@@ -10,7 +10,7 @@ import torch
 from tapetum.models.detection.faster_rcnn import REFERENCE, FasterRCNN, faster_rcnn
 from tapetum.structures import Batch, Objects, Target
 
-from .drawing import assert_sample, draw_picture, draw_weights, largest_error, read
+from .drawing import assert_sample, draw_image, draw_weights, largest_error, read
 
 KEYS = {
     "torchvision": "fasterrcnn_resnet50_fpn.keys.json",
@@ -45,14 +45,15 @@ def batch(model: FasterRCNN, golden: dict) -> Batch:
     targets = [
         Target(
             objects=Objects(
-                boxes=torch.tensor(truth["boxes"], dtype=torch.float64),
-                labels=torch.tensor(truth["labels"]) - 1,  # torchvision counts from background
+                boxes=torch.tensor(ground_truth["boxes"], dtype=torch.float64),
+                labels=torch.tensor(ground_truth["labels"])
+                - 1,  # torchvision counts from background
             )
         )
-        for truth in golden["truth"]
+        for ground_truth in golden["truth"]
     ]
-    pictures = [draw_picture(name, *size) for name, size in golden["sizes"].items()]
-    return model.prepare(pictures, targets)
+    images = [draw_image(name, *size) for name, size in golden["sizes"].items()]
+    return model.preprocess(images, targets)
 
 
 @pytest.mark.parametrize(("reference", "norm"), list(zip(KEYS, ("batch", "frozen"), strict=True)))
@@ -69,10 +70,10 @@ def test_predictions_are_those_of_the_reference(
     model: FasterRCNN, golden: dict, batch: Batch
 ) -> None:
     with torch.no_grad():
-        raw = model(batch.pixels, batch.sizes)
+        output = model(batch.pixels, batch.sizes)
     for name, expected in golden["raw"].items():
-        assert_sample(f"faster_rcnn.{name}", getattr(raw, name), expected, 1e-6)
-    for found, expected in zip(model.decode(raw, batch), golden["detections"], strict=True):
+        assert_sample(f"faster_rcnn.{name}", getattr(output, name), expected, 1e-6)
+    for found, expected in zip(model.postprocess(output, batch), golden["detections"], strict=True):
         assert (found.objects.labels + 1).tolist() == expected["labels"]
         scores, boxes = (
             torch.tensor(expected[k], dtype=torch.float64) for k in ("scores", "boxes")
@@ -84,9 +85,9 @@ def test_predictions_are_those_of_the_reference(
 def test_losses_are_those_of_the_reference(model: FasterRCNN, golden: dict, batch: Batch) -> None:
     """Without a generator our samplers take the first, as the reference's were made to do."""
     with torch.no_grad():
-        raw = model(batch.pixels, batch.sizes, batch.truth)
-    assert batch.truth is not None
-    losses = {name: value.item() for name, value in model.losses(raw, batch.truth).items()}
+        output = model(batch.pixels, batch.sizes, batch.targets)
+    assert batch.targets is not None
+    losses = {name: value.item() for name, value in model.losses(output, batch.targets).items()}
     assert losses == pytest.approx(
         {ours: golden["losses"][theirs] for ours, theirs in LOSSES.items()}, rel=1e-6
     )
@@ -94,6 +95,6 @@ def test_losses_are_those_of_the_reference(model: FasterRCNN, golden: dict, batc
 
 def test_float32_is_near(model: FasterRCNN, golden: dict, batch: Batch) -> None:
     with torch.no_grad():
-        raw = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
+        output = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
     for name, expected in golden["raw"].items():
-        assert_sample(f"faster_rcnn.{name}", getattr(raw, name), expected, 1e-4)
+        assert_sample(f"faster_rcnn.{name}", getattr(output, name), expected, 1e-4)

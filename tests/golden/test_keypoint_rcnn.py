@@ -7,10 +7,14 @@ import copy
 import pytest
 import torch
 
-from tapetum.models.instances.keypoint_rcnn import REFERENCE, KeypointRCNN, keypoint_rcnn
+from tapetum.models.instance_segmentation.keypoint_rcnn import (
+    REFERENCE,
+    KeypointRCNN,
+    keypoint_rcnn,
+)
 from tapetum.structures import Batch, Objects, Target
 
-from .drawing import assert_sample, draw_picture, draw_weights, largest_error, read
+from .drawing import assert_sample, draw_image, draw_weights, largest_error, read
 
 KEYS = {
     "torchvision": "keypointrcnn_resnet50_fpn.keys.json",
@@ -51,15 +55,16 @@ def batch(model: KeypointRCNN, golden: dict) -> Batch:
     targets = [
         Target(
             objects=Objects(
-                boxes=double(truth["boxes"]),
-                labels=torch.tensor(truth["labels"]) - 1,  # torchvision counts from background
-                keypoints=double(truth["keypoints"]),
+                boxes=double(ground_truth["boxes"]),
+                labels=torch.tensor(ground_truth["labels"])
+                - 1,  # torchvision counts from background
+                keypoints=double(ground_truth["keypoints"]),
             )
         )
-        for truth in golden["truth"]
+        for ground_truth in golden["truth"]
     ]
-    pictures = [draw_picture(name, *size) for name, size in golden["sizes"].items()]
-    return model.prepare(pictures, targets)
+    images = [draw_image(name, *size) for name, size in golden["sizes"].items()]
+    return model.preprocess(images, targets)
 
 
 @pytest.mark.parametrize(("reference", "norm"), list(zip(KEYS, ("batch", "frozen"), strict=True)))
@@ -76,9 +81,9 @@ def test_predictions_are_those_of_the_reference(
     model: KeypointRCNN, golden: dict, batch: Batch
 ) -> None:
     with torch.no_grad():
-        raw = model(batch.pixels, batch.sizes)
-    assert_sample("keypoint_rcnn.logits", raw.logits, golden["logits"], 1e-6)
-    for found, expected in zip(model.decode(raw, batch), golden["detections"], strict=True):
+        output = model(batch.pixels, batch.sizes)
+    assert_sample("keypoint_rcnn.logits", output.logits, golden["logits"], 1e-6)
+    for found, expected in zip(model.postprocess(output, batch), golden["detections"], strict=True):
         objects = found.objects
         assert (objects.labels + 1).tolist() == expected["labels"]
         assert largest_error(objects.scores, double(expected["scores"])) < 1e-6
@@ -91,9 +96,9 @@ def test_predictions_are_those_of_the_reference(
 def test_losses_are_those_of_the_reference(model: KeypointRCNN, golden: dict, batch: Batch) -> None:
     """Without a generator our samplers take the first, as the reference's were made to do."""
     with torch.no_grad():
-        raw = model(batch.pixels, batch.sizes, batch.truth)
-    assert batch.truth is not None
-    losses = {name: value.item() for name, value in model.losses(raw, batch.truth).items()}
+        output = model(batch.pixels, batch.sizes, batch.targets)
+    assert batch.targets is not None
+    losses = {name: value.item() for name, value in model.losses(output, batch.targets).items()}
     assert losses == pytest.approx(
         {ours: golden["losses"][theirs] for ours, theirs in LOSSES.items()}, rel=1e-6
     )
@@ -101,5 +106,5 @@ def test_losses_are_those_of_the_reference(model: KeypointRCNN, golden: dict, ba
 
 def test_float32_is_near(model: KeypointRCNN, golden: dict, batch: Batch) -> None:
     with torch.no_grad():
-        raw = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
-    assert_sample("keypoint_rcnn.logits", raw.logits, golden["logits"], 1e-4)
+        output = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
+    assert_sample("keypoint_rcnn.logits", output.logits, golden["logits"], 1e-4)

@@ -7,10 +7,10 @@ import copy
 import pytest
 import torch
 
-from tapetum.models.instances.mask_rcnn import REFERENCE, MaskRCNN, mask_rcnn
+from tapetum.models.instance_segmentation.mask_rcnn import REFERENCE, MaskRCNN, mask_rcnn
 from tapetum.structures import Batch, Objects, Target
 
-from .drawing import assert_sample, draw_masks, draw_picture, draw_weights, largest_error, read
+from .drawing import assert_sample, draw_image, draw_masks, draw_weights, largest_error, read
 
 KEYS = {
     "torchvision": "maskrcnn_resnet50_fpn.keys.json",
@@ -47,15 +47,16 @@ def batch(model: MaskRCNN, golden: dict) -> Batch:
     targets = [
         Target(
             objects=Objects(
-                boxes=torch.tensor(truth["boxes"], dtype=torch.float64),
-                labels=torch.tensor(truth["labels"]) - 1,  # torchvision counts from background
-                masks=draw_masks(truth["boxes"], tuple(size)),
+                boxes=torch.tensor(ground_truth["boxes"], dtype=torch.float64),
+                labels=torch.tensor(ground_truth["labels"])
+                - 1,  # torchvision counts from background
+                masks=draw_masks(ground_truth["boxes"], tuple(size)),
             )
         )
-        for truth, size in zip(golden["truth"], golden["sizes"].values(), strict=True)
+        for ground_truth, size in zip(golden["truth"], golden["sizes"].values(), strict=True)
     ]
-    pictures = [draw_picture(name, *size) for name, size in golden["sizes"].items()]
-    return model.prepare(pictures, targets)
+    images = [draw_image(name, *size) for name, size in golden["sizes"].items()]
+    return model.preprocess(images, targets)
 
 
 @pytest.mark.parametrize(("reference", "norm"), list(zip(KEYS, ("batch", "frozen"), strict=True)))
@@ -72,9 +73,9 @@ def test_predictions_are_those_of_the_reference(
     model: MaskRCNN, golden: dict, batch: Batch
 ) -> None:
     with torch.no_grad():
-        raw = model(batch.pixels, batch.sizes)
-    assert_sample("mask_rcnn.logits", raw.logits, golden["mask_logits"], 1e-6)
-    for found, expected in zip(model.decode(raw, batch), golden["detections"], strict=True):
+        output = model(batch.pixels, batch.sizes)
+    assert_sample("mask_rcnn.logits", output.logits, golden["mask_logits"], 1e-6)
+    for found, expected in zip(model.postprocess(output, batch), golden["detections"], strict=True):
         assert (found.objects.labels + 1).tolist() == expected["labels"]
         scores, boxes = (
             torch.tensor(expected[k], dtype=torch.float64) for k in ("scores", "boxes")
@@ -89,9 +90,9 @@ def test_predictions_are_those_of_the_reference(
 def test_losses_are_those_of_the_reference(model: MaskRCNN, golden: dict, batch: Batch) -> None:
     """Without a generator our samplers take the first, as the reference's were made to do."""
     with torch.no_grad():
-        raw = model(batch.pixels, batch.sizes, batch.truth)
-    assert batch.truth is not None
-    losses = {name: value.item() for name, value in model.losses(raw, batch.truth).items()}
+        output = model(batch.pixels, batch.sizes, batch.targets)
+    assert batch.targets is not None
+    losses = {name: value.item() for name, value in model.losses(output, batch.targets).items()}
     assert losses == pytest.approx(
         {ours: golden["losses"][theirs] for ours, theirs in LOSSES.items()}, rel=1e-6
     )
@@ -99,5 +100,5 @@ def test_losses_are_those_of_the_reference(model: MaskRCNN, golden: dict, batch:
 
 def test_float32_is_near(model: MaskRCNN, golden: dict, batch: Batch) -> None:
     with torch.no_grad():
-        raw = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
-    assert_sample("mask_rcnn.logits", raw.logits, golden["mask_logits"], 1e-4)
+        output = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
+    assert_sample("mask_rcnn.logits", output.logits, golden["mask_logits"], 1e-4)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from tapetum.models import MODELS
-from tapetum.models.classification.preparing import SquarePreparation
-from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD
-from tapetum.models.published import PUBLISHED
+from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from tapetum.weights.published import PUBLISHED
 
 from .drawing import _places, assert_sample, draw_photo, read
 
@@ -18,16 +18,16 @@ CLASSIFIERS = [entry for entry in PUBLISHED if entry.data == "ImageNet-1K"]
 CASES = [(side, name) for side in (232, 256) for name in GOLDEN["sizes"]]
 
 
-def prepared(resize_size: int, picture: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
-    prepare = SquarePreparation(resize_size=resize_size, crop_mode="center")
-    return prepare([picture], None, torch.zeros((), dtype=dtype)).pixels[0]
+def prepared(resize_size: int, image: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+    preprocess = SquarePreprocessing(resize_size=resize_size, crop_mode="center")
+    return preprocess([image], None, torch.zeros((), dtype=dtype)).pixels[0]
 
 
 @pytest.mark.parametrize("entry", CLASSIFIERS, ids=lambda entry: entry.name)
 def test_every_published_classifier_has_the_protocol_of_its_file(entry) -> None:
     expected = GOLDEN["files"][entry.file]
     with torch.device("meta"):
-        own = MODELS[entry.model](**entry.arguments).preparation
+        own = MODELS[entry.model](**entry.arguments).preprocessing
     assert own.crop_mode == "center"
     found = [own.resize_size, own.size, "bilinear", own.antialias, list(own.mean), list(own.std)]
     assert found == expected
@@ -36,10 +36,10 @@ def test_every_published_classifier_has_the_protocol_of_its_file(entry) -> None:
 @pytest.mark.parametrize(("side", "name"), CASES)
 def test_pixels_are_those_of_the_reference(side: int, name: str) -> None:
     key = f"preprocessing.{name}"
-    picture = draw_photo(key, *GOLDEN["sizes"][name])
+    image = draw_photo(key, *GOLDEN["sizes"][name])
     expected = GOLDEN["prepared"][str(side)][name]["float"]
-    assert_sample(key, prepared(side, picture), expected, 1e-6)
-    single = prepared(side, picture.float(), torch.float32)
+    assert_sample(key, prepared(side, image), expected, 1e-6)
+    single = prepared(side, image.float(), torch.float32)
     assert_sample(key, single, expected, 1e-4)
 
 
@@ -60,10 +60,10 @@ def test_pillow_is_a_level_away_at_most(side: int, name: str) -> None:
 
 
 def in_levels(side: int, name: str, kind: str) -> tuple[Tensor, Tensor]:
-    """Some pixels of ours and the reference's for a picture in bytes, as levels of 255."""
+    """Some pixels of ours and the reference's for an image in bytes, as levels of 255."""
     key = f"preprocessing.{name}"
-    picture = (255 * draw_photo(key, *GOLDEN["sizes"][name])).round().to(torch.uint8)
-    own = prepared(side, picture)
+    image = (255 * draw_photo(key, *GOLDEN["sizes"][name])).round().to(torch.uint8)
+    own = prepared(side, image)
     golden = GOLDEN["prepared"][str(side)][name][kind]
     assert list(own.shape) == golden["shape"]
     places = torch.from_numpy(_places(key, own.numel(), len(golden["values"])))

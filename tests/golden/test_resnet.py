@@ -8,7 +8,7 @@ import torch
 from tapetum.backbones import BACKBONES
 from tapetum.backbones.resnet import REFERENCE, ResNet
 
-from .drawing import assert_sample, draw_picture, draw_weights, read
+from .drawing import assert_sample, draw_image, draw_weights, read
 
 RENAMES = REFERENCE["torchvision"]
 
@@ -25,7 +25,7 @@ def test_names_are_a_bijection_with_the_reference(name: str) -> None:
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_maps_are_those_of_the_reference(name: str) -> None:
     backbone = load(name)
-    pixels = torch.stack([draw_picture(f"resnet.{i}", 96, 128) for i in range(2)]) * 4 - 2
+    pixels = torch.stack([draw_image(f"resnet.{i}", 96, 128) for i in range(2)]) * 4 - 2
     golden = read("resnet.json")[name]
     with torch.no_grad():
         maps = backbone(pixels)

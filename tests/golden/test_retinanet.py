@@ -10,7 +10,7 @@ import torch
 from tapetum.models.detection.retinanet import REFERENCE, RetinaNet, retinanet
 from tapetum.structures import Batch, Objects, Target
 
-from .drawing import assert_sample, draw_picture, draw_weights, largest_error, read
+from .drawing import assert_sample, draw_image, draw_weights, largest_error, read
 
 KEYS = {
     "torchvision": "retinanet_resnet50_fpn.keys.json",
@@ -40,14 +40,14 @@ def batch(model: RetinaNet, golden: dict) -> Batch:
     targets = [
         Target(
             objects=Objects(
-                boxes=torch.tensor(truth["boxes"], dtype=torch.float64),
-                labels=torch.tensor(truth["labels"]),
+                boxes=torch.tensor(ground_truth["boxes"], dtype=torch.float64),
+                labels=torch.tensor(ground_truth["labels"]),
             )
         )
-        for truth in golden["truth"]
+        for ground_truth in golden["truth"]
     ]
-    pictures = [draw_picture(name, *size) for name, size in golden["sizes"].items()]
-    return model.prepare(pictures, targets)
+    images = [draw_image(name, *size) for name, size in golden["sizes"].items()]
+    return model.preprocess(images, targets)
 
 
 @pytest.mark.parametrize(("reference", "norm"), list(zip(KEYS, ("batch", "frozen"), strict=True)))
@@ -62,16 +62,16 @@ def test_names_and_shapes_are_a_bijection_with_the_reference(reference: str, nor
 
 def test_numbers_are_those_of_the_reference(model: RetinaNet, golden: dict, batch: Batch) -> None:
     with torch.no_grad():
-        raw = model(batch.pixels, batch.sizes)
+        output = model(batch.pixels, batch.sizes)
     for name, expected in golden["raw"].items():
-        assert_sample(f"retinanet.{name}", getattr(raw, name), expected, 1e-6)
+        assert_sample(f"retinanet.{name}", getattr(output, name), expected, 1e-6)
 
-    assert batch.truth is not None
-    losses = {name: value.item() for name, value in model.losses(raw, batch.truth).items()}
+    assert batch.targets is not None
+    losses = {name: value.item() for name, value in model.losses(output, batch.targets).items()}
     assert losses == pytest.approx(
         {ours: golden["losses"][theirs] for ours, theirs in LOSSES.items()}, rel=1e-6
     )
-    for found, expected in zip(model.decode(raw, batch), golden["detections"], strict=True):
+    for found, expected in zip(model.postprocess(output, batch), golden["detections"], strict=True):
         assert found.objects.labels.tolist() == expected["labels"]
         scores, boxes = (
             torch.tensor(expected[k], dtype=torch.float64) for k in ("scores", "boxes")
@@ -82,6 +82,6 @@ def test_numbers_are_those_of_the_reference(model: RetinaNet, golden: dict, batc
 
 def test_float32_is_near(model: RetinaNet, golden: dict, batch: Batch) -> None:
     with torch.no_grad():
-        raw = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
+        output = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
     for name, expected in golden["raw"].items():
-        assert_sample(f"retinanet.{name}", getattr(raw, name), expected, 1e-4)
+        assert_sample(f"retinanet.{name}", getattr(output, name), expected, 1e-4)

@@ -11,7 +11,7 @@ from tapetum.models.segmentation.unet import REFERENCE, UNet, unet
 from tapetum.ops.losses import dice_loss
 from tapetum.structures import Batch
 
-from .drawing import assert_sample, draw_picture, draw_weights, read
+from .drawing import assert_sample, draw_image, draw_weights, read
 
 RENAMES = REFERENCE["segmentation_models_pytorch"]
 ENCODERS = ("resnet18", "resnet34")
@@ -31,7 +31,7 @@ def drawn(encoder: str, golden: dict) -> UNet:
 
 
 def prepared(model: UNet, golden: dict) -> Batch:
-    return model.prepare([draw_picture(name, *size) for name, size in golden["sizes"].items()])
+    return model.preprocess([draw_image(name, *size) for name, size in golden["sizes"].items()])
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -49,13 +49,13 @@ def test_numbers_are_those_of_the_reference(encoder: str, golden: dict) -> None:
     model = drawn(encoder, golden)
     batch = prepared(model, golden)
     with torch.no_grad():
-        raw = model(batch.pixels, batch.sizes)
+        output = model(batch.pixels, batch.sizes)
         narrow = copy.deepcopy(model).float()(batch.pixels.float(), batch.sizes)
-    assert_sample(f"unet.{encoder}", raw.logits, golden["logits"][encoder], 1e-6)
+    assert_sample(f"unet.{encoder}", output.logits, golden["logits"][encoder], 1e-6)
     assert_sample(f"unet.{encoder}", narrow.logits, golden["logits"][encoder], 1e-4)
     counts = [
         torch.bincount(prediction.semantic.flatten(), minlength=golden["classes"]).tolist()
-        for prediction in model.decode(raw, batch)
+        for prediction in model.postprocess(output, batch)
     ]
     assert counts == golden["counts"][encoder]
 

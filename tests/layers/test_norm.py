@@ -38,7 +38,7 @@ def test_frozen_is_batch_norm_in_evaluation_whatever_the_mode() -> None:
     assert torch.equal(frozen.running_mean, batch.running_mean)
 
 
-def test_group_norm_treats_each_picture_by_itself() -> None:
+def test_group_norm_treats_each_image_by_itself() -> None:
     norm = make_norm("group", 8)
     x = torch.randn(3, 8, 4, 4)
     torch.testing.assert_close(norm(x)[1:2], norm(x[1:2]))

@@ -1,4 +1,4 @@
-"""Each tiny classifier learns four made pictures by heart, and then knows them."""
+"""Each tiny classifier learns four made images by heart, and then knows them."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def scene(label: int, seed: int) -> Tensor:
 
 
 LABELS = [2, 0, 3, 1]
-PICTURES = [scene(label, i) for i, label in enumerate(LABELS)]
-TRUTH = [Target(labels=torch.tensor([label])) for label in LABELS]
+IMAGES = [scene(label, i) for i, label in enumerate(LABELS)]
+TARGETS = [Target(labels=torch.tensor([label])) for label in LABELS]
 ALL = [Target(labels=torch.arange(4))] * 4
 
 
-def learn(model: Any, truth: list[Target], steps: int = 40) -> None:
+def learn(model: Any, targets: list[Target], steps: int = 40) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     model.train()
     for step in range(steps):
-        batch = model.prepare(PICTURES, truth)
-        raw = model(batch.pixels, batch.sizes, batch.truth, generator(0, step))
-        loss = torch.stack(list(model.losses(raw, batch.truth).values())).sum()
+        batch = model.preprocess(IMAGES, targets)
+        output = model(batch.pixels, batch.sizes, batch.targets, generator(0, step))
+        loss = torch.stack(list(model.losses(output, batch.targets).values())).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -57,13 +57,13 @@ def learn(model: Any, truth: list[Target], steps: int = 40) -> None:
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_four_pictures_are_learnt_by_heart(name: str) -> None:
+def test_four_images_are_learnt_by_heart(name: str) -> None:
     torch.manual_seed(0)
     model = TINY[name]()
-    learn(model, TRUTH)
-    scores = model.score(PICTURES, ALL).view(4, 4)  # of every class in every picture
+    learn(model, TARGETS)
+    scores = model.target_logits(IMAGES, ALL).view(4, 4)  # of every class in every image
     assert scores.argmax(dim=1).tolist() == LABELS
-    for prediction, label in zip(predict(model, PICTURES), LABELS, strict=True):
+    for prediction, label in zip(predict(model, IMAGES), LABELS, strict=True):
         assert prediction.labels.tolist() == [label]
         assert prediction.class_scores[label] > (0.5 if name == "linear hinge" else 0.8)
 
@@ -73,16 +73,16 @@ def test_several_labels_are_learnt_by_heart() -> None:
     model = resnet10(**SHAPES, backbone_width=8, norm="group", stem="small", multilabel=True)
     rows = [[0, 2], [], [1, 2, 3], [3]]
     learn(model, [Target(labels=torch.tensor(row, dtype=torch.int64)) for row in rows])
-    assert [sorted(p.labels.tolist()) for p in predict(model, PICTURES)] == rows
+    assert [sorted(p.labels.tolist()) for p in predict(model, IMAGES)] == rows
 
 
 @pytest.mark.parametrize("metric", ["l1", "l2"])
-def test_the_nearest_neighbour_of_a_remembered_picture_is_itself(metric: str) -> None:
+def test_the_nearest_neighbour_of_a_remembered_image_is_itself(metric: str) -> None:
     model = knn(**SHAPES, k=1, metric=metric)
-    samples = [Sample(p, t) for p, t in zip(PICTURES, TRUTH, strict=True)]
+    samples = [Sample(p, t) for p, t in zip(IMAGES, TARGETS, strict=True)]
     model.fit(samples, generator(0))
-    batch = model.prepare(PICTURES)
-    found = model.decode(model(batch.pixels, batch.sizes), batch)
+    batch = model.preprocess(IMAGES)
+    found = model.postprocess(model(batch.pixels, batch.sizes), batch)
     assert [p.labels.item() for p in found] == LABELS
     assert [p.class_scores.max().item() for p in found] == [1] * 4
-    assert model.score(PICTURES, ALL).view(4, 4).argmax(dim=1).tolist() == LABELS
+    assert model.target_logits(IMAGES, ALL).view(4, 4).argmax(dim=1).tolist() == LABELS

@@ -1,4 +1,4 @@
-"""Each tiny detector learns four made pictures by heart, and then finds what is in them."""
+"""Each tiny detector learns four made images by heart, and then finds what is in them."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ BOXES = (
 )
 
 
-def scene(things: list[tuple[int, ...]], seed: int) -> tuple[Tensor, Target]:
+def scene(instances: list[tuple[int, ...]], seed: int) -> tuple[Tensor, Target]:
     """Coloured rectangles before grey noise; the colour is the class."""
-    picture = 0.5 + 0.1 * torch.randn(3, 96, 128, generator=generator(seed))
-    for x1, y1, x2, y2, label in things:
-        picture[:, y1:y2, x1:x2] = COLOURS[label][:, None, None]
-    rows = torch.tensor(things)
+    image = 0.5 + 0.1 * torch.randn(3, 96, 128, generator=generator(seed))
+    for x1, y1, x2, y2, label in instances:
+        image[:, y1:y2, x1:x2] = COLOURS[label][:, None, None]
+    rows = torch.tensor(instances)
     objects = Objects(boxes=rows[:, :4].float(), labels=rows[:, 4])
-    return picture.clamp(0, 1), Target(objects=objects)
+    return image.clamp(0, 1), Target(objects=objects)
 
 
-def learn(model: Any, pictures: list[Tensor], targets: list[Target], steps: int) -> None:
+def learn(model: Any, images: list[Tensor], targets: list[Target], steps: int) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps, pct_start=0.1)
     model.train()
     for step in range(steps):
-        batch = model.prepare(pictures, targets)
-        raw = model(batch.pixels, batch.sizes, batch.truth, generator(0, step))
-        loss = torch.stack(list(model.losses(raw, batch.truth).values())).sum()
+        batch = model.preprocess(images, targets)
+        output = model(batch.pixels, batch.sizes, batch.targets, generator(0, step))
+        loss = torch.stack(list(model.losses(output, batch.targets).values())).sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10)
@@ -51,18 +51,18 @@ def learn(model: Any, pictures: list[Tensor], targets: list[Target], steps: int)
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_four_pictures_are_learnt_by_heart(name: str) -> None:
+def test_four_images_are_learnt_by_heart(name: str) -> None:
     torch.manual_seed(0)
     model: Any = MODELS[name](**TINY[name])
-    pictures, targets = map(list, zip(*(scene(b, i) for i, b in enumerate(BOXES)), strict=True))
-    before = model.score(pictures, targets).detach()
-    learn(model, pictures, targets, STEPS[name])
-    assert (model.score(pictures, targets) > before).all()
-    for prediction, target in zip(predict(model, pictures), targets, strict=True):
-        truth = target.objects
-        best = prediction.objects[: len(truth)]  # of N things, the N surest detections
+    images, targets = map(list, zip(*(scene(b, i) for i, b in enumerate(BOXES)), strict=True))
+    before = model.target_logits(images, targets).detach()
+    learn(model, images, targets, STEPS[name])
+    assert (model.target_logits(images, targets) > before).all()
+    for prediction, target in zip(predict(model, images), targets, strict=True):
+        ground_truth = target.objects
+        best = prediction.objects[: len(ground_truth)]  # of N objects, the N surest detections
         assert (best.scores > 0.5).all()
-        overlap, match = box_iou(truth.boxes, best.boxes).max(dim=1)
+        overlap, match = box_iou(ground_truth.boxes, best.boxes).max(dim=1)
         assert (overlap > 0.5).all()
-        assert match.unique().numel() == len(truth)
-        assert torch.equal(best.labels[match], truth.labels)
+        assert match.unique().numel() == len(ground_truth)
+        assert torch.equal(best.labels[match], ground_truth.labels)

@@ -1,4 +1,4 @@
-"""Tiny U-Nets learn four made pictures by heart, and then know every pixel of them."""
+"""Tiny U-Nets learn four made images by heart, and then know every pixel of them."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ BOXES = (
 )
 
 
-def scene(things: list[tuple[int, ...]], seed: int) -> tuple[Tensor, Target]:
+def scene(objects: list[tuple[int, ...]], seed: int) -> tuple[Tensor, Target]:
     """Coloured rectangles before grey noise; the colour is the class, a corner is unknown."""
-    picture = 0.5 + 0.1 * torch.randn(3, 64, 96, generator=generator(seed))
+    image = 0.5 + 0.1 * torch.randn(3, 64, 96, generator=generator(seed))
     semantic = torch.zeros(64, 96, dtype=torch.uint8)
-    for x1, y1, x2, y2, label in things:
-        picture[:, y1:y2, x1:x2] = COLOURS[label - 1][:, None, None]
+    for x1, y1, x2, y2, label in objects:
+        image[:, y1:y2, x1:x2] = COLOURS[label - 1][:, None, None]
         semantic[y1:y2, x1:x2] = label
     semantic[:4, :4] = 255
-    return picture.clamp(0, 1), Target(semantic=semantic)
+    return image.clamp(0, 1), Target(semantic=semantic)
 
 
-def learn(model: Any, pictures: list[Tensor], targets: list[Target], steps: int) -> None:
+def learn(model: Any, images: list[Tensor], targets: list[Target], steps: int) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-2, steps, pct_start=0.1)
     model.train()
     for _ in range(steps):
-        batch = model.prepare(pictures, targets)
-        raw = model(batch.pixels, batch.sizes, batch.truth)
-        loss = torch.stack(list(model.losses(raw, batch.truth).values())).sum()
+        batch = model.preprocess(images, targets)
+        output = model(batch.pixels, batch.sizes, batch.targets)
+        loss = torch.stack(list(model.losses(output, batch.targets).values())).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -60,15 +60,15 @@ def learn(model: Any, pictures: list[Tensor], targets: list[Target], steps: int)
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_four_pictures_are_learnt_by_heart(name: str) -> None:
+def test_four_images_are_learnt_by_heart(name: str) -> None:
     torch.manual_seed(0)
     model = unet(classes=4, **TINY[name])
-    pictures, targets = map(list, zip(*(scene(b, i) for i, b in enumerate(BOXES)), strict=True))
-    before = model.score(pictures, targets).detach()
-    learn(model, pictures, targets, 50)
-    assert (model.score(pictures, targets) > before).all()
+    images, targets = map(list, zip(*(scene(b, i) for i, b in enumerate(BOXES)), strict=True))
+    before = model.target_logits(images, targets).detach()
+    learn(model, images, targets, 50)
+    assert (model.target_logits(images, targets) > before).all()
     confusion = Confusion(["nothing", "red", "green", "blue"])
-    for prediction, target in zip(predict(model, pictures), targets, strict=True):
+    for prediction, target in zip(predict(model, images), targets, strict=True):
         confusion.add(target.semantic, prediction.semantic)
     assert confusion.result().stats["mIoU"] > 0.9
-    assert (confusion.result().picture_miou > 0.85).all()
+    assert (confusion.result().image_miou > 0.85).all()

@@ -40,7 +40,7 @@ def test_focal_loss_is_the_reference(case: dict) -> None:
 
 
 def test_focal_loss_by_hand() -> None:
-    # p = 0.75: (1 - p)^2 log(1 / p) a quarter times for a thing, p^2 log(1 / (1 - p)) else.
+    # p = 0.75: (1 - p)^2 log(1 / p) a quarter times for an object, p^2 log(1 / (1 - p)) else.
     logit = torch.log(torch.tensor([3.0, 3.0], dtype=torch.float64))
     loss = sigmoid_focal_loss(logit, torch.tensor([1, 0]))
     p = torch.tensor(0.75, dtype=torch.float64)

@@ -204,7 +204,7 @@ def test_polygons(polygons: list[list[float]], size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_random_polygons_on_a_picture(seed: int) -> None:
+def test_random_polygons_on_an_image(seed: int) -> None:
     rng = np.random.default_rng(seed)
     count, points = int(rng.integers(1, 6)), int(rng.integers(3, 40))
     spread = rng.choice([20.0, 300.0, 5000.0])
@@ -265,14 +265,14 @@ def test_far_points_cost_nothing() -> None:
 @pytest.mark.parametrize(
     "polygon", [[], [1, 1, 2, 2], [1.0] * 7, [0, 0, 1, 1, 2, float("nan")], [0, 0, 1, 1, 2, 1e999]]
 )
-def test_malformed_polygons_and_huge_pictures_are_refused(polygon: list[float]) -> None:
+def test_malformed_polygons_and_huge_images_are_refused(polygon: list[float]) -> None:
     with pytest.raises(ValueError, match="expected"):
         polygons_to_mask([polygon], (4, 5))
     with pytest.raises(ValueError, match="pixels"):
         polygons_to_mask([[0, 0, 1, 0, 1, 1]], (2**16, 2**16))
 
 
-def test_pictures_without_pixels() -> None:
+def test_images_without_pixels() -> None:
     for size in ((0, 0), (0, 3), (3, 0)):
         code = rle_encode(np.zeros(size, dtype=bool))
         assert code == {"size": list(size), "counts": [0]}

@@ -29,7 +29,7 @@ def test_the_threshold_itself_is_inside() -> None:
 
 
 @pytest.mark.parametrize("corner", [(-2, 3), (3, -2), (7, 2), (2, 5), (-8, 0), (20, 30)])
-def test_what_is_outside_of_the_picture_is_cut_off(corner: tuple[int, int]) -> None:
+def test_what_is_outside_of_the_image_is_cut_off(corner: tuple[int, int]) -> None:
     masks = torch.rand(1, 2, 2, generator=generator(0))
     x, y = corner
     box = torch.tensor([[x, y, x + 4, y + 6]], dtype=torch.float32)

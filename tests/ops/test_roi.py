@@ -29,12 +29,12 @@ def draw_map(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> 
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def draw_regions(count: int, pictures: int, extent: float, seed: int = 0) -> Tensor:
+def draw_regions(count: int, images: int, extent: float, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    picture = torch.randint(0, pictures, (count, 1), generator=generator)
+    image = torch.randint(0, images, (count, 1), generator=generator)
     corner = torch.rand(count, 2, generator=generator) * extent * 1.2 - extent * 0.2
     size = torch.rand(count, 2, generator=generator) ** 2 * extent
-    return torch.cat((picture, corner, corner + size), dim=1)
+    return torch.cat((image, corner, corner + size), dim=1)
 
 
 def sample(plane: np.ndarray, y: float, x: float) -> float:
@@ -60,7 +60,7 @@ def define_align(
     aligned: bool,
 ) -> Tensor:
     result = torch.zeros(len(regions), features.shape[1], *size, dtype=features.dtype)
-    for k, (picture, *box) in enumerate(regions.tolist()):
+    for k, (image, *box) in enumerate(regions.tolist()):
         x1, y1, x2, y2 = (edge * scale - 0.5 * aligned for edge in box)
         height, width = y2 - y1, x2 - x1
         if not aligned:
@@ -68,7 +68,7 @@ def define_align(
         high, wide = height / size[0], width / size[1]
         rows = ratio if ratio > 0 else max(math.ceil(high), 0)
         columns = ratio if ratio > 0 else max(math.ceil(wide), 0)
-        for c, plane in enumerate(features[int(picture)].numpy()):
+        for c, plane in enumerate(features[int(image)].numpy()):
             for p in range(size[0]):
                 for q in range(size[1]):
                     values = [
@@ -86,7 +86,7 @@ def define_align(
 
 def define_pool(features: Tensor, regions: Tensor, size: tuple[int, int], scale: float) -> Tensor:
     result = torch.zeros(len(regions), features.shape[1], *size, dtype=features.dtype)
-    for k, (picture, *box) in enumerate(regions.tolist()):
+    for k, (image, *box) in enumerate(regions.tolist()):
         # Halves are rounded away from zero.
         x1, y1, x2, y2 = (int(math.copysign(int(abs(e * scale) + 0.5), e)) for e in box)
         high, wide = max(y2 - y1 + 1, 1) / size[0], max(x2 - x1 + 1, 1) / size[1]
@@ -94,7 +94,7 @@ def define_pool(features: Tensor, regions: Tensor, size: tuple[int, int], scale:
             top, bottom = y1 + math.floor(p * high), y1 + math.ceil((p + 1) * high)
             for q in range(size[1]):
                 left, right = x1 + math.floor(q * wide), x1 + math.ceil((q + 1) * wide)
-                part = features[int(picture), :, max(top, 0) : max(bottom, 0)]
+                part = features[int(image), :, max(top, 0) : max(bottom, 0)]
                 part = part[:, :, max(left, 0) : max(right, 0)]
                 if part.numel():
                     result[k, :, p, q] = part.amax(dim=(1, 2))
@@ -181,7 +181,7 @@ def test_a_constant_map_stays_constant() -> None:
         assert torch.allclose(pooled, torch.full_like(pooled, 3.5))
 
 
-def test_boxes_by_picture_are_regions() -> None:
+def test_boxes_by_image_are_regions() -> None:
     features, boxes = draw_map(3, 2, 6, 6), draw_regions(5, 1, 6)[:, 1:]
     parts = [boxes[:2], boxes[:0], boxes[2:]]
     regions = torch.cat((torch.tensor([0.0, 0, 2, 2, 2])[:, None], boxes), dim=1)
@@ -209,7 +209,7 @@ def test_coordinates_that_are_not_finite() -> None:
     assert roi_align(features, huge, 2, 1.0, 2).isfinite().all()
     assert roi_pool(features, huge, 1).item() == features.max()
     assert roi_pool(features, regions, 2).isfinite().all()
-    with pytest.raises(ValueError, match="samples a bin: clip boxes to the picture"):
+    with pytest.raises(ValueError, match="samples a bin: clip boxes to the image"):
         roi_align(features, torch.tensor([[0.0, 0, 0, 1e6, 5]]), 2)
 
 
@@ -221,7 +221,7 @@ def test_misuse_is_refused() -> None:
         roi_pool(features, regions[:, 1:], 2)
     with pytest.raises(ValueError, match="boxes: expected 2 tensors, got 1"):
         roi_align(features, [regions[:, 1:]], 2)
-    for picture in (-1.0, 2.0):
-        regions[1, 0] = picture
-        with pytest.raises(ValueError, match=r"expected picture indices in 0\.\.1"):
+    for image in (-1.0, 2.0):
+        regions[1, 0] = image
+        with pytest.raises(ValueError, match=r"expected image indices in 0\.\.1"):
             roi_align(features, regions, 2)

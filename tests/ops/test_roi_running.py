@@ -23,12 +23,12 @@ def draw_map(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> 
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def draw_regions(count: int, pictures: int, extent: float, seed: int = 0) -> Tensor:
+def draw_regions(count: int, images: int, extent: float, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    picture = torch.randint(0, pictures, (count, 1), generator=generator)
+    image = torch.randint(0, images, (count, 1), generator=generator)
     corner = torch.rand(count, 2, generator=generator) * extent * 1.2 - extent * 0.2
     size = torch.rand(count, 2, generator=generator) ** 2 * extent
-    return torch.cat((picture, corner, corner + size), dim=1)
+    return torch.cat((image, corner, corner + size), dim=1)
 
 
 @pytest.mark.parametrize("order", FORMATS)

@@ -60,7 +60,7 @@ def test_areas_and_boxes_are_those_of_each_alone() -> None:
     assert boxes.tolist() == [rle_to_box(code).tolist() for code in alone]
 
 
-def test_boxes_of_pictures_of_different_heights() -> None:
+def test_boxes_of_images_of_different_heights() -> None:
     counts = np.array([8, 2, 53])
     boxes = runs_boxes(runs_from_lists([counts, counts]), np.array([7, 9]))
     assert boxes.tolist() == [[1, 1, 1, 2], [0, 0, 2, 9]]
@@ -95,7 +95,7 @@ def test_shared_pixels_are_those_of_the_drawn_masks(
     assert np.count_nonzero(expected) > 100
 
 
-def test_places_close_to_the_largest_picture() -> None:
+def test_places_close_to_the_largest_image() -> None:
     """Two masks of 2**31 pixels that meet in the last ones."""
     total = 2**31
     one = runs_from_lists([np.array([total - 5, 5]), np.array([0, total])])

@@ -65,9 +65,9 @@ def crowded(count: int, seed: int) -> tuple[Tensor, Tensor]:
 
 @given(st.lists(st.tuples(BOX, st.integers(0, 3)), max_size=12), st.sampled_from(THRESHOLDS))
 @settings(max_examples=150)
-def test_kept_are_those_of_the_definition(things: list, threshold: float) -> None:
-    boxes = torch.tensor([box for box, _ in things], dtype=torch.float32).view(-1, 4)
-    scores = torch.tensor([score for _, score in things], dtype=torch.float32)
+def test_kept_are_those_of_the_definition(objects: list, threshold: float) -> None:
+    boxes = torch.tensor([box for box, _ in objects], dtype=torch.float32).view(-1, 4)
+    scores = torch.tensor([score for _, score in objects], dtype=torch.float32)
     expected = define(boxes, scores, threshold)
     assert nms(boxes, scores, threshold).tolist() == expected
     assert on_device(boxes, scores, None, threshold) == expected

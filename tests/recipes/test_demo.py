@@ -29,7 +29,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small")
 def test_the_whole_story(tmp_path: Path) -> None:
     run, lines = tmp_path / "run", list[str]()
-    page = run_demo(run, seconds=0.5, say=lines.append)
+    page = run_demo(run, seconds=0.5, log=lines.append)
     assert page == run / "report.html"
     for name in (FAULTY, FAULTS, FILE, "evaluation.json", "run.json"):
         assert (run / name).exists(), name
@@ -54,7 +54,7 @@ def test_the_whole_story(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small")
 def test_other_tasks_show_the_scenes_and_what_is_next(tmp_path: Path) -> None:
     run, lines = tmp_path / "run", list[str]()
-    page = run_demo(run, "segmentation", seconds=0.5, say=lines.append)
+    page = run_demo(run, "segmentation", seconds=0.5, log=lines.append)
     assert "While it learnt" in page.read_text("utf-8")
     assert (run / FILE).is_file()
     assert not (run / FAULTY).exists()
@@ -66,7 +66,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "own.txt").write_text("mine")
     said: list[str] = []
     with pytest.raises(UsageError, match="not empty"):
-        run_demo(tmp_path, say=said.append)
+        run_demo(tmp_path, log=said.append)
     assert said == []
     with pytest.raises(UsageError, match="unknown task 'x'"):
         run_demo(tmp_path / "run", "x")
@@ -84,7 +84,7 @@ def test_the_commands_for_own_data_are_understood(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """They fail for want of pictures, not for what they say."""
+    """They fail for want of images, not for what they say."""
     monkeypatch.chdir(tmp_path)
     commands = [shlex.split(line) for line in own_data(DEMOS[task].model, task).splitlines()[1:]]
     assert [words[1] for words in commands] == ["check", "train", "predict"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tapetum import api
-from tapetum.data.findings import CODES
-from tapetum.data.picture import Finding
+from tapetum.data.records.findings import CODES
+from tapetum.data.records.image_record import Finding
 from tapetum.recipes.demo_faults import Planted, plant_faults, told
 
 Checked = tuple[list[Planted], list[Finding]]
@@ -40,9 +40,9 @@ def test_it_says_so_where_the_check_finds_less_or_more(checked: Checked) -> None
     assert sum("not found" in line for line in told(planted, findings)) == 1
     less = [finding for finding in findings if finding.code != "split-leak"]
     lines = told(planted, less)
-    assert "  not found  a train picture in val, too: copy-00010.jpg" in lines
-    elsewhere = Finding("box-outside", "error", "x.json", "annotation 7", "on another picture")
-    other = Finding("picture-note", "info", f"train/{planted[0].picture}", "file", "another code")
+    assert "  not found  a train image in val, too: copy-00010.jpg" in lines
+    elsewhere = Finding("box-outside", "error", "x.json", "annotation 7", "on another image")
+    other = Finding("image-note", "info", f"train/{planted[0].image}", "file", "another code")
     assert told(planted, [*findings, elsewhere, other])[-1] == "  and 2 that nobody planted"
 
 

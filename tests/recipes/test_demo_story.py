@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from tapetum import api
-from tapetum.data.picture import Picture
+from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes import Scenes
-from tapetum.evaluation import detections_from_coco, truth_from_records
-from tapetum.models.checkpoint import WEIGHTS, read_tensors
-from tapetum.recipes.demo_story import FILE, SCENES, Few, Story, misses
-from tapetum.reporting.progress import kept_progress
+from tapetum.evaluation import detections_from_coco, ground_truth_from_records
+from tapetum.recipes.demo_story import FILE, SCENES, Story, Subset, misses
+from tapetum.reporting.sections.progress import kept_progress
 from tapetum.tasks import TASKS
-from tapetum.tasks.detection import Detection, DetectionMeasured, DetectionTruth
+from tapetum.tasks.detection import Detection, DetectionEvaluation, DetectionGroundTruth
+from tapetum.weights.checkpoint import WEIGHTS, read_tensors
 
 STEPS = 8
 TINY = {
@@ -53,9 +53,9 @@ def test_four_moments_of_the_same_scenes(told: tuple[Story, list[str], list[str]
     for moment in story.moments:
         assert [sheet.name for sheet in moment.sheets] == names
     assert [line.partition(":")[0] for line in scenes] == names
-    # Nothing is learnt in eight steps, so that everything is missed: a line for each thing.
-    things = sum(len(Scenes("test").picture(index)) for index in SCENES)
-    assert len(missed) == things
+    # Nothing is learnt in eight steps, so that everything is missed: a line for each object.
+    objects = sum(len(Scenes("test").image(index)) for index in SCENES)
+    assert len(missed) == objects
     assert all(" pixels was missed: " in line for line in missed)
 
 
@@ -85,34 +85,34 @@ def test_watching_draws_no_random_numbers(told: tuple[Story, list[str], list[str
     assert torch.get_rng_state().equal(before)
 
 
-def test_few_pictures_are_those_of_the_whole() -> None:
+def test_few_images_are_those_of_the_whole() -> None:
     whole = Scenes("test")
-    few = Few(whole, (3, 1))
+    few = Subset(whole, (3, 1))
     assert len(few) == 2
     for place, index in enumerate((3, 1)):
         assert few[place].name == whole[index].name
         assert few[place].image.equal(whole[index].image)
-        np.testing.assert_array_equal(few.picture(place).xywh, whole.picture(index).xywh)
+        np.testing.assert_array_equal(few.image(place).xywh, whole.image(index).xywh)
 
 
 CLASSES = ("cup", "egg")
 
 
-def judged(truth: list[tuple], answers: list[tuple]) -> DetectionMeasured:
-    """truth: (label, x, y, w, h) on a picture "a"; answers: (label, score, x, y, w, h)."""
-    boxes = np.array([row[1:] for row in truth], dtype=np.float64).reshape(-1, 4)
-    none = np.zeros(len(truth), dtype=bool)
-    picture = Picture(
+def judged(ground_truth: list[tuple], answers: list[tuple]) -> DetectionEvaluation:
+    """truth: (label, x, y, w, h) on an image "a"; answers: (label, score, x, y, w, h)."""
+    boxes = np.array([row[1:] for row in ground_truth], dtype=np.float64).reshape(-1, 4)
+    none = np.zeros(len(ground_truth), dtype=bool)
+    image = ImageRecord(
         name="a",
         path=None,
         id=1,
         size=(100, 100),
         xywh=boxes,
-        labels=np.array([row[0] for row in truth], dtype=np.int64),
+        labels=np.array([row[0] for row in ground_truth], dtype=np.int64),
         crowd=none,
         difficult=none,
         area=boxes[:, 2] * boxes[:, 3],
-        ids=tuple(range(1, len(truth) + 1)),
+        ids=tuple(range(1, len(ground_truth) + 1)),
     )
     found: list[dict[str, Any]] = [
         {"image_id": 1, "category_id": label + 1, "score": score, "bbox": list(box)}
@@ -120,9 +120,9 @@ def judged(truth: list[tuple], answers: list[tuple]) -> DetectionMeasured:
     ]
     task = TASKS["detection"]
     assert isinstance(task, Detection)
-    known = truth_from_records([picture], CLASSES, (1, 2))
+    known = ground_truth_from_records([image], CLASSES, (1, 2))
     detections = detections_from_coco(found, known)
-    return task.judge(DetectionTruth((picture,), (1, 2), known), detections)
+    return task.judge(DetectionGroundTruth((image,), (1, 2), known), detections)
 
 
 def test_what_is_found_is_not_missed() -> None:
@@ -141,7 +141,7 @@ def test_of_guesses_that_fit_the_strongest_is_named() -> None:
     assert line.endswith("nearest guess egg 0.80")
 
 
-def test_a_guess_beside_the_thing_says_how_far() -> None:
+def test_a_guess_beside_the_object_says_how_far() -> None:
     (line,) = misses(judged([(1, 0, 0, 20, 20)], [(1, 0.9, 10, 0, 20, 20)]))
     assert line.startswith("a: an egg at (0, 0)")
     assert line.endswith("nearest guess egg 0.90, IoU 0.33 only")
@@ -151,4 +151,4 @@ def test_no_guess_at_all() -> None:
     (line,) = misses(judged([(0, 0, 0, 20, 20)], [(0, 0.9, 60, 60, 20, 20)]))
     assert line.endswith("no guess comes near")
     (line,) = misses(judged([(0, 0, 0, 20, 20)], []))
-    assert line.endswith("nothing was guessed in this picture")
+    assert line.endswith("nothing was guessed in this image")

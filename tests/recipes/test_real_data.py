@@ -1,4 +1,4 @@
-"""The recipes for real datasets, for one step on a few small pictures in the layout of these.
+"""The recipes for real datasets, for one step on a few small images in the layout of these.
 
 What they reach at full length stands in their docstrings; here their settings must be accepted,
 from the description of the data to the report on the test split.
@@ -23,23 +23,23 @@ from tapetum.recipes.cifar10 import cifar10
 from tapetum.recipes.fashion_mnist import fashion_mnist
 from tapetum.recipes.isbi import ARGUMENTS as ISBI
 from tapetum.recipes.isbi import isbi
-from tapetum.training.run import read_run
+from tapetum.runs.record import read_run
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.fixture
 def one_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two pictures are a batch, and one batch a training, of a narrow network on small pictures."""
+    """Two images are a batch, and one batch a training, of a narrow network on small images."""
     train = api.train
 
-    def shortly(model: str, *data: Any, arguments: dict[str, Any] | None, **wishes: Any) -> Path:
+    def shortly(model: str, *data: Any, arguments: dict[str, Any] | None, **options: Any) -> Path:
         small = {"width": 4, "decoder_channels": [8, 8, 8, 4]} if model == "unet" else {}
         small |= {"min_size": 32} if arguments and "min_size" in arguments else {}
-        size = 32 if model == "unet" else wishes["image_size"]
-        wishes |= {"image_size": size, "minutes": None, "batch_size": 2, "max_steps": 1}
+        size = 32 if model == "unet" else options["image_size"]
+        options |= {"image_size": size, "minutes": None, "batch_size": 2, "max_steps": 1}
         arguments = {**(arguments or {}), **small}
-        return train(model, *data, arguments=arguments, observers=(), precision="fp32", **wishes)
+        return train(model, *data, arguments=arguments, observers=(), precision="fp32", **options)
 
     monkeypatch.setattr(api, "train", shortly)
 
@@ -78,7 +78,7 @@ def test_isbi(tmp_path: Path) -> None:
     isbi(tmp_path / "data", tmp_path / "run")
     record = read_run(tmp_path / "run")
     assert record.classes == ("membrane", "cell")
-    assert record.counts["pictures"] == {"train": 20}
+    assert record.counts["images"] == {"train": 20}
     assert record.arguments["views"] == ISBI["views"] == "turns"
 
 
@@ -92,7 +92,7 @@ def test_cifar10(tmp_path: Path) -> None:
         rows.tofile(data / f"{name}.bin")
     (data / "batches.meta.txt").write_text("\n".join("0123456789"))
     cifar10(data, tmp_path / "run")
-    assert read_run(tmp_path / "run").counts["pictures"] == {"train": 10}
+    assert read_run(tmp_path / "run").counts["images"] == {"train": 10}
 
 
 @pytest.mark.usefixtures("one_step")
@@ -107,4 +107,4 @@ def test_fashion_mnist(tmp_path: Path) -> None:
         labelled = struct.pack(">II", 0x801, count) + labels
         (data / f"{name}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labelled))
     fashion_mnist(data, tmp_path / "run")
-    assert read_run(tmp_path / "run").counts["pictures"] == {"train": 4}
+    assert read_run(tmp_path / "run").counts["images"] == {"train": 4}

@@ -1,4 +1,4 @@
-"""Pictures made ready: the right pixels, large enough to read."""
+"""Images made ready: the right pixels, large enough to read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_enlarged_by_a_whole_factor_to_a_readable_size(width, height):
         assert max(width, height) * (factor - 1) < 480 or min(width, height) * (factor - 1) < 48
 
 
-def test_ordinary_pictures_keep_their_size():
+def test_ordinary_images_keep_their_size():
     assert enlargement((640, 480)) == 1
     assert enlargement((8000, 6000)) == 1
     assert enlargement((40, 40)) == 12
@@ -33,9 +33,9 @@ def test_ordinary_pictures_keep_their_size():
 
 
 def test_few_pixels_are_shown_as_squares():
-    picture = torch.zeros(3, 32, 32, dtype=torch.uint8)
-    picture[:, 3, 5] = torch.tensor([255, 0, 7], dtype=torch.uint8)
-    canvas = make_canvas(picture)
+    image = torch.zeros(3, 32, 32, dtype=torch.uint8)
+    image[:, 3, 5] = torch.tensor([255, 0, 7], dtype=torch.uint8)
+    canvas = make_canvas(image)
     shown = np.asarray(canvas.image)
     assert canvas.factor == 15
     assert (shown[45:60, 75:90] == [255, 0, 7]).all()
@@ -43,13 +43,13 @@ def test_few_pixels_are_shown_as_squares():
 
 
 @pytest.mark.parametrize("size", [(32, 32), (480, 640), (3000, 4000)])
-def test_pens_and_letters_grow_with_the_picture(size):
+def test_pens_and_letters_grow_with_the_image(size):
     canvas = make_canvas(Image.new("RGB", size[::-1]))
     expected = {32: (2, 12), 480: (2, 13), 3000: (9, 62)}[size[0]]
     assert (canvas.line, canvas.font.size) == expected
 
 
-def test_floats_and_bytes_give_the_same_picture():
+def test_floats_and_bytes_give_the_same_image():
     bytes_ = torch.arange(48, dtype=torch.uint8).view(3, 4, 4)
     assert to_array(bytes_)[1, 2].tolist() == [6, 22, 38]
     assert (to_array(bytes_.float() / 255) == to_array(bytes_)).all()

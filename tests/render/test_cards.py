@@ -1,4 +1,4 @@
-"""Cards of a classifier, grids of pictures."""
+"""Cards of a classifier, grids of images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tapetum.render.cards import draw_class_scores, picture_grid, side_by_side
+from tapetum.render.cards import draw_class_scores, image_grid, side_by_side
 from tapetum.render.palette import OKABE_ITO
 
 GREY = (90, 90, 90)
@@ -16,7 +16,7 @@ CLASSES = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu")
 SCORES = torch.tensor([0.05, 0.4, 0.02, 0.3, 0.1, 0.08, 0.05])
 
 
-def picture(width=500, height=400):
+def image(width=500, height=400):
     return Image.new("RGB", (width, height), GREY)
 
 
@@ -32,7 +32,7 @@ def bars(image, height=400):
 
 
 def test_the_five_likeliest_in_order_with_bars_as_long_as_their_scores():
-    drawn = draw_class_scores(picture(), SCORES, CLASSES)
+    drawn = draw_class_scores(image(), SCORES, CLASSES)
     assert (np.asarray(drawn)[:400] == GREY).all()
     found = bars(drawn)
     assert [color for color, _ in found] == [BLUE] * 5
@@ -42,26 +42,26 @@ def test_the_five_likeliest_in_order_with_bars_as_long_as_their_scores():
 
 
 def test_right_is_green_and_a_wrong_first_is_red_and_marked():
-    right = draw_class_scores(picture(), SCORES, CLASSES, truth=1)
+    right = draw_class_scores(image(), SCORES, CLASSES, ground_truth=1)
     assert [color for color, _ in bars(right)] == [GREEN, *[BLUE] * 4]
-    wrong = draw_class_scores(picture(), SCORES, CLASSES, truth=3)
+    wrong = draw_class_scores(image(), SCORES, CLASSES, ground_truth=3)
     assert [color for color, _ in bars(wrong)] == [RED, GREEN, *[BLUE] * 3]
-    plain = draw_class_scores(picture(), SCORES, CLASSES)
-    grey = [np.asarray(image.convert("L"))[400:, :60] for image in (plain, right, wrong)]
+    plain = draw_class_scores(image(), SCORES, CLASSES)
+    grey = [np.asarray(pixels.convert("L"))[400:, :60] for pixels in (plain, right, wrong)]
     assert not (grey[0] == grey[1]).all()  # the tick
     assert not (grey[1] == grey[2]).all()
 
 
 def test_a_true_class_beyond_the_first_is_added():
-    low = draw_class_scores(picture(), SCORES, CLASSES, truth=[1, 2])
+    low = draw_class_scores(image(), SCORES, CLASSES, ground_truth=[1, 2])
     assert [color for color, _ in bars(low)] == [GREEN, *[BLUE] * 4, GREEN]
-    assert low.height > draw_class_scores(picture(), SCORES, CLASSES, truth=1).height
-    none = draw_class_scores(picture(), SCORES, CLASSES, truth=[])
+    assert low.height > draw_class_scores(image(), SCORES, CLASSES, ground_truth=1).height
+    none = draw_class_scores(image(), SCORES, CLASSES, ground_truth=[])
     assert bars(none)[0][0] == RED
 
 
 def test_margins_have_bars_by_the_largest():
-    drawn = draw_class_scores(picture(), torch.tensor([4.0, -3.0, 2.0]), CLASSES[:3])
+    drawn = draw_class_scores(image(), torch.tensor([4.0, -3.0, 2.0]), CLASSES[:3])
     lengths = [length for _, length in bars(drawn)]
     assert len(lengths) == 2  # nothing for the negative one
     assert lengths[1] == pytest.approx(lengths[0] / 2, abs=1)
@@ -71,15 +71,15 @@ def test_margins_have_bars_by_the_largest():
 def test_any_size_name_and_score(size):
     odd = torch.tensor([float("nan"), 1e30, -1e30, 0.5])
     names = ("x" * 500, "", "a\nb", "猫")
-    drawn = draw_class_scores(Image.new("RGB", size), odd, names, truth=[0, 9])
+    drawn = draw_class_scores(Image.new("RGB", size), odd, names, ground_truth=[0, 9])
     assert drawn.width >= size[0]
-    draw_class_scores(Image.new("RGB", size), torch.zeros(3), names[:3], truth=2)
+    draw_class_scores(Image.new("RGB", size), torch.zeros(3), names[:3], ground_truth=2)
 
 
-def test_a_grid_holds_every_picture_and_keeps_pixels_square():
+def test_a_grid_holds_every_image_and_keeps_pixels_square():
     images = [Image.new("RGB", (8, 8), (10 * i, 200, 0)) for i in range(10)]
     checks = Image.fromarray(np.indices((8, 8)).sum(0).astype(np.uint8) % 2 * 255)
-    sheet = np.asarray(picture_grid([*images, checks.convert("RGB")], [f"c{i}" for i in range(11)]))
+    sheet = np.asarray(image_grid([*images, checks.convert("RGB")], [f"c{i}" for i in range(11)]))
     for i in range(10):
         inside = (sheet == (10 * i, 200, 0)).all(axis=2)
         assert inside.sum() >= 100 * 100
@@ -91,14 +91,14 @@ def test_a_grid_holds_every_picture_and_keeps_pixels_square():
 
 def test_grids_are_bounded_and_count_captions():
     large = [Image.new("RGB", (900, 600)) for _ in range(12)]
-    assert picture_grid(large, width=1000).width <= 1100
-    assert picture_grid([]).size[0] > 0
-    assert picture_grid(large[:1]).width > 900
+    assert image_grid(large, width=1000).width <= 1100
+    assert image_grid([]).size[0] > 0
+    assert image_grid(large[:1]).width > 900
     with pytest.raises(ValueError, match="expected 1, got 2"):
-        picture_grid(large[:1], ["a", "b"])
+        image_grid(large[:1], ["a", "b"])
 
 
-def test_side_by_side_keeps_pictures_whole_and_aligned():
+def test_side_by_side_keeps_images_whole_and_aligned():
     images = [Image.new("RGB", size, c) for size, c in (((20, 30), (9, 0, 0)), ((40, 10), GREY))]
     sheet = np.asarray(side_by_side(images, gap=5))
     assert sheet.shape == (30, 65, 3)

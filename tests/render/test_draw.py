@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tapetum.render.draw import class_name, draw_things
+from tapetum.render.draw import class_name, draw_objects
 from tapetum.render.palette import class_color
 from tapetum.structures import Objects
 
 GREY = (90, 90, 90)
 
 
-def picture(width=500, height=400):
+def image(width=500, height=400):
     return Image.new("RGB", (width, height), GREY)
 
 
@@ -32,15 +32,15 @@ def pixels(image):
     return np.asarray(image).astype(int)
 
 
-def test_no_objects_leave_the_picture_as_it_is():
-    image = picture()
-    drawn = draw_things(image, Objects.empty(scored=True), ["cat"])
-    assert (pixels(drawn) == pixels(image)).all()
-    assert drawn is not image
+def test_no_objects_leave_the_image_as_it_is():
+    picture_ = image()
+    drawn = draw_objects(picture_, Objects.empty(scored=True), ["cat"])
+    assert (pixels(drawn) == pixels(picture_)).all()
+    assert drawn is not picture_
 
 
 def test_the_line_runs_around_the_box_and_its_inside_is_untouched():
-    shown = pixels(draw_things(picture(), objects((100, 50, 200, 150)), ["cat"], labels=False))
+    shown = pixels(draw_objects(image(), objects((100, 50, 200, 150)), ["cat"], labels=False))
     color = class_color(0)
     assert (shown[48:50, 98:202] == color).all()  # above: two pixels wide
     assert (shown[150:152, 98:202] == color).all()
@@ -53,7 +53,7 @@ def test_the_line_runs_around_the_box_and_its_inside_is_untouched():
 
 def test_truth_is_dashed_inside_its_box_so_that_a_perfect_prediction_does_not_hide_it():
     box = objects((100, 50, 300, 250))
-    shown = pixels(draw_things(picture(), box, ["cat"], box, labels=False, legend=False))
+    shown = pixels(draw_objects(image(), box, ["cat"], box, labels=False, legend=False))
     color = class_color(0)
     assert (shown[48:50, 98:302] == color).all()
     top = (shown[50, 100:300] == color).all(axis=1)
@@ -67,24 +67,24 @@ def test_truth_is_dashed_inside_its_box_so_that_a_perfect_prediction_does_not_hi
 
 def test_the_difference_survives_without_colour():
     box = objects((100, 50, 300, 250))
-    solid = draw_things(picture(), box, ["cat"], labels=False).convert("L")
+    solid = draw_objects(image(), box, ["cat"], labels=False).convert("L")
     nothing = Objects.empty(scored=True)
-    dashed = draw_things(picture(), nothing, ["cat"], box, labels=False, legend=False).convert("L")
+    dashed = draw_objects(image(), nothing, ["cat"], box, labels=False, legend=False).convert("L")
     assert len(np.unique(np.asarray(solid)[49, 98:302])) == 1
     assert len(np.unique(np.asarray(dashed)[50, 100:300])) == 2
 
 
-def test_small_pictures_are_enlarged_and_boxes_with_them():
+def test_small_images_are_enlarged_and_boxes_with_them():
     image = Image.new("RGB", (40, 40), GREY)
-    drawn = draw_things(image, objects((10, 5, 20, 15)), ["cat"], labels=False)
+    drawn = draw_objects(image, objects((10, 5, 20, 15)), ["cat"], labels=False)
     assert drawn.size == (480, 480)
     shown = pixels(drawn)
     assert (shown[60:180, 120:240] == GREY).all()
     assert (shown[58:60, 118:242] == class_color(0)).all()
 
 
-def test_a_tiny_box_stays_visible_in_a_large_picture():
-    drawn = draw_things(
+def test_a_tiny_box_stays_visible_in_a_large_image():
+    drawn = draw_objects(
         Image.new("RGB", (4000, 3000), GREY), objects((2000, 1500, 2001, 1501)), ["c"]
     )
     assert (pixels(drawn.crop((1991, 1491, 2010, 1500))) == class_color(0)).all()
@@ -98,65 +98,65 @@ def test_boxes_are_clipped_and_what_is_not_finite_is_left_out():
         (900, 900, 950, 950),
         (30, 30, 30, 30),
     )
-    shown = pixels(draw_things(picture(), odd[:1], ["cat"], labels=False))
+    shown = pixels(draw_objects(image(), odd[:1], ["cat"], labels=False))
     assert (shown[0:2] == class_color(0)).all()
     assert (shown[2:-2, 2:-2] == GREY).all()
-    draw_things(picture(), odd, ["cat"])
-    nothing = draw_things(picture(), odd[1:3], ["cat"])
+    draw_objects(image(), odd, ["cat"])
+    nothing = draw_objects(image(), odd[1:3], ["cat"])
     assert (pixels(nothing) == GREY).all()
 
 
 def test_the_strongest_score_is_drawn_on_top():
     same = objects((100, 50, 200, 150), (100, 50, 200, 150), labels=[0, 1], scores=[0.9, 0.3])
-    shown = pixels(draw_things(picture(), same, ["a", "b"], labels=False))
+    shown = pixels(draw_objects(image(), same, ["a", "b"], labels=False))
     assert (shown[49, 98:202] == class_color(0)).all()
     other = same.with_(scores=torch.tensor([0.3, 0.9]))
     assert (
-        pixels(draw_things(picture(), other, ["a", "b"], labels=False))[49, 150] == class_color(1)
+        pixels(draw_objects(image(), other, ["a", "b"], labels=False))[49, 150] == class_color(1)
     ).all()
 
 
 def test_labels_say_score_crowd_and_difficult():
-    """Whatever is written differs, so the pictures do."""
+    """Whatever is written differs, so the images do."""
     base = objects((100, 100, 200, 200), scores=[0.87])
     variants = [
-        draw_things(picture(), base, ["cat"]),
-        draw_things(picture(), base, ["cat"], scores=False),
-        draw_things(picture(), base, ["dog"]),
-        draw_things(picture(), base.with_(crowd=torch.tensor([True])), ["cat"]),
-        draw_things(picture(), base.with_(difficult=torch.tensor([True])), ["cat"]),
-        draw_things(picture(), base, ["cat"], labels=False),
+        draw_objects(image(), base, ["cat"]),
+        draw_objects(image(), base, ["cat"], scores=False),
+        draw_objects(image(), base, ["dog"]),
+        draw_objects(image(), base.with_(crowd=torch.tensor([True])), ["cat"]),
+        draw_objects(image(), base.with_(difficult=torch.tensor([True])), ["cat"]),
+        draw_objects(image(), base, ["cat"], labels=False),
     ]
-    assert len({image.tobytes() for image in variants}) == len(variants)
+    assert len({pixels.tobytes() for pixels in variants}) == len(variants)
 
 
 def test_the_legend_is_a_strip_below_and_only_with_truth():
     box = objects((100, 100, 200, 200))
-    assert draw_things(picture(), box, ["c"]).size == (500, 400)
-    assert draw_things(picture(), box, ["c"], box, legend=False).size == (500, 400)
-    with_legend = draw_things(picture(), box, ["c"], box)
+    assert draw_objects(image(), box, ["c"]).size == (500, 400)
+    assert draw_objects(image(), box, ["c"], box, legend=False).size == (500, 400)
+    with_legend = draw_objects(image(), box, ["c"], box)
     assert with_legend.width == 500
     assert 415 < with_legend.height < 430
-    without = draw_things(picture(), box, ["c"], box, legend=False)
+    without = draw_objects(image(), box, ["c"], box, legend=False)
     assert (pixels(with_legend)[:400] == pixels(without)).all()
 
 
 def test_masks_are_tinted_at_the_enlarged_size():
     mask = torch.zeros(1, 40, 40, dtype=torch.bool)
     mask[0, 10:30, 10:30] = True
-    thing = objects((10, 10, 30, 30)).with_(masks=mask)
-    shown = pixels(draw_things(Image.new("RGB", (40, 40), GREY), thing, ["c"], labels=False))
+    obj = objects((10, 10, 30, 30)).with_(masks=mask)
+    shown = pixels(draw_objects(Image.new("RGB", (40, 40), GREY), obj, ["c"], labels=False))
     tinted = [round(90 * 0.55 + c * 0.45) for c in class_color(0)]
     assert (shown[200, 200] == tinted).all()
     assert (shown[100, 100] == GREY).all()
-    plain = draw_things(Image.new("RGB", (40, 40), GREY), thing, ["c"], labels=False, masks=False)
+    plain = draw_objects(Image.new("RGB", (40, 40), GREY), obj, ["c"], labels=False, masks=False)
     assert (pixels(plain)[200, 200] == GREY).all()
 
 
 def test_keypoints_are_discs_rings_or_nothing():
     points = torch.tensor([[[150.0, 100, 2], [250, 100, 1], [350, 100, 0], [float("nan"), 0, 2]]])
-    thing = objects((100, 50, 400, 150)).with_(keypoints=points)
-    shown = pixels(draw_things(picture(), thing, ["c"], labels=False))
+    obj = objects((100, 50, 400, 150)).with_(keypoints=points)
+    shown = pixels(draw_objects(image(), obj, ["c"], labels=False))
     assert (shown[100, 150] == class_color(0)).all()
     assert (shown[100, 250] == GREY).all()
     assert (shown[96:105, 246:255] == class_color(0)).all(axis=2).any()
@@ -175,8 +175,8 @@ NAMES = ["猫 кот قط 🐈", "a\nb\x1b[31m\x00", "x" * 5000, "", "Z̸̢̛͔�
 @pytest.mark.parametrize("size", [(1, 1), (32, 32), (3000, 4), (5, 900), (64, 6000)])
 def test_any_name_on_any_size(size):
     boxes = [(0.0, 0.0, float(size[0]), float(size[1]))] * len(NAMES)
-    things = objects(*boxes, labels=list(range(len(NAMES))), scores=[0.5] * len(NAMES))
-    drawn = draw_things(Image.new("RGB", size), things, NAMES, things[:2])
+    instances = objects(*boxes, labels=list(range(len(NAMES))), scores=[0.5] * len(NAMES))
+    drawn = draw_objects(Image.new("RGB", size), instances, NAMES, instances[:2])
     assert drawn.width >= size[0]
     assert drawn.height >= size[1]
 
@@ -188,18 +188,18 @@ def test_any_name_on_any_size(size):
     st.lists(st.tuples(*[st.floats(-1e4, 1e4, width=32)] * 4), max_size=4),
 )
 def test_any_boxes_on_any_size(width, height, boxes):
-    things = objects(*boxes, scores=[0.5] * len(boxes))
-    draw_things(Image.new("RGB", (width, height)), things, ["cat"], things)
+    instances = objects(*boxes, scores=[0.5] * len(boxes))
+    draw_objects(Image.new("RGB", (width, height)), instances, ["cat"], instances)
 
 
-def test_the_largest_pictures():
-    drawn = draw_things(
+def test_the_largest_images():
+    drawn = draw_objects(
         Image.new("RGB", (8000, 6000)), objects((100, 100, 5000, 4000), (0, 0, 3, 3)), ["cat"]
     )
     assert drawn.size == (8000, 6000)
 
 
 def test_the_same_pixels_every_time():
-    things = objects((10, 10, 90, 90), (50, 50, 300, 200), labels=[1, 2], scores=[0.5, 0.5])
-    first = draw_things(picture(), things, ["a", "b", "c"], things)
-    assert first.tobytes() == draw_things(picture(), things, ["a", "b", "c"], things).tobytes()
+    instances = objects((10, 10, 90, 90), (50, 50, 300, 200), labels=[1, 2], scores=[0.5, 0.5])
+    first = draw_objects(image(), instances, ["a", "b", "c"], instances)
+    assert first.tobytes() == draw_objects(image(), instances, ["a", "b", "c"], instances).tobytes()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tapetum.render.draw import draw_things
+from tapetum.render.draw import draw_objects
 from tapetum.render.keypoints import draw_keypoints, sides_of
 from tapetum.render.palette import OKABE_ITO, class_color
 from tapetum.structures import Objects
@@ -19,7 +19,7 @@ ORANGE, BLUE = OKABE_ITO[4], OKABE_ITO[1]
 NAMES = ("nose", "left_hand", "right_hand")
 
 
-def picture(width=500, height=400):
+def image(width=500, height=400):
     return Image.new("RGB", (width, height), GREY)
 
 
@@ -38,7 +38,7 @@ def pixels(image):
 
 def test_each_side_has_its_colour_and_its_shape():
     three = body((250, 100, 2), (350, 200, 2), (150, 200, 2))
-    shown = pixels(draw_keypoints(picture(), three, names=NAMES, legend=False))
+    shown = pixels(draw_keypoints(image(), three, names=NAMES, legend=False))
     assert (shown[100, 250] == (255, 255, 255)).all()
     assert (shown[200, 350] == ORANGE).all()
     assert (shown[200, 150] == BLUE).all()
@@ -54,7 +54,7 @@ def test_each_side_has_its_colour_and_its_shape():
 
 def test_truth_absent_hidden_visible():
     three = body((100, 100, 0), (250, 100, 1), (400, 100, 2), (100, 300, 2))
-    shown = pixels(draw_keypoints(picture(), three))
+    shown = pixels(draw_keypoints(image(), three))
     assert (shown[90:111, 90:111] == GREY).all()
     assert (shown[100, 250] == GREY).all()
     assert (shown[95:106, 245:256] == class_color(0)).all(axis=2).any()
@@ -63,7 +63,7 @@ def test_truth_absent_hidden_visible():
 
 def test_what_a_model_is_unsure_of_is_hollow_but_there():
     pair = body((100, 100, -2.5), (400, 100, 0.01), scores=[0.8])
-    shown = pixels(draw_keypoints(picture(), pair))
+    shown = pixels(draw_keypoints(image(), pair))
     assert (shown[100, 100] == GREY).all()
     assert (shown[95:106, 95:106] != GREY).any()
     assert (shown[100, 400] == class_color(0)).all()
@@ -72,7 +72,7 @@ def test_what_a_model_is_unsure_of_is_hollow_but_there():
 def test_limbs_join_what_is_there_and_nothing_else():
     """The first limb is drawn, the second has an absent end, the third an index that is none."""
     three = body((100, 200, 2), (400, 200, 2), (250, 50, 0))
-    shown = pixels(draw_keypoints(picture(), three, [(0, 1), (1, 2), (0, 7)]))
+    shown = pixels(draw_keypoints(image(), three, [(0, 1), (1, 2), (0, 7)]))
     assert (shown[200, 120:380] == class_color(0)).all()
     assert (shown[40:190] == GREY).all()
     above, below = shown[197:200, 120:380], shown[201:204, 120:380]
@@ -83,8 +83,8 @@ def test_limbs_join_what_is_there_and_nothing_else():
 def test_truth_is_dashed_and_prediction_solid_also_in_grey():
     ends = ((100, 200, 2), (400, 200, 2))
     nothing = body(*ends)[:0]
-    solid = draw_keypoints(picture(), body(*ends, scores=[0.9]), [(0, 1)]).convert("L")
-    dashed = draw_keypoints(picture(), nothing, [(0, 1)], truth=body(*ends), legend=False)
+    solid = draw_keypoints(image(), body(*ends, scores=[0.9]), [(0, 1)]).convert("L")
+    dashed = draw_keypoints(image(), nothing, [(0, 1)], ground_truth=body(*ends), legend=False)
     row = np.asarray(dashed.convert("L"))[200, 110:390].astype(int)
     assert len(np.unique(np.asarray(solid)[200, 110:390])) == 1
     assert len(np.unique(row)) == 2
@@ -103,39 +103,39 @@ def test_sides_come_from_names_and_seventeen_are_cocos():
 def test_the_legend_tells_what_is_there():
     sided = body(*[(200, 100 + 5 * i, 2) for i in range(17)])
     plain = body((250, 100, 2))
-    assert draw_keypoints(picture(), plain).size == (500, 400)
-    assert draw_keypoints(picture(), sided, legend=False).size == (500, 400)
-    strip = draw_keypoints(picture(), sided).crop((0, 400, 500, 430))
-    both = draw_keypoints(picture(), sided, truth=sided).crop((0, 400, 500, 430))
+    assert draw_keypoints(image(), plain).size == (500, 400)
+    assert draw_keypoints(image(), sided, legend=False).size == (500, 400)
+    strip = draw_keypoints(image(), sided).crop((0, 400, 500, 430))
+    both = draw_keypoints(image(), sided, ground_truth=sided).crop((0, 400, 500, 430))
     colors = {tuple(c) for c in np.asarray(strip).reshape(-1, 3).tolist()}
     assert {ORANGE, BLUE} <= colors
     assert both.tobytes() != strip.tobytes()
 
 
-def test_small_pictures_are_enlarged_and_small_people_get_thin_lines():
+def test_small_images_are_enlarged_and_small_people_get_thin_lines():
     tiny = body((10, 10, 2), (30, 10, 2))
     drawn = draw_keypoints(Image.new("RGB", (40, 40), GREY), tiny, [(0, 1)])
     assert drawn.size == (480, 480)
     assert (pixels(drawn)[120, 130:350] == class_color(0)).all()
     crowd = body((100, 100, 2), (112, 100, 2))
-    near = pixels(draw_keypoints(picture(), crowd, [(0, 1)]))
+    near = pixels(draw_keypoints(image(), crowd, [(0, 1)]))
     assert (near != GREY).any(axis=2)[:, 105].sum() <= 4
 
 
-def test_things_with_keypoints_have_their_skeleton_too():
+def test_objects_with_keypoints_have_their_skeleton_too():
     three = body((250, 100, 2), (350, 200, 2), (150, 200, 2))
-    one = draw_things(picture(), three, ["c"], labels=False)
-    joined = draw_things(picture(), three, ["c"], skeleton=[(1, 2)], labels=False)
+    one = draw_objects(image(), three, ["c"], labels=False)
+    joined = draw_objects(image(), three, ["c"], skeleton=[(1, 2)], labels=False)
     assert (pixels(one)[200, 200:300] == GREY).all()
     assert (pixels(joined)[200, 200:300] == class_color(0)).all()
-    named = draw_things(picture(), three, ["c"], keypoint_names=NAMES, labels=False)
+    named = draw_objects(image(), three, ["c"], keypoint_names=NAMES, labels=False)
     assert (pixels(named)[200, 350] == ORANGE).all()
 
 
-def test_without_keypoints_the_picture_stays():
+def test_without_keypoints_the_image_stays():
     bare = Objects(torch.zeros(1, 4), torch.tensor([0]))
     for objects in (bare, Objects.empty(), body((5, 5, 0))):
-        drawn = draw_keypoints(picture(), objects, [(0, 1)])
+        drawn = draw_keypoints(image(), objects, [(0, 1)])
         assert (pixels(drawn) == GREY).all()
 
 
@@ -149,15 +149,17 @@ number = st.floats(allow_nan=True, allow_infinity=True, width=32)
     st.lists(st.tuples(number, number, number), min_size=17, max_size=17),
 )
 def test_any_points_on_any_size(width, height, points):
-    things = body(*points)
+    objects = body(*points)
     pairs = [(0, 1), (5, 9), (16, 40), (-1, 3)]
-    draw_keypoints(Image.new("RGB", (width, height)), things, pairs, truth=things)
+    draw_keypoints(Image.new("RGB", (width, height)), objects, pairs, ground_truth=objects)
     draw_keypoints(Image.new("RGB", (width, height)), body(*points, scores=[0.5]), pairs)
 
 
 @pytest.mark.parametrize("dashed", [True, False])
 def test_the_same_pixels_every_time(dashed):
     three = body((250, 100, 2), (350, 200, 1), (150, 200, 2))
-    truth = three if dashed else None
-    first = draw_keypoints(picture(), three, [(0, 1)], NAMES, truth)
-    assert first.tobytes() == draw_keypoints(picture(), three, [(0, 1)], NAMES, truth).tobytes()
+    ground_truth = three if dashed else None
+    first = draw_keypoints(image(), three, [(0, 1)], NAMES, ground_truth)
+    assert (
+        first.tobytes() == draw_keypoints(image(), three, [(0, 1)], NAMES, ground_truth).tobytes()
+    )

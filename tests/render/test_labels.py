@@ -1,4 +1,4 @@
-"""Labels stay in the picture, and off one another where that is easy."""
+"""Labels stay in the image, and off one another where that is easy."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def blank(width=500, height=400):
     return make_canvas(Image.new("RGB", (width, height), (1, 2, 3)))
 
 
-def label(box, color, name="thing", truth=False):
-    return Label(box=box, name=name, note="0.50", color=color, truth=truth)
+def label(box, color, name="object", ground_truth=False):
+    return Label(box=box, name=name, note="0.50", color=color, ground_truth=ground_truth)
 
 
 def test_a_prediction_is_named_above_its_box_and_truth_below():
     canvas = blank()
     box = (100, 100, 300, 200)
-    paste_labels(canvas, [label(box, COLORS[0]), label(box, COLORS[1], truth=True)])
+    paste_labels(canvas, [label(box, COLORS[0]), label(box, COLORS[1], ground_truth=True)])
     above, below = painted(canvas, COLORS[0]), painted(canvas, COLORS[1])
     assert above[0] == 100
     assert above[3] == 100
@@ -72,18 +72,18 @@ def test_the_first_label_lies_on_top_where_there_is_no_room():
     st.lists(st.integers(-50, 350), min_size=4, max_size=4),
     st.booleans(),
 )
-def test_any_label_on_any_picture(width, height, name, edges, truth):
+def test_any_label_on_any_image(width, height, name, edges, ground_truth):
     image = Image.new("RGB", (width, height))
     x1, x2 = sorted(edges[:2])
     y1, y2 = sorted(edges[2:])
     paste_labels(
-        Canvas(image, 1, 2, load_font(12)), [label((x1, y1, x2, y2), COLORS[3], name, truth)]
+        Canvas(image, 1, 2, load_font(12)), [label((x1, y1, x2, y2), COLORS[3], name, ground_truth)]
     )
     assert image.size == (width, height)
 
 
 def test_a_label_is_whole_or_absent():
-    """Never cut by the edge of the picture: its width and height do not depend on the place."""
+    """Never cut by the edge of the image: its width and height do not depend on the place."""
     sizes = set()
     for x, y in [(0, 0), (490, 390), (250, 200), (-40, 395), (499, -20)]:
         canvas = blank()

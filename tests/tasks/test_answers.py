@@ -1,4 +1,4 @@
-"""Answers of every task as JSON, as a line, and as things that can be explained."""
+"""Answers of every task as JSON, as a line, and as objects that can be explained."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ def test_every_task_of_the_vocabulary_is_there() -> None:
 def test_objects_below_the_threshold_are_left_out(name: str) -> None:
     task, prediction = TASKS[name], Prediction(objects=objects())
     both, one = (task.answer(prediction, Zoo(), t)["objects"] for t in (0.25, 0.5))
-    assert [thing["class"] for thing in both] == ["dog", "cat"]
-    assert [(thing["label"], thing["score"], thing["box"]) for thing in one] == [
+    assert [obj["class"] for obj in both] == ["dog", "cat"]
+    assert [(obj["label"], obj["score"], obj["box"]) for obj in one] == [
         (1, 0.75, [2.0, 1.0, 7.0, 4.0])
     ]
     assert json.loads(json.dumps(both)) == both
 
 
 def test_masks_and_keypoints_are_whole() -> None:
-    (thing,) = TASKS["instances"].answer(Prediction(objects=objects()), Zoo(), 0.5)["objects"]
-    assert np.array_equal(rle_decode(thing["mask"]), objects().masks[0].numpy())
-    assert thing["keypoints"] == [[3.0, 2.0, 1.5], [6.0, 3.0, -1.0]]
+    (obj,) = TASKS["instances"].answer(Prediction(objects=objects()), Zoo(), 0.5)["objects"]
+    assert np.array_equal(rle_decode(obj["mask"]), objects().masks[0].numpy())
+    assert obj["keypoints"] == [[3.0, 2.0, 1.5], [6.0, 3.0, -1.0]]
 
 
 def test_nothing_found_is_said_so() -> None:
@@ -72,33 +72,33 @@ def test_the_likeliest_class_comes_first() -> None:
     assert answer["labels"] == ["owl"]
     assert list(answer["scores"].items()) == [("owl", 0.5), ("cat", 0.25), ("dog", 0.125)]
     assert task.words(answer) == "owl 0.50"
-    things = task.things(prediction, Zoo())
-    assert [thing.target.labels.tolist() for thing in things] == [[2], [0], [1]]
+    objects = task.objects(prediction, Zoo())
+    assert [obj.target.labels.tolist() for obj in objects] == [[2], [0], [1]]
 
 
-def test_the_pixels_of_a_class_are_one_thing() -> None:
+def test_the_pixels_of_a_class_are_one_object() -> None:
     task = TASKS["segmentation"]
     semantic = torch.tensor([[0, 0, 0, 2], [0, 0, 2, 2]], dtype=torch.uint8)
     prediction = Prediction(semantic=semantic)
     answer = task.answer(prediction, Zoo(), 0.5)
     assert answer == {"pixels": {"cat": 0.625, "owl": 0.375}}
     assert task.words(answer) == "cat 62 %, owl 38 %"
-    first, second = task.things(prediction, Zoo())
+    first, second = task.objects(prediction, Zoo())
     assert first.words.startswith("cat")
     assert second.target.semantic.tolist() == [[255, 255, 255, 2], [255, 255, 2, 2]]
 
 
-def test_the_map_itself_is_drawn_beside_the_picture() -> None:
+def test_the_map_itself_is_drawn_beside_the_image() -> None:
     semantic = torch.tensor([[0, 0, 1, 2], [0, 0, 2, 2]], dtype=torch.uint8)
-    picture = torch.zeros(3, 2, 4, dtype=torch.uint8)
-    drawn = TASKS["segmentation"].draw(picture, Prediction(semantic=semantic), Zoo(), 0.5)
+    image = torch.zeros(3, 2, 4, dtype=torch.uint8)
+    drawn = TASKS["segmentation"].draw(image, Prediction(semantic=semantic), Zoo(), 0.5)
     assert np.asarray(drawn["-map"]).tolist() == semantic.tolist()
 
 
 def test_every_found_object_can_be_explained_alone() -> None:
-    things = TASKS["detection"].things(Prediction(objects=objects()), Zoo())
-    assert [thing.words for thing in things] == ["dog 0.75", "cat 0.25"]
-    assert [thing.target.objects.labels.tolist() for thing in things] == [[1], [0]]
+    instances = TASKS["detection"].objects(Prediction(objects=objects()), Zoo())
+    assert [obj.words for obj in instances] == ["dog 0.75", "cat 0.25"]
+    assert [obj.target.objects.labels.tolist() for obj in instances] == [[1], [0]]
 
 
 def test_caps_are_those_of_coco() -> None:

@@ -16,17 +16,17 @@ from tapetum import api
 from tapetum.base.errors import ImageError
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
-from tapetum.data.few import Few
-from tapetum.data.files import FileDataset, open_dataset
-from tapetum.data.picture import Picture
+from tapetum.data.reading.files import FileDataset, open_dataset
+from tapetum.data.reading.subset import Subset
+from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes import open_scenes
 from tapetum.evaluation import detections_from_coco, evaluate_detections
 from tapetum.models import model_function, task_of
+from tapetum.runs.history import read_history
 from tapetum.structures import Sample
 from tapetum.tasks import TASKS, Task
-from tapetum.tasks.detection import DetectionMeasured
+from tapetum.tasks.detection import DetectionEvaluation
 from tapetum.tasks.task import Watch, batches, image_of
-from tapetum.training.history import read_history
 
 CPU = Runtime(torch.device("cpu"))
 BODY: dict[str, Any] = {"backbone": "resnet10", "backbone_width": 8}
@@ -43,9 +43,9 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def small(name: str, count: int = 5) -> tuple[nn.Module, Task, Dataset]:
-    """A small model with random weights, its task, and a few pictures for it."""
+    """A small model with random weights, its task, and a few images for it."""
     task = TASKS[task_of(name)]
-    dataset = Few(open_scenes("scenes", "val", task.need), range(count))
+    dataset = Subset(open_scenes("scenes", "val", task.need), range(count))
     arguments = SMALL[name] | {"classes": len(dataset.classes)}
     if dataset.keypoint_names:
         arguments |= {"keypoints": len(dataset.keypoint_names), "score_threshold": 0.0}
@@ -68,27 +68,27 @@ def test_worker_processes_change_no_bit(name: str) -> None:
 @pytest.mark.parametrize("name", ["retinanet", "mask_rcnn", "keypoint_rcnn"])
 def test_saved_results_give_the_same_numbers_to_the_last_bit(name: str) -> None:
     model, task, dataset = small(name)
-    measured = task.measure(model, dataset, CPU)
-    assert isinstance(measured, DetectionMeasured)
-    saved = json.loads(json.dumps(measured.results()))
-    found = detections_from_coco(saved, measured.truth, measured.kind)
-    again = evaluate_detections(measured.truth, found, kind=measured.kind)
-    assert again.stats == measured.result.stats
-    assert again.precision.tobytes() == measured.result.precision.tobytes()
-    assert again.scores.tobytes() == measured.result.scores.tobytes()
+    evaluation = task.measure(model, dataset, CPU)
+    assert isinstance(evaluation, DetectionEvaluation)
+    saved = json.loads(json.dumps(evaluation.results()))
+    found = detections_from_coco(saved, evaluation.ground_truth, evaluation.kind)
+    again = evaluate_detections(evaluation.ground_truth, found, kind=evaluation.kind)
+    assert again.stats == evaluation.result.stats
+    assert again.precision.tobytes() == evaluation.result.precision.tobytes()
+    assert again.scores.tobytes() == evaluation.result.scores.tobytes()
 
 
 def test_truth_that_is_at_hand_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     model, task, dataset = small("mask_rcnn")
-    known = task.truth(dataset)
+    known = task.ground_truth(dataset)
     fresh = task.measure(model, dataset, CPU)
-    monkeypatch.setattr(Few, "picture", None)
+    monkeypatch.setattr(Subset, "image", None)
     for _ in range(2):
         assert task.measure(model, dataset, CPU, known=known).stats == fresh.stats
 
 
 def test_batches_are_in_order_and_may_hold_a_part_of_each_sample() -> None:
-    dataset = Few(open_scenes("scenes", "val", "masks"), range(5))
+    dataset = Subset(open_scenes("scenes", "val", "masks"), range(5))
     whole = [dataset[index] for index in range(5)]
     for workers in (0, 2):
         groups = list(batches(dataset, 2, Watch(), workers))
@@ -123,7 +123,7 @@ class Faulty:
     def __getitem__(self, index: int) -> Sample:
         raise ZeroDivisionError("of one's own")
 
-    def picture(self, index: int) -> Picture:
+    def image(self, index: int) -> ImageRecord:
         raise AssertionError("nobody asks")
 
 
@@ -140,7 +140,7 @@ def test_an_error_of_ones_own_leaves_no_processes() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A COCO folder of six pictures with a thing on each, four of them to learn from."""
+    """A COCO folder of six images with an object on each, four of them to learn from."""
     for split, count in (("train", 4), ("val", 2)):
         (tmp_path / split).mkdir()
         names = [f"{number}.png" for number in range(count)]
@@ -164,9 +164,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_bad_picture_is_named_whoever_decodes_it(folder: Path, workers: int) -> None:
+def test_a_bad_image_is_named_whoever_decodes_it(folder: Path, workers: int) -> None:
     dataset = open_dataset(folder, "val")
-    (folder / "val" / "1.png").write_bytes(b"no picture")
+    (folder / "val" / "1.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"val/1\.png") as expected:
         dataset[1]
     with pytest.raises(ImageError) as caught:
@@ -178,13 +178,13 @@ def test_a_training_reads_the_records_of_its_validation_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: Counter[str] = Counter()
-    picture = FileDataset.picture
+    image = FileDataset.image
 
-    def counted(self: FileDataset, index: int) -> Picture:
+    def counted(self: FileDataset, index: int) -> ImageRecord:
         asked[f"{self.name}/{index}"] += 1
-        return picture(self, index)
+        return image(self, index)
 
-    monkeypatch.setattr(FileDataset, "picture", counted)
+    monkeypatch.setattr(FileDataset, "image", counted)
     run = api.train(
         "retinanet",
         folder,

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tapetum.models.detection.retinanet import retinanet
-from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD
-from tapetum.models.segmentation.maps import (
+from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from tapetum.models.segmentation.dense import (
+    Output,
     PixelLosses,
-    Raw,
     decode_maps,
-    pad_truth,
-    preparation,
+    pad_targets,
+    preprocessing,
     score_maps,
 )
 from tapetum.structures import Batch, Prediction, Target
@@ -39,28 +39,28 @@ class Sound(nn.Module):
             nn.ReLU(),
         )
         self.head = nn.Conv2d(8, classes, 1)
-        self.preparation = preparation(None, None, IMAGENET_MEAN, IMAGENET_STD, 8)
+        self.preprocessing = preprocessing(None, None, IMAGENET_MEAN, IMAGENET_STD, 8)
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
-        batch = self.preparation(pictures, targets, like=self.head.weight)
-        return pad_truth(batch, self.head.out_channels)
+    def preprocess(self, images: Sequence[Tensor], targets: Any = None) -> Batch:
+        batch = self.preprocessing(images, targets, like=self.head.weight)
+        return pad_targets(batch, self.head.out_channels)
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
-    ) -> Raw:
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+    ) -> Output:
         logits = self.head(self.body(pixels))
-        return Raw(F.interpolate(logits, pixels.shape[-2:], mode="bilinear"))
+        return Output(F.interpolate(logits, pixels.shape[-2:], mode="bilinear"))
 
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
-        return PixelLosses()(raw, truth, None)
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+        return PixelLosses()(output, targets, None)
 
-    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
-        return decode_maps(raw, batch)
+    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+        return decode_maps(output, batch)
 
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
-        batch = self.prepare(pictures, targets)
-        assert batch.truth is not None
-        return score_maps(self(batch.pixels, batch.sizes), batch.truth, targets)
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        batch = self.preprocess(images, targets)
+        assert batch.targets is not None
+        return score_maps(self(batch.pixels, batch.sizes), batch.targets, targets)
 
     def explain_layers(self) -> Mapping[str, Any]:
         return {"body": (self.body, lambda output: output)}
@@ -76,45 +76,45 @@ class TakesASet(Sound):
 
 
 class MarksEverything(Sound):
-    def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
-        batch = super().prepare(pictures, targets)
-        if batch.truth is None:
+    def preprocess(self, images: Sequence[Tensor], targets: Any = None) -> Batch:
+        batch = super().preprocess(images, targets)
+        if batch.targets is None:
             return batch
-        maps = [t.semantic for t in batch.truth]
+        maps = [t.semantic for t in batch.targets]
         full = [m.where(m != 255, 0) if bool((m != 255).any()) else m for m in maps]
-        return batch._replace(truth=tuple(Target(semantic=m) for m in full))
+        return batch._replace(targets=tuple(Target(semantic=m) for m in full))
 
 
 class SubtractsTheBatch(Sound):
     def forward(
-        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
-    ) -> Raw:
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+    ) -> Output:
         if not torch.is_grad_enabled():
             pixels = pixels - pixels.mean(0)
         return super().forward(pixels, sizes)
 
 
 class FavoursTheFirst(Sound):
-    """Of two pictures."""
+    """Of two images."""
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
-    ) -> Raw:
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+    ) -> Output:
         (logits,) = super().forward(pixels, sizes)
         if len(pixels) == 2:
             logits = torch.stack([logits[0], -logits[1]])
-        return Raw(logits)
+        return Output(logits)
 
 
 class AnswersWithPadding(Sound):
-    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
-        return [Prediction(semantic=logits.argmax(0).to(torch.uint8)) for logits in raw.logits]
+    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+        return [Prediction(semantic=logits.argmax(0).to(torch.uint8)) for logits in output.logits]
 
 
 class TakesBytesAsTheyAre(Sound):
-    def prepare(self, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
-        return super().prepare(
-            [p.float() for p in pictures] if _whole(pictures) else pictures, targets
+    def preprocess(self, images: Sequence[Tensor], targets: Any = None) -> Batch:
+        return super().preprocess(
+            [p.float() for p in images] if _whole(images) else images, targets
         )
 
 
@@ -123,9 +123,9 @@ class Counts(Sound):
         super().__init__(classes)
         self.register_buffer("seen", torch.zeros(()))
 
-    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
         self.seen += 1
-        return super().decode(raw, batch)
+        return super().postprocess(output, batch)
 
 
 class DrawsAtBirth(Sound):
@@ -134,9 +134,9 @@ class DrawsAtBirth(Sound):
         self.shift = torch.randn(classes, 1, 1)
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
-    ) -> Raw:
-        return Raw(super().forward(pixels, sizes).logits + 3 * self.shift)
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+    ) -> Output:
+        return Output(super().forward(pixels, sizes).logits + 3 * self.shift)
 
 
 class HasASpare(Sound):
@@ -147,66 +147,66 @@ class HasASpare(Sound):
 
 class AsksForTheMode(Sound):
     def forward(
-        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
-    ) -> Raw:
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+    ) -> Output:
         scale = 1.01 if self.training else 1.0
-        return Raw(super().forward(pixels, sizes).logits * scale)
+        return Output(super().forward(pixels, sizes).logits * scale)
 
 
 class DividesByNothing(Sound):
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
-        goal = torch.stack([t.semantic.long() for t in truth])
-        logits = raw.logits if raw.logits.dtype == torch.float64 else raw.logits.float()
-        return {"loss": F.cross_entropy(logits, goal, ignore_index=255)}
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+        target = torch.stack([t.semantic.long() for t in targets])
+        logits = output.logits if output.logits.dtype == torch.float64 else output.logits.float()
+        return {"loss": F.cross_entropy(logits, target, ignore_index=255)}
 
 
 class WritesIntoItsOutputs(Sound):
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
-        return super().losses(Raw(raw.logits.add_(0.5)), truth)
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+        return super().losses(Output(output.logits.add_(0.5)), targets)
 
 
 class DrawsForItself(Sound):
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
         torch.rand(1)
-        return super().losses(raw, truth)
+        return super().losses(output, targets)
 
 
 class Remembers(Sound):
     memory: Tensor | None = None
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, truth: Any = None, generator: Any = None
-    ) -> Raw:
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+    ) -> Output:
         if self.memory is None:
             self.memory = torch.full((1,), 2.0, dtype=pixels.dtype)
-        return Raw(super().forward(pixels, sizes).logits * self.memory)
+        return Output(super().forward(pixels, sizes).logits * self.memory)
 
 
 class IsCoarse(Sound):
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
-        return super().losses(Raw(raw.logits.float()), truth)
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+        return super().losses(Output(output.logits.float()), targets)
 
 
 class LosesInHalfPrecision(Sound):
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
-        return {**super().losses(raw, truth), "size": 1e-3 * raw.logits.square().mean()}
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+        return {**super().losses(output, targets), "size": 1e-3 * output.logits.square().mean()}
 
 
 class ScoresBackwards(Sound):
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
-        return super().score(pictures, targets).flip(0)
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        return super().target_logits(images, targets).flip(0)
 
 
 class ScoresTheFirstClass(Sound):
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
         maps = [t.semantic for t in targets]
         first = [Target(semantic=torch.where(m == 255, m, 0)) for m in maps]
-        return super().score(pictures, first)
+        return super().target_logits(images, first)
 
 
 class ScoresNothing(Sound):
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
-        scores = super().score(pictures, targets)
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        scores = super().target_logits(images, targets)
         return scores if len(scores) else scores.new_zeros(1)
 
 
@@ -232,35 +232,35 @@ def detector(**changes: Callable[..., Any]) -> Callable[..., nn.Module]:
     return build
 
 
-def worst_first(own: Any, raw: Any, batch: Batch) -> list[Prediction]:
-    return [replace(p, objects=p.objects[range(len(p.objects))[::-1]]) for p in own(raw, batch)]
+def worst_first(own: Any, output: Any, batch: Batch) -> list[Prediction]:
+    return [replace(p, objects=p.objects[range(len(p.objects))[::-1]]) for p in own(output, batch)]
 
 
-def divides_by_width(own: Any, raw: Any, truth: Sequence[Target]) -> dict[str, Tensor]:
-    boxes = torch.cat([t.objects.boxes for t in truth])
-    return {**own(raw, truth), "width": 0 * (1 / (boxes[:, 2] - boxes[:, 0])).sum()}
+def divides_by_width(own: Any, output: Any, targets: Sequence[Target]) -> dict[str, Tensor]:
+    boxes = torch.cat([t.objects.boxes for t in targets])
+    return {**own(output, targets), "width": 0 * (1 / (boxes[:, 2] - boxes[:, 0])).sum()}
 
 
-def learns_crowds(own: Any, pictures: Sequence[Tensor], targets: Any = None) -> Batch:
-    batch = own(pictures, targets)
-    if batch.truth is None:
+def learns_crowds(own: Any, images: Sequence[Tensor], targets: Any = None) -> Batch:
+    batch = own(images, targets)
+    if batch.targets is None:
         return batch
-    plain = [t.objects.with_(crowd=torch.zeros(len(t.objects), dtype=bool)) for t in batch.truth]
-    return batch._replace(truth=tuple(Target(objects=o) for o in plain))
+    plain = [t.objects.with_(crowd=torch.zeros(len(t.objects), dtype=bool)) for t in batch.targets]
+    return batch._replace(targets=tuple(Target(objects=o) for o in plain))
 
 
-def likes_company(own: Any, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
-    return own(pictures, targets) + max(0, max(len(t.objects) for t in targets) - 2)
+def likes_company(own: Any, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+    return own(images, targets) + max(0, max(len(t.objects) for t in targets) - 2)
 
 
 BROKEN: dict[str, tuple[Callable[..., nn.Module], str]] = {
     "it is a model of its task": (Mute, "no prepare, decode, score, explain_layers, losses"),
     "its arguments are JSON values": (TakesASet, "argument sizes: expected a JSON value"),
     "prepare moves the truth along and keeps gradients": (MarksEverything, "expected 0.188"),
-    "a batch is answered as its pictures alone": (SubtractsTheBatch, "picture 0 of a batch"),
-    "order and company of pictures do not matter": (FavoursTheFirst, "in another order"),
-    "answers are in the frame of pictures of any size": (AnswersWithPadding, "expected 32 x 500"),
-    "pictures in bytes and in [0, 1] are the same": (TakesBytesAsTheyAre, "in bytes"),
+    "a batch is answered as its images alone": (SubtractsTheBatch, "image 0 of a batch"),
+    "order and company of images do not matter": (FavoursTheFirst, "in another order"),
+    "answers are in the frame of images of any size": (AnswersWithPadding, "expected 32 x 500"),
+    "images in bytes and in [0, 1] are the same": (TakesBytesAsTheyAre, "in bytes"),
     "predicting leaves the model as it was": (Counts, "weights changed: seen"),
     "saved and loaded it answers the same": (DrawsAtBirth, "of the pixels differ"),
     "every parameter gets a gradient": (HasASpare, "spare.weight (5, 4) gets no gradient"),
@@ -271,11 +271,11 @@ BROKEN: dict[str, tuple[Callable[..., nn.Module], str]] = {
     "predictions may be used in training": (Remembers, "Inference tensors cannot be saved"),
     "float64 stays float64": (IsCoarse, "expected float64, got torch.float32"),
     "it takes a step in bf16": (LosesInHalfPrecision, "loss size: got torch.bfloat16"),
-    "score is a logit for each thing, of its own picture": (ScoresBackwards, "lies in picture 0"),
+    "score is a logit for each object, of its own image": (ScoresBackwards, "lies in image 0"),
     "score follows the label": (ScoresTheFirstClass, "as 3 classes the scores are"),
     "nothing scores nothing": (ScoresNothing, "expected (0,), got (1,)"),
-    "explain_layers are maps that serve every thing": (ShowsNoLayer, "offers no layer"),
-    "objects are inside the picture, the best first": (
+    "explain_layers are maps that serve every object": (ShowsNoLayer, "offers no layer"),
+    "objects are inside the image, the best first": (
         detector(decode=worst_first),
         "scores do not fall",
     ),
@@ -283,11 +283,11 @@ BROKEN: dict[str, tuple[Callable[..., nn.Module], str]] = {
         detector(losses=divides_by_width),
         "boxes without width: the loss is nan",
     ),
-    "crowds are neither things nor background": (
-        detector(prepare=learns_crowds),
-        "with a crowd all over the picture the loss is",
+    "crowds are neither objects nor background": (
+        detector(preprocess=learns_crowds),
+        "with a crowd all over the image the loss is",
     ),
-    "things score together as they do alone": (
+    "objects score together as they do alone": (
         detector(score=likes_company),
         "together and",
     ),
@@ -295,5 +295,5 @@ BROKEN: dict[str, tuple[Callable[..., nn.Module], str]] = {
 """Question -> a model that breaks it, and words that the answer must hold."""
 
 
-def _whole(pictures: Sequence[Tensor]) -> bool:
-    return pictures[0].dtype == torch.uint8
+def _whole(images: Sequence[Tensor]) -> bool:
+    return images[0].dtype == torch.uint8

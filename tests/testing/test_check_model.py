@@ -71,27 +71,27 @@ def test_no_question_is_begun_when_time_is_up() -> None:
 
 def test_an_exception_of_the_model_is_an_answer_with_its_place() -> None:
     class Falls(Sound):
-        def score(self, pictures, targets):
-            raise KeyError("no such thing")
+        def target_logits(self, images, targets):
+            raise KeyError("no such object")
 
     report = check_model(Falls, raises=False)
     first = report.failed[0]
-    assert first.why == "KeyError: 'no such thing'"
+    assert first.why == "KeyError: 'no such object'"
     assert first.hint.startswith(f"raised in {__file__}, line ")
     assert len(report.failed) == 4  # whatever needs score
 
 
-def test_pictures_of_ones_own_are_asked_with() -> None:
+def test_images_of_ones_own_are_asked_with() -> None:
     seen = []
 
     class Sees(Sound):
-        def prepare(self, pictures, targets=None):
-            seen.extend(tuple(p.shape) for p in pictures)
-            return super().prepare(pictures, targets)
+        def preprocess(self, images, targets=None):
+            seen.extend(tuple(p.shape) for p in images)
+            return super().preprocess(images, targets)
 
-    pictures = [torch.zeros(3, 40, 72, dtype=torch.uint8), torch.rand(3, 64, 48)]
-    pictures[0][:, ::2] = 200
-    report = check_model(Sees, pictures=pictures, raises=False)
+    images = [torch.zeros(3, 40, 72, dtype=torch.uint8), torch.rand(3, 64, 48)]
+    images[0][:, ::2] = 200
+    report = check_model(Sees, images=images, raises=False)
     assert (3, 64, 48) in seen
     assert (3, 40, 72) in seen
     assert report.ok, str(report)

@@ -102,28 +102,28 @@ def test_the_lines_are_printed_once_in_logs_and_on_terminals(
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_watching_changes_nothing(tmp_path: Path, workers: int) -> None:
-    seen, unseen = tmp_path / "seen", tmp_path / "unseen"
-    for folder in (seen, unseen):
+    seen, no_progress = tmp_path / "seen", tmp_path / "unseen"
+    for folder in (seen, no_progress):
         folder.mkdir()
     knobs = {"validate": accuracy, "epochs": 8}
-    fit(make_job(unseen, **knobs))
+    fit(make_job(no_progress, **knobs))
     job = make_job(seen, workers=workers, **knobs)
     console = Console(file=io.StringIO())
     fit(job, [ConsoleObserver(console, evaluations=evaluation_steps(job))])
-    same_state(seen, unseen)
-    assert history(seen) == history(unseen)
+    same_state(seen, no_progress)
+    assert history(seen) == history(no_progress)
 
 
 def test_what_went_wrong_in_a_step_is_said() -> None:
     out = io.StringIO()
     observer = ConsoleObserver(Console(file=out))
     row = {"step": 3, "loss": 1.0, "losses": {}, "seconds": 1.0, "data_wait": 0.0}
-    observer.on_step(row | {"out_of_memory": {"parts": 2, "pictures": 4}})
-    observer.on_step(row | {"out_of_memory": {"parts": 8, "pictures": 1}})
+    observer.on_step(row | {"out_of_memory": {"parts": 2, "images": 4}})
+    observer.on_step(row | {"out_of_memory": {"parts": 8, "images": 1}})
     observer.on_step(row | {"skipped": True})
     words = "out of memory at step 3: each step is now computed in"
-    assert f"{words} 2 parts of 4 pictures\n" in out.getvalue()
-    assert f"{words} 8 parts of one picture\n" in out.getvalue()
+    assert f"{words} 2 parts of 4 images\n" in out.getvalue()
+    assert f"{words} 8 parts of one image\n" in out.getvalue()
     assert "step 3: the gradient overflowed fp16, the step is skipped\n" in out.getvalue()
 
 

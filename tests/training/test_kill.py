@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tapetum.models.checkpoint import find_checkpoint, read_tensors
-from tapetum.training.history import read_history
+from tapetum.runs.history import read_history
+from tapetum.weights.checkpoint import find_checkpoint, read_tensors
 
 TIMES = ("seconds", "data_wait", "evaluation_seconds")
 
 
 def write_dataset(folder: Path) -> Path:
-    """Ten pictures with coloured rectangles, as COCO, eight to train and two to validate."""
+    """Ten images with coloured rectangles, as COCO, eight to train and two to validate."""
     draw = np.random.default_rng(0)
     for split, count in (("train", 8), ("val", 2)):
         images, annotations = [], []

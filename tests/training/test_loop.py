@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from tapetum.base.errors import CheckpointError, ImageError, TrainingError, UsageError
-from tapetum.models.checkpoint import find_checkpoint, ranked_checkpoints, read_tensors
-from tapetum.training.history import read_history
+from tapetum.runs.history import read_history
+from tapetum.runs.settings import OPTIMIZERS, Settings
 from tapetum.training.loop import fit
 from tapetum.training.optim import learning_rate
-from tapetum.training.settings import OPTIMIZERS, Settings
 from tapetum.training.signals import Stopped
+from tapetum.weights.checkpoint import find_checkpoint, ranked_checkpoints, read_tensors
 from tests.training.toy import (
-    Pictures,
     StopAt,
     Toy,
+    TrainingData,
     accuracy,
     history,
     make_job,
@@ -120,17 +120,19 @@ def test_rows_after_the_checkpoint_are_cut(tmp_path):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_stops_with_the_pictures_names(tmp_path, value):
+def test_a_loss_that_is_not_finite_stops_with_the_images_names(tmp_path, value):
     class Broken(Toy):
         seen = 0
 
-        def losses(self, raw, truth):
+        def losses(self, output, targets):
             self.seen += 1
-            return {"class": super().losses(raw, truth)["class"] * (value if self.seen == 4 else 1)}
+            return {
+                "class": super().losses(output, targets)["class"] * (value if self.seen == 4 else 1)
+            }
 
     with pytest.raises(TrainingError) as caught:
         fit(make_job(tmp_path, model=Broken(), save_seconds=0.0))
-    names = caught.value.where.removeprefix("pictures ").split(", ")
+    names = caught.value.where.removeprefix("images ").split(", ")
     assert len(names) == 4
     assert all(name.endswith(".png") for name in names)
     assert [row["step"] for row in read_history(tmp_path)] == [1, 2, 3]
@@ -153,8 +155,8 @@ def test_weights_that_are_not_finite_are_never_published(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_picture_that_cannot_be_read_is_named(tmp_path, workers):
-    job = make_job(tmp_path, dataset=Pictures(broken=7), workers=workers)
+def test_an_image_that_cannot_be_read_is_named(tmp_path, workers):
+    job = make_job(tmp_path, dataset=TrainingData(broken=7), workers=workers)
     with pytest.raises(ImageError, match=r"7\.png: truncated"):
         fit(job)
 
@@ -236,22 +238,22 @@ def test_accumulating_gives_the_same_gradient(tmp_path):
         model.norm = torch.nn.Identity()
         model.forward = lambda p, s, t=None, g=None, m=model: Toy.forward(m, p.double(), s)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-        samples = [Pictures()[i] for i in range(4)]
+        samples = [TrainingData()[i] for i in range(4)]
         runtime = Runtime(torch.device("cpu"))
         train_step(model, samples, optimizer, runtime, generator(0), accumulate=parts)
         gradients.append(model.head.weight.grad.clone())
     assert torch.allclose(*gradients, atol=1e-12)
 
 
-@pytest.mark.parametrize("where", ["observer", "step", "picture"])
+@pytest.mark.parametrize("where", ["observer", "step", "image"])
 def test_an_error_leaves_no_worker_behind(tmp_path, where, monkeypatch):
     """Whoever keeps the error keeps the frames it went through; the processes must end anyway, or
     the program would wait for them at its end."""
-    dataset = Pictures()
+    dataset = TrainingData()
     if where == "step":
         monkeypatch.setattr("tapetum.training.loop.train_step", lambda *_, **__: 1 / 0)
-    if where == "picture":
-        dataset = Pictures(broken=3)
+    if where == "image":
+        dataset = TrainingData(broken=3)
 
     class Fails(StopAt):
         def on_step(self, row):

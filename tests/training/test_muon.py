@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from tapetum.base.runtime import generator
+from tapetum.runs.settings import Settings
 from tapetum.training.muon import RMS, Muon, orthogonalize
 from tapetum.training.optim import make_optimizer
-from tapetum.training.settings import Settings
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (8, 40), (40, 8)])

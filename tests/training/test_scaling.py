@@ -10,16 +10,16 @@ from torch import nn
 
 from tapetum.base.errors import TrainingError
 from tapetum.base.runtime import Runtime, generator
-from tapetum.models.checkpoint import find_checkpoint
+from tapetum.runs.history import read_history
+from tapetum.runs.settings import Settings
 from tapetum.training.ema import MovingAverage
-from tapetum.training.history import read_history
 from tapetum.training.loop import fit
 from tapetum.training.optim import make_optimizer
 from tapetum.training.scaling import MOST_SKIPPED, LossScale, make_scale
-from tapetum.training.settings import Settings
 from tapetum.training.signals import Stopped
 from tapetum.training.step import train_step
-from tests.training.toy import Pictures, StopAt, Toy, accuracy, history, make_job, same_state
+from tapetum.weights.checkpoint import find_checkpoint
+from tests.training.toy import StopAt, Toy, TrainingData, accuracy, history, make_job, same_state
 
 CPU = torch.device("cpu")
 
@@ -77,7 +77,7 @@ def test_a_power_of_two_changes_no_bit(power: int, clip_norm: float) -> None:
         optimizer = make_optimizer(model, Settings(lr=0.01))
         norms = []
         for number in range(6):
-            samples = [Pictures()[(4 * number + i) % 12] for i in range(4)]
+            samples = [TrainingData()[(4 * number + i) % 12] for i in range(4)]
             knobs = {"clip_norm": clip_norm, "accumulate": 2, "scale": scale}
             step = train_step(
                 model, samples, optimizer, Runtime(CPU), generator(0, number), **knobs
@@ -116,9 +116,9 @@ def test_a_step_that_is_skipped_changes_no_weight_and_no_average(tmp_path: Path)
     class Once(Toy):
         seen = 0
 
-        def losses(self, raw, truth):
+        def losses(self, output, targets):
             self.seen += 1
-            loss = super().losses(raw, truth)["class"]
+            loss = super().losses(output, targets)["class"]
             return {"class": Overflows.apply(loss) if self.seen == 3 else loss}
 
     job = make_job(tmp_path, model=Once(), precision="fp16", epochs=1, ema_decay=0.5)
@@ -139,8 +139,8 @@ def test_a_step_that_is_skipped_changes_no_weight_and_no_average(tmp_path: Path)
 
 def test_overflow_in_every_step_ends_the_training_in_words(tmp_path: Path) -> None:
     class Always(Toy):
-        def losses(self, raw, truth):
-            return {"class": Overflows.apply(super().losses(raw, truth)["class"])}
+        def losses(self, output, targets):
+            return {"class": Overflows.apply(super().losses(output, targets)["class"])}
 
     with pytest.raises(TrainingError, match=f"{MOST_SKIPPED} steps in a row") as caught:
         fit(make_job(tmp_path, model=Always(), precision="fp16"))
@@ -150,8 +150,8 @@ def test_overflow_in_every_step_ends_the_training_in_words(tmp_path: Path) -> No
 
 def test_a_loss_that_is_not_finite_still_ends_it(tmp_path: Path) -> None:
     class Broken(Toy):
-        def losses(self, raw, truth):
-            return {"class": super().losses(raw, truth)["class"] * float("nan")}
+        def losses(self, output, targets):
+            return {"class": super().losses(output, targets)["class"] * float("nan")}
 
     with pytest.raises(TrainingError, match="class is nan"):
         fit(make_job(tmp_path, model=Broken(), precision="fp16"))

@@ -14,12 +14,12 @@ from tapetum import api
 from tapetum.base.bundle import write_bundle
 from tapetum.base.errors import FileAccessError, TapetumError, UsageError
 from tapetum.base.files import write_json
-from tapetum.models.checkpoint import find_checkpoint, refuse_links
-from tapetum.training.history import FILE, History
+from tapetum.runs.history import FILE, History
+from tapetum.runs.record import RunRecord
+from tapetum.runs.settings import Settings
 from tapetum.training.loop import fit
-from tapetum.training.run import RunRecord
-from tapetum.training.settings import Settings
 from tapetum.training.tensorboard import TensorBoardObserver
+from tapetum.weights.checkpoint import find_checkpoint, refuse_links
 from tests.training.toy import make_job
 
 LINES = "".join(f"line {number}\n" for number in range(100))
@@ -71,7 +71,7 @@ def test_the_log_is_not_written_through_a_link(half: Path, outside: Path) -> Non
 def test_a_link_that_comes_a_moment_later_is_not_followed_either(
     half: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tapetum.training.history.refuse_link", lambda path: None)
+    monkeypatch.setattr("tapetum.runs.history.refuse_link", lambda path: None)
     (half / FILE).unlink()
     (half / FILE).symlink_to(outside)
     with pytest.raises(FileAccessError, match=r"metrics\.jsonl: cannot write: "):

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tapetum.base.errors import UsageError
-from tapetum.models.checkpoint import find_checkpoint
-from tapetum.training.history import read_history
+from tapetum.runs.history import read_history
 from tapetum.training.loop import fit
 from tapetum.training.tensorboard import TensorBoardObserver
+from tapetum.weights.checkpoint import find_checkpoint
 from tests.training.toy import StopAt, accuracy, make_job, same_state
 
 
@@ -57,12 +57,12 @@ def test_every_number_is_there_once_after_a_crash_and_a_resume(tmp_path: Path) -
 
 def test_watching_changes_nothing_and_a_skipped_step_has_no_norm(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
-    seen, unseen = tmp_path / "seen", tmp_path / "unseen"
-    for folder in (seen, unseen):
+    seen, no_progress = tmp_path / "seen", tmp_path / "unseen"
+    for folder in (seen, no_progress):
         folder.mkdir()
-    fit(make_job(unseen, epochs=2))
+    fit(make_job(no_progress, epochs=2))
     fit(make_job(seen, epochs=2), [TensorBoardObserver(seen)])
-    same_state(seen, unseen)
+    same_state(seen, no_progress)
     observer = TensorBoardObserver(tmp_path)
     observer.on_start(3, 0)
     row = {"step": 1, "loss": 1.0, "losses": {}, "lr": 0.1, "seconds": 1.0, "data_wait": 0.0}

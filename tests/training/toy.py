@@ -1,4 +1,4 @@
-"""A small model and dataset for tests of the loop: which half of the picture is brighter?"""
+"""A small model and dataset for tests of the loop: which half of the image is brighter?"""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch.nn import functional as F
 
 from tapetum.base.errors import ImageError
 from tapetum.base.runtime import Runtime, generator
-from tapetum.models.checkpoint import Card, find_checkpoint, read_tensors
+from tapetum.runs.history import read_history
+from tapetum.runs.settings import Settings
 from tapetum.structures import Batch, Sample, Target
-from tapetum.training.history import read_history
 from tapetum.training.loop import Job
-from tapetum.training.settings import Settings
+from tapetum.weights.checkpoint import ModelInfo, find_checkpoint, read_tensors
 
 TIMES = ("seconds", "data_wait", "evaluation_seconds")
 
 
-class Raw(NamedTuple):
+class Output(NamedTuple):
     logits: Tensor
 
 
@@ -32,23 +32,23 @@ class Toy(nn.Module):
         self.norm = nn.BatchNorm2d(width)
         self.head = nn.Linear(width * 4, 2)
 
-    def prepare(self, pictures, targets=None):
-        sizes = torch.tensor([p.shape[-2:] for p in pictures])
-        pixels = torch.stack([p.float() / 255 for p in pictures])
+    def preprocess(self, images, targets=None):
+        sizes = torch.tensor([p.shape[-2:] for p in images])
+        pixels = torch.stack([p.float() / 255 for p in images])
         return Batch(pixels, sizes, sizes, None if targets is None else tuple(targets))
 
-    def forward(self, pixels, sizes, truth=None, generator=None):
+    def forward(self, pixels, sizes, targets=None, generator=None):
         x = F.relu(self.norm(self.conv(pixels)))
-        if truth is not None:
+        if targets is not None:
             x = x * (torch.rand(x.shape, generator=generator) > 0.1)
-        return Raw(self.head(F.adaptive_avg_pool2d(x, 2).flatten(1)))
+        return Output(self.head(F.adaptive_avg_pool2d(x, 2).flatten(1)))
 
-    def losses(self, raw, truth):
-        labels = torch.cat([t.labels for t in truth])
-        return {"class": F.cross_entropy(raw.logits, labels)}
+    def losses(self, output, targets):
+        labels = torch.cat([t.labels for t in targets])
+        return {"class": F.cross_entropy(output.logits, labels)}
 
 
-class Pictures:
+class TrainingData:
     name, classes = "toy", ("left", "right")
 
     def __init__(self, count: int = 12, broken: int | None = None):
@@ -76,12 +76,12 @@ def make_job(folder, model=None, dataset=None, validate=None, precision="fp32", 
     defaults = {"epochs": 7, "batch_size": 4, "save_seconds": 1e9, "lr": 0.01}
     return Job(
         model=model or Toy(),
-        dataset=dataset or Pictures(),
+        dataset=dataset or TrainingData(),
         augment=noise,
         settings=Settings(**(defaults | settings)),
         runtime=Runtime(torch.device("cpu"), precision),
         folder=folder,
-        card=Card("toy", {}, ("left", "right")),
+        model_info=ModelInfo("toy", {}, ("left", "right")),
         validate=validate,
         metric="accuracy",
     )
@@ -89,10 +89,10 @@ def make_job(folder, model=None, dataset=None, validate=None, precision="fp32", 
 
 def accuracy(model, flag) -> dict[str, float]:
     flag.check()
-    data = Pictures()
+    data = TrainingData()
     model.eval()
     with torch.no_grad():
-        batch = model.prepare([data[i].image for i in range(len(data))])
+        batch = model.preprocess([data[i].image for i in range(len(data))])
         found = model(batch.pixels, batch.sizes).logits.argmax(1)
     return {"accuracy": float((found == torch.arange(len(data)) % 2).float().mean())}
 

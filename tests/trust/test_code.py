@@ -95,7 +95,7 @@ def gift(plain: Path, folder: Path) -> Path:
 def names(run: Path, role: str, words: str) -> None:
     """The run says of its model, data or val that it is this code."""
     record = read_json(run / "run.json")
-    record["wishes"][role] = record[role] = words
+    record["options"][role] = record[role] = words
     write_json(run / "run.json", record)
     if role != "model":
         return

@@ -1,7 +1,7 @@
 """python watched.py LOG: tapetum's commands with an audit hook that notes what leaves the process.
 
 Commands are lines of JSON on stdin, each a list of words. The log has a line of JSON for each
-command, and for each file opened to be written, folder made, thing renamed or removed, connection,
+command, and for each file opened to be written, folder made, object renamed or removed, connection,
 name looked up, and program started.
 """
 

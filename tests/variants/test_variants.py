@@ -23,8 +23,8 @@ from tapetum.models.classification.linear import LOSSES
 from tapetum.models.classification.neighbours import METRICS
 from tapetum.models.classification.vit import POOLS
 from tapetum.models.localization.localizer import BOX_LOSSES
-from tapetum.models.segmentation.views import VIEWS
-from tapetum.training.history import read_history
+from tapetum.models.segmentation.test_time_augmentation import VIEWS
+from tapetum.runs.history import read_history
 from tests.contract.tiny import TINY
 
 DATA, PIXELS, STEPS = "scenes:count=4", 64, 2

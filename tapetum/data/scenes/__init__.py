@@ -1,10 +1,10 @@
 """Scenes: a dataset that is composed on the fly, for demonstrations, lessons and tests.
 
-Drawn things, drawn people and real handwritten digits (the test set of the UCI "Optical
+Drawn objects, drawn people and real handwritten digits (the test set of the UCI "Optical
 Recognition of Handwritten Digits", Alpaydin and Kaynak 1998, as it comes with scikit-learn) lie on
 procedural backgrounds, overlap, and cast shadows. Nothing is downloaded or stored: scene `index`
 of a split is a pure function of (seed, split, index), and its truth is exact, since it is known
-which thing every pixel shows.
+which object every pixel shows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import derive_seed
-from tapetum.data.picture import Picture
+from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes.figures import FIGURE
 from tapetum.data.scenes.layout import Layout, Streams, lay_out
 from tapetum.data.scenes.options import (
@@ -28,7 +28,7 @@ from tapetum.data.scenes.options import (
 )
 from tapetum.data.scenes.painting import paint_layout
 from tapetum.data.scenes.poses import KEYPOINTS, SKELETON
-from tapetum.data.scenes.things import THINGS
+from tapetum.data.scenes.sketches import OBJECTS
 from tapetum.ops.masks import rle_encode
 from tapetum.structures import Objects, Sample, Target
 
@@ -38,8 +38,8 @@ __all__ = [
     "KEYPOINTS",
     "LENGTHS",
     "MIXED",
+    "OBJECTS",
     "SKELETON",
-    "THINGS",
     "SceneOptions",
     "Scenes",
     "handwriting",
@@ -58,20 +58,20 @@ class Scenes:
     """A `Dataset` of scenes, made as they are asked for, with whatever truth a task needs.
 
     split: "train", "val" or "test"; no two share a scene or a handwritten digit.
-    size: (height, width) of every picture. length: how many scenes there are; any number, since
+    size: (height, width) of every image. length: how many scenes there are; any number, since
     scene 10,000 exists whether or not anybody counts that far.
     options: what the scenes are like. name: of the dataset, in reports.
     need: what a sample carries, and nothing else.
 
-    "boxes", "masks": all things as objects, without or with masks. "box": exactly one large thing.
-    "labels": the classes in the picture. "semantic": a map; class 0 is "background". For these the
-    same index shows the same scene ("box" aside), so that tasks can be compared on one picture.
-    "keypoints": people as objects with COCO's 17 keypoints; things lie about without a label.
-    Where the options ask for people, the other needs have a ninth class for them.
+    "boxes", "masks": all objects as objects, without or with masks. "box": exactly one large
+    object. "labels": the classes in the image. "semantic": a map; class 0 is "background". For
+    these the same index shows the same scene ("box" aside), so that tasks can be compared on one
+    image. "keypoints": people as objects with COCO's 17 keypoints; objects lie about without a
+    label. Where the options ask for people, the other needs have a ninth class for them.
 
-    A box is the tight hull of what can be seen of a thing, half open; `area` is the number of its
-    visible pixels. A keypoint is 2 (visible), 1 (another thing or the same body hides it) or 0
-    (outside the picture).
+    A box is the tight hull of what can be seen of an object, half open; `area` is the number of its
+    visible pixels. A keypoint is 2 (visible), 1 (another object or the same body hides it) or 0
+    (outside the image).
 
     Raises:
         UsageError: an unknown split. ValueError: an unknown need.
@@ -110,7 +110,7 @@ class Scenes:
         image = torch.from_numpy(paint_layout(layout, self.options, self._streams(index)))
         return Sample(image, self._target(layout, index), self._name(index))
 
-    def picture(self, index: int) -> Picture:
+    def image(self, index: int) -> ImageRecord:
         """The truth of scene `index` as records, without painting it; masks run-length coded."""
         layout = self._layout(index)
         chosen = self._chosen(layout)
@@ -118,7 +118,7 @@ class Scenes:
         labels = self._labels(layout)[chosen]
         none = np.zeros(len(chosen), dtype=bool)
         outlined = chosen if self.need == "masks" else []
-        return Picture(
+        return ImageRecord(
             name=self._name(index),
             path=None,
             id=index,
@@ -131,7 +131,7 @@ class Scenes:
             ids=_ids(index, chosen),
             segments=tuple(rle_encode(layout.owner == number) for number in outlined),
             keypoints=layout.keypoints(chosen) if self.keypoint_names else None,
-            picture_labels=tuple(np.unique(labels).tolist()) if self.need == "labels" else None,
+            image_labels=tuple(np.unique(labels).tolist()) if self.need == "labels" else None,
         )
 
     def _target(self, layout: Layout, index: int) -> Target:
@@ -164,7 +164,7 @@ class Scenes:
         return [i for i, piece in enumerate(layout.pieces) if piece.joints is not None]
 
     def _labels(self, layout: Layout) -> np.ndarray:
-        """(N,) int64 of all pieces, index into the classes of things and people."""
+        """(N,) int64 of all pieces, index into the classes of objects and people."""
         return np.zeros_like(layout.labels) if self.need == "keypoints" else layout.labels
 
     def _layout(self, index: int) -> Layout:
@@ -206,7 +206,7 @@ def _classes(need: str, *, people: bool) -> tuple[str, ...]:
     if need == "keypoints":
         return (FIGURE,)
     first = ("background",) if need == "semantic" else ()
-    return (*first, *THINGS, FIGURE) if people else (*first, *THINGS)
+    return (*first, *OBJECTS, FIGURE) if people else (*first, *OBJECTS)
 
 
 def _ids(index: int, chosen: list[int]) -> tuple[int, ...]:

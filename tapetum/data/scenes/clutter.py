@@ -1,4 +1,4 @@
-"""What has no label: shapes that lie about below the things, and boards that lie on them."""
+"""What has no label: shapes that lie about below the objects, and boards that lie on them."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Loose:
-    """A sprite without a label, and the (row, column) of its first pixel in the picture."""
+    """A sprite without a label, and the (row, column) of its first pixel in the image."""
 
     sprite: Sprite
     corner: tuple[int, int]
 
 
 def draw_clutter(random: Random, size: Size, level: float) -> tuple[Loose, ...]:
-    """Textured shapes anywhere in the picture; more at a higher level, the same ones first."""
+    """Textured shapes anywhere in the image; more at a higher level, the same ones first."""
     found = []
     for _ in range(round(_MOST * level)):
         shape = _SHAPES[random.integers(len(_SHAPES))]
@@ -69,7 +69,7 @@ def cover(random: Random, shown: np.ndarray, share: float) -> Loose:
     low, high = float(wide.min()) - margin, float(wide.max()) + margin
 
     def place(square: Points) -> Points:
-        """From the board's own square, 0 to 1, to the picture."""
+        """From the board's own square, 0 to 1, to the image."""
         x, y = square.T
         return np.outer(start + x * (end - start), along) + np.outer(low + y * (high - low), across)
 

@@ -9,9 +9,9 @@ import numpy as np
 from tapetum.data.scenes.figures import draw_figure, figure
 from tapetum.data.scenes.options import SceneOptions
 from tapetum.data.scenes.shapes import RGB, Patch, Random
+from tapetum.data.scenes.sketches import DRAWN, OBJECTS, inks
 from tapetum.data.scenes.sprites import Sprite, draw_digit, draw_patches
 from tapetum.data.scenes.textures import TEXTURES
-from tapetum.data.scenes.things import DRAWN, THINGS, inks
 from tapetum.data.scenes.warps import Warp, draw_warp
 
 USUAL: dict[str, tuple[str, ...]] = {
@@ -26,7 +26,7 @@ _STRETCH = np.log(2.0)
 
 @dataclass(frozen=True, eq=False)
 class Artist:
-    """Draws things and people, each another one.
+    """Draws objects and people, each another one.
 
     glyphs: (M, 8, 8) handwritten digits to choose from. texture: the background, where context
     counts. knobs: the generator of what the knobs ask for; what they leave alone is drawn from
@@ -38,10 +38,10 @@ class Artist:
     texture: str | None
     knobs: Random
 
-    def thing(self, random: Random, size: float) -> tuple[int, Sprite]:
+    def obj(self, random: Random, size: float) -> tuple[int, Sprite]:
         """A label and a sprite with a side of about `size` pixels."""
-        label = self._label(int(random.integers(len(THINGS))))
-        name, warp = THINGS[label], self._warp(random, self.options.rotation)
+        label = self._label(int(random.integers(len(OBJECTS))))
+        name, warp = OBJECTS[label], self._warp(random, self.options.rotation)
         glyphs, turn = self.glyphs, self._hue()
         if self._is_standard():
             random, glyphs = np.random.default_rng(label), glyphs[:1]
@@ -54,7 +54,7 @@ class Artist:
     def person(self, random: Random, height: float) -> tuple[Sprite, np.ndarray]:
         """A sprite of somebody who stands `height` pixels high, and the keypoints (17, 3)."""
         warp, turn = self._warp(random, self.options.rotation / 2), self._hue()
-        looks = np.random.default_rng(len(THINGS)) if self._is_standard() else random
+        looks = np.random.default_rng(len(OBJECTS)) if self._is_standard() else random
         someone = figure(random, looks)
         dyed = tuple(_dyed(list(someone.patches), turn))
         return draw_figure(replace(someone, patches=dyed), height, warp)
@@ -65,7 +65,7 @@ class Artist:
         if self.texture is None or self.knobs.random() >= abs(context):
             return label
         usual = USUAL[self.texture]
-        pool = [i for i, name in enumerate(THINGS) if (name in usual) == (context > 0)]
+        pool = [i for i, name in enumerate(OBJECTS) if (name in usual) == (context > 0)]
         return pool[self.knobs.integers(len(pool))]
 
     def _warp(self, random: Random, rotation: float) -> Warp:

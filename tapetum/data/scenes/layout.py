@@ -1,4 +1,4 @@
-"""Which things a scene holds, where they lie, and which of them each pixel shows."""
+"""Which objects a scene holds, where they lie, and which of them each pixel shows."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from tapetum.data.scenes.clutter import Loose, cover, covered, draw_clutter
 from tapetum.data.scenes.individuals import Artist, choose_texture
 from tapetum.data.scenes.options import SceneOptions, Suited
 from tapetum.data.scenes.shapes import Random
+from tapetum.data.scenes.sketches import OBJECTS
 from tapetum.data.scenes.sprites import Sprite, meet
-from tapetum.data.scenes.things import THINGS
 
 Size = tuple[int, int]
 Streams = Callable[[str], Random]
 """From a purpose to its own random generator, so that no purpose moves another's draws."""
 
 _TRIES = 12
-"""How often a thing looks for a place before the scene goes without it."""
+"""How often an object looks for a place before the scene goes without it."""
 _BOARDS = 3
-"""How often a board looks for a side from which it hides no thing too much."""
-_FIGURE = len(THINGS)
+"""How often a board looks for a side from which it hides no object too much."""
+_FIGURE = len(OBJECTS)
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A thing or a person as it is put down.
+    """An object or a person as it is put down.
 
     label: index into THINGS, len(THINGS) for a person.
     joints: (17, 3) of a person: x y in pixels of the sprite, and 1 unless its own body hides it.
@@ -43,10 +43,10 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """N things in the order in which they are put down.
+    """N objects in the order in which they are put down.
 
-    beneath, above: what lies below all things and on them, and has no label.
-    owner: (H, W) int16, the thing that each pixel shows, -1 for what has no label.
+    beneath, above: what lies below all objects and on them, and has no label.
+    owner: (H, W) int16, the object that each pixel shows, -1 for what has no label.
     hidden: (H, W) bool, the pixels that show what lies above; None where nothing does.
     texture: the name of the background, None for any.
     """
@@ -64,7 +64,7 @@ class Layout:
         return np.array([piece.label for piece in self.pieces], dtype=np.int64)
 
     def boxes_and_areas(self, chosen: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """(M, 4) float64 xyxy hull of each thing's visible pixels, half open, and their number."""
+        """(M, 4) float64 xyxy hull of each object's visible pixels, half open, and their number."""
         boxes, areas = np.zeros((len(chosen), 4)), np.zeros(len(chosen))
         for row, number in enumerate(chosen):
             piece = self.pieces[number]
@@ -78,7 +78,7 @@ class Layout:
         return boxes, areas
 
     def keypoints(self, chosen: Sequence[int]) -> np.ndarray:
-        """(M, 17, 3) float64 x y v of people: 2 visible, 1 hidden, all 0 outside the picture."""
+        """(M, 17, 3) float64 x y v of people: 2 visible, 1 hidden, all 0 outside the image."""
         found = [self._keypoints(number) for number in chosen]
         return np.stack(found) if found else np.zeros((0, 17, 3))
 
@@ -86,7 +86,7 @@ class Layout:
         piece = self.pieces[number]
         if piece.joints is None:
             return np.zeros((17, 3))
-        points = piece.joints[:, :2] + piece.corner[::-1]  # (17, 2) x y in the picture
+        points = piece.joints[:, :2] + piece.corner[::-1]  # (17, 2) x y in the image
         column, row = np.floor(points).astype(int).T
         height, width = self.owner.shape
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
@@ -100,9 +100,9 @@ class Layout:
 
 
 def lay_out(streams: Streams, size: Size, suited: Suited, glyphs: np.ndarray) -> Layout:
-    """Draw things and find places for them; glyphs (M, 8, 8) are the digits to choose from.
+    """Draw objects and find places for them; glyphs (M, 8, 8) are the digits to choose from.
 
-    Large things lie below small ones.
+    Large objects lie below small ones.
     """
     options = suited.options
     texture = choose_texture(streams("context")) if options.context else None
@@ -115,7 +115,7 @@ def lay_out(streams: Streams, size: Size, suited: Suited, glyphs: np.ndarray) ->
     needed = [_least(piece, options.min_visible) for piece in placed]
     kept = _shown(owner, placed) >= needed
     if not kept.all():
-        # Nothing of what is left out is painted, so that no pixel shows a thing without a label.
+        # Nothing of what is left out is painted, so that no pixel shows an object without a label.
         placed = [piece for piece, keep in zip(placed, kept, strict=True) if keep]
         owner = _owners(size, placed)
     beneath = draw_clutter(streams("clutter"), size, options.clutter) if options.clutter else ()
@@ -129,7 +129,7 @@ def lay_out(streams: Streams, size: Size, suited: Suited, glyphs: np.ndarray) ->
 def _draw(
     streams: Streams, suited: Suited, glyphs: np.ndarray, texture: str | None
 ) -> Iterator[tuple[Piece, Random]]:
-    """Yield things and people without a place, largest first, each with its random generator."""
+    """Yield objects and people without a place, largest first, each with its random generator."""
     options, random = suited.options, streams("layout")
     count = random.integers(suited.count[0], suited.count[1] + 1)
     sizes = _sizes(random, suited.scale, int(count))
@@ -144,7 +144,7 @@ def _draw(
         if person:
             yield Piece(_FIGURE, *artist.person(people, side)), people
         else:
-            yield Piece(*artist.thing(random, side)), random
+            yield Piece(*artist.obj(random, side)), random
 
 
 def _sizes(random: Random, scale: tuple[float, float], count: int) -> list[float]:
@@ -182,7 +182,7 @@ def _fits(piece: Piece, corner: tuple[int, int], other: Piece, overlap: float) -
 
 
 def _owners(size: Size, pieces: Sequence[Piece]) -> np.ndarray:
-    """(H, W) int16: the uppermost thing at each pixel, -1 where there is none."""
+    """(H, W) int16: the uppermost object at each pixel, -1 where there is none."""
     owner = np.full(size, -1, dtype=np.int16)
     for number, piece in enumerate(pieces):
         here, there = meet(size, piece.sprite.alpha.shape, piece.corner)
@@ -191,7 +191,7 @@ def _owners(size: Size, pieces: Sequence[Piece]) -> np.ndarray:
 
 
 def _shown(owner: np.ndarray, pieces: Sequence[Piece]) -> np.ndarray:
-    """(N,) how many pixels of each thing can be seen."""
+    """(N,) how many pixels of each object can be seen."""
     counts = []
     for number, piece in enumerate(pieces):
         here, _ = meet(owner.shape, piece.sprite.alpha.shape, piece.corner)
@@ -200,14 +200,14 @@ def _shown(owner: np.ndarray, pieces: Sequence[Piece]) -> np.ndarray:
 
 
 def _least(piece: Piece, share: float) -> float:
-    """How many pixels of a thing have to be seen."""
+    """How many pixels of an object have to be seen."""
     return max(1.0, share * np.count_nonzero(piece.sprite.solid))
 
 
 def _cover(
     random: Random, pieces: Sequence[Piece], owner: np.ndarray, options: SceneOptions
 ) -> tuple[Loose, ...]:
-    """A board on each thing, where every thing still shows enough of itself."""
+    """A board on each object, where every object still shows enough of itself."""
     free, boards = owner.copy(), []
     needed = np.array([_least(piece, options.min_visible) for piece in pieces])
     for number in range(len(pieces)):

@@ -17,31 +17,31 @@ Range = tuple[float, float]
 class SceneOptions:
     """What scenes are like. The defaults suit a detector that learns for two minutes.
 
-    count: fewest and most things, as tried; a scene may end with fewer. None: (3, 8), or what
+    count: fewest and most objects, as tried; a scene may end with fewer. None: (3, 8), or what
         the need wants (`suited`).
-    scale: smallest and largest side of a thing in pixels; even in the logarithm. None: (16, 96),
+    scale: smallest and largest side of an object in pixels; even in the logarithm. None: (16, 96),
         or what the need wants.
     figures: fewest and most people. None: (1, 3) where keypoints are needed, else none.
     figure_scale: smallest and largest height of a standing person in pixels.
-    overlap: the share of a thing's box, at most, that the box of another may take; beside a
+    overlap: the share of an object's box, at most, that the box of another may take; beside a
         person, whose box is half empty, the square root of that.
-    cut: the share of a thing's height or width, at most, that the picture's border may cut off.
-    min_visible: a thing that shows less than this share of its pixels is left out altogether.
+    cut: the share of an object's height or width, at most, that the image's border may cut off.
+    min_visible: an object that shows less than this share of its pixels is left out altogether.
     rotation: degrees, at most, either way; half of that for people.
     light: shadows, volume and uneven, coloured light; 0 is flat, 1 is harsh.
     texture: contrast of the background; 0 is one colour.
     noise: standard deviation of the film grain, in levels of 255.
 
     The knobs, from 0 to 1. Turning one changes nothing else of a scene.
-    viewpoint: things are seen from the side: tilted by 20 to 65 degrees at 1.
+    viewpoint: objects are seen from the side: tilted by 20 to 65 degrees at 1.
     illumination: scenes are up to three times darker and twice lighter, colder and warmer, and
         half of one lies in a hard shadow, at 1.
-    clutter: up to 30 textured shapes that have no label lie below the things at 1.
-    occlusion: boards cover 30 to 75 percent of each thing at 1, less where `min_visible` says so.
-    deformation: things bend and ripple, as far as nothing folds at 1.
-    intraclass: at 0 all things of a class are the same individual, at 0.5 each has its own
+    clutter: up to 30 textured shapes that have no label lie below the objects at 1.
+    occlusion: boards cover 30 to 75 percent of each object at 1, less where `min_visible` says so.
+    deformation: objects bend and ripple, as far as nothing folds at 1.
+    intraclass: at 0 all objects of a class are the same individual, at 0.5 each has its own
         colours and proportions, at 1 any colour, and some are twice as wide as high or reverse.
-    context: -1 to 1. At 0 the background says nothing of the things on it; at 1 they lie on one
+    context: -1 to 1. At 0 the background says nothing of the objects on it; at 1 they lie on one
         that is usual for their class, at -1 never on one of those; between, as often as it says.
     """
 
@@ -84,10 +84,10 @@ class SceneOptions:
             )
 
     def suited(self, need: str, size: tuple[int, int]) -> Suited:
-        """These options with everything that is None chosen for a need and a picture's size.
+        """These options with everything that is None chosen for a need and an image's size.
 
-        "box" has exactly one large thing, whatever `count` and `figures` say; "keypoints" has one
-        to three people among a few things.
+        "box" has exactly one large object, whatever `count` and `figures` say; "keypoints" has one
+        to three people among a few objects.
 
         Raises:
             ValueError: a need that is not one of `tapetum.data.dataset.NEEDS`.
@@ -118,7 +118,7 @@ _KNOBS = (
 )  # fmt: skip
 
 MIXED = SceneOptions(count=(2, 5), figures=(1, 2))
-"""Scenes with things and people, on which every task has something to find."""
+"""Scenes with objects and people, on which every task has something to find."""
 
 MOST_SCENES = 1_000_000
 """Of a split, where their number is said in words."""
@@ -127,7 +127,7 @@ MOST_SCENES = 1_000_000
 def challenge(name: str, level: float = 1.0) -> SceneOptions:
     """The default options with one challenge turned to `level`, 0 to 1.
 
-    "scale" is the spread of sizes: 0 has all things 39 pixels large, 0.6 is as usual, at 1 they
+    "scale" is the spread of sizes: 0 has all objects 39 pixels large, 0.6 is as usual, at 1 they
     are 9 to 176. All others are the field of that name; "context" goes down to -1.
     """
     if name != "scale":

@@ -1,4 +1,4 @@
-"""From a layout to a picture."""
+"""From a layout to an image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tapetum.data.scenes.textures import Size, background, exposure, grid, illum
 
 
 def paint_layout(layout: Layout, options: SceneOptions, streams: Streams) -> np.ndarray:
-    """The picture (3, H, W) uint8 of a layout."""
+    """The image (3, H, W) uint8 of a layout."""
     size = layout.owner.shape[0], layout.owner.shape[1]
     random = streams("surface")
     angle = random.uniform(-2.6, -0.5)  # from above, left or right

@@ -1,4 +1,4 @@
-"""Polygons and colours from which the things of a scene are painted."""
+"""Polygons and colours from which the objects of a scene are painted."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def turned(points: Points, angle: float) -> Points:
 
 
 def paint(random: Random) -> RGB:
-    """One of the colours that things are painted in, varied a little."""
+    """One of the colours that objects are painted in, varied a little."""
     return shade(pick(random, *PAINTS), random.uniform(0.85, 1.12))
 
 

@@ -20,12 +20,12 @@ _AFFINE, _BICUBIC = Image.Transform.AFFINE, Image.Resampling.BICUBIC
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A thing as it is pasted.
+    """An object as it is pasted.
 
     colour: (3, h, w) float32 in 0 ... 255, already multiplied by `alpha`.
-    alpha: (h, w) float32 in 0 ... 1, how much of each pixel the thing covers.
-    size: the thing's size in pixels, by which shadows and volume are measured.
-    origin: (x, y) of the middle of the thing's own square, in pixels of the sprite.
+    alpha: (h, w) float32 in 0 ... 1, how much of each pixel the object covers.
+    size: the object's size in pixels, by which shadows and volume are measured.
+    origin: (x, y) of the middle of the object's own square, in pixels of the sprite.
     """
 
     colour: np.ndarray
@@ -35,7 +35,7 @@ class Sprite:
 
     @functools.cached_property
     def solid(self) -> np.ndarray:
-        """(h, w) bool: the pixels that count as the thing, covered by half at least."""
+        """(h, w) bool: the pixels that count as the object, covered by half at least."""
         return self.alpha >= 0.5
 
 

@@ -1,4 +1,4 @@
-"""How a thing is turned, bent and seen from the side: a map of the plane and its inverse."""
+"""How an object is turned, bent and seen from the side: a map of the plane and its inverse."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from tapetum.data.scenes.shapes import Patch, Points, Random, turned
 
 _DISTANCE = 3.0
-"""Of the camera from the middle of a thing whose side is 2."""
+"""Of the camera from the middle of an object whose side is 2."""
 
 
 @dataclass(frozen=True, eq=False)
 class Warp:
-    """From a thing's own square, -1 to 1, to the square in which it is drawn.
+    """From an object's own square, -1 to 1, to the square in which it is drawn.
 
     angle: radians; the rotation comes last.
-    bow: (2,) how far the ends of the thing bend sideways, along x and along y.
+    bow: (2,) how far the ends of the object bend sideways, along x and along y.
     waves: (2, 3) two ripples: amplitude, frequency and phase of x along y, and of y along x.
     view: (3, 3) homography of the tilted plane, or None.
     stretch: how many times wider than high it becomes, its area unchanged.
@@ -40,7 +40,7 @@ class Warp:
         return self.waves is None and self.view is None and self.stretch == 1
 
     def __call__(self, points: Points) -> Points:
-        """Where points (N, 2) of the thing are drawn."""
+        """Where points (N, 2) of the object are drawn."""
         points = self._stretched(points, self.stretch)
         points = points + self._moved(points)
         if self.view is not None:
@@ -48,7 +48,7 @@ class Warp:
         return turned(points, self.angle)
 
     def inverse(self, points: Points) -> Points:
-        """Which points (N, 2) of the thing are drawn here."""
+        """Which points (N, 2) of the object are drawn here."""
         points = turned(points, -self.angle)
         if self.view is not None:
             points = _project(points, np.linalg.inv(self.view))
@@ -87,7 +87,7 @@ class Warp:
 def draw_warp(random: Random, angle: float, viewpoint: float, deformation: float) -> Warp:
     """A warp as the knobs want it; both draw always, so that turning one keeps the other."""
     tilt, axis = np.deg2rad(random.uniform(20, 65)) * viewpoint, random.uniform(0, 2 * np.pi)
-    # Much one way and little the other: slopes of 1.45 and 0.5 at most on the thing's square.
+    # Much one way and little the other: slopes of 1.45 and 0.5 at most on the object's square.
     much = np.array([1.0, 0.3])[:: random.choice([-1, 1])]
     bow = deformation * much * random.uniform(0.25, 0.5, 2) * random.choice([-1, 1], 2)
     amplitude = deformation * much * random.uniform(0.08, 0.18, 2)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tapetum.data.transforms.change import Change, Moment, Size, Transform
+from tapetum.data.transforms.transform import Change, Moment, Size, Transform
 from tapetum.structures import Sample
 
 

@@ -1,4 +1,4 @@
-"""Windows of pictures: at a random scale, for classifiers and for semantic maps."""
+"""Windows of images: at a random scale, for classifiers and for semantic maps."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import torch
 
-from tapetum.data.transforms.change import (
+from tapetum.data.transforms.geometric import place, rounded
+from tapetum.data.transforms.movements import MEAN_COLOUR, Colour, Framing
+from tapetum.data.transforms.transform import (
     Size,
     Transform,
     expect_range,
     expect_share,
     uniform,
 )
-from tapetum.data.transforms.geometric import place, rounded
-from tapetum.data.transforms.movements import MEAN_COLOUR, Colour, Framing
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class RandomResizedCrop(Transform):
     """A window at a random place, of a random share of the area and of random proportions, brought
     to `size` (height, width): Szegedy et al. 2015, section 6.
 
-    least: the smallest share of the picture's area. ratio: how far width / height may be from 1,
-    either way, even in its logarithm. A window that would be higher or wider than the picture is
+    least: the smallest share of the image's area. ratio: how far width / height may be from 1,
+    either way, even in its logarithm. A window that would be higher or wider than the image is
     cut to it, rather than drawn anew, so every draw takes the same random numbers.
     """
 
@@ -52,8 +52,8 @@ class RandomResizedCrop(Transform):
 
 @dataclass(frozen=True)
 class ZoomedCrop(Transform):
-    """Grow or shrink the picture by a factor between low and high, even in its logarithm; then a
-    window of `size` (height, width) at a random place. A picture that became smaller than the
+    """Grow or shrink the image by a factor between low and high, even in its logarithm; then a
+    window of `size` (height, width) at a random place. An image that became smaller than the
     window lies in it at random.
     """
 

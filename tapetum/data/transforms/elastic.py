@@ -1,4 +1,4 @@
-"""Elastic deformation: pictures of soft things, bent smoothly."""
+"""Elastic deformation: images of soft objects, bent smoothly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tapetum.data.transforms.change import Size, Transform, expect_range
+from tapetum.data.transforms.transform import Size, Transform, expect_range
 from tapetum.structures import Sample
 
 Nodes = tuple[tuple[float, ...], ...]
@@ -18,8 +18,8 @@ Nodes = tuple[tuple[float, ...], ...]
 class Warp:
     """Every pixel shows what lies some way off; how far is interpolated between a few nodes.
 
-    right, down: in pixels, at a grid of nodes that spans the picture from border to border, rows
-    from top to bottom. In between they are bicubic. Beyond its border the picture is mirrored.
+    right, down: in pixels, at a grid of nodes that spans the image from border to border, rows
+    from top to bottom. In between they are bicubic. Beyond its border the image is mirrored.
     Images are resampled bilinearly, semantic maps take the pixel in which the point lies.
     """
 
@@ -35,7 +35,7 @@ class Warp:
         raise ValueError("an elastic deformation has no matrix")
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample with its image and its map bent; labels of the whole picture stay.
+        """The sample with its image and its map bent; labels of the whole image stay.
 
         Raises:
             ValueError: it has objects: boxes and keypoints cannot be bent.
@@ -50,7 +50,7 @@ class Warp:
         return replace(sample, image=take_bilinear(sample.image, x, y), target=target)
 
     def sources(self, size: Size) -> tuple[Tensor, Tensor]:
-        """x, y (H, W) float64: the point of the picture that each pixel shows."""
+        """x, y (H, W) float64: the point of the image that each pixel shows."""
         nodes = torch.tensor((self.right, self.down), dtype=torch.float64)  # (2, G, G)
         shifts = F.interpolate(nodes[None], size, mode="bicubic", align_corners=True)[0]
         rows = torch.arange(size[0], dtype=torch.float64)[:, None] + 0.5

@@ -1,4 +1,4 @@
-"""Transforms that move things: flips, turns, scales, crops, shifts and borders."""
+"""Transforms that move objects: flips, turns, scales, crops, shifts and borders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from tapetum.base.runtime import derive_seed
-from tapetum.data.transforms.change import (
+from tapetum.data.transforms.movements import MEAN_COLOUR, Colour, Framing, Pairs, Turn
+from tapetum.data.transforms.transform import (
     Moment,
     Size,
     Transform,
@@ -17,7 +18,6 @@ from tapetum.data.transforms.change import (
     uniform,
     whole,
 )
-from tapetum.data.transforms.movements import MEAN_COLOUR, Colour, Framing, Pairs, Turn
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class HorizontalFlip(Transform):
 
 @dataclass(frozen=True)
 class AlternatingFlip(Transform):
-    """Left becomes right in every other epoch, for half of the pictures in the even ones: each
-    picture is seen as often one way as the other, which a coin for each epoch only nears (Jordan
+    """Left becomes right in every other epoch, for half of the images in the even ones: each
+    image is seen as often one way as the other, which a coin for each epoch only nears (Jordan
     2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", section 3.6)."""
 
     pairs: Pairs = ()
@@ -69,7 +69,7 @@ class VerticalFlip(Transform):
 class Rotate90(Transform):
     """A quarter turn, half turn or none; with `mirror` any of the square's eight symmetries.
 
-    For pictures without an up, as from a microscope or from above.
+    For images without an up, as from a microscope or from above.
     """
 
     mirror: bool = True
@@ -87,7 +87,7 @@ class Resize(Transform):
     """Scale to a size: (height, width), or the length of the shorter side, proportions kept.
 
     longest: the longer side never becomes longer than this; the shorter one then stays below.
-    Things are all kept, however small they become.
+    Objects are all kept, however small they become.
     """
 
     size: int | Size
@@ -116,9 +116,9 @@ class RandomScale(Transform):
 
 @dataclass(frozen=True)
 class RandomCrop(Transform):
-    """A window of a fixed size at a random place; a picture that is smaller lies in it at random.
+    """A window of a fixed size at a random place; an image that is smaller lies in it at random.
 
-    min_visible: a thing of whose box less than this share stays in the window is dropped.
+    min_visible: an object of whose box less than this share stays in the window is dropped.
     """
 
     size: Size
@@ -137,7 +137,7 @@ class RandomCrop(Transform):
 class ScaleJitter(Transform):
     """Grow or shrink at random in a frame that stays: grown is cropped, shrunk is padded around.
 
-    The frame is the picture fitted to `size` as `Resize` does it, or the picture's own; the
+    The frame is the image fitted to `size` as `Resize` does it, or the image's own; the
     factor lies between low and high, even in its logarithm; the place is random both ways. With
     0.1 and 2 this is the large-scale jitter of Ghiasi et al. 2021 (Copy-Paste, section 4), which
     pays in long trainings only.
@@ -182,7 +182,7 @@ class Translate(Transform):
 
 @dataclass(frozen=True)
 class Pad(Transform):
-    """Add pixels around the picture."""
+    """Add pixels around the image."""
 
     top: int = 0
     left: int = 0
@@ -213,8 +213,8 @@ def rounded(height: float, width: float) -> Size:
     return max(1, math.floor(height + 0.5)), max(1, math.floor(width + 0.5))
 
 
-def place(picture: Size, window: Size, generator: torch.Generator) -> tuple[int, int]:
-    """A random place (top, left) of a window on a picture: one of the two lies in the other."""
-    spare = [picture[0] - window[0], picture[1] - window[1]]
+def place(image: Size, window: Size, generator: torch.Generator) -> tuple[int, int]:
+    """A random place (top, left) of a window on an image: one of the two lies in the other."""
+    spare = [image[0] - window[0], image[1] - window[1]]
     top, left = (whole(min(room, 0), max(room, 0), generator) for room in spare)
     return top, left

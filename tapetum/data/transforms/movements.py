@@ -1,9 +1,9 @@
 """Movements of a whole sample: turn it, or scale it and look at a window of it.
 
 Every geometric transform is one of two movements. `Turn` is a symmetry of the square: flips and
-quarter turns. `Framing` scales the picture and shows a window of the result: resize, crop, pad and
+quarter turns. `Framing` scales the image and shows a window of the result: resize, crop, pad and
 shift are all framings. A movement has a 3 x 3 matrix that maps continuous coordinates (x, y, 1) of
-the old picture to those of the new one, pixel i covering [i, i + 1); boxes and keypoints follow
+the old image to those of the new one, pixel i covering [i, i + 1); boxes and keypoints follow
 the matrix, images, masks and semantic maps follow by their pixels. Everything runs on the CPU.
 """
 
@@ -16,14 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tapetum.data.transforms.change import Size
+from tapetum.data.transforms.transform import Size
 from tapetum.structures import Objects, Sample, Target
 
 Colour = tuple[int, int, int]
 Pairs = tuple[tuple[int, int], ...]
 
 IGNORE = 255
-"""What a semantic map says where there is no picture."""
+"""What a semantic map says where there is no image."""
 
 MEAN_COLOUR: Colour = (124, 116, 104)
 """ImageNet's mean, in 0 ... 255: what models subtract, so this padding becomes zero, as theirs."""
@@ -33,7 +33,7 @@ MEAN_COLOUR: Colour = (124, 116, 104)
 class Turn:
     """Flip left-right, then flip top-bottom, then swap the axes: eight turns in all (D4).
 
-    pairs: keypoints that trade places when the picture is mirrored, such as both eyes.
+    pairs: keypoints that trade places when the image is mirrored, such as both eyes.
     """
 
     flip_x: bool = False
@@ -47,11 +47,11 @@ class Turn:
         return self.flip_x ^ self.flip_y ^ self.transpose
 
     def size_after(self, size: Size) -> Size:
-        """(height, width) of what comes out of a picture of `size`."""
+        """(height, width) of what comes out of an image of `size`."""
         return (size[1], size[0]) if self.transpose else size
 
     def matrix(self, size: Size) -> Tensor:
-        """3 x 3 float64, from coordinates in a picture of `size` to those of the result."""
+        """3 x 3 float64, from coordinates in an image of `size` to those of the result."""
         height, width = size
         x = [-1.0, 0.0, width] if self.flip_x else [1.0, 0.0, 0.0]
         y = [0.0, -1.0, height] if self.flip_y else [0.0, 1.0, 0.0]
@@ -91,18 +91,18 @@ class Turn:
 
 @dataclass(frozen=True)
 class Framing:
-    """Scale a picture to `scaled` (height, width), then show the window of `size` at (top, left).
+    """Scale an image to `scaled` (height, width), then show the window of `size` at (top, left).
 
-    The window may reach beyond the picture: there the image shows `fill` (None: the picture as in
+    The window may reach beyond the image: there the image shows `fill` (None: the image as in
     a mirror along its border), semantic maps 255, masks nothing. Images are resampled bilinearly
     with antialiasing; a pixel of a mask or of a map takes the value of the old pixel in which its
     centre lies.
 
-    With `min_visible` None every thing is kept and its box only moved. With a number, boxes are
-    clipped to the picture, and a thing goes, with its label, mask and all else, when less than
+    With `min_visible` None every object is kept and its box only moved. With a number, boxes are
+    clipped to the image, and an object goes, with its label, mask and all else, when less than
     that share of its box stays, when its box is under 1 pixel wide or high, or when nothing is
     left of its mask. Keypoints outside become absent. `area` shrinks in proportion to the box.
-    Labels of the whole picture stay as they are.
+    Labels of the whole image stay as they are.
     """
 
     scaled: Size
@@ -117,7 +117,7 @@ class Framing:
         return self.size
 
     def matrix(self, size: Size) -> Tensor:
-        """3 x 3 float64, from coordinates in a picture of `size` to those of the result."""
+        """3 x 3 float64, from coordinates in an image of `size` to those of the result."""
         y, x = self.scaled[0] / size[0], self.scaled[1] / size[1]
         rows = [[x, 0.0, -self.left], [0.0, y, -self.top], [0.0, 0.0, 1.0]]
         return torch.tensor(rows, dtype=torch.float64)
@@ -153,11 +153,11 @@ class Framing:
         return framed
 
     def frame_map(self, semantic: Tensor) -> Tensor:
-        """A semantic map (H, W); 255 outside the picture."""
+        """A semantic map (H, W); 255 outside the image."""
         return self._frame_nearest(semantic[None], IGNORE)[0]
 
     def frame_masks(self, masks: Tensor) -> Tensor:
-        """Masks (N, H, W); False outside the picture."""
+        """Masks (N, H, W); False outside the image."""
         return self._frame_nearest(masks, 0)
 
     def _frame_nearest(self, layers: Tensor, outside: int) -> Tensor:
@@ -174,7 +174,7 @@ class Framing:
         return framed
 
     def _inside(self) -> tuple[slice, slice, tuple[slice, slice]]:
-        """Where the picture lies in the window (rows, columns), and which part of it that is."""
+        """Where the image lies in the window (rows, columns), and which part of it that is."""
         rows, inner_rows = _overlap(self.top, self.size[0], self.scaled[0])
         columns, inner_columns = _overlap(self.left, self.size[1], self.scaled[1])
         return rows, columns, (inner_rows, inner_columns)
@@ -218,7 +218,7 @@ def move_boxes(boxes: Tensor, matrix: Tensor) -> Tensor:
 
 
 def clip_boxes(boxes: Tensor, size: Size) -> Tensor:
-    """Boxes (N, 4) cut at the borders of a picture of `size`."""
+    """Boxes (N, 4) cut at the borders of an image of `size`."""
     height, width = size
     return boxes.clamp(min=0).minimum(boxes.new_tensor([width, height, width, height]))
 
@@ -250,7 +250,7 @@ def swap_keypoints(keypoints: Tensor, pairs: Pairs) -> Tensor:
 
 
 def hide_outside(keypoints: Tensor, size: Size) -> Tensor:
-    """Keypoints (N, K, 3); those outside a picture of `size` become absent (0, 0, 0)."""
+    """Keypoints (N, K, 3); those outside an image of `size` become absent (0, 0, 0)."""
     x, y = keypoints[..., 0], keypoints[..., 1]
     inside = (x >= 0) & (y >= 0) & (x < size[1]) & (y < size[0])
     return keypoints * inside[..., None]

@@ -1,4 +1,4 @@
-"""Changes of colour: one small matrix per picture, whatever the mixture of changes."""
+"""Changes of colour: one small matrix per image, whatever the mixture of changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from tapetum.data.transforms.change import Size, Transform, expect_share, uniform
+from tapetum.data.transforms.transform import Size, Transform, expect_share, uniform
 from tapetum.structures import Sample
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -27,7 +27,7 @@ class Recolour:
     contrast: factor on the distance from mid-grey. brightness: factor on everything.
 
     They apply in this order, and all of them are linear, so the whole change is one 3 x 4 matrix
-    and one pass over the picture. A rotation keeps greys grey but, unlike HSV's hue, does not
+    and one pass over the image. A rotation keeps greys grey but, unlike HSV's hue, does not
     clip on the way.
     """
 
@@ -100,7 +100,7 @@ def mix_colours(image: Tensor, matrix: Tensor) -> Tensor:
     offset = matrix[:, 3:].to(dtype) * largest + (0.5 if whole else 0.0)
     colours = image.reshape(3, -1)
     mixed = torch.empty_like(colours)
-    # In pieces that fit the cache: a float copy of the whole picture costs more than the product.
+    # In pieces that fit the cache: a float copy of the whole image costs more than the product.
     for old, new in zip(colours.split(_PIECE, 1), mixed.split(_PIECE, 1), strict=True):
         new.copy_(torch.addmm(offset, matrix[:, :3].to(dtype), old.to(dtype)).clamp_(0, largest))
     return mixed.reshape(image.shape)

@@ -1,4 +1,4 @@
-"""Boxes: anchors, offsets, suppression, and back to the original picture."""
+"""Boxes: anchors, offsets, suppression, and back to the original image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tapetum.exporting.client.pictures import Array, Prepared
+from tapetum.exporting.client.images import Array, Prepared
 
 DELTA_CLIP = np.float32(math.log(1000 / 16))
 """The most that a box may grow in one decoding, as a logarithm."""
@@ -58,7 +58,7 @@ def move_boxes(deltas: Array, boxes: Array, weights: tuple[float, ...] = (1, 1, 
 
 
 def clip(boxes: Array, size: tuple[int, int]) -> Array:
-    """Boxes (N, 4) moved inside a picture of `size` (height, width)."""
+    """Boxes (N, 4) moved inside an image of `size` (height, width)."""
     limits = np.array((size[1], size[0], size[1], size[0]), np.float32)
     return boxes.clip(0, limits)
 
@@ -100,7 +100,7 @@ def _survivors(boxes: Array, limit: np.float32) -> Array:
 def best_boxes(
     boxes: Array, labels: Array, scores: Array, size: tuple[int, int], rule: dict[str, Any]
 ) -> dict[str, Array]:
-    """Candidates clipped to the prepared picture, suppressed class by class, cut, best first."""
+    """Candidates clipped to the prepared image, suppressed class by class, cut, best first."""
     boxes = clip(boxes, size)
     kept = solid(boxes, SMALLEST)
     survivors = suppress(boxes[kept], scores[kept], labels[kept], rule["nms_iou"])
@@ -109,7 +109,7 @@ def best_boxes(
 
 
 def to_original(boxes: Array, prepared: Prepared) -> Array:
-    """Boxes found in the prepared picture, in pixels of the original one."""
+    """Boxes found in the prepared image, in pixels of the original one."""
     scale = [old / new for old, new in zip(prepared.original, prepared.size, strict=True)]
     return clip(boxes * np.array((scale[1], scale[0]) * 2, np.float32), prepared.original)
 

@@ -16,7 +16,7 @@ from tapetum.exporting.client.boxes import (
     strongest,
     to_original,
 )
-from tapetum.exporting.client.pictures import Array, Prepared
+from tapetum.exporting.client.images import Array, Prepared
 from tapetum.exporting.client.running import Run
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tapetum.exporting.client.boxes import describe_objects, to_original
-from tapetum.exporting.client.pictures import Array, Prepared, taps
-from tapetum.exporting.client.regions import find_regions, pool
+from tapetum.exporting.client.images import Array, Prepared, taps
+from tapetum.exporting.client.rois import find_regions, pool
 from tapetum.exporting.client.running import Run
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapetum.exporting.client.boxes import sigmoid, softmax
-from tapetum.exporting.client.pictures import Array, Prepared
+from tapetum.exporting.client.images import Array, Prepared
 from tapetum.exporting.client.running import Run
 
 

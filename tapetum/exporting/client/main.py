@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tapetum.exporting.client.images import Array, preprocess, read_image
 from tapetum.exporting.client.labels import answer, describe
-from tapetum.exporting.client.pictures import Array, prepare, read_picture
 
 
 class Client:
@@ -33,10 +33,10 @@ class Client:
         }
 
     def predict(self, source: Any) -> dict[str, Array]:
-        """What the model finds in a picture: a path, a Pillow image, or an array (H, W, 3) uint8
-        RGB. Boxes are x1 y1 x2 y2 in pixels of the picture as it is shown, upright."""
-        picture = read_picture(source)
-        return answer(self.about["decode"], self.run, prepare(picture, self.about["prepare"]))
+        """What the model finds in an image: a path, a Pillow image, or an array (H, W, 3) uint8
+        RGB. Boxes are x1 y1 x2 y2 in pixels of the image as it is shown, upright."""
+        image = read_image(source)
+        return answer(self.about["decode"], self.run, preprocess(image, self.about["prepare"]))
 
     def describe(self, found: dict[str, Array], threshold: float | None = None) -> dict[str, Any]:
         """The same as JSON values. Objects that score below the threshold are left out; None: below
@@ -51,22 +51,22 @@ class Client:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Answers to pictures as lines of JSON.")
-    parser.add_argument("pictures", nargs="+", metavar="PICTURE")
+    parser = argparse.ArgumentParser(description="Answers to images as lines of JSON.")
+    parser.add_argument("images", nargs="+", metavar="PICTURE")
     parser.add_argument(
         "--threshold", type=float, help="lowest score of an object (default: by class)"
     )
     words = parser.parse_args()
     client, failed = Client(Path(__file__).parent), 0
-    for name in words.pictures:
+    for name in words.images:
         try:
-            picture = read_picture(name)
+            image = read_image(name)
         except (OSError, ValueError) as error:
             failed = 1
             print(f"{name}: cannot be read: {error}", file=sys.stderr)
             continue
-        row = {"file": name, "size": list(picture.shape[:2])}
-        print(json.dumps(row | client.describe(client.predict(picture), words.threshold)))
+        row = {"file": name, "size": list(image.shape[:2])}
+        print(json.dumps(row | client.describe(client.predict(image), words.threshold)))
     return failed
 
 

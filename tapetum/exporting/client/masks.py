@@ -1,4 +1,4 @@
-"""Mask R-CNN: a mask of each detection, drawn into the original picture."""
+"""Mask R-CNN: a mask of each detection, drawn into the original image."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tapetum.exporting.client.boxes import counting, describe_objects, sigmoid, to_original
-from tapetum.exporting.client.pictures import Array, Prepared, resize
-from tapetum.exporting.client.regions import find_regions, pool
+from tapetum.exporting.client.images import Array, Prepared, resize
+from tapetum.exporting.client.rois import find_regions, pool
 from tapetum.exporting.client.running import Run
 
 

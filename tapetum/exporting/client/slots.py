@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from tapetum.exporting.client.boxes import describe_objects, sigmoid, softmax, to_original
-from tapetum.exporting.client.pictures import Array, Prepared
+from tapetum.exporting.client.images import Array, Prepared
 from tapetum.exporting.client.running import Run
 
 
 def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Array]:
     """{"boxes": (N, 4), "labels": (N,), "scores": (N,)} of the slots that hold something, best
-    first. Boxes come as cx cy w h in fractions of the picture, before a sigmoid."""
+    first. Boxes come as cx cy w h in fractions of the image, before a sigmoid."""
     logits, fractions = (values[0] for values in run("model", prepared.pixels))
     scores = softmax(logits)  # (K, C), or (K, 1 + C) with "nothing" first
     best, winner = scores.max(axis=1), scores.argmax(axis=1)

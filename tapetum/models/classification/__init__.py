@@ -1,1 +1,1 @@
-"""Classifiers: what a picture as a whole shows."""
+"""Classifiers: what an image as a whole shows."""

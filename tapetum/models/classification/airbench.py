@@ -1,12 +1,12 @@
-"""A convolutional network that learns small pictures in minutes.
+"""A convolutional network that learns small images in minutes.
 
 Jordan 2024, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (arXiv 2404.00498), section 3. The
-first layer decorrelates patches of 2 x 2 pixels by the eigenvectors of the training pictures and
+first layer decorrelates patches of 2 x 2 pixels by the eigenvectors of the training images and
 is never trained; three groups of two convolutions follow, which start as identities; the scale of
 every batch norm is fixed. All of this saves steps: nothing has to be unlearnt.
 
 Differs from the paper: the maximum over the whole last map, which for 32 pixels is the paper's
-pooling of 3 x 3, so that pictures of other sizes do, too. The schedule and the optimizer are a
+pooling of 3 x 3, so that images of other sizes do, too. The schedule and the optimizer are a
 training's, not the model's: see `recipes.cifar10` and `training.airbench`.
 Expected: see `recipes.cifar10`.
 """
@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tapetum.models.classification.classifier import Classifier, Raw
-from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.models.classification.classifier import Classifier, Output
+from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.structures import Batch, Sample, Target
 
 PATCH = 2
@@ -31,15 +31,15 @@ PATCH = 2
 FILTERS = 2 * 3 * PATCH * PATCH
 """Each eigenvector, and its negative."""
 LOOKED_AT = 5000
-"""Pictures from which the first layer is computed."""
+"""Images from which the first layer is computed."""
 EPSILON = 5e-4
 """Added to the eigenvalues: directions that hardly occur are noise, not to be blown up."""
 LEAST = 9
-"""Pixels of the smallest picture of which pooling three times leaves anything."""
+"""Pixels of the smallest image of which pooling three times leaves anything."""
 SCALE = 1 / 9
 """Of the logits: identities let the activations grow with every group."""
 SHIFTS = ((0, 0, 0.5), (-1, -1, 0.25), (1, 1, 0.25))
-"""Views of a picture when it is predicted: shifts down and right in pixels, and their weights."""
+"""Views of an image when it is predicted: shifts down and right in pixels, and their weights."""
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2470, 0.2435, 0.2616)
@@ -62,7 +62,7 @@ class Group(nn.Module):
 
 
 class ShiftedNorm(nn.Module):
-    """Batch norm with a learnt shift and no learnt scale; it follows the pictures quickly."""
+    """Batch norm with a learnt shift and no learnt scale; it follows the images quickly."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class ShiftedNorm(nn.Module):
 class Airbench(Classifier):
     """See the module's docstring. Build one with `airbench`.
 
-    views: predictions are means over the picture, its mirror image and small shifts of both.
+    views: predictions are means over the image, its mirror image and small shifts of both.
     """
 
     whitening: Tensor  # (FILTERS, 3, PATCH, PATCH)
@@ -85,12 +85,12 @@ class Airbench(Classifier):
         self,
         widths: Sequence[int],
         classes: int,
-        preparation: SquarePreparation,
+        preprocessing: SquarePreprocessing,
         *,
         label_smoothing: float,
         views: bool,
     ) -> None:
-        super().__init__(preparation, label_smoothing=label_smoothing)
+        super().__init__(preprocessing, label_smoothing=label_smoothing)
         self.views = views
         self.register_buffer("whitening", _random_filters())
         self.bias = nn.Parameter(torch.zeros(FILTERS))
@@ -98,30 +98,32 @@ class Airbench(Classifier):
         self.groups = nn.ModuleList(Group(inputs, outputs) for inputs, outputs in pairs)
         self.head = nn.Linear(widths[-1], classes, bias=False)
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
+    def preprocess(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
+    ) -> Batch:
         """As `Classifier.prepare`; in training, windows that are all of one smaller square stay as
         small as they are, which is what makes them cheap."""
-        side = pictures[0].shape[-1] if self.training and len(pictures) else 0
-        small = LEAST <= side < self.preparation.size
-        if not small or any(p.shape[1:] != (side, side) for p in pictures):
-            return super().prepare(pictures, targets)
-        return replace(self.preparation, size=side)(pictures, targets, like=self.bias)
+        side = images[0].shape[-1] if self.training and len(images) else 0
+        small = LEAST <= side < self.preprocessing.size
+        if not small or any(p.shape[1:] != (side, side) for p in images):
+            return super().preprocess(images, targets)
+        return replace(self.preprocessing, size=side)(images, targets, like=self.bias)
 
-    def begin(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
-        """Compute the first layer from the first LOOKED_AT training pictures."""
+    def initialize_from_data(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
+        """Compute the first layer from the first LOOKED_AT training images."""
         looked_at = (sample.image for sample in islice(samples, LOOKED_AT))
-        self.whitening.copy_(whitening_filters(self.prepare([p]).pixels for p in looked_at))
+        self.whitening.copy_(whitening_filters(self.preprocess([p]).pixels for p in looked_at))
 
     def forward(
         self,
         pixels: Tensor,
         sizes: Tensor,
-        truth: Sequence[Target] | None = None,
+        targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
-    ) -> Raw:
+    ) -> Output:
         """Class logits; without truth and with `views`, the mean over several views."""
-        if truth is not None or not self.views:
-            return Raw(self._logits(pixels))
+        if targets is not None or not self.views:
+            return Output(self._logits(pixels))
         total = torch.zeros((), device=pixels.device)
         padded = F.pad(pixels, (1, 1, 1, 1), mode="reflect")
         height, width = pixels.shape[-2:]
@@ -129,7 +131,7 @@ class Airbench(Classifier):
             view = padded[..., 1 + down : 1 + down + height, 1 + right : 1 + right + width]
             both = 0.5 * (self._logits(view) + self._logits(view.flip(-1)))
             total = total + weight * both
-        return Raw(total)
+        return Output(total)
 
     def _logits(self, pixels: Tensor) -> Tensor:
         x = F.gelu(F.conv2d(pixels, self.whitening.to(pixels.dtype), self.bias))
@@ -188,7 +190,7 @@ def airbench(
     """The network of the paper.
 
     widths: channels of the groups. views: see `Airbench`; label_smoothing: see `Classifier`.
-    image_size, image_mean, image_std: see `SquarePreparation`.
+    image_size, image_mean, image_std: see `SquarePreprocessing`.
 
     Raises:
         ValueError: `image_size` is under LEAST.
@@ -198,7 +200,7 @@ def airbench(
     return Airbench(
         widths,
         classes,
-        SquarePreparation(image_size, tuple(image_mean), tuple(image_std)),
+        SquarePreprocessing(image_size, tuple(image_mean), tuple(image_std)),
         label_smoothing=label_smoothing,
         views=views,
     )

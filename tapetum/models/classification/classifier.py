@@ -9,24 +9,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.structures import Batch, Prediction, Target
 
 SURE = 0.5
 """The probability from which a multilabel model names a class."""
 
 
-class Raw(NamedTuple):
-    """B pictures, C classes."""
+class Output(NamedTuple):
+    """B images, C classes."""
 
     logits: Tensor  # (B, C)
 
 
 class Classifier(nn.Module):
-    """Every verb of a classifier but `forward`, which gives `Raw`.
+    """Every verb of a classifier but `forward`, which gives `Output`.
 
-    preparation: how pictures are brought to one size.
-    multilabel: any number of classes may be true of a picture (a sigmoid each), not one (softmax).
+    preprocessing: how images are brought to one size.
+    multilabel: any number of classes may be true of an image (a sigmoid each), not one (softmax).
     label_smoothing: the share of the truth that is spread evenly over all classes (Szegedy et al.
         2016, section 7), in [0, 1).
 
@@ -39,27 +39,29 @@ class Classifier(nn.Module):
 
     def __init__(
         self,
-        preparation: SquarePreparation,
+        preprocessing: SquarePreprocessing,
         multilabel: bool = False,
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing: expected a value in [0, 1), got {label_smoothing}")
-        self.preparation = preparation
+        self.preprocessing = preprocessing
         self.multilabel = multilabel
         self.label_smoothing = label_smoothing
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
-        """Pictures (3, H, W), uint8 or float in [0, 1], to a batch; see `SquarePreparation`."""
-        return self.preparation(pictures, targets, like=next(self.parameters()))
+    def preprocess(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
+    ) -> Batch:
+        """Images (3, H, W), uint8 or float in [0, 1], to a batch; see `SquarePreprocessing`."""
+        return self.preprocessing(images, targets, like=next(self.parameters()))
 
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Cross entropy of the labels, or with `multilabel` the mean binary one of all classes."""
         if self.multilabel:
-            loss = multilabel_loss(raw.logits, truth, self.label_smoothing)
+            loss = multilabel_loss(output.logits, targets, self.label_smoothing)
         else:
-            loss = label_loss(raw.logits, truth, self._cross_entropy)
+            loss = label_loss(output.logits, targets, self._cross_entropy)
         return {"classification": loss}
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -67,10 +69,10 @@ class Classifier(nn.Module):
             logits, labels, reduction="none", label_smoothing=self.label_smoothing
         )
 
-    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
-        """The likeliest class of each picture (with `multilabel` all from SURE on, by falling
+    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+        """The likeliest class of each image (with `multilabel` all from SURE on, by falling
         probability), and in `class_scores` the probabilities of all."""
-        logits = wide(raw.logits)
+        logits = wide(output.logits)
         scores = logits.sigmoid() if self.multilabel else logits.softmax(dim=1)  # (B, C)
         return [Prediction(labels=self._labels(row), class_scores=row) for row in scores]
 
@@ -80,46 +82,46 @@ class Classifier(nn.Module):
         order = scores.argsort(descending=True, stable=True)
         return order[scores[order] >= SURE]
 
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
-        """(N,) the logit of each label of each picture, in order."""
-        batch = self.prepare(pictures)
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        """(N,) the logit of each label of each image, in order."""
+        batch = self.preprocess(images)
         # With the truth: one view as it is, and not the mean of several, whose maps lie otherwise.
         logits = self(batch.pixels, batch.sizes, targets).logits
         return logits[named(targets, logits.device)]
 
 
 def label_loss(
-    logits: Tensor, truth: Sequence[Target], loss: Callable[[Tensor, Tensor], Tensor]
+    logits: Tensor, targets: Sequence[Target], loss: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
-    """The mean of loss(logits (L, C), labels (L,)) -> (L,) over the pictures that have a label.
+    """The mean of loss(logits (L, C), labels (L,)) -> (L,) over the images that have a label.
 
-    Several labels of one picture share it evenly (Mahajan et al. 2018, section 2.4). Pictures
+    Several labels of one image share it evenly (Mahajan et al. 2018, section 2.4). Images
     without a label teach nothing; a batch of such gives 0, still connected to the logits.
     """
     logits = wide(logits)
-    picture, label = named(truth, logits.device)  # (L,) each
-    each = loss(logits[picture], label)
-    labels_of = torch.bincount(picture, minlength=len(truth))  # (B,)
-    share = each.new_ones(()) / labels_of[picture]
+    image, label = named(targets, logits.device)  # (L,) each
+    each = loss(logits[image], label)
+    labels_of = torch.bincount(image, minlength=len(targets))  # (B,)
+    share = each.new_ones(()) / labels_of[image]
     return (each * share).sum() / (labels_of > 0).sum().clamp(min=1) + 0 * logits.sum()
 
 
-def multilabel_loss(logits: Tensor, truth: Sequence[Target], smoothing: float = 0.0) -> Tensor:
-    """Mean binary cross entropy over the classes and the pictures whose labels are known.
+def multilabel_loss(logits: Tensor, targets: Sequence[Target], smoothing: float = 0.0) -> Tensor:
+    """Mean binary cross entropy over the classes and the images whose labels are known.
 
     `labels` of length 0 say that no class is true; None says that nobody looked: teaches nothing.
     """
     logits = wide(logits)
-    goal = torch.zeros_like(logits)  # (B, C)
-    goal[named(truth, logits.device)] = 1
-    goal = goal * (1 - smoothing) + smoothing / 2
-    known = torch.tensor([target.labels is not None for target in truth], device=logits.device)
-    each = F.binary_cross_entropy_with_logits(logits, goal, reduction="none").mean(dim=1)
+    wanted = torch.zeros_like(logits)  # (B, C)
+    wanted[named(targets, logits.device)] = 1
+    wanted = wanted * (1 - smoothing) + smoothing / 2
+    known = torch.tensor([target.labels is not None for target in targets], device=logits.device)
+    each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1)
     return (each * known).sum() / known.sum().clamp(min=1)
 
 
 def named(targets: Sequence[Target], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Picture (L,) and class (L,) of every label of every picture, in order."""
+    """Image (L,) and class (L,) of every label of every image, in order."""
     rows = [t.labels.tolist() if t.labels is not None else [] for t in targets]
     pairs = [(i, label) for i, row in enumerate(rows) for label in row]
     table = torch.tensor(pairs, dtype=torch.int64, device=device).reshape(-1, 2)

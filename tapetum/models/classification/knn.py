@@ -1,8 +1,8 @@
-"""k nearest neighbours: remember every picture, and ask those that resemble the new one most.
+"""k nearest neighbours: remember every image, and ask those that resemble the new one most.
 
 Cover and Hart 1967, "Nearest neighbor pattern classification". Fitting is remembering; a new
-picture is compared with all of them, pixel by pixel, and the k nearest vote. Nothing is learnt
-about what in a picture matters, so a shifted copy is a stranger.
+image is compared with all of them, pixel by pixel, and the k nearest vote. Nothing is learnt
+about what in an image matters, so a shifted copy is a stranger.
 
 Expected: some 30 to 39 % on CIFAR-10.
 """
@@ -17,17 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tapetum.models.classification.classifier import named
-from tapetum.models.classification.neighbours import METRICS, Found, distance, search
-from tapetum.models.classification.preparing import SquarePreparation
+from tapetum.models.classification.neighbours import METRICS, Result, distance, search
+from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.structures import Batch, Prediction, Sample, Target
 
 
-class Raw(NamedTuple):
-    """B pictures, k neighbours, the nearest first, C classes."""
+class Output(NamedTuple):
+    """B images, k neighbours, the nearest first, C classes."""
 
     distances: Tensor  # (B, k)
     labels: Tensor  # (B, k) int64
-    nearest: Tensor  # (B, C) int64, the nearest remembered picture of each class, -1 for none
+    nearest: Tensor  # (B, C) int64, the nearest remembered image of each class, -1 for none
 
 
 class NearestNeighbours(nn.Module):
@@ -52,69 +52,71 @@ class NearestNeighbours(nn.Module):
         self.classes = classes
         self.k = k
         self.metric = metric
-        self.preparation = SquarePreparation(image_size, (0.0,) * 3, (1.0,) * 3)
+        self.preprocessing = SquarePreprocessing(image_size, (0.0,) * 3, (1.0,) * 3)
         values = 3 * image_size**2
         self.register_buffer("pixels", torch.zeros(0, values, dtype=torch.uint8))  # (M, 3 * S * S)
         self.register_buffer("labels", torch.zeros(0, dtype=torch.int64))  # (M,)
         self.register_buffer("mean", torch.zeros(values))  # of the pixels, in [0, 1]
 
     def fit(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
-        """Remember the pictures that have a label; with several labels once for each.
+        """Remember the images that have a label; with several labels once for each.
 
         What was remembered before is forgotten. Chance plays no part.
 
         Raises:
-            ValueError: no labelled picture, or a label that is no class.
+            ValueError: no labelled image, or a label that is no class.
         """
         rows, labels = [], []
         for sample in samples:
             own = sample.target.labels
             if own is None or not len(own):
                 continue
-            square = self.prepare([sample.image]).pixels.flatten(1)  # (1, 3 * S * S)
+            square = self.preprocess([sample.image]).pixels.flatten(1)  # (1, 3 * S * S)
             rows.append((square * 255).round().to(torch.uint8).expand(len(own), -1))
             labels.append(own.to(self.labels.device))
         if not rows:
-            raise ValueError("samples: expected pictures with labels, got none")
+            raise ValueError("samples: expected images with labels, got none")
         known = torch.cat(labels)
         if not 0 <= known.min() <= known.max() < self.classes:
             raise ValueError(f"labels: expected from 0 to {self.classes - 1}")
         self.pixels, self.labels = torch.cat(rows), known
         self.mean = (self.pixels.sum(dim=0) / (255 * len(known))).to(self.mean.dtype)
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
-        """Pictures (3, H, W), uint8 or float in [0, 1], to a batch; see `SquarePreparation`."""
-        return self.preparation(pictures, targets, like=self.mean)
+    def preprocess(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
+    ) -> Batch:
+        """Images (3, H, W), uint8 or float in [0, 1], to a batch; see `SquarePreprocessing`."""
+        return self.preprocessing(images, targets, like=self.mean)
 
     def forward(
         self,
         pixels: Tensor,
         sizes: Tensor,
-        truth: Sequence[Target] | None = None,
+        targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
-    ) -> Raw:
-        """The neighbours of each picture; neither truth nor chance plays a part.
+    ) -> Output:
+        """The neighbours of each image; neither truth nor chance plays a part.
 
         Raises:
             ValueError: nothing was fitted.
         """
         found = self._search(pixels.flatten(1))
-        return Raw(found.distances, self.labels[found.indices], found.nearest)
+        return Output(found.distances, self.labels[found.indices], found.nearest)
 
-    def _search(self, x: Tensor) -> Found:
+    def _search(self, x: Tensor) -> Result:
         """Of vectors (B, 3 * S * S)."""
         if not len(self.labels):
-            raise ValueError("knn: expected to be fitted first, got no remembered pictures")
+            raise ValueError("knn: expected to be fitted first, got no remembered images")
         return search(
             x.detach(), self.pixels, self.labels, self.mean, self.k, self.metric, self.classes
         )
 
-    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
+    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
         """The class with the most votes, among equals the one whose voters are nearer in sum; and
         in `class_scores` the share of the votes of each."""
-        votes = F.one_hot(raw.labels, self.classes).to(raw.distances.dtype)  # (B, k, C)
+        votes = F.one_hot(output.labels, self.classes).to(output.distances.dtype)  # (B, k, C)
         shares = votes.mean(dim=1)  # (B, C)
-        sums = (votes * raw.distances[:, :, None]).sum(dim=1)  # (B, C)
+        sums = (votes * output.distances[:, :, None]).sum(dim=1)  # (B, C)
         ahead = votes.sum(dim=1) == votes.sum(dim=1).amax(dim=1, keepdim=True)
         winner = torch.where(ahead, sums, torch.inf).argmin(dim=1)  # (B,)
         return [
@@ -122,18 +124,18 @@ class NearestNeighbours(nn.Module):
             for label, share in zip(winner, shares, strict=True)
         ]
 
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
-        """(N,) for each label, minus the distance to the nearest remembered picture of that class.
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        """(N,) for each label, minus the distance to the nearest remembered image of that class.
 
-        Where there is none, minus the largest distance that two pictures can have.
+        Where there is none, minus the largest distance that two images can have.
         """
-        batch = self.prepare(pictures)
+        batch = self.preprocess(images)
         x = batch.pixels.flatten(1)
-        picture, label = named(targets, x.device)  # (N,) each
-        index = self._search(x).nearest[picture, label]
+        image, label = named(targets, x.device)  # (N,) each
+        index = self._search(x).nearest[image, label]
         known = self.pixels[index.clamp(min=0)].to(x.dtype) / 255  # (N, 3 * S * S)
         # Nothing is farther than black from white.
-        own = torch.where(index[:, None] >= 0, x[picture], torch.ones_like(known))
+        own = torch.where(index[:, None] >= 0, x[image], torch.ones_like(known))
         other = torch.where(index[:, None] >= 0, known, torch.zeros_like(known))
         return -distance(own, other, self.metric)
 
@@ -149,17 +151,17 @@ class NearestNeighbours(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
         if len(self.pixels) != len(self.labels):
             *_, errors = rest
-            errors.append(f"{len(self.pixels)} pictures, but {len(self.labels)} labels")
+            errors.append(f"{len(self.pixels)} images, but {len(self.labels)} labels")
 
 
 def knn(
     classes: int = 10, k: int = 5, metric: str = "l2", image_size: int = 32
 ) -> NearestNeighbours:
-    """k nearest neighbours among the remembered pictures.
+    """k nearest neighbours among the remembered images.
 
-    k: voters (all pictures where there are fewer). metric: "l1", the sum of the differences of the
+    k: voters (all images where there are fewer). metric: "l1", the sum of the differences of the
         pixel values in [0, 1], or "l2", the root of the sum of their squares.
-    image_size: pixels of the side of the square that every picture is squashed to.
+    image_size: pixels of the side of the square that every image is squashed to.
 
     Raises:
         ValueError: an unknown metric, or no voters.

@@ -9,12 +9,12 @@ from torch import Tensor
 
 METRICS = ("l1", "l2")
 VALUES = 2**24
-"""Numbers of remembered pictures that are widened from bytes at a time."""
+"""Numbers of remembered images that are widened from bytes at a time."""
 SLACK = 16
 """Candidates beyond the k nearest that are measured exactly."""
 
 
-class Found(NamedTuple):
+class Result(NamedTuple):
     """For each of B vectors."""
 
     distances: Tensor  # (B, k) by rising distance
@@ -25,7 +25,7 @@ class Found(NamedTuple):
 @torch.no_grad()
 def search(
     x: Tensor, known: Tensor, labels: Tensor, mean: Tensor, k: int, metric: str, classes: int
-) -> Found:
+) -> Result:
     """The `k` nearest of the vectors `known` (M, D) uint8, read as 255ths, of each of x (B, D).
 
     In two steps. All distances are computed roughly, where "l2" is the expanded product
@@ -53,7 +53,7 @@ def search(
         candidates = (known[column].to(x.dtype) / 255 for column in best.T)  # (B, D) each
         exact = torch.stack([distance(x, one, metric) for one in candidates], dim=1)
         exact, order = exact.sort(dim=1, stable=True)
-        return Found(exact[:, :k], best.gather(1, order)[:, :k], nearest)
+        return Result(exact[:, :k], best.gather(1, order)[:, :k], nearest)
 
 
 def distance(a: Tensor, b: Tensor, metric: str) -> Tensor:

@@ -3,7 +3,7 @@
 He et al. 2016, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385). The backbone says
 what is where; the mean over all places forgets where; a linear layer weighs what is left for each
 class. Differs from the paper as torchvision does, whose logits it gives (see `backbones.resnet`);
-a training of our own squashes pictures to a square instead of cropping them.
+a training of our own squashes images to a square instead of cropping them.
 Expected: top-1 69.8 % (resnet18) and 76.1 % (resnet50) on ImageNet, as torchvision reports for its
 first published weights, short side 256 and a crop from the middle: so `models.published` has it.
 """
@@ -18,14 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.backbones import make_backbone, resnet
-from tapetum.backbones.reference import Renames
 from tapetum.backbones.resnet import ResNet
 from tapetum.layers.conv import init_small
 from tapetum.layers.dropout import check_dropout, dropout
-from tapetum.models.classification.classifier import Classifier, Raw
-from tapetum.models.classification.preparing import SquarePreparation
-from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD
+from tapetum.models.classification.classifier import Classifier, Output
+from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tapetum.structures import Target
+from tapetum.structures.renames import Renames
 
 REFERENCE = {
     "torchvision": Renames(
@@ -41,13 +41,13 @@ class ResNetClassifier(Classifier):
         self,
         backbone: ResNet,
         classes: int,
-        preparation: SquarePreparation,
+        preprocessing: SquarePreprocessing,
         *,
         multilabel: bool = False,
         label_smoothing: float = 0.0,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(preparation, multilabel, label_smoothing)
+        super().__init__(preprocessing, multilabel, label_smoothing)
         check_dropout(dropout)
         self.backbone = backbone
         self.dropout = dropout
@@ -58,14 +58,14 @@ class ResNetClassifier(Classifier):
         self,
         pixels: Tensor,
         sizes: Tensor,
-        truth: Sequence[Target] | None = None,
+        targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
-    ) -> Raw:
+    ) -> Output:
         """Class logits. Given the truth and a generator, some of the features are dropped."""
         features = self.backbone(pixels)["c5"].mean(dim=(2, 3))  # (B, C)
-        if truth is not None:
+        if targets is not None:
             features = dropout(features, self.dropout, generator)
-        return Raw(self.head(features))
+        return Output(self.head(features))
 
     def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
         """Backbone maps, the last one first: the logits are linear in its mean."""
@@ -91,17 +91,17 @@ def _on(backbone: str) -> Callable[..., ResNetClassifier]:
     ) -> ResNetClassifier:
         """A ResNet classifier.
 
-        image_size: pixels of the side of the square that the network sees of every picture.
+        image_size: pixels of the side of the square that the network sees of every image.
         multilabel, label_smoothing: see `Classifier`.
         dropout: the share of the pooled features that is dropped while learning.
         backbone_width, norm, stem: channels of the stem, kind of norm, and "imagenet" or "small"
-            (for pictures under 64 pixels); see `backbones.resnet`.
-        image_mean, image_std, resize_size, crop_mode: see `SquarePreparation`.
+            (for images under 64 pixels); see `backbones.resnet`.
+        image_mean, image_std, resize_size, crop_mode: see `SquarePreprocessing`.
         """
         return ResNetClassifier(
             make_backbone(backbone, backbone_width, norm, stem),
             classes,
-            SquarePreparation(
+            SquarePreprocessing(
                 image_size,
                 tuple(image_mean),
                 tuple(image_std),

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.backbones import vit
-from tapetum.backbones.reference import Renames
 from tapetum.backbones.vit import VisionTransformer
 from tapetum.layers.conv import init_small
-from tapetum.models.classification.classifier import Classifier, Raw
-from tapetum.models.classification.preparing import SquarePreparation
-from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD
+from tapetum.models.classification.classifier import Classifier, Output
+from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tapetum.structures import Target
+from tapetum.structures.renames import Renames
 
 POOLS = ("token", "average")
 REFERENCE = {
@@ -39,12 +39,12 @@ class ViTClassifier(Classifier):
         self,
         backbone: VisionTransformer,
         classes: int,
-        preparation: SquarePreparation,
+        preprocessing: SquarePreprocessing,
         *,
         multilabel: bool = False,
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(preparation, multilabel, label_smoothing)
+        super().__init__(preprocessing, multilabel, label_smoothing)
         self.backbone = backbone
         self.head = nn.Linear(backbone.norm.normalized_shape[0], classes)
         init_small(self.head)
@@ -53,13 +53,13 @@ class ViTClassifier(Classifier):
         self,
         pixels: Tensor,
         sizes: Tensor,
-        truth: Sequence[Target] | None = None,
+        targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
-    ) -> Raw:
+    ) -> Output:
         """Class logits. Given the truth and a generator, some of the features are dropped."""
-        tokens = self.backbone(pixels, generator if truth is not None else None)  # (B, T, width)
+        tokens = self.backbone(pixels, generator if targets is not None else None)  # (B, T, width)
         summary = tokens[:, 0] if self.backbone.lead else tokens.mean(dim=1)
-        return Raw(self.head(summary))
+        return Output(self.head(summary))
 
     def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
         """What goes into the attention of each block, the last one first, as maps of the patches.
@@ -93,15 +93,15 @@ def vit_b_16(
 ) -> ViTClassifier:
     """A vision transformer, by default the base size with patches of 16 pixels.
 
-    image_size, patch: pixels of the sides of the square that the network sees of every picture,
-        and of the patches it is cut into. Weights fit one size of picture, as there is a position a
+    image_size, patch: pixels of the sides of the square that the network sees of every image,
+        and of the patches it is cut into. Weights fit one size of image, as there is a position a
         patch.
     width, depth, heads, mlp: values a token, blocks, parts of the attention, values inside the MLP.
     dropout: the share of the values that is dropped at every step while learning.
     pool: what the classifier reads: "token", a class token, or "average", the mean of all patches
-        (then there is no class token), which learns better from few pictures.
+        (then there is no class token), which learns better from few images.
     multilabel, label_smoothing: see `Classifier`.
-    image_mean, image_std, resize_size, crop_mode: see `SquarePreparation`.
+    image_mean, image_std, resize_size, crop_mode: see `SquarePreprocessing`.
 
     Raises:
         ValueError: an unknown pool, or numbers that do not divide.
@@ -114,7 +114,7 @@ def vit_b_16(
     return ViTClassifier(
         backbone,
         classes,
-        SquarePreparation(
+        SquarePreprocessing(
             image_size,
             tuple(image_mean),
             tuple(image_std),

@@ -1,1 +1,1 @@
-"""Detectors: boxes and classes of the things in a picture."""
+"""Detectors: boxes and classes of the objects in an image."""

@@ -20,7 +20,7 @@ def assign(
 ) -> Tensor:
     """(N,) int64: for each candidate (N, 4) the index of its object, -1 background, -2 ignored.
 
-    Thresholds as in `match_boxes`. A crowd region is no object to learn: it may hold many things
+    Thresholds as in `match_boxes`. A crowd region is no object to learn: it may hold many objects
     that nobody outlined, so background candidates with half of their area in it are ignored.
     Boxes without area teach nothing.
     """
@@ -44,11 +44,11 @@ def crowd_of(objects: Objects) -> Tensor:
     return torch.zeros(len(objects), dtype=torch.bool, device=objects.boxes.device)
 
 
-def share_inside(boxes: Tensor, regions: Tensor) -> Tensor:
+def share_inside(boxes: Tensor, rois: Tensor) -> Tensor:
     """(N, M): the share of the area of each box (N, 4) that lies inside each region (M, 4)."""
-    iou, area = box_iou(boxes, regions), box_area(boxes)[:, None]
+    iou, area = box_iou(boxes, rois), box_area(boxes)[:, None]
     # IoU = I / (A + B - I), so I = IoU (A + B) / (1 + IoU).
-    intersection = iou / (1 + iou) * (area + box_area(regions))
+    intersection = iou / (1 + iou) * (area + box_area(rois))
     return intersection / area.clamp(min=1e-9)
 
 
@@ -64,12 +64,12 @@ def objects_of(target: Target) -> Objects:
 
 
 def matched_objects(
-    truth: Sequence[Target], picture: Tensor, match: Tensor
+    targets: Sequence[Target], image: Tensor, match: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Boxes (S, 4) and labels (S,) of the objects with index `match` (S,) in picture (S,)."""
-    objects = [objects_of(target) for target in truth]
+    """Boxes (S, 4) and labels (S,) of the objects with index `match` (S,) in image (S,)."""
+    objects = [objects_of(target) for target in targets]
     counts = torch.tensor([0, *(len(o) for o in objects)], device=match.device)
-    index = match + counts.cumsum(0)[picture]
+    index = match + counts.cumsum(0)[image]
     boxes = torch.cat([o.boxes for o in objects])
     labels = torch.cat([o.labels for o in objects])
     return boxes[index], labels[index]

@@ -1,9 +1,9 @@
 """Faster R-CNN: first where something may be, then what it is.
 
 Ren et al. 2015, "Faster R-CNN" (arXiv 1506.01497), on the feature pyramid of Lin et al. 2017
-(arXiv 1612.03144). A proposal network ranks anchors by how much they look like a thing at all; the
-features inside each proposal are pooled to 7 x 7, and two dense layers say which class it is and
-how to move it, once for each class. Both stages learn together.
+(arXiv 1612.03144). A proposal network ranks anchors by how much they look like an object at all;
+the features inside each proposal are pooled to 7 x 7, and two dense layers say which class it is
+and how to move it, once for each class. Both stages learn together.
 
 Differs from the papers as torchvision does, whose numbers it gives: RoI Align with two samples a
 side, no mask. Differs from torchvision: what training does more (more proposals, sampled ones,
@@ -22,42 +22,42 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.backbones import make_backbone, resnet
-from tapetum.backbones.reference import Renames
 from tapetum.layers.anchors import AnchorGrid, octave_sizes
 from tapetum.layers.pyramid import FeaturePyramid, PoolTop
-from tapetum.layers.regions import RegionPool
+from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.detection.assign import objects_of
-from tapetum.models.detection.regions import (
-    RegionHead,
-    picture_index,
-    region_candidates,
-    region_losses,
-    sample_regions,
+from tapetum.models.detection.postprocessing import suppress, to_original
+from tapetum.models.detection.roi_heads import (
+    BoxHead,
+    image_index,
+    roi_candidates,
+    roi_losses,
+    sample_rois,
 )
-from tapetum.models.detection.results import suppress, to_original
 from tapetum.models.detection.rpn import (
-    ProposalHead,
+    RPNHead,
     Sampled,
     proposal_losses,
     propose,
     sample_anchors,
 )
-from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD, Preparation
+from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from tapetum.structures import Batch, Objects, Prediction, Target
+from tapetum.structures.renames import Renames
 
 
-class Raw(NamedTuple):
-    """B pictures, N anchors, P regions of all pictures one after the other, K classes."""
+class Output(NamedTuple):
+    """B images, N anchors, P regions of all images one after the other, K classes."""
 
     objectness: Tensor  # (B, N) logits
     anchor_deltas: Tensor  # (B, N, 4)
-    anchors: Tensor  # (N, 4) xyxy in pixels of the prepared picture
-    regions: Tensor  # (P, 4) likewise
-    picture: Tensor  # (P,) int64, the picture of each region
+    anchors: Tensor  # (N, 4) xyxy in pixels of the prepared image
+    rois: Tensor  # (P, 4) likewise
+    image: Tensor  # (P,) int64, the image of each region
     class_logits: Tensor  # (P, 1 + K), background first
-    region_deltas: Tensor  # (P, 1 + K, 4)
+    roi_deltas: Tensor  # (P, 1 + K, 4)
     sampled_anchors: Sampled | None  # with truth: which anchors are in the loss
-    region_match: Tensor | None  # (P,) with truth: object of each region, -1 background
+    roi_match: Tensor | None  # (P,) with truth: object of each region, -1 background
 
 
 class FasterRCNN(nn.Module):
@@ -71,10 +71,10 @@ class FasterRCNN(nn.Module):
         backbone: nn.Module,
         pyramid: FeaturePyramid,
         anchors: AnchorGrid,
-        proposal_head: ProposalHead,
-        region_pool: RegionPool,
-        region_head: RegionHead,
-        preparation: Preparation,
+        rpn_head: RPNHead,
+        box_roi_pool: MultiScaleRoIAlign,
+        box_head: BoxHead,
+        preprocessing: Preprocessing,
         *,
         proposals: int,
         training_proposals: int,
@@ -89,10 +89,10 @@ class FasterRCNN(nn.Module):
         self.backbone = backbone
         self.pyramid = pyramid
         self.anchors = anchors
-        self.proposal_head = proposal_head
-        self.region_pool = region_pool
-        self.region_head = region_head
-        self.preparation = preparation
+        self.rpn_head = rpn_head
+        self.box_roi_pool = box_roi_pool
+        self.box_head = box_head
+        self.preprocessing = preprocessing
         self.proposals = proposals
         self.training_proposals = training_proposals
         self.proposal_nms_threshold = proposal_nms_threshold
@@ -102,23 +102,25 @@ class FasterRCNN(nn.Module):
         self.nms_threshold = nms_threshold
         self.max_detections = max_detections
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
-        """Pictures (3, H, W), uint8 or float in [0, 1], to a batch; see `Preparation`."""
-        return self.preparation(pictures, targets, like=self.region_head.classes.weight)
+    def preprocess(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
+    ) -> Batch:
+        """Images (3, H, W), uint8 or float in [0, 1], to a batch; see `Preprocessing`."""
+        return self.preprocessing(images, targets, like=self.box_head.classes.weight)
 
     def forward(
         self,
         pixels: Tensor,
         sizes: Tensor,
-        truth: Sequence[Target] | None = None,
+        targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
-    ) -> Raw:
+    ) -> Output:
         """Proposals and what the second stage says of them.
 
         With truth: more proposals, the true boxes among them, and of anchors and regions a sample
         drawn from `generator`, which the losses use (the first ones without a generator).
         """
-        return self.detect(self.maps(pixels), pixels, sizes, truth, generator)
+        return self.detect(self.maps(pixels), pixels, sizes, targets, generator)
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
         """Pyramid maps, p2 to p6."""
@@ -129,95 +131,100 @@ class FasterRCNN(nn.Module):
         maps: Sequence[Tensor],
         pixels: Tensor,
         sizes: Tensor,
-        truth: Sequence[Target] | None,
+        targets: Sequence[Target] | None,
         generator: torch.Generator | None,
-    ) -> Raw:
+    ) -> Output:
         """`forward` for those who have the maps already."""
         anchors = self.anchors(pixels, maps)
-        objectness, anchor_deltas = self.proposal_head(maps)
-        regions = propose(
+        objectness, anchor_deltas = self.rpn_head(maps)
+        rois = propose(
             objectness,
             anchor_deltas,
             anchors,
             sizes,
-            count=self.proposals if truth is None else self.training_proposals,
+            count=self.proposals if targets is None else self.training_proposals,
             nms_threshold=self.proposal_nms_threshold,
         )
         every = torch.cat(anchors)
         sampled, match = None, None
-        if truth is not None:
-            sampled = sample_anchors(truth, every, self.sampled_anchors, generator)
-            regions, match = sample_regions(regions, truth, self.sampled_regions, generator)
-        boxes, picture = torch.cat(regions), picture_index(regions)
-        class_logits, region_deltas = self._classify(maps, boxes, picture)
-        return Raw(
+        if targets is not None:
+            sampled = sample_anchors(targets, every, self.sampled_anchors, generator)
+            rois, match = sample_rois(rois, targets, self.sampled_regions, generator)
+        boxes, image = torch.cat(rois), image_index(rois)
+        class_logits, roi_deltas = self._classify(maps, boxes, image)
+        return Output(
             objectness=objectness,
             anchor_deltas=anchor_deltas,
             anchors=every,
-            regions=boxes,
-            picture=picture,
+            rois=boxes,
+            image=image,
             class_logits=class_logits,
-            region_deltas=region_deltas,
+            roi_deltas=roi_deltas,
             sampled_anchors=sampled,
-            region_match=match,
+            roi_match=match,
         )
 
     def _classify(
-        self, maps: Sequence[Tensor], boxes: Tensor, picture: Tensor
+        self, maps: Sequence[Tensor], boxes: Tensor, image: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logits (P, 1 + K) and offsets (P, 1 + K, 4) of boxes (P, 4); p6 only makes proposals."""
-        return self.region_head(self.region_pool(maps[:-1], boxes, picture))
+        return self.box_head(self.box_roi_pool(maps[:-1], boxes, image))
 
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Two losses of the proposals, two of the regions, over what forward sampled.
 
         Raises:
-            ValueError: `raw` comes from a forward without truth.
+            ValueError: `output` comes from a forward without truth.
         """
-        if raw.sampled_anchors is None or raw.region_match is None:
+        if output.sampled_anchors is None or output.roi_match is None:
             raise ValueError("raw: expected from forward(..., truth), got it from one without")
         first = proposal_losses(
-            raw.objectness, raw.anchor_deltas, raw.anchors, raw.sampled_anchors, truth
+            output.objectness, output.anchor_deltas, output.anchors, output.sampled_anchors, targets
         )
-        second = region_losses(
-            raw.class_logits, raw.region_deltas, raw.regions, raw.picture, raw.region_match, truth
+        second = roi_losses(
+            output.class_logits,
+            output.roi_deltas,
+            output.rois,
+            output.image,
+            output.roi_match,
+            targets,
         )
         return first | second
 
-    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
-        """Detections in the frame of the original pictures, by falling score."""
+    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+        """Detections in the frame of the original images, by falling score."""
         frames = zip(batch.sizes.tolist(), batch.originals.tolist(), strict=True)
         return [
             Prediction(objects=to_original(found, tuple(size), tuple(original)))
-            for found, (size, original) in zip(self.found(raw, batch.sizes), frames, strict=True)
+            for found, (size, original) in zip(self.found(output, batch.sizes), frames, strict=True)
         ]
 
-    def found(self, raw: Raw, sizes: Tensor) -> list[Objects]:
-        """Detections in the frame of the prepared pictures of sizes (B, 2), by falling score."""
-        candidates, region = region_candidates(
-            raw.class_logits, raw.region_deltas, raw.regions, self.score_threshold
+    def found(self, output: Output, sizes: Tensor) -> list[Objects]:
+        """Detections in the frame of the prepared images of sizes (B, 2), by falling score."""
+        candidates, roi = roi_candidates(
+            output.class_logits, output.roi_deltas, output.rois, self.score_threshold
         )
-        picture = raw.picture[region]
+        image = output.image[roi]
         return [
-            suppress(candidates[picture == i], tuple(size), self.nms_threshold, self.max_detections)
+            suppress(candidates[image == i], tuple(size), self.nms_threshold, self.max_detections)
             for i, size in enumerate(sizes.tolist())
         ]
 
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
         """(N,) for each box, taken as the only proposal, the logit of its label."""
-        batch = self.prepare(pictures, targets)
-        assert batch.truth is not None
-        objects = [objects_of(target) for target in batch.truth]
+        batch = self.preprocess(images, targets)
+        assert batch.targets is not None
+        objects = [objects_of(target) for target in batch.targets]
         return self.label_logits(self.maps(batch.pixels), objects)
 
     def label_logits(self, maps: Sequence[Tensor], objects: Sequence[Objects]) -> Tensor:
-        """(N,) for each box of the objects of all pictures, the logit of its label."""
+        """(N,) for each box of the objects of all images, the logit of its label."""
         boxes, labels = [o.boxes for o in objects], torch.cat([o.labels for o in objects])
-        logits, _ = self._classify(maps, torch.cat(boxes), picture_index(boxes))
+        logits, _ = self._classify(maps, torch.cat(boxes), image_index(boxes))
         return logits[torch.arange(len(labels), device=labels.device), 1 + labels]
 
     def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
-        """Backbone maps, then pyramid levels. c3 is first: fine enough to tell small things apart,
+        """Backbone maps, then pyramid levels. c3 is first: fine enough to tell small objects apart,
         and all scores depend on it, since coarser maps are made of it; a pyramid level serves some
         of the regions only."""
         backbone, pyramid = ("c3", "c4", "c5", "c2"), ("p2", "p3", "p4", "p5")
@@ -255,24 +262,22 @@ def faster_rcnn(
     classes: without background.
     anchor_sizes: side in pixels of the square anchor of each level, p2 to p6.
     anchor_ratios: height / width.
-    min_size, max_size, image_mean, image_std: see `Preparation`.
-    proposals: boxes of each level before suppression, and of a picture after it;
+    min_size, max_size, image_mean, image_std: see `Preprocessing`.
+    proposals: boxes of each level before suppression, and of an image after it;
         `training_proposals` where truth is given.
-    sampled_anchors, sampled_regions: how many of a picture take part in the losses.
+    sampled_anchors, sampled_regions: how many of an image take part in the losses.
     """
     anchors = AnchorGrid(sizes=octave_sizes(anchor_sizes, 1), ratios=anchor_ratios)
     body = make_backbone(backbone, width=backbone_width, norm=norm)
-    pool = RegionPool()
+    pool = MultiScaleRoIAlign()
     return FasterRCNN(
         backbone=body,
         pyramid=FeaturePyramid(body.channels, fpn_channels, top=PoolTop()),
         anchors=anchors,
-        proposal_head=ProposalHead(channels=fpn_channels, anchors=anchors.per_cell),
-        region_pool=pool,
-        region_head=RegionHead(
-            channels=fpn_channels, size=pool.size, width=head_width, classes=classes
-        ),
-        preparation=Preparation(
+        rpn_head=RPNHead(channels=fpn_channels, anchors=anchors.per_cell),
+        box_roi_pool=pool,
+        box_head=BoxHead(channels=fpn_channels, size=pool.size, width=head_width, classes=classes),
+        preprocessing=Preprocessing(
             min_size=min_size,
             max_size=max_size,
             mean=tuple(image_mean),
@@ -295,13 +300,13 @@ def _pairs(conv: str) -> tuple[tuple[str, str], ...]:
         *resnet.REFERENCE["torchvision"].inside("backbone.", "backbone.body."),
         ("pyramid.lateral.#.*", f"backbone.fpn.inner_blocks.#.{conv}*"),
         ("pyramid.output.#.*", f"backbone.fpn.layer_blocks.#.{conv}*"),
-        ("proposal_head.conv.*", "rpn.head.conv." + (f"0.{conv}*" if conv else "*")),
-        ("proposal_head.objectness.*", "rpn.head.cls_logits.*"),
-        ("proposal_head.deltas.*", "rpn.head.bbox_pred.*"),
-        ("region_head.dense1.*", "roi_heads.box_head.fc6.*"),
-        ("region_head.dense2.*", "roi_heads.box_head.fc7.*"),
-        ("region_head.classes.*", "roi_heads.box_predictor.cls_score.*"),
-        ("region_head.deltas.*", "roi_heads.box_predictor.bbox_pred.*"),
+        ("rpn_head.conv.*", "rpn.head.conv." + (f"0.{conv}*" if conv else "*")),
+        ("rpn_head.objectness.*", "rpn.head.cls_logits.*"),
+        ("rpn_head.deltas.*", "rpn.head.bbox_pred.*"),
+        ("box_head.dense1.*", "roi_heads.box_head.fc6.*"),
+        ("box_head.dense2.*", "roi_heads.box_head.fc7.*"),
+        ("box_head.classes.*", "roi_heads.box_predictor.cls_score.*"),
+        ("box_head.deltas.*", "roi_heads.box_predictor.bbox_pred.*"),
     )
 
 

@@ -6,8 +6,8 @@ each anchor looks like each class, the other how to move it. Nearly all anchors 
 the focal loss scales each one's cross entropy down by how well it is classified already.
 
 Differs from the paper as torchvision does, whose numbers it gives: p6 and p7 are made from p5, box
-offsets learn by L1, each picture's losses are divided by its own positive anchors. Differs from
-torchvision in two small ways: boxes that clipping to the picture leaves thinner than 0.01 pixels
+offsets learn by L1, each image's losses are divided by its own positive anchors. Differs from
+torchvision in two small ways: boxes that clipping to the image leaves thinner than 0.01 pixels
 are dropped, and anchors inside crowd regions are ignored.
 Expected: AP 36.4 on COCO val2017, as torchvision reports for its published ResNet-50 weights.
 """
@@ -23,26 +23,26 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.backbones import make_backbone, resnet
-from tapetum.backbones.reference import Renames
 from tapetum.layers.anchors import AnchorGrid, octave_sizes
 from tapetum.layers.conv import init_small
 from tapetum.layers.norm import make_norm
 from tapetum.layers.pyramid import ConvTop, FeaturePyramid
 from tapetum.models.detection.assign import assign, matched_objects, objects_of
-from tapetum.models.detection.results import as_prediction
-from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD, Preparation
+from tapetum.models.detection.postprocessing import as_prediction
+from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from tapetum.ops.boxes import box_iou, decode_boxes, encode_boxes
 from tapetum.ops.losses import l1_loss, sigmoid_focal_loss
 from tapetum.ops.matching import BETWEEN
 from tapetum.structures import Batch, Objects, Prediction, Target
+from tapetum.structures.renames import Renames
 
 
-class Raw(NamedTuple):
-    """B pictures, N anchors, K classes, L levels."""
+class Output(NamedTuple):
+    """B images, N anchors, K classes, L levels."""
 
     logits: Tensor  # (B, N, K)
     deltas: Tensor  # (B, N, 4), how to move each anchor
-    anchors: Tensor  # (N, 4) xyxy in pixels of the prepared picture
+    anchors: Tensor  # (N, 4) xyxy in pixels of the prepared image
     levels: Tensor  # (L,) int64, anchors in each level; they add up to N
 
 
@@ -92,7 +92,7 @@ class RetinaNet(nn.Module):
         anchors: AnchorGrid,
         class_tower: Tower,
         box_tower: Tower,
-        preparation: Preparation,
+        preprocessing: Preprocessing,
         *,
         score_threshold: float,
         nms_threshold: float,
@@ -108,7 +108,7 @@ class RetinaNet(nn.Module):
         self.anchors = anchors
         self.class_tower = class_tower
         self.box_tower = box_tower
-        self.preparation = preparation
+        self.preprocessing = preprocessing
         self.score_threshold = score_threshold
         self.nms_threshold = nms_threshold
         self.candidates = candidates
@@ -116,60 +116,64 @@ class RetinaNet(nn.Module):
         self.high = high
         self.low = low
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
-        """Pictures (3, H, W), uint8 or float in [0, 1], to a batch; see `Preparation`."""
-        return self.preparation(pictures, targets, like=self.class_tower.predict.weight)
+    def preprocess(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
+    ) -> Batch:
+        """Images (3, H, W), uint8 or float in [0, 1], to a batch; see `Preprocessing`."""
+        return self.preprocessing(images, targets, like=self.class_tower.predict.weight)
 
     def forward(
         self,
         pixels: Tensor,
         sizes: Tensor,
-        truth: Sequence[Target] | None = None,
+        targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
-    ) -> Raw:
+    ) -> Output:
         """Class logits and box offsets of all anchors; neither truth nor chance plays a part."""
         maps = list(self.pyramid(self.backbone(pixels)).values())
         anchors = self.anchors(pixels, maps)
-        return Raw(
+        return Output(
             logits=self.class_tower(maps),
             deltas=self.box_tower(maps),
             anchors=torch.cat(anchors),
             levels=torch.tensor([len(level) for level in anchors], device=pixels.device),
         )
 
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Focal loss of the classes, L1 of the offsets of positive anchors.
 
-        Each picture's sums are divided by its number of positive anchors, then averaged. Anchors
+        Each image's sums are divided by its number of positive anchors, then averaged. Anchors
         between the thresholds and inside crowd regions take no part.
         """
         matches = torch.stack(
             [
-                assign(objects_of(target), raw.anchors, self.high, self.low, allow_low_quality=True)
-                for target in truth
+                assign(
+                    objects_of(target), output.anchors, self.high, self.low, allow_low_quality=True
+                )
+                for target in targets
             ]
         )  # (B, N)
-        picture, anchor = torch.nonzero(matches >= 0, as_tuple=True)  # (S,) positive anchors
-        boxes, labels = matched_objects(truth, picture, matches[picture, anchor])
-        share = 1 / ((matches >= 0).sum(dim=1).clamp(min=1) * len(truth))  # (B,)
+        image, anchor = torch.nonzero(matches >= 0, as_tuple=True)  # (S,) positive anchors
+        boxes, labels = matched_objects(targets, image, matches[image, anchor])
+        share = 1 / ((matches >= 0).sum(dim=1).clamp(min=1) * len(targets))  # (B,)
 
-        goal = torch.zeros_like(raw.logits)  # (B, N, K)
-        goal[picture, anchor, labels] = 1
-        focal = sigmoid_focal_loss(raw.logits, goal, reduction="none")
+        wanted = torch.zeros_like(output.logits)  # (B, N, K)
+        wanted[image, anchor, labels] = 1
+        focal = sigmoid_focal_loss(output.logits, wanted, reduction="none")
         counted = (matches != BETWEEN) * share[:, None]  # (B, N)
-        offsets = encode_boxes(boxes, raw.anchors[anchor])  # (S, 4)
-        error = l1_loss(raw.deltas[picture, anchor], offsets, reduction="none")
+        offsets = encode_boxes(boxes, output.anchors[anchor])  # (S, 4)
+        error = l1_loss(output.deltas[image, anchor], offsets, reduction="none")
         return {
             "classification": (focal.sum(dim=2) * counted).sum(),
-            "boxes": (error.sum(dim=1) * share[picture]).sum(),
+            "boxes": (error.sum(dim=1) * share[image]).sum(),
         }
 
-    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
-        """Detections in the frame of the original pictures, by falling score."""
+    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+        """Detections in the frame of the original images, by falling score."""
         sizes, originals = batch.sizes.tolist(), batch.originals.tolist()
         return [
             as_prediction(
-                self._candidates(raw, i),
+                self._candidates(output, i),
                 size=tuple(sizes[i]),
                 original=tuple(originals[i]),
                 nms_threshold=self.nms_threshold,
@@ -178,14 +182,14 @@ class RetinaNet(nn.Module):
             for i in range(len(sizes))
         ]
 
-    def _candidates(self, raw: Raw, picture: int) -> Objects:
+    def _candidates(self, output: Output, image: int) -> Objects:
         """The best `candidates` pairs of anchor and class of each level, above the threshold."""
-        levels = raw.levels.tolist()
+        levels = output.levels.tolist()
         parts = []
         for logits, deltas, anchors in zip(
-            raw.logits[picture].split(levels),
-            raw.deltas[picture].split(levels),
-            raw.anchors.split(levels),
+            output.logits[image].split(levels),
+            output.deltas[image].split(levels),
+            output.anchors.split(levels),
             strict=True,
         ):
             # Comparing logits saves a sigmoid of everything for the few that pass.
@@ -202,20 +206,20 @@ class RetinaNet(nn.Module):
         p = self.score_threshold
         return -math.inf if p <= 0 else math.inf if p >= 1 else math.log(p / (1 - p))
 
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
         """(N,) for each box, the logit of its label at the anchor that overlaps it most."""
-        batch = self.prepare(pictures, targets)
-        raw = self(batch.pixels, batch.sizes)
-        assert batch.truth is not None
+        batch = self.preprocess(images, targets)
+        output = self(batch.pixels, batch.sizes)
+        assert batch.targets is not None
         scores = []
-        for logits, target in zip(raw.logits, batch.truth, strict=True):
+        for logits, target in zip(output.logits, batch.targets, strict=True):
             objects = objects_of(target)
-            nearest = box_iou(objects.boxes, raw.anchors).argmax(dim=1)
+            nearest = box_iou(objects.boxes, output.anchors).argmax(dim=1)
             scores.append(logits[nearest, objects.labels])
         return torch.cat(scores)
 
     def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
-        """Backbone maps, then pyramid levels. c3 is first: fine enough to tell small things apart,
+        """Backbone maps, then pyramid levels. c3 is first: fine enough to tell small objects apart,
         and all scores depend on it, since coarser maps are made of it; a pyramid level serves some
         of the anchors only."""
         backbone, pyramid = ("c3", "c4", "c5"), ("p3", "p4", "p5", "p6", "p7")
@@ -253,7 +257,7 @@ def retinanet(
     anchor_sizes: side in pixels of the smallest square anchor of each level, p3 to p7;
         `anchor_octaves` sizes lie evenly (in log scale) between it and twice it.
     anchor_ratios: height / width.
-    min_size, max_size, image_mean, image_std: see `Preparation`.
+    min_size, max_size, image_mean, image_std: see `Preprocessing`.
     candidates: best-scored boxes of each level that go into the suppression.
     prior: score of every class at every anchor before learning.
     """
@@ -281,7 +285,7 @@ def retinanet(
             bias=0.0,
             norm=head_norm,
         ),
-        preparation=Preparation(
+        preprocessing=Preprocessing(
             min_size=min_size,
             max_size=max_size,
             mean=tuple(image_mean),

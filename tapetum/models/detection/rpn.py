@@ -2,7 +2,7 @@
 
 Ren et al. 2015, "Faster R-CNN: Towards Real-Time Object Detection with Region Proposal Networks"
 (arXiv 1506.01497), section 3.1: a small convolution slides over every level of the pyramid and
-says of every anchor whether it looks like a thing and how to move it.
+says of every anchor whether it looks like an object and how to move it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tapetum.ops.suppression import batched_nms
 from tapetum.structures import Target
 
 HIGH, LOW = 0.7, 0.3
-"""IoU from which an anchor is a thing, and below which background."""
+"""IoU from which an anchor is an object, and below which background."""
 POSITIVE_FRACTION = 0.5
 SMALLEST = 1e-3
 """Pixels: narrower or lower proposals are dropped."""
@@ -32,12 +32,12 @@ SMALLEST = 1e-3
 class Sampled(NamedTuple):
     """The S anchors that take part in the loss."""
 
-    picture: Tensor  # (S,) int64
+    image: Tensor  # (S,) int64
     anchor: Tensor  # (S,) int64
-    match: Tensor  # (S,) int64, index of its object in its picture, -1 background
+    match: Tensor  # (S,) int64, index of its object in its image, -1 background
 
 
-class ProposalHead(nn.Module):
+class RPNHead(nn.Module):
     """Objectness and offsets of every anchor, the same convolution on all levels."""
 
     def __init__(self, channels: int, anchors: int) -> None:
@@ -67,7 +67,7 @@ def propose(
     count: int,
     nms_threshold: float,
 ) -> list[Tensor]:
-    """The best boxes (P, 4), at most `count`, of each picture; gradients do not pass.
+    """The best boxes (P, 4), at most `count`, of each image; gradients do not pass.
 
     The best `count` anchors of each level are moved, clipped to the content and suppressed level
     by level; the best `count` of all that survive are the proposals.
@@ -94,11 +94,11 @@ def propose(
 
 
 def sample_anchors(
-    truth: Sequence[Target], anchors: Tensor, count: int, generator: torch.Generator | None
+    targets: Sequence[Target], anchors: Tensor, count: int, generator: torch.Generator | None
 ) -> Sampled:
-    """At most `count` anchors of each picture, half of them on things where there are enough."""
+    """At most `count` anchors of each image, half of them on objects where there are enough."""
     parts = []
-    for i, target in enumerate(truth):
+    for i, target in enumerate(targets):
         matches = assign(objects_of(target), anchors, HIGH, LOW, allow_low_quality=True)
         anchor = torch.cat(sample_balanced(matches, count, POSITIVE_FRACTION, generator))
         parts.append((torch.full_like(anchor, i), anchor, matches[anchor]))
@@ -106,19 +106,19 @@ def sample_anchors(
 
 
 def proposal_losses(
-    logits: Tensor, deltas: Tensor, anchors: Tensor, sampled: Sampled, truth: Sequence[Target]
+    logits: Tensor, deltas: Tensor, anchors: Tensor, sampled: Sampled, targets: Sequence[Target]
 ) -> dict[str, Tensor]:
-    """Cross entropy of thing against background, smooth L1 of the offsets of the things.
+    """Cross entropy of object against background, smooth L1 of the offsets of the objects.
 
     Both are divided by the number of sampled anchors of the whole batch.
     """
-    picture, anchor, match = sampled
+    image, anchor, match = sampled
     count = max(1, len(anchor))
-    thing = match >= 0
-    chosen = logits[picture, anchor].to(anchors.dtype)
-    entropy = F.binary_cross_entropy_with_logits(chosen, thing.to(chosen.dtype), reduction="sum")
-    picture, anchor, match = picture[thing], anchor[thing], match[thing]
-    boxes, _ = matched_objects(truth, picture, match)
+    obj = match >= 0
+    chosen = logits[image, anchor].to(anchors.dtype)
+    entropy = F.binary_cross_entropy_with_logits(chosen, obj.to(chosen.dtype), reduction="sum")
+    image, anchor, match = image[obj], anchor[obj], match[obj]
+    boxes, _ = matched_objects(targets, image, match)
     offsets = encode_boxes(boxes, anchors[anchor])
-    error = smooth_l1_loss(deltas[picture, anchor], offsets, beta=1 / 9, reduction="sum")
+    error = smooth_l1_loss(deltas[image, anchor], offsets, beta=1 / 9, reduction="sum")
     return {"objectness": entropy / count, "proposal_boxes": error / count}

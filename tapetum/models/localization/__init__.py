@@ -1,1 +1,1 @@
-"""Localization: what a picture shows, and where; a fixed number of things."""
+"""Localization: what an image shows, and where; a fixed number of objects."""

@@ -1,13 +1,13 @@
-"""Localizer: one network says what a picture shows and where it is, as four numbers.
+"""Localizer: one network says what an image shows and where it is, as four numbers.
 
 Locating as regression, as in Sermanet et al. 2014, "OverFeat" (arXiv 1312.6229, section 4) and the
 localization task of ImageNet (Russakovsky et al. 2015). A shared backbone makes a map; one linear
-layer gives class scores and another a box, and the two losses are added. For several things it has
+layer gives class scores and another a box, and the two losses are added. For several objects it has
 as many slots, which are to hold them from left to right: enough for "the two faces", and the reason
 why detectors were invented.
 
-Differs from OverFeat: a residual backbone, one picture at one scale, boxes in fractions of the
-picture. They go through a sigmoid, so that every answer is a box that starts inside the picture and
+Differs from OverFeat: a residual backbone, one image at one scale, boxes in fractions of the
+image. They go through a sigmoid, so that every answer is a box that starts inside the image and
 a fresh model says the middle; a plain linear output can be a box of negative size, to which the IoU
 has no gradient.
 """
@@ -27,24 +27,24 @@ from tapetum.backbones import make_backbone
 from tapetum.backbones.resnet import ResNet
 from tapetum.layers.conv import ConvNorm, init_small
 from tapetum.models.classification.classifier import wide
-from tapetum.models.classification.preparing import SquarePreparation
-from tapetum.models.localization.truth import NOTHING, first_class, slots
-from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD, boxes_to_original
+from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.localization.targets import NOTHING, first_class, slots
+from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, boxes_to_original
 from tapetum.ops.boxes import box_convert, generalized_box_iou
 from tapetum.ops.losses import cross_entropy, smooth_l1_loss
 from tapetum.structures import Batch, Objects, Prediction, Target
 
 BOX_LOSSES = ("l2", "smooth_l1", "giou")
 SMALLEST = 1e-3
-"""Of the picture: no answer is a box narrower or lower than that."""
+"""Of the image: no answer is a box narrower or lower than that."""
 BETA = 0.1
-"""Of the picture: errors up to this cost their square in smooth L1, larger ones in proportion."""
+"""Of the image: errors up to this cost their square in smooth L1, larger ones in proportion."""
 REDUCED = 128
 """Channels of the map that boxes are read from."""
 
 
-class Raw(NamedTuple):
-    """B pictures, K slots, C classes (and before them nothing, if K > 1), A boxes a slot."""
+class Output(NamedTuple):
+    """B images, K slots, C classes (and before them nothing, if K > 1), A boxes a slot."""
 
     logits: Tensor  # (B, K, C) or (B, K, 1 + C)
     boxes: Tensor  # (B, K, A, 4) cx cy w h before the sigmoid; A is 1 or C
@@ -60,7 +60,7 @@ class Localizer(nn.Module):
         self,
         backbone: ResNet,
         classes: int,
-        preparation: SquarePreparation,
+        preprocessing: SquarePreprocessing,
         *,
         norm: str,
         objects: int,
@@ -74,57 +74,59 @@ class Localizer(nn.Module):
         if box_loss not in BOX_LOSSES:
             raise ValueError(f"box_loss: expected one of {', '.join(BOX_LOSSES)}, got {box_loss!r}")
         self.backbone = backbone
-        self.preparation = preparation
+        self.preprocessing = preprocessing
         self.classes = classes
         self.objects = objects
         self.box_loss = box_loss
         self.box_weight = box_weight
         self.boxes_a_slot = 1 if class_agnostic else classes
         channels = backbone.channels["c5"]
-        cells = math.ceil(preparation.size / backbone.strides["c5"]) ** 2
+        cells = math.ceil(preprocessing.size / backbone.strides["c5"]) ** 2
         self.reduce = ConvNorm(channels, REDUCED, 1, norm=norm)
         self.relu = nn.ReLU()
         places = REDUCED * cells
-        # One thing is the same wherever it is; which slot holds what depends on the places.
+        # One object is the same wherever it is; which slot holds what depends on the places.
         outputs = objects * (first_class(objects) + classes)
         self.class_head = nn.Linear(channels if objects == 1 else places, outputs)
         self.box_head = nn.Linear(places, objects * self.boxes_a_slot * 4)
         init_small(self.class_head)
         init_small(self.box_head)
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
-        """Pictures (3, H, W), uint8 or float in [0, 1], to a batch; see `SquarePreparation`."""
-        return self.preparation(pictures, targets, like=self.box_head.weight)
+    def preprocess(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
+    ) -> Batch:
+        """Images (3, H, W), uint8 or float in [0, 1], to a batch; see `SquarePreprocessing`."""
+        return self.preprocessing(images, targets, like=self.box_head.weight)
 
     def forward(
         self,
         pixels: Tensor,
         sizes: Tensor,
-        truth: Sequence[Target] | None = None,
+        targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
-    ) -> Raw:
+    ) -> Output:
         """Class logits and boxes of all slots; neither truth nor chance plays a part."""
         c5 = self.backbone(pixels)["c5"]  # (B, channels, h, w)
         places = self.relu(self.reduce(c5)).flatten(1)  # (B, REDUCED * h * w)
         features = c5.mean(dim=(2, 3)) if self.objects == 1 else places
-        return Raw(
+        return Output(
             logits=self.class_head(features).unflatten(1, (self.objects, -1)),
             boxes=self.box_head(places).unflatten(1, (self.objects, self.boxes_a_slot, 4)),
         )
 
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
-        """Cross entropy of the slots, and `box_weight` times the mean loss of the boxes of things.
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Cross entropy of the slots, and `box_weight` times the mean loss of the boxes of objects.
 
         "l2" is the squared error and "smooth_l1" its tamer sibling, of cx cy w h in fractions of
-        the picture and added up; "giou" is 1 - GIoU. What has no thing to learn from is 0.
+        the image and added up; "giou" is 1 - GIoU. What has no object to learn from is 0.
         """
-        logits, fractions = wide(raw.logits), wide(raw.boxes).sigmoid()
-        goal = slots(truth, self.objects, self.preparation.size, fractions.dtype)
-        picture, slot = torch.nonzero(goal.filled, as_tuple=True)  # (T,) things
-        label = goal.labels[picture, slot] if self.boxes_a_slot > 1 else 0
-        found, true = fractions[picture, slot, label], goal.boxes[picture, slot]  # (T, 4)
+        logits, fractions = wide(output.logits), wide(output.boxes).sigmoid()
+        target = slots(targets, self.objects, self.preprocessing.size, fractions.dtype)
+        image, slot = torch.nonzero(target.filled, as_tuple=True)  # (T,) objects
+        label = target.labels[image, slot] if self.boxes_a_slot > 1 else 0
+        found, true = fractions[image, slot, label], target.boxes[image, slot]  # (T, 4)
         return {
-            "classification": cross_entropy(logits.flatten(0, 1), goal.classes.flatten()),
+            "classification": cross_entropy(logits.flatten(0, 1), target.classes.flatten()),
             "boxes": self.box_weight * self._box_losses(found, true).sum() / max(len(true), 1),
         }
 
@@ -137,13 +139,13 @@ class Localizer(nn.Module):
         pairs = (box_convert(boxes, "cxcywh", "xyxy") for boxes in (found, true))
         return 1 - generalized_box_iou(*pairs).diagonal()
 
-    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
-        """A thing for each slot that does not say nothing, in the frame of the original pictures,
-        by falling score; with one slot the class scores of the picture too."""
-        scores = wide(raw.logits).softmax(dim=2)  # (B, K, C) or (B, K, 1 + C)
+    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+        """An object for each slot that does not say nothing, in the frame of the original images,
+        by falling score; with one slot the class scores of the image too."""
+        scores = wide(output.logits).softmax(dim=2)  # (B, K, C) or (B, K, 1 + C)
         best, winner = scores.max(dim=2)  # (B, K) each
-        boxes = self._boxes(raw)  # (B, K, A, 4)
-        size = self.preparation.size
+        boxes = self._boxes(output)  # (B, K, A, 4)
+        size = self.preprocessing.size
         predictions = []
         for i, original in enumerate(batch.originals.tolist()):
             order = best[i].argsort(descending=True, stable=True)
@@ -165,20 +167,20 @@ class Localizer(nn.Module):
             )
         return predictions
 
-    def _boxes(self, raw: Raw) -> Tensor:
-        """xyxy (B, K, A, 4) in pixels of the prepared picture, of SMALLEST at least."""
-        place, sides = wide(raw.boxes).sigmoid().split(2, dim=-1)
+    def _boxes(self, output: Output) -> Tensor:
+        """xyxy (B, K, A, 4) in pixels of the prepared image, of SMALLEST at least."""
+        place, sides = wide(output.boxes).sigmoid().split(2, dim=-1)
         fractions = torch.cat((place, sides.clamp(min=SMALLEST)), dim=-1)
-        return box_convert(fractions, "cxcywh", "xyxy") * self.preparation.size
+        return box_convert(fractions, "cxcywh", "xyxy") * self.preprocessing.size
 
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
         """(N,) for each box, the logit of its label in the slot whose box is nearest to it."""
-        batch = self.prepare(pictures, targets)
-        raw = self(batch.pixels, batch.sizes)
-        boxes = self._boxes(raw).detach()  # which slot answers is no question of degree
-        assert batch.truth is not None
-        scores = [raw.logits.new_zeros(0)]
-        for logits, own, target in zip(raw.logits, boxes, batch.truth, strict=True):
+        batch = self.preprocess(images, targets)
+        output = self(batch.pixels, batch.sizes)
+        boxes = self._boxes(output).detach()  # which slot answers is no question of degree
+        assert batch.targets is not None
+        scores = [output.logits.new_zeros(0)]
+        for logits, own, target in zip(output.logits, boxes, batch.targets, strict=True):
             if target.objects is None:
                 continue
             for box, label in zip(target.objects.boxes, target.objects.labels, strict=True):
@@ -208,22 +210,22 @@ def localizer(
 ) -> Localizer:
     """A classifier that also says where.
 
-    objects: things it can name in a picture, the largest ones; with more than one there is a class
+    objects: objects it can name in an image, the largest ones; with more than one there is a class
         of its own for "nothing".
     box_loss, box_weight: "l2", "smooth_l1" or "giou", see `Localizer.losses`, and its factor.
     class_agnostic: one box a slot; else one for each class, of which the named one counts.
-    image_size: pixels of the side of the square that every picture is squashed to.
+    image_size: pixels of the side of the square that every image is squashed to.
     backbone, backbone_width, norm, stem: a name in BACKBONES, channels of its stem, kind of norm,
         and "imagenet" or "small"; see `backbones.resnet`.
-    image_mean, image_std: see `SquarePreparation`.
+    image_mean, image_std: see `SquarePreprocessing`.
 
     Raises:
-        ValueError: an unknown loss, or no things at all.
+        ValueError: an unknown loss, or no objects at all.
     """
     return Localizer(
         make_backbone(backbone, backbone_width, norm, stem),
         classes,
-        SquarePreparation(image_size, tuple(image_mean), tuple(image_std)),
+        SquarePreprocessing(image_size, tuple(image_mean), tuple(image_std)),
         norm=norm,
         objects=objects,
         box_loss=box_loss,

@@ -1,9 +1,9 @@
-"""Large pictures in overlapping tiles, blended so that no seam shows.
+"""Large images in overlapping tiles, blended so that no seam shows.
 
 A map is worst at the edge of its tile, where convolutions see padding instead of neighbours. So
 every tile counts for nothing in its outermost `overlap` / 4 pixels, fully from 3 / 4 of the overlap
 inwards, and smoothly in between; where two tiles meet, their shares add up to one. A network that
-looks no further than `overlap` / 4 around a pixel gives what it gives for the whole picture.
+looks no further than `overlap` / 4 around a pixel gives what it gives for the whole image.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def forward_tiles(
 ) -> Tensor:
     """`network` of pixels (B, 3, H, W), tile by tile: maps (B, C, H, W), float32 at least.
 
-    network: pictures (1, 3, h, w) to maps (1, C, h, w) of the same size.
+    network: images (1, 3, h, w) to maps (1, C, h, w) of the same size.
     tile, overlap: pixels of a tile's side, and that neighbours share at least; whole multiples of
-        `multiple`, as H and W are, so that the network's grids lie as they do in the whole picture.
+        `multiple`, as H and W are, so that the network's grids lie as they do in the whole image.
 
-    No more than one tile of one picture is in the network at a time.
+    No more than one tile of one image is in the network at a time.
     """
     sides = pixels.shape[-2:]
     down, across = (_shared_spans(side, tile, overlap, multiple) for side in sides)
@@ -33,9 +33,9 @@ def forward_tiles(
         for column, wide in across
     ]
     blended: Tensor | None = None
-    for index, picture in enumerate(pixels.split(1)):
+    for index, image in enumerate(pixels.split(1)):
         for row, column, share in windows:
-            found = network(picture[:, :, row, column])[0]  # (C, h, w)
+            found = network(image[:, :, row, column])[0]  # (C, h, w)
             found = found.to(torch.promote_types(found.dtype, torch.float32))
             if blended is None:
                 blended = found.new_zeros(len(pixels), len(found), *sides)

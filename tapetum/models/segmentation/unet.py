@@ -1,12 +1,12 @@
 """U-Net: what was lost on the way down is fetched from the other side on the way up.
 
 Ronneberger, Fischer, Brox 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation"
-(arXiv 1505.04597). An encoder makes the picture small and sees what there is; a decoder makes it
+(arXiv 1505.04597). An encoder makes the image small and sees what there is; a decoder makes it
 large again and says where; at every size the encoder's map goes straight to the decoder, so that
 edges need not pass through the bottleneck.
 
 `encoder="paper"` is the network of figure 1. It differs in three ways: convolutions are padded, so
-that the map is as large as the picture and nothing is cropped; there may be a norm after each of
+that the map is as large as the image and nothing is cropped; there may be a norm after each of
 them; there is no dropout. Any other encoder is a ResNet, and the decoder then is that of
 segmentation_models_pytorch, whose numbers it gives: pixels are repeated instead of a learnt
 enlargement, and there are fewer channels.
@@ -24,29 +24,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tapetum.backbones import resnet
-from tapetum.backbones.reference import Renames
 from tapetum.base.errors import UsageError
 from tapetum.layers.conv import init_linear
-from tapetum.models.pictures import IMAGENET_MEAN, IMAGENET_STD, Preparation
-from tapetum.models.segmentation.halves import (
+from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from tapetum.models.segmentation.dense import (
+    IGNORE,
+    Output,
+    PixelLosses,
+    decode_maps,
+    pad_targets,
+    preprocessing,
+    score_maps,
+)
+from tapetum.models.segmentation.encoder_decoder import (
     Decoder,
     PaperEncoder,
     ResNetEncoder,
     init_relu,
     make_encoder,
 )
-from tapetum.models.segmentation.maps import (
-    IGNORE,
-    PixelLosses,
-    Raw,
-    decode_maps,
-    pad_truth,
-    preparation,
-    score_maps,
-)
+from tapetum.models.segmentation.test_time_augmentation import VIEWS, mean_of_views
 from tapetum.models.segmentation.tiles import forward_tiles
-from tapetum.models.segmentation.views import VIEWS, mean_of_views
 from tapetum.structures import Batch, Prediction, Target
+from tapetum.structures.renames import Renames
 
 DECODER = (256, 128, 64, 32, 16)
 """Channels of the decoder under a ResNet, from 1/16 of the size to full size."""
@@ -64,7 +64,7 @@ class UNet(nn.Module):
         encoder: PaperEncoder | ResNetEncoder,
         decoder: Decoder,
         head: nn.Conv2d,
-        preparation: Preparation,
+        preprocessing: Preprocessing,
         *,
         pixel_losses: PixelLosses,
         class_weights: Sequence[float] | None,
@@ -76,7 +76,7 @@ class UNet(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
-        self.preparation = preparation
+        self.preprocessing = preprocessing
         self.pixel_losses = pixel_losses
         self.tile = tile
         self.overlap = overlap
@@ -84,30 +84,32 @@ class UNet(nn.Module):
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
 
-    def prepare(self, pictures: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Batch:
-        """Pictures (3, H, W), uint8 or float in [0, 1], to a batch; semantic maps padded with 255.
+    def preprocess(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
+    ) -> Batch:
+        """Images (3, H, W), uint8 or float in [0, 1], to a batch; semantic maps padded with 255.
 
         Raises:
-            ValueError: pictures or targets that cannot be, a class of a pixel that there is not.
+            ValueError: images or targets that cannot be, a class of a pixel that there is not.
         """
-        batch = self.preparation(pictures, targets, like=self.head.weight)
-        return pad_truth(batch, classes=self.head.out_channels)
+        batch = self.preprocessing(images, targets, like=self.head.weight)
+        return pad_targets(batch, classes=self.head.out_channels)
 
     def forward(
         self,
         pixels: Tensor,
         sizes: Tensor,
-        truth: Sequence[Target] | None = None,
+        targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
-    ) -> Raw:
+    ) -> Output:
         """Logits of every pixel. Without truth the mean over all views, and what is larger than a
         tile goes tile by tile."""
-        if truth is not None:
-            return Raw(self._logits(pixels))
+        if targets is not None:
+            return Output(self._logits(pixels))
         if self.tile is None or max(pixels.shape[-2:]) <= self.tile:
-            return Raw(self.seen(pixels))
-        multiple = self.preparation.multiple
-        return Raw(forward_tiles(self.seen, pixels, self.tile, self.overlap, multiple))
+            return Output(self.seen(pixels))
+        multiple = self.preprocessing.multiple
+        return Output(forward_tiles(self.seen, pixels, self.tile, self.overlap, multiple))
 
     def seen(self, pixels: Tensor) -> Tensor:
         """Logits of every pixel (B, C, H, W): the mean over all views, in one piece."""
@@ -120,21 +122,21 @@ class UNet(nn.Module):
             return logits
         return F.interpolate(logits, pixels.shape[-2:], mode="bilinear", align_corners=False)
 
-    def losses(self, raw: Raw, truth: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Cross entropy, Dice and focal loss, those with a weight, over all pixels but 255."""
-        return self.pixel_losses(raw, truth, self.class_weights)
+        return self.pixel_losses(output, targets, self.class_weights)
 
-    def decode(self, raw: Raw, batch: Batch) -> list[Prediction]:
-        """A class for every pixel of the original pictures."""
-        return decode_maps(raw, batch)
+    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+        """A class for every pixel of the original images."""
+        return decode_maps(output, batch)
 
-    def score(self, pictures: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
         """(N,) for each map with marked pixels, the mean logit of their classes."""
-        batch = self.prepare(pictures, targets)
-        assert batch.truth is not None
+        batch = self.preprocess(images, targets)
+        assert batch.targets is not None
         # With truth, in one piece however large: an explanation needs the maps of the whole.
-        raw = self(batch.pixels, batch.sizes, batch.truth)
-        return score_maps(raw, batch.truth, targets)
+        output = self(batch.pixels, batch.sizes, batch.targets)
+        return score_maps(output, batch.targets, targets)
 
     def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
         """The bottleneck, the decoder's maps from coarse to fine, the encoder's other maps.
@@ -176,13 +178,13 @@ def unet(
     width: channels of the first convolution.
     decoder_channels: of the decoder's maps, coarsest first, down to full size; None is the
         paper's mirror image, or 256, 128, 64, 32, 16 under a ResNet.
-    finest: 1, 2 or 4, the size of the decoder's last map: a half and a quarter of the picture's
+    finest: 1, 2 or 4, the size of the decoder's last map: a half and a quarter of the image's
         leave out the stages that cost most, and logits are enlarged bilinearly instead.
     cross_entropy_weight, dice_weight, focal_weight: what each loss counts; 0 leaves it out.
     class_weights: what a pixel of each class counts in cross entropy and focal loss; None is one.
-    min_size, max_size: None, None keeps pictures as they are; see `maps.preparation`.
-    tile, overlap: how pictures larger than `tile` are predicted; see `tiles`. None: in one piece.
-    views: what a prediction is the mean of: "one", the picture itself, "mirror", its mirror image,
+    min_size, max_size: None, None keeps images as they are; see `maps.preprocessing`.
+    tile, overlap: how images larger than `tile` are predicted; see `tiles`. None: in one piece.
+    views: what a prediction is the mean of: "one", the image itself, "mirror", its mirror image,
         too, or "turns", all eight ways in which it can lie (as long as eight predictions).
 
     Raises:
@@ -206,7 +208,7 @@ def unet(
         encoder=body,
         decoder=decoder,
         head=head,
-        preparation=preparation(min_size, max_size, image_mean, image_std, multiple),
+        preprocessing=preprocessing(min_size, max_size, image_mean, image_std, multiple),
         pixel_losses=PixelLosses(cross_entropy_weight, dice_weight, focal_weight),
         class_weights=class_weights,
         tile=tile,

@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from tapetum.base.errors import UsageError
-from tapetum.data.scenes import CHALLENGES, THINGS, SceneOptions, Scenes, open_scenes, scene_options
+from tapetum.data.scenes import (
+    CHALLENGES,
+    OBJECTS,
+    SceneOptions,
+    Scenes,
+    open_scenes,
+    scene_options,
+)
 from tapetum.data.scenes.individuals import USUAL
 from tapetum.data.scenes.options import challenge
 from tapetum.data.scenes.textures import TEXTURES
@@ -31,7 +38,7 @@ def images(name, level):
 
 
 def shares_visible(name, level):
-    """Visible pixels over all pixels of each thing."""
+    """Visible pixels over all pixels of each object."""
     shares = []
     for layout in layouts(name, level):
         _, areas = layout.boxes_and_areas(range(len(layout.pieces)))
@@ -51,7 +58,7 @@ def test_occlusion_hides_more_and_keeps_what_must_be_seen():
     ]
 
 
-def test_what_lies_on_a_thing_belongs_to_nobody():
+def test_what_lies_on_an_object_belongs_to_nobody():
     for layout in layouts("occlusion", 1.0)[:10]:
         assert layout.hidden.any()
         assert (layout.owner[layout.hidden] == -1).all()
@@ -60,7 +67,7 @@ def test_what_lies_on_a_thing_belongs_to_nobody():
 def test_illumination_spreads_brightness_and_leaves_the_truth():
     spreads = []
     for level in (0.0, 0.5, 1.0):
-        means = [float(image.mean().log()) for image in images("illumination", level)]
+        means = [float(image.mean().collector()) for image in images("illumination", level)]
         spreads.append(np.std(means))
     assert spreads[0] < 0.8 * spreads[1] < 0.8 * spreads[2]
     plain = Scenes(need="masks")
@@ -150,13 +157,13 @@ def test_intraclass_widens_the_spread_of_colours_and_shapes():
     assert shapes[0] < shapes[1] < 0.8 * shapes[2]
 
 
-def test_context_ties_things_to_backgrounds_or_keeps_them_apart():
+def test_context_ties_objects_to_backgrounds_or_keeps_them_apart():
     assert set(USUAL) == set(TEXTURES)
-    assert {name for names in USUAL.values() for name in names} == set(THINGS)
+    assert {name for names in USUAL.values() for name in names} == set(OBJECTS)
     usual = []
     for level in (-1.0, 0.5, 1.0):
         fits = [
-            THINGS[label] in USUAL[layout.texture]
+            OBJECTS[label] in USUAL[layout.texture]
             for layout in layouts("context", level)
             for label in layout.labels
         ]
@@ -179,7 +186,7 @@ def test_scale_spreads_sizes_about_the_same_middle():
 
 @pytest.mark.parametrize("name", sorted(set(CHALLENGES) - {"scale", "context", "intraclass"}))
 def test_a_turned_knob_keeps_everything_else(name):
-    """The things are those of the plain scene; only what the knob is about differs."""
+    """The objects are those of the plain scene; only what the knob is about differs."""
     for plain, turned in zip(layouts("occlusion", 0.0), layouts(name, 1.0), strict=True):
         first = [piece.sprite.size for piece in plain.pieces]
         second = [piece.sprite.size for piece in turned.pieces]
@@ -193,7 +200,7 @@ def test_every_challenge_serves_every_need(name):
     for need in ("box", "keypoints", "semantic"):
         scenes = Scenes("test", options=CHALLENGES[name], need=need)
         assert scenes[0].size == (192, 256)
-        assert len(scenes.picture(0)) >= 1
+        assert len(scenes.image(0)) >= 1
 
 
 def test_words_become_options():

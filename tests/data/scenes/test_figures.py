@@ -124,7 +124,7 @@ def test_visible_hidden_and_absent_follow_from_who_owns_the_pixel():
     for index in range(20):
         objects, every = posed[index].target.objects, masked[index].target.objects
         people = every.masks[every.labels == masked.classes.index(FIGURE)]
-        things = every.masks.any(0)
+        instances = every.masks.any(0)
         assert len(people) == len(objects)
         for own, points in zip(people, objects.keypoints, strict=True):
             for x, y, v in points.tolist():
@@ -133,10 +133,10 @@ def test_visible_hidden_and_absent_follow_from_who_owns_the_pixel():
                     assert (x, y) == (0, 0)
                     continue
                 row, column = int(y), int(x)
-                if things[row, column] and not own[row, column]:
+                if instances[row, column] and not own[row, column]:
                     assert v == 1
                 if v == 2:
-                    assert own[row, column] or not things[row, column]
+                    assert own[row, column] or not instances[row, column]
     assert (counts > 30).all()
 
 

@@ -1,4 +1,4 @@
-"""What scenes are painted from: polygons, handwriting, light, things, textures."""
+"""What scenes are painted from: polygons, handwriting, light, objects, textures."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from scipy.signal import fftconvolve
 
 from tapetum.data.scenes import handwriting
 from tapetum.data.scenes.shapes import Patch, box
+from tapetum.data.scenes.sketches import DRAWN
 from tapetum.data.scenes.sprites import draw_digit, draw_patches, put_down
 from tapetum.data.scenes.textures import TEXTURES, noise
-from tapetum.data.scenes.things import DRAWN
 from tapetum.data.scenes.warps import Warp
 
 
@@ -74,7 +74,7 @@ def test_light_falls_on_the_side_that_faces_it_and_the_shadow_on_the_other():
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_every_thing_fills_its_square_and_varies(name):
+def test_every_object_fills_its_square_and_varies(name):
     shapes = set()
     for seed in range(20):
         patches = DRAWN[name](np.random.default_rng(seed))

@@ -13,7 +13,7 @@ from scipy.ndimage import binary_dilation
 
 from tapetum.base.errors import UsageError
 from tapetum.data.dataset import NEEDS
-from tapetum.data.scenes import LENGTHS, MIXED, THINGS, SceneOptions, Scenes, handwriting
+from tapetum.data.scenes import LENGTHS, MIXED, OBJECTS, SceneOptions, Scenes, handwriting
 from tapetum.data.scenes.layout import lay_out
 from tapetum.ops.masks import rle_decode
 
@@ -65,7 +65,7 @@ def test_another_process_makes_the_same_scene():
 def test_splits_share_nothing():
     scenes = [Scenes(split) for split in LENGTHS]
     images = {each[i].image.numpy().tobytes() for each in scenes for i in range(10)}
-    layouts = {each.picture(i).xywh.tobytes() for each in scenes for i in range(10)}
+    layouts = {each.image(i).xywh.tobytes() for each in scenes for i in range(10)}
     assert len(images) == len(layouts) == 30
     written = {split: {glyph.tobytes() for glyph in handwriting(split)} for split in LENGTHS}
     assert {len(glyphs) for glyphs in written.values()} == {1260, 179, 358}
@@ -110,13 +110,13 @@ def test_a_sample_holds_what_is_needed_and_nothing_else():
         need: {name for name, value in _fields(Scenes(need=need)[2].target) if value is not None}
         for need in NEEDS
     }
-    things = {"objects", "boxes", "labels of objects", "area", "ids"}
+    objects = {"objects", "boxes", "labels of objects", "area", "ids"}
     assert held == {
         "labels": {"labels"},
-        "box": things,
-        "boxes": things,
-        "masks": things | {"masks"},
-        "keypoints": things | {"keypoints"},
+        "box": objects,
+        "boxes": objects,
+        "masks": objects | {"masks"},
+        "keypoints": objects | {"keypoints"},
         "semantic": {"semantic"},
     }
 
@@ -129,14 +129,14 @@ def _fields(target):
     yield "labels of objects", getattr(target.objects, "labels", None)
 
 
-def test_the_need_for_one_box_has_exactly_one_large_thing():
+def test_the_need_for_one_box_has_exactly_one_large_object():
     for options in (SceneOptions(), SceneOptions(occlusion=1), MIXED):
         scenes = Scenes("val", options=options, need="box")
-        assert scenes.classes == THINGS
+        assert scenes.classes == OBJECTS
         sides = []
         for index in range(12):
             objects = scenes[index].target.objects
-            assert len(objects) == len(scenes.picture(index)) == 1
+            assert len(objects) == len(scenes.image(index)) == 1
             sides.append((objects.boxes[0, 2:] - objects.boxes[0, :2]).max().item())
         assert np.mean(sides) > 50
 
@@ -145,42 +145,42 @@ def test_the_need_for_one_box_has_exactly_one_large_thing():
 def test_records_say_what_the_sample_says(need):
     scenes, ids = Scenes("test", seed=2, need=need), set()
     for index in range(8):
-        sample, picture = scenes[index], scenes.picture(index)
+        sample, image = scenes[index], scenes.image(index)
         objects = sample.target.objects
-        assert (picture.name, picture.size, picture.id) == (sample.name, sample.size, index)
-        assert picture.path is None
-        assert picture.xywh.dtype == picture.area.dtype == np.float64
-        assert not picture.crowd.any()
-        assert not ids & set(picture.ids)
-        ids |= set(picture.ids)
+        assert (image.name, image.size, image.id) == (sample.name, sample.size, index)
+        assert image.path is None
+        assert image.xywh.dtype == image.area.dtype == np.float64
+        assert not image.crowd.any()
+        assert not ids & set(image.ids)
+        ids |= set(image.ids)
         if need == "labels":
-            assert list(picture.picture_labels) == sample.target.labels.tolist()
+            assert list(image.image_labels) == sample.target.labels.tolist()
         if objects is None:
             continue
-        boxes = np.concatenate([picture.xywh[:, :2], picture.xywh[:, :2] + picture.xywh[:, 2:]], 1)
+        boxes = np.concatenate([image.xywh[:, :2], image.xywh[:, :2] + image.xywh[:, 2:]], 1)
         np.testing.assert_array_equal(boxes, objects.boxes.double().numpy())
-        np.testing.assert_array_equal(picture.labels, objects.labels.numpy())
-        np.testing.assert_array_equal(picture.area, objects.area.double().numpy())
-        assert picture.ids == objects.ids
+        np.testing.assert_array_equal(image.labels, objects.labels.numpy())
+        np.testing.assert_array_equal(image.area, objects.area.double().numpy())
+        assert image.ids == objects.ids
         if need == "masks":
-            masks = [rle_decode(segment) for segment in picture.segments]
+            masks = [rle_decode(segment) for segment in image.segments]
             np.testing.assert_array_equal(masks, objects.masks.numpy())
         if need == "keypoints":
-            np.testing.assert_array_equal(picture.keypoints.astype("f4"), objects.keypoints.numpy())
+            np.testing.assert_array_equal(image.keypoints.astype("f4"), objects.keypoints.numpy())
 
 
-def test_the_picture_shows_things_where_the_masks_say_and_nowhere_else():
+def test_the_image_shows_objects_where_the_masks_say_and_nowhere_else():
     options = SceneOptions(count=(15, 25), figures=(1, 2), overlap=0.8, **FLAT)
     scenes = Scenes(options=options, need="masks")
     for index in range(15):
         sample = scenes[index]
-        things = sample.target.objects.masks.any(0).numpy()
+        objects = sample.target.objects.masks.any(0).numpy()
         image = sample.image.numpy()
-        near = binary_dilation(things, np.ones((3, 3)), iterations=2)
+        near = binary_dilation(objects, np.ones((3, 3)), iterations=2)
         ground = np.median(image[:, ~near], 1)
         differs = (np.abs(image - ground[:, None, None]) > 2).any(0)
         assert not (differs & ~near).any()
-        assert (differs & things).sum() > 0.95 * things.sum()
+        assert (differs & objects).sum() > 0.95 * objects.sum()
 
 
 def test_what_hardly_shows_is_left_out():
@@ -224,10 +224,10 @@ def test_options_are_kept():
 
 
 @pytest.mark.parametrize("need", [need for need in NEEDS if need != "box"])
-def test_a_scene_without_things_is_normal(need):
+def test_a_scene_without_objects_is_normal(need):
     scenes = Scenes(options=SceneOptions(count=(0, 0), figures=(0, 0)), need=need)
     target = scenes[0].target
-    assert len(scenes.picture(0)) == 0
+    assert len(scenes.image(0)) == 0
     assert all(part.numel() == 0 for part in tensors(scenes[0])[1:]) or not target.semantic.any()
     if need == "masks":
         assert target.objects.masks.shape == (0, 192, 256)
@@ -256,7 +256,7 @@ def test_extremes_do_not_break(size, options, need):
         assert (boxes[:, 2:] > boxes[:, :2]).all()
         assert (boxes >= 0).all()
         assert (boxes <= torch.tensor([size[1], size[0]] * 2)).all()
-        assert len(scenes.picture(index)) == len(boxes)
+        assert len(scenes.image(index)) == len(boxes)
 
 
 def test_length_is_only_a_count():

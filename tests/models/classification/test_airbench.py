@@ -14,20 +14,20 @@ from tapetum.models.classification.airbench import (
     identity_convolution,
     whitening_filters,
 )
-from tapetum.structures import Begins, Sample, Target
+from tapetum.structures import DataDependentInit, Sample, Target
 
 
 def pixels(count: int = 64, size: int = 16) -> torch.Tensor:
-    """Centred pictures whose neighbouring pixels are alike, as in photographs."""
+    """Centred images whose neighbouring pixels are alike, as in photographs."""
     fine = torch.randn(count, 3, size, size, generator=generator(0))
     smooth = torch.nn.functional.avg_pool2d(fine, 3, stride=1, padding=1)
     return smooth - smooth.mean(dim=(0, 2, 3), keepdim=True)
 
 
 def test_whitened_patches_have_variance_one_and_no_correlation() -> None:
-    pictures = pixels()
-    filters = whitening_filters([pictures])
-    answers = torch.nn.functional.conv2d(pictures.double(), filters.double())
+    images = pixels()
+    filters = whitening_filters([images])
+    answers = torch.nn.functional.conv2d(images.double(), filters.double())
     flat = answers.transpose(0, 1).reshape(FILTERS, -1)[: FILTERS // 2]  # (12, n)
     covariance = flat @ flat.T / flat.shape[1]
     off = covariance - covariance.diag().diag()
@@ -50,17 +50,17 @@ def tiny(**changes: object) -> Airbench:
     return airbench(classes=3, image_size=16, widths=(8, 12, 12), **changes)
 
 
-def test_it_begins_with_the_training_pictures() -> None:
+def test_it_begins_with_the_training_images() -> None:
     model = tiny()
-    assert isinstance(model, Begins)
+    assert isinstance(model, DataDependentInit)
     random = generator(2)
     samples = [
         Sample(torch.rand(3, 16, 16, generator=random), Target(labels=torch.tensor([0])))
         for _ in range(6)
     ]
     before = model.whitening.clone()
-    model.begin(iter(samples), random)
-    expected = whitening_filters([model.prepare([s.image for s in samples]).pixels])
+    model.initialize_from_data(iter(samples), random)
+    expected = whitening_filters([model.preprocess([s.image for s in samples]).pixels])
     assert not torch.allclose(model.whitening, before)
     torch.testing.assert_close(model.whitening, expected)
 
@@ -70,15 +70,15 @@ def test_an_explanation_looks_at_one_view() -> None:
     model = tiny(views=True).eval()
     seen: list[tuple[int, ...]] = []
     model.groups[-1].register_forward_hook(lambda *call: seen.append(tuple(call[2].shape)))
-    picture = torch.rand(3, 16, 16, generator=generator(4))
-    model.score([picture], [Target(labels=torch.tensor([1]))])
+    image = torch.rand(3, 16, 16, generator=generator(4))
+    model.target_logits([image], [Target(labels=torch.tensor([1]))])
     assert len(seen) == 1
 
 
-def test_views_are_shifts_and_mirror_images_of_one_picture() -> None:
+def test_views_are_shifts_and_mirror_images_of_one_image() -> None:
     many, one = tiny(views=True).eval(), tiny(views=False).eval()
     one.load_state_dict(many.state_dict())
-    batch = one.prepare([torch.rand(3, 16, 16, generator=generator(3))])
+    batch = one.preprocess([torch.rand(3, 16, 16, generator=generator(3))])
     padded = torch.nn.functional.pad(batch.pixels, (1, 1, 1, 1), mode="reflect")
     total = torch.zeros(1, 3)
     for down, right, weight in SHIFTS:
@@ -90,9 +90,9 @@ def test_views_are_shifts_and_mirror_images_of_one_picture() -> None:
 
 
 def test_while_learning_there_is_one_view() -> None:
-    model, truth = tiny(views=True).eval(), (Target(labels=torch.tensor([1])),)
-    batch = model.prepare([torch.rand(3, 16, 16, generator=generator(4))])
-    learning = model(batch.pixels, batch.sizes, truth).logits
+    model, targets = tiny(views=True).eval(), (Target(labels=torch.tensor([1])),)
+    batch = model.preprocess([torch.rand(3, 16, 16, generator=generator(4))])
+    learning = model(batch.pixels, batch.sizes, targets).logits
     assert torch.equal(learning, model._logits(batch.pixels))
     assert not torch.equal(learning, model(batch.pixels, batch.sizes).logits)
 
@@ -100,17 +100,17 @@ def test_while_learning_there_is_one_view() -> None:
 def test_small_windows_stay_small_in_training_only() -> None:
     model = tiny()
     windows = [torch.rand(3, 12, 12, generator=generator(5, i)) for i in range(2)]
-    assert model.train().prepare(windows).pixels.shape == (2, 3, 12, 12)
-    assert model.eval().prepare(windows).pixels.shape == (2, 3, 16, 16)
+    assert model.train().preprocess(windows).pixels.shape == (2, 3, 12, 12)
+    assert model.eval().preprocess(windows).pixels.shape == (2, 3, 16, 16)
     mixed = [windows[0], torch.rand(3, 14, 14, generator=generator(6))]
-    assert model.train().prepare(mixed).pixels.shape == (2, 3, 16, 16)
+    assert model.train().preprocess(mixed).pixels.shape == (2, 3, 16, 16)
 
 
-def test_pictures_that_pooling_would_use_up() -> None:
+def test_images_that_pooling_would_use_up() -> None:
     with pytest.raises(ValueError, match="image_size: expected at least 9, got 8"):
         airbench(image_size=8)
     smallest = airbench(image_size=9, widths=(4, 4, 4)).eval()
-    batch = smallest.prepare([torch.rand(3, 9, 9)])
+    batch = smallest.preprocess([torch.rand(3, 9, 9)])
     assert smallest(batch.pixels, batch.sizes).logits.shape == (1, 10)
 
 

@@ -14,12 +14,12 @@ from torch.nn import functional as F
 from tapetum.base.runtime import Runtime, generator
 from tapetum.explain import explain
 from tapetum.explain.cam import layer_gradient
-from tapetum.models.classification.classifier import Raw, label_loss, multilabel_loss
+from tapetum.models.classification.classifier import Output, label_loss, multilabel_loss
 from tapetum.models.classification.linear import linear
 from tapetum.models.classification.resnet import resnet10, resnet50
 from tapetum.models.classification.vit import vit_b_16
 from tapetum.models.predict import predict
-from tapetum.structures import Learns, Target
+from tapetum.structures import Target, Trainable
 
 BODY = {"classes": 3, "image_size": 64}
 VIT = {**BODY, "patch": 16, "width": 32, "depth": 2, "heads": 4, "mlp": 64}
@@ -33,14 +33,14 @@ MODELS: dict[str, Callable[..., Any]] = {
 }
 DROPPING = ["resnet", "vit", "vit average"]
 DEEP = [*DROPPING, "bottleneck"]
-PICTURES = [torch.rand(3, 96, 70, generator=generator(i)) for i in range(4)]
+IMAGES = [torch.rand(3, 96, 70, generator=generator(i)) for i in range(4)]
 
 
 def labels(*rows: tuple[int, ...] | None) -> list[Target]:
     return [Target(labels=None if r is None else torch.tensor(r, dtype=torch.int64)) for r in rows]
 
 
-TRUTH = labels((0,), (2,), None, (2,))
+TARGETS = labels((0,), (2,), None, (2,))
 
 
 @pytest.fixture(params=MODELS)
@@ -56,35 +56,35 @@ def build(name: str, **more: Any) -> Any:
     return model.eval()
 
 
-def objective(model: Any, truth: list[Target], random: torch.Generator | None = None) -> Tensor:
-    batch = model.prepare(PICTURES, truth)
-    raw = model(batch.pixels, batch.sizes, batch.truth, random)
-    (loss,) = model.losses(raw, batch.truth).values()
+def objective(model: Any, targets: list[Target], random: torch.Generator | None = None) -> Tensor:
+    batch = model.preprocess(IMAGES, targets)
+    output = model(batch.pixels, batch.sizes, batch.targets, random)
+    (loss,) = model.losses(output, batch.targets).values()
     return loss
 
 
 def test_every_parameter_gets_a_gradient(model: Any) -> None:
-    assert isinstance(model, Learns)
-    objective(model.train(), TRUTH).backward()
+    assert isinstance(model, Trainable)
+    objective(model.train(), TARGETS).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert 0 < parameter.grad.abs().sum() < math.inf, name
 
 
-def test_pictures_without_a_label_teach_nothing(model: Any) -> None:
+def test_images_without_a_label_teach_nothing(model: Any) -> None:
     loss = objective(model, labels(None, (), None, ()))
     loss.backward()
     assert loss == 0
     assert all((p.grad == 0).all() for p in model.parameters())
-    whole = objective(model, TRUTH)
-    raw = model(*model.prepare([PICTURES[i] for i in (0, 1, 3)])[:2])
+    whole = objective(model, TARGETS)
+    output = model(*model.preprocess([IMAGES[i] for i in (0, 1, 3)])[:2])
     torch.testing.assert_close(
-        model.losses(raw, [TRUTH[i] for i in (0, 1, 3)])["classification"], whole
+        model.losses(output, [TARGETS[i] for i in (0, 1, 3)])["classification"], whole
     )
 
 
 def test_batch_equals_single_and_bytes_equal_floats(model: Any) -> None:
-    whole = [(p * 255).to(torch.uint8) for p in PICTURES]
+    whole = [(p * 255).to(torch.uint8) for p in IMAGES]
     together = predict(model, whole)
     for one, both in zip(whole, together, strict=True):
         (alone,) = predict(model, [one / 255])
@@ -96,22 +96,22 @@ def test_batch_equals_single_and_bytes_equal_floats(model: Any) -> None:
 
 def test_score_is_the_logit_of_each_label_in_order(model: Any) -> None:
     targets = labels((2, 0), (), (1,), None)
-    batch = model.prepare(PICTURES)
+    batch = model.preprocess(IMAGES)
     logits = model(batch.pixels, batch.sizes).logits
     expected = torch.stack((logits[0, 2], logits[0, 0], logits[2, 1]))
-    torch.testing.assert_close(model.score(PICTURES, targets), expected)
-    assert model.score(PICTURES[:1], labels(None)).shape == (0,)
+    torch.testing.assert_close(model.target_logits(IMAGES, targets), expected)
+    assert model.target_logits(IMAGES[:1], labels(None)).shape == (0,)
 
 
 def test_float64_and_bf16(model: Any) -> None:
-    exact = objective(model, TRUTH)
+    exact = objective(model, TARGETS)
     with Runtime(torch.device("cpu"), "bf16").autocast():
-        batch = model.prepare(PICTURES, TRUTH)
-        raw = model(batch.pixels, batch.sizes)
-    rough = model.losses(raw, TRUTH)["classification"]
-    assert rough.dtype == model.decode(raw, batch)[0].class_scores.dtype == torch.float32
+        batch = model.preprocess(IMAGES, TARGETS)
+        output = model(batch.pixels, batch.sizes)
+    rough = model.losses(output, TARGETS)["classification"]
+    assert rough.dtype == model.postprocess(output, batch)[0].class_scores.dtype == torch.float32
     assert rough.item() == pytest.approx(exact.item(), rel=0.1)
-    loss = objective(model.double(), TRUTH)
+    loss = objective(model.double(), TARGETS)
     assert loss.dtype == torch.float64
     assert loss.item() == pytest.approx(exact.item(), rel=1e-4)
 
@@ -119,11 +119,11 @@ def test_float64_and_bf16(model: Any) -> None:
 @pytest.mark.parametrize("name", DROPPING)
 def test_dropout_needs_truth_and_a_generator_and_no_mode(name: str) -> None:
     model = build(name, dropout=0.5)
-    still = objective(model, TRUTH)
-    dropped = [objective(model.train(mode), TRUTH, generator(1)).item() for mode in (True, False)]
+    still = objective(model, TARGETS)
+    dropped = [objective(model.train(mode), TARGETS, generator(1)).item() for mode in (True, False)]
     assert dropped[0] == pytest.approx(dropped[1], rel=1e-6)
     assert dropped[0] != pytest.approx(still.item(), rel=1e-3)
-    batch = model.prepare(PICTURES)
+    batch = model.preprocess(IMAGES)
     plain, lucky = (model(batch.pixels, batch.sizes, None, g).logits for g in (None, generator(1)))
     assert torch.equal(plain, lucky)
 
@@ -133,10 +133,10 @@ def test_every_layer_explains_and_the_first_one_knows_every_place(name: str) -> 
     model = build(name)
     (answer,) = labels((1,))
     for name in model.explain_layers():
-        heat = explain(model, PICTURES[0], answer, method="hires-cam", layer=name)
-        assert heat.shape == PICTURES[0].shape[-2:]
+        heat = explain(model, IMAGES[0], answer, method="hires-cam", layer=name)
+        assert heat.shape == IMAGES[0].shape[-2:]
     module, as_map = next(iter(model.explain_layers().values()))
-    pixels = PICTURES[0].clone().requires_grad_()
+    pixels = IMAGES[0].clone().requires_grad_()
     _, gradient = layer_gradient(model, pixels, answer, (module, as_map))
     assert gradient.ndim == 4
     assert (gradient != 0).any(dim=1).all()
@@ -144,32 +144,34 @@ def test_every_layer_explains_and_the_first_one_knows_every_place(name: str) -> 
 
 def test_multilabel_by_hand() -> None:
     model = resnet10(**BODY, backbone_width=8, multilabel=True)
-    raw = Raw(torch.tensor([[0.0, math.log(3), -math.log(3)], [math.log(3)] * 3, [9.0, 9, 9]]))
-    truth = labels((0, 1), (), None)
-    loss = model.losses(raw, truth)["classification"]
+    output = Output(
+        torch.tensor([[0.0, math.log(3), -math.log(3)], [math.log(3)] * 3, [9.0, 9, 9]])
+    )
+    targets = labels((0, 1), (), None)
+    loss = model.losses(output, targets)["classification"]
     first = -(math.log(0.5) + 2 * math.log(0.75)) / 3
     assert loss.item() == pytest.approx((first - math.log(0.25)) / 2)
-    batch = model.prepare(PICTURES[:3])
-    found = model.decode(raw, batch)
+    batch = model.preprocess(IMAGES[:3])
+    found = model.postprocess(output, batch)
     assert [p.labels.tolist() for p in found] == [[1, 0], [0, 1, 2], [0, 1, 2]]
     torch.testing.assert_close(found[0].class_scores, torch.tensor([0.5, 0.75, 0.25]))
-    none = model.decode(Raw(torch.full((1, 3), -1.0)), batch)[0]
+    none = model.postprocess(Output(torch.full((1, 3), -1.0)), batch)[0]
     assert none.labels.shape == (0,)
 
 
 def test_multilabel_is_pytorchs_loss() -> None:
     logits = torch.randn(5, 4, generator=generator(0))
-    truth = labels((0,), (1, 3), (), (2,), (0, 1, 2, 3))
-    goal = torch.zeros(5, 4)
-    for row, target in zip(goal, truth, strict=True):
+    targets = labels((0,), (1, 3), (), (2,), (0, 1, 2, 3))
+    wanted = torch.zeros(5, 4)
+    for row, target in zip(wanted, targets, strict=True):
         row[target.labels] = 1
     for smoothing in (0.0, 0.2):
-        softened = goal * (1 - smoothing) + smoothing / 2
+        softened = wanted * (1 - smoothing) + smoothing / 2
         expected = F.binary_cross_entropy_with_logits(logits, softened)
-        torch.testing.assert_close(multilabel_loss(logits, truth, smoothing), expected)
+        torch.testing.assert_close(multilabel_loss(logits, targets, smoothing), expected)
 
 
-def test_several_labels_share_a_picture() -> None:
+def test_several_labels_share_an_image() -> None:
     logits = torch.randn(2, 4, generator=generator(0))
     soft = torch.tensor([[0.5, 0, 0.5, 0], [0, 1.0, 0, 0]])
 
@@ -198,6 +200,6 @@ def test_arguments_that_cannot_be(make: Callable[[], Any], message: str) -> None
         make()
 
 
-def test_a_vit_takes_one_size_of_picture() -> None:
+def test_a_vit_takes_one_size_of_image() -> None:
     with pytest.raises(ValueError, match="expected 64 x 64"):
         build("vit")(torch.zeros(1, 3, 80, 80), torch.tensor([[80, 80]]))

@@ -8,13 +8,13 @@ import torch
 from torch.nn import functional as F
 
 from tapetum import api
-from tapetum.api.planning import chosen_settings
-from tapetum.api.wishes import Wishes
-from tapetum.models.classification.classifier import Raw
+from tapetum.models.classification.classifier import Output
 from tapetum.models.classification.linear import linear
 from tapetum.ops.losses import multiclass_hinge
+from tapetum.runs.train_options import TrainOptions
 from tapetum.structures import Sample, Target
 from tapetum.tasks import TASKS
+from tapetum.training.planning import chosen_settings
 
 SCORES = torch.tensor([[3.2, 5.1, -1.7]])
 CAT = [Target(labels=torch.tensor([0]))]
@@ -25,25 +25,25 @@ def test_the_numbers_that_every_course_on_vision_shows() -> None:
     assert [round(v, 1) for v in SCORES.exp()[0].tolist()] == [24.5, 164.0, 0.2]
     assert round(math.exp(-1.7), 2) == 0.18
     softmax, hinge = (linear(classes=3, image_size=2, loss=loss) for loss in ("softmax", "hinge"))
-    batch = softmax.prepare([torch.zeros(3, 2, 2)])
-    (answer,) = softmax.decode(Raw(SCORES), batch)
+    batch = softmax.preprocess([torch.zeros(3, 2, 2)])
+    (answer,) = softmax.postprocess(Output(SCORES), batch)
     assert [round(p, 2) for p in answer.class_scores.tolist()] == [0.13, 0.87, 0.00]
     assert answer.labels.tolist() == [1]
-    loss = softmax.losses(Raw(SCORES), CAT)["classification"].item()
+    loss = softmax.losses(Output(SCORES), CAT)["classification"].item()
     assert round(loss, 2) == 2.04
-    assert hinge.losses(Raw(SCORES), CAT)["classification"].item() == pytest.approx(2.9)
+    assert hinge.losses(Output(SCORES), CAT)["classification"].item() == pytest.approx(2.9)
 
 
 def test_it_is_weights_times_pixels() -> None:
     model = linear(classes=2, image_size=3)
     torch.nn.init.normal_(model.head.weight, std=0.01)
-    picture = torch.rand(3, 3, 3)
-    expected = model.head.weight @ (picture * 2 - 1).flatten() + model.head.bias
-    both = model.score([picture], [Target(labels=torch.tensor([0, 1]))])
+    image = torch.rand(3, 3, 3)
+    expected = model.head.weight @ (image * 2 - 1).flatten() + model.head.bias
+    both = model.target_logits([image], [Target(labels=torch.tensor([0, 1]))])
     torch.testing.assert_close(both, expected)
 
 
-def test_templates_are_the_weights_as_pictures() -> None:
+def test_templates_are_the_weights_as_images() -> None:
     model = linear(classes=3, image_size=4)
     with torch.no_grad():
         model.head.weight[0] = torch.linspace(-3, 5, 48)
@@ -65,7 +65,7 @@ def test_the_penalty_is_a_loss_of_its_own_and_leaves_biases_free() -> None:
         with torch.no_grad():
             model.head.weight.copy_(torch.arange(36.0).view(3, 12))
             model.head.bias.fill_(1000.0)
-        losses = model.losses(Raw(SCORES), CAT)
+        losses = model.losses(Output(SCORES), CAT)
         assert losses.keys() == {"classification", "l2"}
         assert losses["l2"].item() == pytest.approx(0.1 * sum(k**2 for k in range(36)))
         losses["l2"].backward()
@@ -81,11 +81,11 @@ def test_it_starts_without_any_template() -> None:
 
 def test_the_optimizer_does_not_decay_what_the_penalty_does_already() -> None:
     task = TASKS["classification"]
-    own = chosen_settings(Wishes("linear", "scenes"), task)
+    own = chosen_settings(TrainOptions("linear", "scenes"), task)
     assert (own.optimizer, own.weight_decay, own.batch_size) == ("sgd", 0.0, 64)
-    said = chosen_settings(Wishes("linear", "scenes", settings={"weight_decay": 0.1}), task)
+    said = chosen_settings(TrainOptions("linear", "scenes", settings={"weight_decay": 0.1}), task)
     assert (said.optimizer, said.weight_decay) == ("sgd", 0.1)
-    assert chosen_settings(Wishes("resnet18", "scenes"), task).optimizer == "adamw"
+    assert chosen_settings(TrainOptions("resnet18", "scenes"), task).optimizer == "adamw"
 
 
 def test_templates_look_like_their_classes_not_like_noise(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_pixel_times_gradient_is_where_the_score_comes_from() -> None:
     model = linear(classes=3, image_size=8)
     torch.nn.init.normal_(model.head.weight, std=0.01)
     assert model.explain_layers() == {}
-    pixels = model.prepare([torch.rand(3, 8, 8)]).pixels.requires_grad_()
+    pixels = model.preprocess([torch.rand(3, 8, 8)]).pixels.requires_grad_()
     score = model(pixels, torch.tensor([[8, 8]])).logits[0, 1]
     (gradient,) = torch.autograd.grad(score, pixels)
     torch.testing.assert_close((gradient * pixels).sum() + model.head.bias[1], score)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tapetum.models.detection.retinanet import Raw, RetinaNet, retinanet
+from tapetum.models.detection.retinanet import Output, RetinaNet, retinanet
 from tapetum.structures import Batch, Objects, Target
 from tests.contract.tiny import TINY
 
@@ -17,11 +17,11 @@ def tiny(**changes: Any) -> RetinaNet:
     return retinanet(**{**TINY["retinanet"], **changes})
 
 
-def raw(logits: torch.Tensor, levels: tuple[int, ...] = (4,)) -> Raw:
-    return Raw(logits, torch.zeros(len(logits), 4, 4), ANCHORS, torch.tensor(levels))
+def output(logits: torch.Tensor, levels: tuple[int, ...] = (4,)) -> Output:
+    return Output(logits, torch.zeros(len(logits), 4, 4), ANCHORS, torch.tensor(levels))
 
 
-def truth(*rows: tuple[float, ...]) -> Target:
+def targets(*rows: tuple[float, ...]) -> Target:
     table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
     return Target(objects=Objects(boxes=table[:, :4], labels=table[:, 4].long()))
 
@@ -32,35 +32,35 @@ def focal(p: float, alpha: float) -> float:
 
 
 def test_losses_by_hand() -> None:
-    """Anchor 0 is a thing of class 1, anchor 1 (IoU 0.45) does not count, the rest is nothing."""
+    """Anchor 0 is an object of class 1, anchor 1 (IoU 0.45) does not count, the rest is nothing."""
     logits = torch.zeros(1, 4, 2)
     logits[0, 0, 1] = math.log(3)
     logits[0, 1] = 100.0
     truth_box = (0.0, -2, 10, 10, 1)  # moved up by 1 and higher by a fifth
-    losses = tiny().losses(raw(logits), [truth(truth_box)])
+    losses = tiny().losses(output(logits), [targets(truth_box)])
     expected = focal(0.75, 0.25) + 5 * focal(0.5, 0.75)
     assert losses["classification"].item() == pytest.approx(expected, rel=1e-5)
     assert losses["boxes"].item() == pytest.approx(0.1 + math.log(1.2), rel=1e-5)
 
 
-def test_each_picture_is_divided_by_its_own_things() -> None:
-    """Two equal things cost as much as one, and a picture without any halves the mean."""
+def test_each_image_is_divided_by_its_own_objects() -> None:
+    """Two equal objects cost as much as one, and an image without any halves the mean."""
     logits = torch.zeros(1, 4, 2)
-    one = truth((0.0, 0, 10, 12, 0))
-    two = truth((0.0, 0, 10, 12, 0), (40.0, 40, 50, 52, 0))
+    one = targets((0.0, 0, 10, 12, 0))
+    two = targets((0.0, 0, 10, 12, 0), (40.0, 40, 50, 52, 0))
     model = tiny()
-    single = model.losses(raw(logits), [one])["boxes"]
-    torch.testing.assert_close(model.losses(raw(logits), [two])["boxes"], single)
-    both = model.losses(raw(logits.repeat(2, 1, 1)), [one, truth()])
+    single = model.losses(output(logits), [one])["boxes"]
+    torch.testing.assert_close(model.losses(output(logits), [two])["boxes"], single)
+    both = model.losses(output(logits.repeat(2, 1, 1)), [one, targets()])
     torch.testing.assert_close(both["boxes"], single / 2)
-    alone = [model.losses(raw(logits), [t])["classification"] for t in (one, truth())]
+    alone = [model.losses(output(logits), [t])["classification"] for t in (one, targets())]
     torch.testing.assert_close(both["classification"], (alone[0] + alone[1]) / 2)
 
 
-def test_a_thing_that_no_anchor_fits_takes_the_nearest() -> None:
+def test_an_object_that_no_anchor_fits_takes_the_nearest() -> None:
     """It overlaps anchor 3 by a quarter only, but nothing overlaps it more."""
-    small = truth((80.0, 80, 85, 85, 1))
-    losses = tiny().losses(raw(torch.zeros(1, 4, 2)), [small])
+    small = targets((80.0, 80, 85, 85, 1))
+    losses = tiny().losses(output(torch.zeros(1, 4, 2)), [small])
     expected = 0.25 + 0.25 + 2 * math.log(2)  # half its size, a quarter of it off
     assert losses["boxes"].item() == pytest.approx(expected)
 
@@ -68,7 +68,7 @@ def test_a_thing_that_no_anchor_fits_takes_the_nearest() -> None:
 def test_candidates_are_cut_in_each_level_by_score() -> None:
     logits = torch.tensor([[[5.0, -9], [4, 6], [-9, 3], [2, 1]]])
     model = tiny(candidates=2, score_threshold=0.05)
-    found = model._candidates(raw(logits, (3, 1)), 0)
+    found = model._candidates(output(logits, (3, 1)), 0)
     assert found.labels.tolist() == [1, 0, 0, 1]
     torch.testing.assert_close(found.scores, torch.tensor([6.0, 5, 2, 1]).sigmoid())
     torch.testing.assert_close(found.boxes[:, 3], torch.tensor([5.4, 10, 90, 90]))
@@ -77,31 +77,31 @@ def test_candidates_are_cut_in_each_level_by_score() -> None:
 @pytest.mark.parametrize(("threshold", "count"), [(0.0, 8), (0.5, 3), (1.0, 0)])
 def test_the_threshold_is_one_of_scores_and_exclusive(threshold: float, count: int) -> None:
     logits = torch.tensor([[[5.0, 0], [4, -50], [1, 0], [-3, -0.0]]])
-    found = tiny(score_threshold=threshold)._candidates(raw(logits), 0)
+    found = tiny(score_threshold=threshold)._candidates(output(logits), 0)
     assert len(found) == count
 
 
 def test_not_a_number_is_never_found() -> None:
     logits = torch.full((1, 4, 2), math.nan)
     batch = Batch(torch.zeros(1, 3, 96, 96), torch.tensor([[96, 96]]), torch.tensor([[96, 96]]))
-    assert len(tiny(score_threshold=0.0).decode(raw(logits), batch)[0].objects) == 0
+    assert len(tiny(score_threshold=0.0).postprocess(output(logits), batch)[0].objects) == 0
 
 
 def test_score_is_the_logit_of_the_anchor_that_overlaps_most() -> None:
     torch.manual_seed(0)
     model = tiny().eval()
-    picture = torch.rand(3, 96, 128)  # prepared without resizing
-    batch = model.prepare([picture])
+    image = torch.rand(3, 96, 128)  # prepared without resizing
+    batch = model.preprocess([image])
     output = model(batch.pixels, batch.sizes)
     inside = (output.anchors >= 0).all(dim=1) & (output.anchors[:, 2] <= 128)
     for index in torch.nonzero(inside).flatten()[::100].tolist():
-        target = truth((*(output.anchors[index] + 0.3).tolist(), 2))
-        assert model.score([picture], [target]).item() == output.logits[0, index, 2].item()
+        target = targets((*(output.anchors[index] + 0.3).tolist(), 2))
+        assert model.target_logits([image], [target]).item() == output.logits[0, index, 2].item()
 
 
 def test_a_fresh_model_believes_the_prior_everywhere() -> None:
     model = tiny(prior=0.02)
-    batch = model.prepare([torch.rand(3, 96, 128)])
+    batch = model.preprocess([torch.rand(3, 96, 128)])
     scores = model(batch.pixels, batch.sizes).logits.sigmoid()
     assert scores.min() > 0.015
     assert scores.max() < 0.027
@@ -109,7 +109,7 @@ def test_a_fresh_model_believes_the_prior_everywhere() -> None:
 
 def test_levels_have_the_anchors_they_are_said_to_have() -> None:
     model = tiny(anchor_sizes=[8, 16, 32, 64, 128], anchor_octaves=1, anchor_ratios=[1.0])
-    batch = model.prepare([torch.rand(3, 96, 128)])
+    batch = model.preprocess([torch.rand(3, 96, 128)])
     output = model(batch.pixels, batch.sizes)
     assert output.levels.tolist() == [12 * 16, 6 * 8, 3 * 4, 2 * 2, 1 * 1]
     first = [part[0].tolist() for part in output.anchors.split(output.levels.tolist())]

@@ -39,7 +39,7 @@ def test_anchors_are_moved_clipped_and_dropped_if_nothing_is_left() -> None:
     assert boxes_of([5.0, -9, 4, -9, -9], count=2, a0=-2.0)[0] == FINE[2].tolist()
 
 
-def test_each_picture_has_its_own_size_and_gradients_do_not_pass() -> None:
+def test_each_image_has_its_own_size_and_gradients_do_not_pass() -> None:
     logits = torch.zeros(2, 1, requires_grad=True)
     deltas = torch.zeros(2, 1, 4, requires_grad=True)
     anchors = (torch.tensor([[0.0, 0, 50, 50]]),)
@@ -49,21 +49,21 @@ def test_each_picture_has_its_own_size_and_gradients_do_not_pass() -> None:
     assert not first.requires_grad
 
 
-def test_half_of_the_sample_are_things() -> None:
+def test_half_of_the_sample_are_objects() -> None:
     target = Target(
         objects=Objects(boxes=torch.tensor([[0.0, 0, 10, 10]]), labels=torch.tensor([0]))
     )
     nothing = Target(objects=Objects.empty())
     anchors = torch.cat((FINE[:1].expand(20, 4), FINE[3:].expand(30, 4)))
     sampled = sample_anchors([target, nothing], anchors, 8, generator(0))
-    assert sampled.picture.tolist() == [0] * 8 + [1] * 8
+    assert sampled.image.tolist() == [0] * 8 + [1] * 8
     assert sampled.match.tolist() == [0] * 4 + [-1] * 12
     assert (sampled.anchor[:4] < 20).all()
     assert (sampled.anchor[4:8] >= 20).all()
 
 
 def test_anchors_between_the_thresholds_are_not_sampled() -> None:
-    """A thing of 100 x 100 and anchors that cover a share of it: things from 0.7, background
+    """An object of 100 x 100 and anchors that cover a share of it: objects from 0.7, background
     below 0.3."""
     shares = (1.0, 0.71, 0.69, 0.5, 0.31, 0.29, 0.0)
     anchors = torch.tensor([[0.0, 0, 100, 100 * share] for share in shares])
@@ -77,11 +77,11 @@ def test_anchors_between_the_thresholds_are_not_sampled() -> None:
 
 
 def test_losses_by_hand() -> None:
-    truth = [Target(objects=Objects(torch.tensor([[2.0, 0, 12, 10]]), torch.tensor([0])))]
+    targets = [Target(objects=Objects(torch.tensor([[2.0, 0, 12, 10]]), torch.tensor([0])))]
     sampled = Sampled(torch.tensor([0, 0]), torch.tensor([0, 3]), torch.tensor([0, -1]))
     logits = torch.tensor([[0.0, 9, 9, math.log(3)]])
-    losses = proposal_losses(logits, torch.zeros(1, 4, 4), FINE, sampled, truth)
-    # Thing at probability 1/2, background at 3/4; the offset 0.2 costs 0.2 - 1/18.
+    losses = proposal_losses(logits, torch.zeros(1, 4, 4), FINE, sampled, targets)
+    # Object at probability 1/2, background at 3/4; the offset 0.2 costs 0.2 - 1/18.
     assert losses["objectness"].item() == pytest.approx((math.log(2) + math.log(4)) / 2)
     assert losses["proposal_boxes"].item() == pytest.approx((0.2 - 1 / 18) / 2)
 
@@ -90,8 +90,8 @@ def test_losses_of_no_sample_are_zero_and_connected() -> None:
     none = torch.zeros(0, dtype=torch.int64)
     logits = torch.zeros(1, 4, requires_grad=True)
     deltas = torch.zeros(1, 4, 4, requires_grad=True)
-    truth = [Target(objects=Objects.empty())]
-    losses = proposal_losses(logits, deltas, FINE, Sampled(none, none, none), truth)
+    targets = [Target(objects=Objects.empty())]
+    losses = proposal_losses(logits, deltas, FINE, Sampled(none, none, none), targets)
     sum(losses.values()).backward()
     assert [loss.item() for loss in losses.values()] == [0, 0]
     assert logits.grad.sum() == deltas.grad.sum() == 0

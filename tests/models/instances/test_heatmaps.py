@@ -5,7 +5,11 @@ import torch
 from torch.nn import functional as F
 
 from tapetum.base.runtime import generator
-from tapetum.models.instances.heatmaps import bicubic_matrix, keypoint_cells, read_heatmaps
+from tapetum.models.instance_segmentation.heatmaps import (
+    bicubic_matrix,
+    keypoint_cells,
+    read_heatmaps,
+)
 
 
 def test_cells_by_hand() -> None:

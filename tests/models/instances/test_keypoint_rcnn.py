@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from tapetum.base.runtime import generator
-from tapetum.models.instances.branch import Raw, Regions
-from tapetum.models.instances.keypoint_rcnn import (
+from tapetum.models.instance_segmentation.keypoint_rcnn import (
     KeypointHead,
     KeypointRCNN,
-    keypoint_goals,
     keypoint_rcnn,
+    keypoint_targets,
 )
+from tapetum.models.instance_segmentation.roi_branch import Output, RoIs
 from tapetum.structures import Batch, Objects, Target
 from tests.contract.tiny import TINY
 
@@ -26,65 +26,69 @@ def model() -> KeypointRCNN:
     return keypoint_rcnn(**TINY["faster_rcnn"], **ARGUMENTS).eval()
 
 
-def truth(*points: tuple[float, float, float], label: int = 0) -> Target:
-    """One thing in BOX with three keypoints."""
+def targets(*points: tuple[float, float, float], label: int = 0) -> Target:
+    """One object in BOX with three keypoints."""
     keypoints = torch.tensor([points], dtype=torch.float32)
     return Target(objects=Objects(torch.tensor([BOX]), torch.tensor([label]), keypoints=keypoints))
 
 
 NOTHING = Target(objects=Objects.empty())
-THREE = truth((20, 20, 2), (30, 50, 1), (60, 60, 0))
+THREE = targets((20, 20, 2), (30, 50, 1), (60, 60, 0))
 
 
-def forward(model: KeypointRCNN, targets: list[Target]) -> tuple[Raw, tuple[Target, ...]]:
-    picture = torch.rand(3, 96, 128, generator=generator(0))
-    batch = model.prepare([picture] * len(targets), targets)
-    assert batch.truth is not None
-    return model(batch.pixels, batch.sizes, batch.truth), batch.truth
+def forward(model: KeypointRCNN, targets: list[Target]) -> tuple[Output, tuple[Target, ...]]:
+    image = torch.rand(3, 96, 128, generator=generator(0))
+    batch = model.preprocess([image] * len(targets), targets)
+    assert batch.targets is not None
+    return model(batch.pixels, batch.sizes, batch.targets), batch.targets
 
 
 def test_loss_by_hand(model: KeypointRCNN) -> None:
     """Every cell alike costs the logarithm of their number; the right one far above, nothing."""
-    raw, targets = forward(model, [NOTHING, THREE])
-    flat = raw._replace(logits=torch.zeros_like(raw.logits))
+    output, targets = forward(model, [NOTHING, THREE])
+    flat = output._replace(logits=torch.zeros_like(output.logits))
     cost = model.losses(flat, targets)["keypoints"].item()
     assert cost == pytest.approx(math.log(56 * 56))
-    only = (raw.regions.boxes == torch.tensor(BOX)).all(dim=1)  # the true box: a cell is a pixel
+    only = (output.rois.boxes == torch.tensor(BOX)).all(dim=1)  # the true box: a cell is a pixel
     assert only.sum() == 1
-    regions = Regions(*(None if v is None else v[only] for v in raw.regions))
+    rois = RoIs(*(None if v is None else v[only] for v in output.rois))
     logits = torch.zeros(1, 3, 56, 56)
     logits[0, 0, 10, 10] = logits[0, 1, 40, 20] = 50
-    sure = model.losses(Raw(raw.detection, regions, logits), targets)["keypoints"].item()
+    sure = model.losses(Output(output.detection, rois, logits), targets)["keypoints"].item()
     assert sure == pytest.approx(0, abs=1e-6)
     logits[0, 2] = torch.rand(56, 56) * 100  # a keypoint that nobody marked
-    again = model.losses(Raw(raw.detection, regions, logits), targets)["keypoints"].item()
+    again = model.losses(Output(output.detection, rois, logits), targets)["keypoints"].item()
     assert again == sure
 
 
 def test_nothing_marked_costs_nothing(model: KeypointRCNN) -> None:
-    for target in (NOTHING, truth((20, 20, 0), (0, 0, 0), (60, 60, 0)), truth(*[(90, 90, 2)] * 3)):
-        raw, targets = forward(model, [target])
-        loss = model.losses(raw, targets)["keypoints"]
+    for target in (
+        NOTHING,
+        targets((20, 20, 0), (0, 0, 0), (60, 60, 0)),
+        targets(*[(90, 90, 2)] * 3),
+    ):
+        output, ground_truth = forward(model, [target])
+        loss = model.losses(output, ground_truth)["keypoints"]
         assert loss.item() == 0
         loss.backward()
 
 
 def test_goals_are_the_keypoints_of_the_own_object() -> None:
-    other = truth((1, 2, 2), (3, 4, 2), (5, 6, 2))
+    other = targets((1, 2, 2), (3, 4, 2), (5, 6, 2))
     assert other.objects is not None
     assert THREE.objects is not None
     both = Target(objects=Objects.cat([THREE.objects, other.objects]))
-    regions = Regions(
+    rois = RoIs(
         boxes=torch.zeros(3, 4),
         labels=torch.zeros(3, dtype=torch.int64),
-        picture=torch.tensor([0, 0, 2]),
+        image=torch.tensor([0, 0, 2]),
         scores=None,
         match=torch.tensor([1, 0, 0]),
     )
-    goals = keypoint_goals(regions, [both, NOTHING, other], 3)
-    assert torch.equal(goals[0], goals[2])
-    assert goals[0].tolist() == [[1, 2, 2], [3, 4, 2], [5, 6, 2]]
-    assert goals[1].tolist() == THREE.objects.keypoints[0].tolist()
+    wanted = keypoint_targets(rois, [both, NOTHING, other], 3)
+    assert torch.equal(wanted[0], wanted[2])
+    assert wanted[0].tolist() == [[1, 2, 2], [3, 4, 2], [5, 6, 2]]
+    assert wanted[1].tolist() == THREE.objects.keypoints[0].tolist()
 
 
 def test_objects_without_keypoints_or_with_others_are_refused(model: KeypointRCNN) -> None:
@@ -95,34 +99,34 @@ def test_objects_without_keypoints_or_with_others_are_refused(model: KeypointRCN
         (plain, "expected keypoints of its 1 objects, got None"),
         (two, "expected 3 keypoints an object, got 2"),
     ):
-        raw, targets = forward(model, [target])
+        output, targets = forward(model, [target])
         with pytest.raises(ValueError, match=message):
-            model.losses(raw, targets)
+            model.losses(output, targets)
     with pytest.raises(ValueError, match="expected 3 keypoints an object, got 2"):
-        model.score([torch.rand(3, 96, 128)], [two])
+        model.target_logits([torch.rand(3, 96, 128)], [two])
 
 
 def test_score_is_the_mean_logit_at_the_marked_places(model: KeypointRCNN) -> None:
-    picture = torch.rand(3, 96, 128, generator=generator(3))
-    batch = model.prepare([picture])
+    image = torch.rand(3, 96, 128, generator=generator(3))
+    batch = model.preprocess([image])
     zero = torch.tensor([0])
     maps = model.detector.maps(batch.pixels)
-    logits = model._look(maps, Regions(torch.tensor([BOX]), zero, zero, None, None))[0]
-    (score,) = model.score([picture], [THREE])
+    logits = model._look(maps, RoIs(torch.tensor([BOX]), zero, zero, None, None))[0]
+    (score,) = model.target_logits([image], [THREE])
     torch.testing.assert_close(score, (logits[0, 10, 10] + logits[1, 40, 20]) / 2)
-    (outside,) = model.score([picture], [truth((20, 20, 2), (90, 50, 2), (5, 5, 2))])
+    (outside,) = model.target_logits([image], [targets((20, 20, 2), (90, 50, 2), (5, 5, 2))])
     torch.testing.assert_close(outside, logits[0, 10, 10])
 
 
 def test_keypoints_are_moved_to_the_original(model: KeypointRCNN) -> None:
-    """Found in 96 x 128, of a picture that was 48 x 256."""
+    """Found in 96 x 128, of an image that was 48 x 256."""
     one = torch.tensor([0])
     boxes = torch.tensor([[32.0, 16, 88, 72]])
-    regions = Regions(boxes, one, one, torch.tensor([0.9]), None)
+    rois = RoIs(boxes, one, one, torch.tensor([0.9]), None)
     logits = torch.zeros(1, 3, 56, 56)
     logits[0, 0, 0, 0], logits[0, 1, 10, 20], logits[0, 2, 55, 55] = 3, 4, 5
     batch = Batch(torch.zeros(1, 3, 96, 128), torch.tensor([[96, 128]]), torch.tensor([[48, 256]]))
-    (found,) = model.decode(Raw(None, regions, logits), batch)
+    (found,) = model.postprocess(Output(None, rois, logits), batch)
     assert found.objects.keypoints.tolist() == [[[65, 8.25, 3], [105, 13.25, 4], [175, 35.75, 5]]]
 
 

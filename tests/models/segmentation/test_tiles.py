@@ -1,4 +1,4 @@
-"""Tiles: shares that add up to one, whole-picture results, bounded work."""
+"""Tiles: shares that add up to one, whole-image results, bounded work."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_shares_by_hand() -> None:
 
 
 @pytest.mark.parametrize("size", [(112, 224), (192, 64)])
-def test_the_result_is_that_of_the_whole_picture_if_the_network_sees_no_further(
+def test_the_result_is_that_of_the_whole_image_if_the_network_sees_no_further(
     size: tuple[int, int],
 ) -> None:
     whole = pixels(1, 3, *size)
@@ -76,18 +76,18 @@ def test_the_result_is_that_of_the_whole_picture_if_the_network_sees_no_further(
             assert error[:, :, far].max() < 1e-12
 
 
-def test_a_unet_gives_what_it_gives_for_the_whole_picture() -> None:
-    """Its grids lie as in the whole picture: far from the seams nothing differs."""
+def test_a_unet_gives_what_it_gives_for_the_whole_image() -> None:
+    """Its grids lie as in the whole image: far from the seams nothing differs."""
     torch.manual_seed(0)
     model = unet("paper", classes=3, width=4, norm="none", tile=320, overlap=160).double().eval()
     for parameter in model.parameters():
         if parameter.ndim > 1:
             nn.init.kaiming_normal_(parameter)
-    picture = pixels(1, 3, 64, 640)
+    image = pixels(1, 3, 64, 640)
     with torch.no_grad():
-        tiled = model(picture, torch.tensor([[64, 640]])).logits
+        tiled = model(image, torch.tensor([[64, 640]])).logits
         model.tile = None
-        whole = model(picture, torch.tensor([[64, 640]])).logits
+        whole = model(image, torch.tensor([[64, 640]])).logits
     assert tiled.std() > 0.1
     begins, ends = zip(*spans(640, 320, 160, 16), strict=True)
     reach = 94  # figure 1 of the paper: 572 pixels become 388, 92 fewer on each side, and the grid

@@ -33,7 +33,7 @@ def made(arguments: dict[str, Any], **changes: Any) -> UNet:
     return model
 
 
-def picture(height: int, width: int, seed: int = 0) -> Tensor:
+def image(height: int, width: int, seed: int = 0) -> Tensor:
     return torch.rand(3, height, width, generator=generator(seed, height, width))
 
 
@@ -60,7 +60,7 @@ def test_the_paper_is_figure_1_arrow_by_arrow() -> None:
             x = F.conv2d(x, weight, bias, padding=1).clamp(min=0)
         return x
 
-    x = picture(32, 48).double()[None]
+    x = image(32, 48).double()[None]
     left = [blue(x, "encoder.stages.0")]
     for stage in range(1, 5):
         left.append(
@@ -77,13 +77,13 @@ def test_the_paper_is_figure_1_arrow_by_arrow() -> None:
 
 @pytest.mark.parametrize("arguments", [PAPER, RESNET])
 @pytest.mark.parametrize("finest", [1, 2, 4])
-def test_a_map_is_as_large_as_its_picture(arguments: dict[str, Any], finest: int) -> None:
+def test_a_map_is_as_large_as_its_image(arguments: dict[str, Any], finest: int) -> None:
     model = made(arguments, finest=finest)
-    pictures = [picture(h, w) for h, w in ((32, 50), (61, 33), (1, 1), (7, 90))]
-    for one, prediction in zip(pictures, predict(model, pictures), strict=True):
+    images = [image(h, w) for h, w in ((32, 50), (61, 33), (1, 1), (7, 90))]
+    for one, prediction in zip(images, predict(model, images), strict=True):
         assert prediction.semantic.shape == one.shape[1:]
         assert prediction.semantic.max() < 3
-    batch = model.prepare(pictures[:2])
+    batch = model.preprocess(images[:2])
     maps = model.decoder(model.encoder(batch.pixels))
     *_, last = maps.values()
     assert last.shape[2:] == (64 // finest, 64 // finest)
@@ -91,7 +91,7 @@ def test_a_map_is_as_large_as_its_picture(arguments: dict[str, Any], finest: int
 
 
 @pytest.mark.parametrize(("arguments", "period"), [(PAPER, 16), (RESNET, 32)])
-def test_a_shifted_picture_has_a_shifted_map(arguments: dict[str, Any], period: int) -> None:
+def test_a_shifted_image_has_a_shifted_map(arguments: dict[str, Any], period: int) -> None:
     """By whole steps of the coarsest grid; group norm, which sees everything, is left out."""
     model = made(arguments, width=4, norm="none" if arguments is PAPER else "batch")
     model = model.double()
@@ -112,22 +112,22 @@ def test_a_shifted_picture_has_a_shifted_map(arguments: dict[str, Any], period: 
 def test_every_map_of_the_encoder_is_heard() -> None:
     for arguments in (PAPER, RESNET):
         model = made(arguments)
-        maps = model.encoder(model.prepare([picture(64, 64)]).pixels)
+        maps = model.encoder(model.preprocess([image(64, 64)]).pixels)
         maps = {name: value.detach().requires_grad_() for name, value in maps.items()}
         *_, last = model.decoder(maps).values()
         gradients = torch.autograd.grad(last.sum(), list(maps.values()))
         assert all(gradient.abs().sum() > 0 for gradient in gradients)
 
 
-def test_large_pictures_go_in_tiles_unless_they_are_learnt_or_explained() -> None:
+def test_large_images_go_in_tiles_unless_they_are_learnt_or_explained() -> None:
     model = made(RESNET, tile=64, overlap=32)
-    one, target = picture(60, 100), Target(semantic=torch.zeros(60, 100).long())
-    batch = model.prepare([one], [target])
+    one, target = image(60, 100), Target(semantic=torch.zeros(60, 100).long())
+    batch = model.preprocess([one], [target])
     seen: list[tuple[int, ...]] = []
     handle = model.encoder.register_forward_hook(lambda m, x, y: seen.append(tuple(x[0].shape)))
     tiled = model(batch.pixels, batch.sizes).logits
-    whole = model(batch.pixels, batch.sizes, batch.truth).logits
-    score = model.score([one], [target])
+    whole = model(batch.pixels, batch.sizes, batch.targets).logits
+    score = model.target_logits([one], [target])
     handle.remove()
     assert seen == [(1, 3, 64, 64)] * 3 + [(1, 3, 64, 128)] * 2
     torch.testing.assert_close(score, whole[:, 0, :60, :100].mean()[None])
@@ -139,14 +139,14 @@ def test_large_pictures_go_in_tiles_unless_they_are_learnt_or_explained() -> Non
 def test_weights_of_losses_and_classes_are_taken() -> None:
     model = made(PAPER, cross_entropy_weight=0.0, dice_weight=2.0, focal_weight=1.0)
     target = Target(semantic=torch.randint(0, 3, (32, 32), generator=generator(0)))
-    batch = model.prepare([picture(32, 32)], [target])
-    raw = model(batch.pixels, batch.sizes, batch.truth)
-    assert set(model.losses(raw, batch.truth)) == {"dice", "focal"}
+    batch = model.preprocess([image(32, 32)], [target])
+    output = model(batch.pixels, batch.sizes, batch.targets)
+    assert set(model.losses(output, batch.targets)) == {"dice", "focal"}
     weighted = made(PAPER, class_weights=[0.0, 1.0, 0.0])
     only = Target(semantic=torch.where(target.semantic == 1, 1, 255))
     torch.testing.assert_close(
-        weighted.losses(raw, batch.truth)["cross_entropy"],
-        made(PAPER).losses(raw, [only])["cross_entropy"],
+        weighted.losses(output, batch.targets)["cross_entropy"],
+        made(PAPER).losses(output, [only])["cross_entropy"],
     )
     assert set(weighted.state_dict()) == set(made(PAPER).state_dict())
 

@@ -1,0 +1,138 @@
+"""COCO as it goes out: truth for evaluation, and files that read back as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tapetum.base.files import write_json
+from tapetum.data.formats.coco.keypoints import plain_keypoints
+from tapetum.data.records.image_record import Annotations, ImageRecord
+from tapetum.data.records.segments import plain_segment
+
+Copy = Callable[[ImageRecord, str], None]
+"""Puts the image file of an image at a place inside the folder that is written."""
+
+
+def coco_dict(
+    images: Sequence[ImageRecord],
+    classes: Sequence[str],
+    class_ids: Sequence[int | str] | None = None,
+    *,
+    ignore_difficult: bool = True,
+    keypoint_names: Sequence[str] = (),
+    skeleton: Sequence[tuple[int, int]] = (),
+    keypoint_labels: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Records as COCO's ground truth, in JSON's own types; boxes are float64, unchanged.
+
+    Ids are kept where all of them are integers and no two equal, else numbered from 1.
+
+    ignore_difficult: VOC's difficult objects must be neither found nor missed. COCO's evaluation
+    knows one way to say so, `iscrowd` (pycocotools overwrites `ignore` by it), so they are
+    written as crowds, with `difficult` beside it. A crowd is compared by intersection over the
+    detection's area, so a small detection inside a difficult object is ignored, where VOC's own
+    rule (union) would count it as false. With False, as for a file that is to be kept, `iscrowd`
+    says only what the source says.
+
+    keypoint_names, skeleton (pairs counted from 0): of the classes `keypoint_labels`, all unless
+    told otherwise; they and their objects get entries for keypoints.
+
+    Returns: images (id, file_name, height, width), annotations (id, image_id, category_id, bbox,
+    area, iscrowd, segmentation, `difficult` where it is 1, keypoints and num_keypoints), categories
+    (id, name, keypoints, skeleton).
+    """
+    posed = set(range(len(classes)) if keypoint_labels is None else keypoint_labels)
+    posed = posed if keypoint_names else set()
+    scheme = {
+        "keypoints": list(keypoint_names),
+        "skeleton": [[first + 1, second + 1] for first, second in skeleton],
+    }
+    record_ids, ids = image_ids(images), _object_ids(images)
+    categories = category_ids(class_ids, len(classes))
+    annotations = [
+        _annotation(image, row, next(ids), image_id, categories, ignore_difficult)
+        | (_pose(image, row) if int(image.labels[row]) in posed else {})
+        for image, image_id in zip(images, record_ids, strict=True)
+        for row in range(len(image))
+    ]
+    return {
+        "images": [_image(p, id) for p, id in zip(images, record_ids, strict=True)],
+        "annotations": annotations,
+        "categories": [
+            {"id": id, "name": name} | (scheme if label in posed else {})
+            for label, (id, name) in enumerate(zip(categories, classes, strict=True))
+        ],
+    }
+
+
+def image_ids(images: Sequence[ImageRecord]) -> list[int]:
+    """The ids under which images go into COCO."""
+    return _integers([image.id for image in images])
+
+
+def category_ids(class_ids: Sequence[int | str] | None, count: int) -> list[int]:
+    """The ids under which `count` classes go into COCO: the file's own, else 1, 2, ..."""
+    return list(range(1, count + 1)) if class_ids is None else _integers(class_ids)
+
+
+def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
+    """Write `out`/annotations/instances_SPLIT.json and the images to `out`/SPLIT/. Returns, in
+    words, what the format could not hold: nothing that is in the records."""
+    for split, images in annotations.splits.items():
+        for image in images:
+            if image.there:
+                copy(image, f"{split}/{image.name}")
+        content = coco_dict(
+            images,
+            annotations.classes,
+            annotations.class_ids,
+            ignore_difficult=False,
+            keypoint_names=annotations.keypoint_names,
+            skeleton=annotations.skeleton,
+            keypoint_labels=annotations.keypoint_labels,
+        )
+        write_json(out / "annotations" / f"instances_{split}.json", content, indent=None)
+    return []
+
+
+def _integers(ids: Sequence[int | str]) -> list[int]:
+    whole = [id for id in ids if isinstance(id, int)]
+    return whole if len(set(whole)) == len(ids) else list(range(1, len(ids) + 1))
+
+
+def _object_ids(images: Sequence[ImageRecord]) -> Any:
+    return iter(_integers([id for image in images for id in image.ids]))
+
+
+def _image(record: ImageRecord, id: int) -> dict[str, Any]:
+    image: dict[str, Any] = {"id": id, "file_name": record.name}
+    if record.size is not None:
+        image |= {"height": record.size[0], "width": record.size[1]}
+    return image
+
+
+def _annotation(
+    image: ImageRecord, row: int, id: int, image_id: int, categories: list[int], ignore: bool
+) -> dict[str, Any]:
+    difficult = bool(image.difficult[row])
+    entry = {
+        "id": id,
+        "image_id": image_id,
+        "category_id": categories[int(image.labels[row])],
+        "bbox": np.asarray(image.xywh[row], dtype=np.float64).tolist(),
+        "area": float(image.area[row]),
+        "iscrowd": int(bool(image.crowd[row]) or (ignore and difficult)),
+        "segmentation": plain_segment(image.segments[row] if image.segments else None),
+    }
+    return entry | {"difficult": 1} if difficult else entry
+
+
+def _pose(image: ImageRecord, row: int) -> dict[str, Any]:
+    if image.keypoints is None:
+        return {}
+    points = image.keypoints[row]
+    return {"keypoints": plain_keypoints(points), "num_keypoints": int((points[:, 2] > 0).sum())}

@@ -1,0 +1,319 @@
+"""The one door for images: bytes from outside become RGB pixels and facts, or one clear refusal.
+
+Checks come in a fixed order, each before the work that it guards: size in bytes, format by its
+first bytes, metadata blocks, width and height, decoding, orientation, colours. Training, the
+checker, prediction and drawing all come through here, so they see the same pixels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from tapetum.base.errors import FileAccessError, ImageError
+from tapetum.base.files import read_bytes
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.images.codecs.blocks import FORMATS, describe, sniff, walk, webp_size
+from tapetum.data.images.codecs.heic import KIND as HEIC
+from tapetum.data.images.codecs.heic import can_read, decoded, is_heic, open_heic
+from tapetum.data.images.codecs.levels import grey_step, to_levels
+from tapetum.data.images.codecs.modes import to_rgb
+from tapetum.data.images.codecs.source import bytes_of, stream_of
+from tapetum.data.images.codecs.warnings_capture import captured
+from tapetum.data.images.orientation import UPRIGHT, turn_array, turned_size
+
+Source = str | Path | bytes | Image.Image | np.ndarray
+
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif"),
+)
+"""Names (in lower case) under which a dataset's images are looked for; contents decide."""
+
+# What Pillow's decoders raise on damaged files, seen by mutating thousands of them.
+_FOREIGN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """A decoded image and what was learnt on the way.
+
+    pixels: (3, H, W) uint8 RGB, upright, contiguous.
+    format: one of JPEG PNG BMP GIF WEBP TIFF PPM HEIC, or "pixels" for what was decoded before.
+    mode: Pillow's name of the stored pixels, as in "CMYK" or "I;16".
+    orientation: the EXIF value, 1 to 8, that has been applied to `pixels`.
+    raw_size: (height, width) as stored, before that.
+    warnings: what the decoder had to say.
+    """
+
+    pixels: Tensor
+    name: str
+    format: str
+    mode: str
+    orientation: int
+    raw_size: tuple[int, int]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of `pixels`."""
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+
+class ImageSize(NamedTuple):
+    """size: (height, width) once upright; raw_size: as stored; orientation: EXIF, 1 to 8."""
+
+    size: tuple[int, int]
+    raw_size: tuple[int, int]
+    orientation: int
+
+
+class _Facts(NamedTuple):
+    """As the fields of `ImageFile`."""
+
+    format: str
+    mode: str
+    orientation: int
+    raw_size: tuple[int, int]
+    warnings: tuple[str, ...]
+
+
+def read_image(
+    source: Source,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    name: str | None = None,
+    at_least: int | None = None,
+) -> ImageFile:
+    """Decode an image to 8-bit RGB, upright; of an animation the first frame.
+
+    source: a path, the bytes of a file, a Pillow image, or an array (H, W) or (H, W, 3 or 4),
+    uint8 in RGB order or (H, W) uint16. How each pixel mode becomes RGB is a table in
+    tapetum/data/images/codecs/modes.py: 16 bits are scaled, not cut, and alpha is laid on white.
+    Colour profiles are not applied. Values of EXIF orientation outside 1 to 8 count as 1.
+    Nothing is written or printed, and no setting of Pillow is changed; its own bound
+    (178,956,970 pixels, as it ships) holds beside `limits`.
+    name: what to call `source` in messages, where it is not a path.
+    at_least: a length in pixels that suffices for the shorter side: a JPEG may be decoded at 1/2,
+    1/4 or 1/8 of its size, by leaving out frequencies, which is faster. `raw_size` stays that of
+    the file, `size` is that of the pixels; sides are rounded up.
+
+    Raises:
+        ImageError: not a file, not one of the formats, over a limit, cut short or damaged.
+    """
+    if isinstance(source, Image.Image | np.ndarray):
+        return _from_pixels(source, limits, name or "image")
+    file = name or (str(source) if isinstance(source, str | Path) else "image")
+    rgb, facts = _decode(source, limits, file, to_rgb, at_least)
+    return ImageFile(_to_tensor(rgb), file, *facts)
+
+
+def read_levels(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> np.ndarray:
+    """The values that a class map stores, upright: (H, W) whole numbers, an index where the file
+    has a palette, or (H, W, 3) uint8 colours. With the same checks as `read_image`.
+
+    Raises:
+        ImageError: as for `read_image`, or pixels that are neither numbers nor colours.
+    """
+    file = str(path)
+    with _refusing(file):
+        data = read_bytes(path, limits.image_bytes)
+    levels = _decode(data, limits, file, to_levels)[0]
+    return levels // grey_step(data) if levels.ndim == 2 else levels
+
+
+def _decode(
+    source: str | Path | bytes,
+    limits: Limits,
+    file: str,
+    convert: Callable[[Image.Image], np.ndarray],
+    at_least: int | None = None,
+) -> tuple[np.ndarray, _Facts]:
+    """What `convert` makes of the loaded image, upright, and what else was learnt."""
+    with _refusing(file), captured() as notes:
+        stream = BytesIO(bytes_of(source, limits))
+        kind, orientation, notes[:0] = _inspect(stream, file, limits)
+        with captured(native=kind == "TIFF") as loud:
+            image = _open(stream, kind, file, limits)
+            mode, raw_size = image.mode, _raw_size(image)
+            if at_least is not None and kind == "JPEG":
+                image.draft(None, (at_least, at_least))
+            image.load()
+            notes += loud
+        left = UPRIGHT if _already_turned(image, kind) else orientation
+        pixels = turn_array(convert(image), left)
+    return pixels, _Facts(kind, mode, orientation, raw_size, tuple(notes))
+
+
+def image_size(source: str | Path | bytes, limits: Limits = DEFAULT_LIMITS) -> ImageSize:
+    """Height and width from the header alone, with the same checks as `read_image` before it.
+
+    Raises:
+        ImageError: as for `read_image`, as far as the header shows it.
+    """
+    file = str(source) if isinstance(source, str | Path) else "image"
+    with _refusing(file), stream_of(source, limits) as stream, captured():
+        kind, orientation, _ = _inspect(stream, file, limits)
+        raw_size = _header_size(stream, kind, file, limits)
+    return ImageSize(turned_size(raw_size, orientation), raw_size, orientation)
+
+
+@contextlib.contextmanager
+def _refusing(file: str) -> Iterator[None]:
+    """Whatever a decoder raises leaves as an ImageError that names the file."""
+    try:
+        yield
+    except FileAccessError as error:
+        raise ImageError(error.why, file=file, hint=error.hint) from error
+    except MemoryError as error:
+        raise ImageError("not enough memory to decode it", file=file) from error
+    except Image.DecompressionBombError as error:
+        why = str(error).split(", could be")[0]
+        raise ImageError(why, file=file, hint="PIL.Image.MAX_IMAGE_PIXELS") from error
+    except Image.UnidentifiedImageError as error:
+        raise ImageError("its header is damaged", file=file) from error
+    except _FOREIGN as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"cannot be decoded: {reason}", file=file) from error
+
+
+def _inspect(stream: BinaryIO, file: str, limits: Limits) -> tuple[str, int, list[str]]:
+    """Format, EXIF orientation and notes, with the metadata counted."""
+    head = stream.read(512)
+    kind = sniff(head)
+    if kind is None and is_heic(head):
+        if not can_read():
+            hint = "pip install 'tapetum[heic]', or make JPEG of it"
+            raise ImageError("it is a HEIC image", file=file, hint=hint)
+        stream.seek(0)
+        return HEIC, UPRIGHT, []
+    if kind is None:
+        hint = "images may be " + ", ".join(FORMATS)
+        raise ImageError(f"it is {describe(head)}", file=file, hint=hint)
+    orientation, total, notes = UPRIGHT, 0, []
+    for block in walk(kind, stream):
+        total += block.size
+        if total > limits.metadata_bytes:
+            why = f"its metadata ({block.kind}) passes the limit of {limits.metadata_bytes:,} bytes"
+            raise ImageError(why, file=file, hint="raise it with tapetum.Limits")
+        if block.orientation is not None:
+            orientation = block.orientation
+    if not 1 <= orientation <= 8:
+        notes.append(f"EXIF orientation {orientation} means nothing; taken as upright")
+        orientation = UPRIGHT
+    stream.seek(0)
+    return kind, orientation, notes
+
+
+def _open(stream: BinaryIO, kind: str, file: str, limits: Limits) -> Image.Image:
+    """Pillow's image with its header read, its pixels not yet."""
+    if kind == HEIC:
+        opened = open_heic(stream)
+        _check_size(opened.size[::-1], file, limits)
+        return decoded(opened)
+    if kind == "WEBP":
+        _webp_size(stream, file, limits)
+        stream.seek(0)
+    image = Image.open(stream, formats=[kind])
+    _check_size(image.size[::-1], file, limits)
+    return image
+
+
+def _header_size(stream: BinaryIO, kind: str, file: str, limits: Limits) -> tuple[int, int]:
+    if kind == HEIC:
+        size: tuple[int, int] = open_heic(stream).size[::-1]
+        _check_size(size, file, limits)
+        return size
+    if kind == "WEBP":
+        return _webp_size(stream, file, limits)
+    return _raw_size(_open(stream, kind, file, limits))
+
+
+def _webp_size(stream: BinaryIO, file: str, limits: Limits) -> tuple[int, int]:
+    size = webp_size(stream.read(30)) or (0, 0)
+    _check_size(size, file, limits)
+    return size
+
+
+def _check_size(size: tuple[int, int], file: str, limits: Limits) -> None:
+    height, width = size
+    if min(size) < 1:
+        raise ImageError("its header is damaged: no width or height", file=file)
+    if max(size) > limits.image_side or height * width > limits.image_pixels:
+        why = (
+            f"{width:,} x {height:,} pixels, more than the limit of {limits.image_pixels:,} "
+            f"in all or {limits.image_side:,} a side"
+        )
+        raise ImageError(why, file=file, hint="raise it with tapetum.Limits")
+
+
+def _raw_size(image: Image.Image) -> tuple[int, int]:
+    """(height, width) as stored. Newer Pillow gives a TIFF's size as it will be once turned."""
+    if image.format == "TIFF" and hasattr(image, "tag_v2"):
+        return int(image.tag_v2[257]), int(image.tag_v2[256])
+    return image.size[1], image.size[0]
+
+
+def _already_turned(image: Image.Image, kind: str) -> bool:
+    """Did loading turn the image? Newer Pillow does so for TIFF, and then drops the tag."""
+    return kind == "TIFF" and 0x0112 not in getattr(image, "tag_v2", {})
+
+
+def _to_tensor(rgb: np.ndarray) -> Tensor:
+    return torch.from_numpy(rgb.transpose(2, 0, 1).copy(order="C"))  # (H, W, 3) -> (3, H, W)
+
+
+def _from_pixels(source: Image.Image | np.ndarray, limits: Limits, name: str) -> ImageFile:
+    if isinstance(source, np.ndarray):
+        source = _from_array(source)
+    with _refusing(name), captured() as notes:
+        _check_size(source.size[::-1], name, limits)
+        orientation = _orientation_of(source)
+        mode, raw_size = source.mode, _raw_size(source)
+        source.load()
+        kind = source.format or "pixels"
+        left = UPRIGHT if _already_turned(source, kind) else orientation
+        pixels = _to_tensor(turn_array(to_rgb(source), left))
+    return ImageFile(pixels, name, kind, mode, orientation, raw_size, tuple(notes))
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    layers = array.shape[2:] in ((), (3,), (4,))
+    right = array.dtype == np.uint8 or (array.dtype == np.uint16 and array.ndim == 2)
+    if array.ndim not in (2, 3) or not layers or not right or 0 in array.shape:
+        raise ValueError(
+            "expected an array (H, W) or (H, W, 3 or 4) of uint8 in RGB order, or (H, W) of "
+            f"uint16, got {array.shape} {array.dtype}"
+        )
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _orientation_of(image: Image.Image) -> int:
+    value = image.getexif().get(0x0112, UPRIGHT)
+    return value if isinstance(value, int) and 1 <= value <= 8 else UPRIGHT

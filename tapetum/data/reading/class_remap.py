@@ -1,0 +1,65 @@
+"""A dataset in the terms of a model that knows more classes, or has them in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tapetum.base.errors import UsageError
+from tapetum.data.dataset import Dataset
+from tapetum.data.records.image_record import ImageRecord
+from tapetum.structures import Sample
+
+IGNORE = 255
+
+
+class RemappedClasses:
+    """The samples of `dataset` with labels that count in `classes`, which hold all of its names.
+
+    Raises:
+        UsageError: a class of the dataset that is not among `classes`.
+    """
+
+    def __init__(self, dataset: Dataset, classes: Sequence[str]) -> None:
+        places = {name: label for label, name in reversed(list(enumerate(classes)))}
+        unknown = [name for name in dataset.classes if name not in places]
+        if unknown:
+            theirs, ours = ", ".join(unknown[:6]), ", ".join(classes[:6])
+            why = f"its classes {theirs} are not among the model's"
+            raise UsageError(why, file=dataset.name, hint=f"the model knows {ours}, ...")
+        self.dataset, self.name, self.classes = dataset, dataset.name, tuple(classes)
+        self.keypoint_names, self.skeleton = dataset.keypoint_names, dataset.skeleton
+        self.multilabel = dataset.multilabel
+        self._places = np.array([places[name] for name in dataset.classes], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = self.dataset[index]
+        target = sample.target
+        objects, semantic = target.objects, target.semantic
+        if objects is not None:
+            objects = objects.with_(labels=self._new(objects.labels))
+        if semantic is not None:
+            known = semantic != IGNORE
+            renamed = self._new(torch.where(known, semantic, 0).long())
+            semantic = torch.where(known, renamed, IGNORE)
+        labels = None if target.labels is None else self._new(target.labels)
+        target = replace(target, labels=labels, objects=objects, semantic=semantic)
+        return replace(sample, target=target)
+
+    def image(self, index: int) -> ImageRecord:
+        """The record with the new labels."""
+        own = self.dataset.image(index)
+        stated = own.image_labels
+        if stated is not None:
+            stated = tuple(int(self._places[label]) for label in stated)
+        return replace(own, labels=self._places[own.labels], image_labels=stated)
+
+    def _new(self, labels: Tensor) -> Tensor:
+        return torch.from_numpy(self._places)[labels]

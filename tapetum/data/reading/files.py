@@ -1,0 +1,195 @@
+"""Datasets on the disk: records from annotation files, pixels from image files, one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tapetum.base.errors import AnnotationError, UsageError
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.dataset import Dataset
+from tapetum.data.formats.registry import AUTO, read_annotations
+from tapetum.data.images.reader import ImageFile, ImageSize, read_image
+from tapetum.data.reading.samples import IN_PYTHON, is_custom_data, open_custom
+from tapetum.data.records.align import settle, settle_in, to_objects
+from tapetum.data.records.annotation_types import BACKGROUND, narrowed, states_one_label
+from tapetum.data.records.image_record import Annotations, ImageRecord
+from tapetum.data.records.segments import segments_to_masks
+from tapetum.data.records.semantic import MOST_CLASSES, paint_semantic, read_semantic
+from tapetum.data.splits.assign import choose_split
+from tapetum.structures import Sample, Target
+
+SCENES = "scenes"
+"""The name of the dataset that is drawn rather than read."""
+
+
+class FileDataset:
+    """A split of a dataset in files, as a Dataset. need: what its samples carry.
+
+    "labels": the labels of the image, else the sorted classes of its objects, crowds aside.
+    "box", "boxes": objects. "masks": objects with masks (N, H, W), drawn from outlines, or from
+    boxes where there are none. "keypoints": objects of the classes that have keypoints. "semantic":
+    a map, read, or painted from outlines; then class 0 is "background".
+
+    Boxes of a sample are clipped to its image. An image whose size is not the recorded one
+    raises AnnotationError with its name, unless the recorded size is that of the pixels before
+    EXIF turned them: then its boxes are turned along (see `tapetum.data.records.align`). Images
+    without an image file are left out; `left_out` counts them.
+
+    name: folder and split. classes: names, by label. class_ids: the files' own ids of them.
+    multilabel: False where the format gives each image of the dataset one label.
+    palette: (C, 3) uint8 colours of the classes in colour maps, else None.
+    records: what the files say of each image. map_code: how they colour maps, if they do.
+    label_shift: what is added to the files' labels, 1 where class 0 is the background that they do
+    not know. limits: how large an image may be.
+    words: how the split was chosen. findings: of the whole dataset.
+
+    Raises:
+        UsageError: the annotations cannot serve the need. AnnotationError: no image is there.
+    """
+
+    def __init__(
+        self,
+        annotations: Annotations,
+        split: str,
+        *,
+        need: str = "boxes",
+        hold_out: bool = True,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        annotations = narrowed(annotations, need)
+        chosen = choose_split(annotations, split, hold_out=hold_out)
+        self.records = tuple(p for p in chosen.images if p.there)
+        self.limits, self.map_code = limits, annotations.maps
+        self.left_out = len(chosen.images) - len(self.records)
+        if not self.records:
+            why = f"split {split!r} has no image that is there ({self.left_out} are missing)"
+            raise AnnotationError(why, file=annotations.root, hint="tapetum check tells more")
+        self.name = f"{annotations.root.resolve().name}/{chosen.name}"
+        self.need = need
+        self.classes, self.class_ids = annotations.classes, annotations.class_ids
+        self.label_shift = int(need == "semantic" and self.map_code is None)
+        if self.label_shift:
+            self._prepend_background(annotations)
+        posed = need == "keypoints"
+        self.keypoint_names = annotations.keypoint_names if posed else ()
+        self.skeleton = annotations.skeleton if posed else ()
+        self.multilabel = need != "labels" or not states_one_label(annotations)
+        self.palette = annotations.palette
+        self.words = chosen.words
+        self.findings = annotations.findings
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> Sample:
+        """The decoded image with what is needed of it.
+
+        Raises:
+            ImageError: it cannot be decoded. AnnotationError: its size is not the recorded one, or
+                its map does not fit it or holds a value that is no class.
+        """
+        record = self.records[index]
+        if record.pixels is not None:
+            size = record.pixels.shape[0], record.pixels.shape[1]
+            target = self.target_of(record, ImageSize(size, size, 1))
+            return Sample(_unpacked(record.pixels), target, record.name)
+        assert record.path is not None  # the constructor left the others out
+        image = read_image(record.path, self.limits)
+        target = self.target_of(record, _size_of(image))
+        return Sample(image.pixels, target, record.name)
+
+    def class_counts(self) -> list[int]:
+        """For each class, images with it where labels are needed, else objects of it (none are
+        counted of what is known by pixels alone)."""
+        if self.need == "labels":
+            labels = [np.array(image.shown, dtype=np.int64) for image in self.records]
+        else:
+            labels = [image.labels for image in self.records]
+        counts = np.bincount(np.concatenate(labels) + self.label_shift, minlength=len(self.classes))
+        return counts.tolist()
+
+    def image(self, index: int) -> ImageRecord:
+        """The record in the frame of the decoded image; reads no more than its header.
+
+        Raises:
+            ImageError, AnnotationError: as for indexing.
+        """
+        return settle(self.records[index], self.limits)
+
+    def target_of(self, image: ImageRecord, size: ImageSize) -> Target:
+        """What a sample of the image carries, in the frame of its `size`."""
+        if self.need == "labels":
+            return Target(labels=torch.tensor(image.shown, dtype=torch.int64))
+        if self.need == "semantic" and image.semantic is not None and self.map_code is not None:
+            return Target(semantic=read_semantic(image, self.map_code, size, self.limits))
+        image = settle_in(image, size)
+        if self.need == "semantic":
+            return Target(semantic=paint_semantic(image, size.size))
+        objects = to_objects(image, size.size)
+        if self.need != "keypoints":
+            objects = objects.with_(keypoints=None)
+        if self.need == "masks":
+            objects = objects.with_(masks=segments_to_masks(image, size.size))
+        return Target(objects=objects)
+
+    def _prepend_background(self, annotations: Annotations) -> None:
+        if len(self.classes) >= MOST_CLASSES:
+            why = f"{len(self.classes)} classes and a background are too many for a map of bytes"
+            raise UsageError(why, file=annotations.root)
+        self.classes = (BACKGROUND, *self.classes)
+        numbers = [id for id in self.class_ids if isinstance(id, int)]
+        self.class_ids = (min(numbers, default=1) - 1, *self.class_ids)
+
+
+def open_dataset(
+    data: str | Path,
+    split: str,
+    format: str = AUTO,
+    *,
+    need: str = "boxes",
+    hold_out: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Dataset:
+    """A dataset by its path, or "scenes", which is built in (write "./scenes" for a folder), also
+    with a challenge or a count, as in "scenes:clutter,count=4" (`tapetum.data.scenes.open_scenes`),
+    or a function in a Python file, "FILE.py:FUNCTION" (`tapetum.data.reading.samples.open_custom`).
+
+    split: "train", "val", "test", "all", or one of the dataset's own
+        (`tapetum.data.splits.assign`).
+    need: what its samples must carry, one of `tapetum.data.dataset.NEEDS`.
+    hold_out: keep some of "train" for validation, where the dataset has no split for it.
+
+    Raises:
+        UsageError: no such path, format, split or need; or the annotations cannot serve the need.
+        AnnotationError: the annotations cannot be read, or no image is there.
+    """
+    if is_scenes(data):
+        from tapetum.data.scenes import open_scenes
+
+        return open_scenes(str(data), split, need)
+    if is_custom_data(data):
+        return open_custom(str(data), split, need=need, hold_out=hold_out)
+    if data == IN_PYTHON:
+        hint = "tapetum.evaluate(run, samples), resume(run, samples), report(run, samples)"
+        raise UsageError("samples in Python are not kept with a run: give them again", hint=hint)
+    annotations = read_annotations(data, format, limits, need=need)
+    return FileDataset(annotations, split, need=need, hold_out=hold_out, limits=limits)
+
+
+def is_scenes(data: str | Path) -> bool:
+    """Do these words mean the dataset that is drawn?"""
+    return isinstance(data, str) and data.partition(":")[0] == SCENES
+
+
+def _size_of(image: ImageFile) -> ImageSize:
+    return ImageSize(image.size, image.raw_size, image.orientation)
+
+
+def _unpacked(pixels: np.ndarray) -> torch.Tensor:
+    """(3, H, W) uint8, a copy, of (H, W) grey or (H, W, 3) colours."""
+    image = np.empty((3, *pixels.shape[:2]), dtype=np.uint8)
+    image[:] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return torch.from_numpy(image)

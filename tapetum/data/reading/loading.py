@@ -1,0 +1,214 @@
+"""Batches of samples whose order and augmentation are pure functions of seed, epoch and index.
+
+The sampler hands out (epoch, index) pairs, so a dataset holds no state, and stopping at any step
+and going on later, with any number of worker processes, gives the same samples again.
+"""
+
+from __future__ import annotations
+
+import signal
+import traceback
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import BatchSampler, DataLoader
+
+from tapetum.base.custom_code import OWN_MODULE
+from tapetum.base.errors import TapetumError, UsageError
+from tapetum.base.runtime import allow_many_files, generator, worker_start
+from tapetum.data.dataset import Dataset
+from tapetum.data.transforms.transform import Moment, Transform
+from tapetum.structures import Sample
+
+Augment = Callable[[Sample, torch.Generator], Sample]
+"""How a sample is varied. A `Transform` may vary with the epoch, too: it is asked what it does `at`
+each moment."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which images each step of a training sees: a function, not a state.
+
+    count images; batch_size of them a step; the last incomplete batch of an epoch is left out
+    (its images come at another place in the next epoch's order).
+    """
+
+    count: int
+    batch_size: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, self.count // self.batch_size)
+
+    def epoch(self, number: int) -> list[list[tuple[int, int]]]:
+        """The batches of one epoch, each a list of (epoch, index)."""
+        order = torch.randperm(self.count, generator=generator(self.seed, "order", number)).tolist()
+        size = self.batch_size
+        starts = range(0, self.steps_per_epoch * size, size)
+        return [[(number, index) for index in order[start : start + size]] for start in starts]
+
+    def steps(self, first: int, last: int) -> Iterator[list[tuple[int, int]]]:
+        """The batches of steps first, first + 1, ..., last - 1 of the whole training."""
+        for number in range(first // self.steps_per_epoch, last // self.steps_per_epoch + 1):
+            start = number * self.steps_per_epoch
+            for offset, batch in enumerate(self.epoch(number)):
+                if first <= start + offset < last:
+                    yield batch
+
+
+def training_batches(
+    dataset: Dataset, plan: Plan, augment: Augment, first: int, last: int, workers: int = 0
+) -> Generator[list[Sample], None, None]:
+    """The augmented samples of steps first ... last - 1, one list a step; the training ends there.
+
+    An image that cannot be read raises its own TapetumError here, with the file's name, also when
+    a worker process met it.
+
+    Raises:
+        UsageError: workers that begin afresh cannot be given the dataset.
+    """
+    _refuse_unsendable(dataset, workers)
+    augmented = _Augmented(dataset, augment, plan, last)
+    yield from _loaded(augmented, _Steps(plan, first, last), workers)
+
+
+def whole_sample(sample: Sample) -> Sample:
+    """A sample with all that belongs to it."""
+    return sample
+
+
+def samples_in_order(
+    dataset: Dataset,
+    at_once: int,
+    workers: int = 0,
+    part: Callable[[Sample], Any] = whole_sample,
+) -> Generator[Any, None, None]:
+    """The samples as they are, one after the other, or a part of each; what `training_batches`
+    says of errors holds here, too.
+
+    at_once: how many a worker process decodes before it hands them over. Draws no random number.
+
+    Raises:
+        UsageError: workers that begin afresh cannot be given the dataset.
+    """
+    if not workers:
+        for index in range(len(dataset)):
+            yield part(dataset[index])
+        return
+    _refuse_unsendable(dataset, workers)
+    groups = BatchSampler(range(len(dataset)), at_once, drop_last=False)
+    # With a generator of its own a loader leaves the random state of a training as it is.
+    with closing(_loaded(_Parts(dataset, part), groups, workers, torch.Generator())) as batches:
+        for batch in batches:
+            yield from batch
+
+
+def _loaded(
+    samples: Any, groups: Any, workers: int, random: torch.Generator | None = None
+) -> Generator[list[Any], None, None]:
+    """`samples` by the keys of each group, decoded by worker processes."""
+    if workers:
+        allow_many_files()
+    with warnings.catch_warnings():
+        # More processes than cores may be what a user wants: they wait for disks, too.
+        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
+        loader: DataLoader = DataLoader(
+            samples,
+            batch_sampler=groups,
+            num_workers=workers,
+            collate_fn=list,
+            worker_init_fn=_start_worker,
+            multiprocessing_context=worker_start() if workers else None,
+            prefetch_factor=2 if workers else None,
+            generator=random,
+        )
+        batches = iter(loader)
+    try:
+        for batch in batches:
+            yield [_unwrap(item) for item in batch]
+    except Exception as error:
+        # Where it came out of the loader, the frames of its traceback hold the loader.
+        traceback.clear_frames(error.__traceback__)
+        raise
+    finally:
+        # Ends the worker processes now: an error would keep this frame, and them, for its
+        # traceback, and at its end the program would wait for them.
+        del batches
+
+
+class _Steps:
+    """The plan's steps as the batch sampler of a DataLoader."""
+
+    def __init__(self, plan: Plan, first: int, last: int) -> None:
+        self.plan, self.first, self.last = plan, first, last
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return self.plan.steps(self.first, self.last)
+
+    def __len__(self) -> int:
+        return max(0, self.last - self.first)
+
+
+class _Augmented:
+    """A dataset indexed by (epoch, index), for a training that ends after `steps` steps."""
+
+    def __init__(self, dataset: Dataset, augment: Augment, plan: Plan, steps: int) -> None:
+        self.dataset, self.augment, self.seed = dataset, augment, plan.seed
+        self.epochs = -(-steps // plan.steps_per_epoch)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample | TapetumError:
+        epoch, index = key
+        try:
+            sample = self.dataset[index]
+        except TapetumError as error:
+            # A DataLoader turns a worker's exception into text; as a value it arrives whole.
+            return error
+        augment = self.augment
+        if isinstance(augment, Transform):
+            augment = augment.at(Moment(epoch, self.epochs, index, self.seed))
+        return augment(sample, generator(self.seed, "augment", epoch, index))
+
+
+class _Parts:
+    """A part of each sample of a dataset."""
+
+    def __init__(self, dataset: Dataset, part: Callable[[Sample], Any]) -> None:
+        self.dataset, self.part = dataset, part
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return self.part(self.dataset[index])
+        except TapetumError as error:
+            return error  # as in `_Augmented`
+
+
+def _unwrap(item: Any) -> Any:
+    if isinstance(item, TapetumError):
+        raise item
+    return item
+
+
+def _refuse_unsendable(dataset: Dataset, workers: int) -> None:
+    """Where workers begin afresh they import what they are sent, which one's own file is not."""
+    samples = getattr(dataset, "samples", None)
+    if workers and worker_start() != "fork" and type(samples).__module__.startswith(OWN_MODULE):
+        why = "its samples cannot be sent to worker processes, which begin afresh on this system"
+        raise UsageError(why, file=dataset.name, hint="--workers 0")
+
+
+def _start_worker(_: int) -> None:
+    """Workers leave signals to the main process, which saves and then ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(1)

@@ -1,0 +1,274 @@
+"""Samples that somebody holds in Python, or makes there, as a Dataset; each is checked when asked.
+
+A sequence is anything with `__len__` and `__getitem__(index) -> Sample`: a list, a
+`torch.utils.data.Dataset`, a class of one's own. What it says of itself is heard: classes,
+keypoint_names, skeleton, multilabel, class_ids, name. Indexing must be a pure function of the
+index, since every epoch, every measurement and every resume asks again.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from tapetum.base.custom_code import Own, custom_function, own_fault
+from tapetum.base.errors import TapetumError, UsageError
+from tapetum.base.runtime import derive_seed
+from tapetum.data.dataset import NEEDS
+from tapetum.data.reading.input_check import InputCheck
+from tapetum.data.records.image_record import ImageRecord, bare_record
+from tapetum.ops.masks import rle_encode
+from tapetum.structures import Objects, Sample, Target
+
+HELD_OUT = 0.1
+SAMPLES = "samples"
+"""The name of a sequence that has none."""
+IN_PYTHON = "samples in Python"
+"""What a run calls data that was passed to it, and that only its owner can give it again."""
+
+
+class Samples(Protocol):
+    """What can be a dataset."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+
+class SampleDataset:
+    """A sequence of samples, or some of it, as a `tapetum.data.dataset.Dataset`.
+
+    classes: names, by label; None: what the sequence says itself.
+    indices: which samples, in this order; None for all.
+    multilabel: may an image have no label, or several? None: what the sequence says; else a list
+    or tuple is looked through; else False.
+    need: what its samples carry, one of `tapetum.data.dataset.NEEDS`, and no more.
+
+    Raises:
+        UsageError: no samples, no classes, or an unknown need.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        classes: Sequence[str] | None = None,
+        *,
+        need: str = "boxes",
+        name: str | None = None,
+        multilabel: bool | None = None,
+        indices: Sequence[int] | None = None,
+    ) -> None:
+        if need not in NEEDS:
+            raise UsageError(f"unknown need {need!r}", hint="one of " + ", ".join(NEEDS))
+        self.samples, self.need = samples, need
+        self.indices = tuple(range(len(samples)) if indices is None else indices)
+        self.name = name or str(getattr(samples, "name", SAMPLES))
+        if not self.indices:
+            raise UsageError("there are no samples", file=self.name)
+        self.classes = _classes(samples, classes, self.name)
+        self.class_ids = tuple(getattr(samples, "class_ids", ()))
+        if multilabel is None:
+            multilabel = getattr(samples, "multilabel", None)
+        posed = need == "keypoints"
+        self.keypoint_names = self._keypoint_names() if posed else ()
+        self.skeleton = tuple(getattr(samples, "skeleton", ())) if posed else ()
+        several = _several(samples) if multilabel is None else bool(multilabel)
+        self.multilabel = need != "labels" or several
+        self._border = InputCheck(
+            need, len(self.classes), len(self.keypoint_names), self.multilabel
+        )
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample with what is needed of it.
+
+        Raises:
+            AnnotationError: it cannot be; the line names its index in the sequence, and the fault.
+        """
+        place = self.indices[index]
+        sample = self._border.check(self.samples[place], self.name, place)
+        target = _narrowed(sample.target, self.need)
+        return replace(sample, target=target, name=sample.name or f"{place:06d}")
+
+    def image(self, index: int) -> ImageRecord:
+        """The truth as a record: that of the sequence, where it has a `image` of its own, else
+        what the sample says, in float64.
+
+        Raises:
+            AnnotationError: as for indexing.
+        """
+        own = getattr(self.samples, "image", None)
+        if own is not None:
+            return own(self.indices[index])
+        return as_record(self[index], self.indices[index])
+
+    def _keypoint_names(self) -> tuple[str, ...]:
+        """Those that the sequence says, else a number for each of the first object with some."""
+        said = tuple(map(str, getattr(self.samples, "keypoint_names", ())))
+        if said:
+            return said
+        targets = (getattr(self.samples[index], "target", Target()) for index in self.indices)
+        points = (t.objects.keypoints for t in targets if t.objects is not None)
+        first = next((p for p in points if p is not None), None)
+        return () if first is None else tuple(f"point {n}" for n in range(first.shape[1]))
+
+
+def open_samples(
+    samples: Samples,
+    split: str,
+    classes: Sequence[str] | None = None,
+    *,
+    need: str = "boxes",
+    hold_out: bool = True,
+    name: str | None = None,
+) -> SampleDataset:
+    """A split of a sequence that has none of its own: "all", "train" or "val".
+
+    hold_out: keep a tenth, by a fixed choice of the indices, out of "train" for "val".
+
+    Raises:
+        UsageError: another split, or too few samples to hold any out.
+    """
+    count = len(samples)
+    if split == "all" or (split == "train" and not hold_out):
+        return SampleDataset(samples, classes, need=need, name=name)
+    name = name or str(getattr(samples, "name", SAMPLES))
+    if split not in ("train", "val"):
+        raise UsageError(f"it has no split {split!r}", file=name, hint="it has train, val, all")
+    if count < 2:
+        hint = "name validation data of its own"
+        raise UsageError(f"{count} samples are too few to hold any out", file=name, hint=hint)
+    order = sorted(range(count), key=lambda index: derive_seed(0, "held out", index))
+    held = set(order[: max(1, round(HELD_OUT * count))])
+    indices = [index for index in range(count) if (index in held) == (split == "val")]
+    return SampleDataset(samples, classes, need=need, name=f"{name}/{split}", indices=indices)
+
+
+def is_custom_data(data: Any) -> bool:
+    """Does this mean a function in a Python file: "FILE.py:FUNCTION"?"""
+    return isinstance(data, str) and custom_function(data) is not None
+
+
+def open_custom(
+    data: str, split: str, *, need: str = "boxes", hold_out: bool = True
+) -> SampleDataset:
+    """The dataset that a function in a Python file returns: a sequence with `classes`.
+
+    A function with an argument `split` is called with "train", "val", "test" or "all", and returns
+    None for one that it does not have; else it returns all there is, and a tenth is held out.
+
+    Raises:
+        UsageError: no such file, function or split; the function fails; it returns no sequence.
+    """
+    own, divided, samples = _asked(data, split)
+    name = f"{own.file.stem}:{own.function}"
+    if samples is None:
+        raise UsageError(f"it has no split {split!r}", file=name, hint="it returned None for it")
+    if divided:
+        return SampleDataset(samples, need=need, name=f"{name}/{split}")
+    return open_samples(samples, split, need=need, hold_out=hold_out, name=name)
+
+
+def open_custom_to_evaluate(data: str, *, need: str = "boxes") -> SampleDataset:
+    """The split "test" of a function's data where it has one, else "val"; see `open_custom`."""
+    _, divided, samples = _asked(data, "test")
+    return open_custom(data, "test" if divided and samples is not None else "val", need=need)
+
+
+def _asked(data: str, split: str) -> tuple[Own, bool, Samples | None]:
+    """The function, whether it knows splits, and what it returns for this one."""
+    own = custom_function(data)
+    assert own is not None
+    function = own.load()
+    divided = "split" in inspect.signature(function).parameters
+    samples = _called(function, own, {"split": split} if divided else {})
+    sequence = hasattr(samples, "__len__") and hasattr(samples, "__getitem__")
+    if not (sequence or (divided and samples is None)):
+        why = f"returned {type(samples).__name__}, not a sequence of tapetum.Sample"
+        raise UsageError(why, file=own.file, where=own.function)
+    return own, divided, samples
+
+
+def as_record(sample: Sample, id: int) -> ImageRecord:
+    """The truth of a sample as evaluation takes it; masks run-length coded, ids counted from 1."""
+    height, width = sample.size
+    labels, objects = sample.target.labels, sample.target.objects
+    stated = None if labels is None else tuple(labels.tolist())
+    bare = bare_record(sample.name, None, id, (height, width), image_labels=stated)
+    if objects is None:
+        return bare
+    corners = objects.boxes.double().numpy()
+    sides = corners[:, 2:] - corners[:, :2]
+    none = np.zeros(len(objects), dtype=bool)
+    masks = () if objects.masks is None else tuple(rle_encode(m) for m in objects.masks.numpy())
+    points = objects.keypoints
+    return replace(
+        bare,
+        xywh=np.concatenate([corners[:, :2], sides], 1),
+        labels=objects.labels.numpy(),
+        crowd=none if objects.crowd is None else objects.crowd.numpy(),
+        difficult=none if objects.difficult is None else objects.difficult.numpy(),
+        area=_areas(objects, sides),
+        ids=objects.ids or tuple(range(1, len(objects) + 1)),
+        segments=masks,
+        keypoints=None if points is None else points.double().numpy(),
+    )
+
+
+def _areas(objects: Objects, sides: np.ndarray) -> np.ndarray:
+    """(N,) float64: as stated, else the pixels of the masks, else width x height."""
+    if objects.area is not None:
+        return objects.area.double().numpy()
+    if objects.masks is not None:
+        return objects.masks.sum(dim=(1, 2)).double().numpy()
+    return sides.prod(axis=1)
+
+
+def _narrowed(target: Target, need: str) -> Target:
+    """The truth with what the need names, and nothing else."""
+    if need == "labels":
+        return Target(labels=target.labels)
+    if need == "semantic":
+        return Target(semantic=target.semantic)
+    objects = target.objects
+    assert objects is not None  # the border saw to it
+    return Target(
+        objects=objects.with_(
+            scores=None,
+            masks=objects.masks if need == "masks" else None,
+            keypoints=objects.keypoints if need == "keypoints" else None,
+        )
+    )
+
+
+def _classes(samples: Samples, given: Sequence[str] | None, name: str) -> tuple[str, ...]:
+    classes = given if given is not None else getattr(samples, "classes", None)
+    hint = 'give classes=["cat", "dog"], or an attribute `classes` of the samples'
+    if not classes or isinstance(classes, str):
+        raise UsageError("nobody says what its classes are called", file=name, hint=hint)
+    names = tuple(map(str, classes))
+    if len(set(names)) != len(names):
+        raise UsageError("two of its classes have one name", file=name, hint=", ".join(names))
+    return names
+
+
+def _several(samples: Samples) -> bool:
+    """Does any image of a list at hand have no label, or several?"""
+    if not isinstance(samples, list | tuple):
+        return False
+    rows = (getattr(getattr(sample, "target", None), "labels", None) for sample in samples)
+    return any(labels is not None and len(labels) != 1 for labels in rows)
+
+
+def _called(function: Callable[..., Any], own: Own, arguments: dict[str, Any]) -> Any:
+    try:
+        return function(**arguments)
+    except TapetumError:
+        raise
+    except Exception as error:
+        raise own_fault(error, own) from error

@@ -1,0 +1,303 @@
+"""The images of a training: what it learns from and what it is measured on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tapetum.base.errors import UsageError
+from tapetum.base.progress import Log, Progress, no_log, no_progress
+from tapetum.data.checking.near_duplicates import (
+    TINY,
+    alike,
+    fingerprints_of,
+    similarity_threshold,
+)
+from tapetum.data.dataset import Dataset
+from tapetum.data.formats.label_maps.legend import numbered
+from tapetum.data.formats.registry import read_annotations
+from tapetum.data.reading.files import SCENES, FileDataset, open_dataset
+from tapetum.data.reading.samples import IN_PYTHON, Samples, is_custom_data, open_samples
+from tapetum.data.records.annotation_types import narrowed
+from tapetum.data.records.image_record import Annotations, ImageRecord
+from tapetum.data.records.label_map import IGNORE
+from tapetum.data.splits.assign import to_divide, with_held_out
+from tapetum.data.splits.hold_out import HoldOut
+from tapetum.data.splits.split_file import Names, with_parts, write_parts
+from tapetum.runs.record import RunRecord
+
+MOST_CLASSES = 12
+"""Classes that are counted aloud."""
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Where images are, and how they are to be read: a part of a run's record.
+
+    unlabeled: "negative": images without labels show nothing; "skip": they are left out.
+    """
+
+    data: str
+    val: str | None = None
+    format: str = "auto"
+    unlabeled: str = "negative"
+    validate: bool = True
+
+    @staticmethod
+    def of(record: RunRecord) -> DataSpec:
+        """As for a run."""
+        return DataSpec(
+            record.data, record.val, record.data_format, record.unlabeled, record.validate
+        )
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training learns from and what it is measured on, if at all. words: how the files were
+    read, for people. annotations: of files."""
+
+    training: Dataset
+    held: Dataset | None
+    words: tuple[str, ...] = ()
+    annotations: Annotations | None = None
+
+    @staticmethod
+    def open(
+        reading: DataSpec,
+        need: str,
+        options: HoldOut | None = None,
+        names: Names | None = None,
+        progress: Progress = no_progress,
+        log: Log = no_log,
+    ) -> TrainingData:
+        """need: what they must carry, one of `tapetum.data.dataset.NEEDS`. wish: what to hold out,
+        if something was said of it. names: the splits of the run, where it made some.
+
+        Raises:
+            UsageError: a wish that the data cannot fulfil, or validation data of other classes.
+        """
+        if in_files(reading.data):
+            images = _of_files(reading, need, options, names, progress, log)
+        else:
+            images = _built_in(reading, need)
+        if reading.validate and reading.val is not None:
+            held, words = open_validation(reading, need)
+            images = replace(images, held=held, words=(*images.words, *words))
+        if images.held is not None and images.held.classes != images.training.classes:
+            why = "its classes differ from those of the training data"
+            raise UsageError(why, file=reading.val)
+        return images
+
+    def counts(self) -> dict[str, Any]:
+        """Images and, of datasets in files, objects of each class, by split."""
+        both = self._parts()
+        counted = {n: d.class_counts() for n, d in both.items() if isinstance(d, FileDataset)}
+        return {"images": {n: len(d) for n, d in both.items()}, "objects": counted}
+
+    def keep(self, folder: Path) -> None:
+        """Note in the run folder which images were held out, if that was not the dataset's own
+        choice."""
+        if self.annotations is not None:
+            write_parts(folder, self.annotations)
+
+    def describe(self) -> list[str]:
+        """Splits, classes, what is left out and why, for people, before minutes are spent."""
+        lines = [*self.words, *self._splits()]
+        classes = self.training.classes
+        lines.append(f"{len(classes)} classes: {', '.join(self._counted()[:MOST_CLASSES])}")
+        if len(classes) > MOST_CLASSES:
+            lines[-1] += f" and {len(classes) - MOST_CLASSES} more"
+        return lines + self._unnamed() + self._findings()
+
+    def _parts(self) -> dict[str, Dataset]:
+        parts = {"train": self.training}
+        return parts if self.held is None else parts | {"val": self.held}
+
+    def _splits(self) -> list[str]:
+        counts = ", ".join(f"{name} {len(own):,}" for name, own in self._parts().items())
+        lines = [f"images: {counts}"]
+        if isinstance(self.training, FileDataset):
+            lines[0] += f"; {self.training.words}"
+        for dataset in self._parts().values():
+            if isinstance(dataset, FileDataset) and dataset.left_out:
+                lines.append(f"{dataset.name}: {dataset.left_out} images are missing")
+        return lines
+
+    def _counted(self) -> list[str]:
+        """The classes, those with the most training objects first, where these are known."""
+        classes = self.training.classes
+        if not isinstance(self.training, FileDataset):
+            return list(classes)
+        counts = self.training.class_counts()
+        if not any(counts):
+            return list(classes)
+        order = sorted(range(len(classes)), key=lambda label: -counts[label])
+        return [f"{classes[label]} {counts[label]:,}" for label in order]
+
+    def _unnamed(self) -> list[str]:
+        """How to name the classes of maps, which are numbers without a list."""
+        own = self.annotations
+        if own is None or own.maps is None or not set(own.classes) <= set(numbered(IGNORE)):
+            return []
+        return [
+            "the classes have no names: a file classes.txt beside the folders of images and maps "
+            "gives them, a name a line, that of class 0 first"
+        ]
+
+    def _findings(self) -> list[str]:
+        if self.annotations is None:
+            return []
+        lines = []
+        for severity, words in (("error", "left out"), ("warning", "doubtful")):
+            found = [f.code for f in self.annotations.findings if f.severity == severity]
+            if found:
+                counted = (f"{code} {count:,}" for code, count in Counter(found).most_common())
+                lines.append(f"{words}: {', '.join(counted)}; tapetum check shows each")
+        return lines
+
+
+def in_files(data: str) -> bool:
+    """Are its images in files, rather than drawn, or from somebody's own code?"""
+    return data.partition(":")[0] != SCENES and data != IN_PYTHON and not is_custom_data(data)
+
+
+def refuse_words_for_files(reading: DataSpec, options: HoldOut | None) -> None:
+    """What cannot be followed for images that are in no files is not silently left.
+
+    Raises:
+        UsageError: something of that kind was asked for.
+    """
+    asked = {
+        "--format": reading.format != DataSpec.format,
+        "--unlabeled": reading.unlabeled != DataSpec.unlabeled,
+        "--split-ratio or --group-by": options is not None,
+    }
+    for words in (words for words, was in asked.items() if was):
+        raise UsageError(f"{words} is for images in files", file=reading.data)
+
+
+@dataclass(frozen=True)
+class InMemoryData:
+    """Samples that somebody holds in Python, in place of words that say where images are."""
+
+    data: Samples
+    val: Samples | None
+    classes: Sequence[str] | None
+
+    @staticmethod
+    def of(data: Any, val: Any, classes: Sequence[str] | None) -> InMemoryData | None:
+        """None where `data` is words.
+
+        Raises:
+            UsageError: one of the two is words and the other is not, or classes for files.
+        """
+        words = [value is None or isinstance(value, str | Path) for value in (data, val)]
+        if words[0] and words[1]:
+            if classes is not None:
+                raise UsageError("classes are for samples in Python; files name their own")
+            return None
+        if words[0] or (words[1] and val is not None):
+            raise UsageError("data and val: expected samples for both, or files for both")
+        return InMemoryData(data, val, classes)
+
+    def open(self, need: str, validate: bool) -> TrainingData:
+        """As `Images.open`.
+
+        Raises:
+            UsageError: no samples or classes, too few to hold any out, or others in `val`.
+        """
+        holding = validate and self.val is None
+        classes = self.classes
+        training = open_samples(self.data, "train", classes, need=need, hold_out=holding)
+        if not validate:
+            return TrainingData(training, None)
+        if self.val is None:
+            return TrainingData(training, open_samples(self.data, "val", classes, need=need))
+        classes = classes or getattr(self.val, "classes", None) or training.classes
+        held = open_samples(self.val, "all", classes, need=need, name="val")
+        if held.classes != training.classes:
+            raise UsageError("its classes differ from those of the training data", file="val")
+        return TrainingData(training, held)
+
+
+def open_validation(reading: DataSpec, need: str) -> tuple[Dataset, list[str]]:
+    """All images of the place that is named for validation; how its files were read, in words."""
+    assert reading.val is not None
+    if not in_files(reading.val):
+        return open_dataset(reading.val, "all", need=need), []
+    own = replace(reading, data=reading.val, format=DataSpec.format)
+    annotations, words = annotations_of(own, need)
+    return FileDataset(annotations, "all", need=need), words
+
+
+def annotations_of(reading: DataSpec, need: str) -> tuple[Annotations, list[str]]:
+    """Everything that the files say for a need, and how images without labels are taken."""
+    annotations = narrowed(read_annotations(reading.data, reading.format, need=need), need)
+    everything = {id(p): p for own in annotations.splits.values() for p in own}
+    bare = {number for number, image in everything.items() if unlabeled(image, need)}
+    words = [f"{reading.data}: {annotations.format}, {len(everything):,} images"]
+    if not bare:
+        return annotations, words
+    words.append(f"{len(bare):,} of them have no labels and ")
+    if reading.unlabeled == "negative":
+        words[-1] += "count as images of nothing (--unlabeled skip leaves them out)"
+        return annotations, words
+    words[-1] += "are left out, as --unlabeled skip asks"
+    splits = {
+        name: tuple(p for p in own if id(p) not in bare) for name, own in annotations.splits.items()
+    }
+    return replace(annotations, splits=splits), words
+
+
+def unlabeled(image: ImageRecord, need: str) -> bool:
+    """Is nothing said of what the image shows?"""
+    if need == "semantic":
+        return image.semantic is None and not len(image)
+    return not image.shown if need == "labels" else not len(image)
+
+
+def _of_files(
+    reading: DataSpec,
+    need: str,
+    options: HoldOut | None,
+    names: Names | None,
+    progress: Progress,
+    log: Log,
+) -> TrainingData:
+    annotations, words = annotations_of(reading, need)
+    holding = reading.validate and reading.val is None
+    if options is not None and (not holding or to_divide(annotations) is None):
+        why = "it has a split for validation" if holding else "nothing is held out of it"
+        raise UsageError(f"{why}: --split-ratio and --group-by have no use", file=reading.data)
+    if holding and to_divide(annotations) is not None:
+        if names is None:
+            alike = near_duplicates(annotations, progress, log)
+            annotations = with_held_out(annotations, options or HoldOut(), alike)
+        else:
+            annotations, changes = with_parts(annotations, names)
+            words += changes
+    training = FileDataset(annotations, "train", need=need, hold_out=holding)
+    held = FileDataset(annotations, "val", need=need) if holding else None
+    return TrainingData(training, held, tuple(words), annotations)
+
+
+def _built_in(reading: DataSpec, need: str) -> TrainingData:
+    holding = reading.validate and reading.val is None
+    training = open_dataset(reading.data, "train", need=need, hold_out=holding)
+    return TrainingData(training, open_dataset(reading.data, "val", need=need) if holding else None)
+
+
+def near_duplicates(annotations: Annotations, progress: Progress, log: Log) -> list[list[int]]:
+    """Groups of places, in the split that is to be divided, whose images look nearly the same."""
+    source = to_divide(annotations)
+    assert source is not None
+    images = annotations.splits[source]
+    log(f"looking for near-duplicates among {len(images):,} images")
+    marks = fingerprints_of(images, progress=progress)
+    groups = alike(marks, similarity_threshold([image.size or (TINY, TINY) for image in images]))
+    if groups:
+        log(f"{sum(map(len, groups)):,} images look nearly the same as another")
+    return groups

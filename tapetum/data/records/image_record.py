@@ -1,0 +1,176 @@
+"""Image, Finding, Annotations: what a dataset's files say, before any pixel is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tapetum.data.records.label_map import MapCode
+
+Segment = Sequence[Sequence[float] | np.ndarray] | Mapping[str, Any] | None
+"""COCO's segmentation: polygons [[x, y, x, y, ...], ...] (the readers keep each as a flat float64
+array, which is a quarter of the memory), a run-length dict, or nothing."""
+
+
+_PER_OBJECT = (("xywh", (4,)), ("labels", ()), ("crowd", ()), ("difficult", ()), ("area", ()))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ImageRecord:
+    """One image as its annotation file describes it: flat arrays, no tensors.
+
+    Boxes stay float64 exactly as the file has them, because evaluation runs on them: one box in
+    three that lies on an IoU threshold would change its match after a trip through float32.
+
+    name: the name that people know it by (relative to its dataset, with forward slashes).
+    path: the image file; None where the annotations name none (results without images), and
+        where one file holds many images.
+    id: the file's own id of the image.
+    size: (height, width) as recorded, which may differ from the decoded pixels.
+    xywh: (N, 4) float64, left, top, width, height in pixels, half open.
+    labels: (N,) int64, contiguous class index.
+    crowd, difficult: (N,) bool, regions that evaluation ignores.
+    area: (N,) float64, as the file states it, else width x height.
+    ids: the file's own id of each object.
+    segments: one entry per object, or empty where no object has one.
+    keypoints: (N, K, 3) float64, x y v as the file has them; zeros for an object without any.
+    image_labels: classes of the whole image, where its format states some.
+    semantic: the file of its class map.
+    pixels: (H, W) or (H, W, 3) uint8 RGB, where one file holds many images: a view of them all.
+    """
+
+    name: str
+    path: Path | None
+    id: int | str
+    size: tuple[int, int] | None
+    xywh: np.ndarray
+    labels: np.ndarray
+    crowd: np.ndarray
+    difficult: np.ndarray
+    area: np.ndarray
+    ids: tuple[int | str, ...]
+    segments: tuple[Segment, ...] = ()
+    keypoints: np.ndarray | None = None
+    image_labels: tuple[int, ...] | None = None
+    semantic: Path | None = None
+    pixels: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.ids)
+        for name, tail in _PER_OBJECT:
+            actual = getattr(self, name).shape
+            if actual != (count, *tail):
+                raise ValueError(f"{name}: expected shape {(count, *tail)}, got {actual}")
+        if self.segments and len(self.segments) != count:
+            raise ValueError(f"segments: expected {count} entries, got {len(self.segments)}")
+        points = self.keypoints
+        if points is not None and (points.ndim != 3 or points.shape[::2] != (count, 3)):
+            raise ValueError(f"keypoints: expected shape ({count}, K, 3), got {points.shape}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def shown(self) -> list[int]:
+        """Labels of the whole image: as its format states them, else those of its objects, crowds
+        aside."""
+        if self.image_labels is not None:
+            return list(self.image_labels)
+        return np.unique(self.labels[~self.crowd]).tolist()
+
+    @property
+    def there(self) -> bool:
+        """Are there pixels to decode?"""
+        return self.path is not None or self.pixels is not None
+
+
+def _shared(*shape: int, dtype: type) -> np.ndarray:
+    array: np.ndarray = np.zeros(shape, dtype=dtype)
+    array.flags.writeable = False
+    return array
+
+
+_NO_BOXES, _NO_LABELS = _shared(0, 4, dtype=np.float64), _shared(0, dtype=np.int64)
+_NO_FLAGS, _NO_AREAS = _shared(0, dtype=np.bool_), _shared(0, dtype=np.float64)
+
+
+def bare_record(
+    name: str,
+    path: Path | None,
+    id: int | str,
+    size: tuple[int, int] | None = None,
+    *,
+    image_labels: tuple[int, ...] | None = None,
+    semantic: Path | None = None,
+    pixels: np.ndarray | None = None,
+) -> ImageRecord:
+    """A record without objects. All such share their empty arrays: a dataset may have millions."""
+    return ImageRecord(
+        name,
+        path,
+        id,
+        size,
+        xywh=_NO_BOXES,
+        labels=_NO_LABELS,
+        crowd=_NO_FLAGS,
+        difficult=_NO_FLAGS,
+        area=_NO_AREAS,
+        ids=(),
+        image_labels=image_labels,
+        semantic=semantic,
+        pixels=pixels,
+    )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One object that is wrong, or worth knowing, in a dataset.
+
+    code: stable and short, as in "box-outside"; severity: "error" (cannot be used), "warning"
+    (used, but probably wrong) or "info"; where: line, id or class inside `file`.
+    image: name of the image that it is about, where that is not `file` itself. box: x y width
+    height of the object, as the file has it. twin: the other of two images, by its file or name.
+    """
+
+    code: str
+    severity: str
+    file: str
+    where: str
+    message: str
+    image: str | None = None
+    box: tuple[float, float, float, float] | None = None
+    duplicate: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """A whole dataset as read: its classes, its images by split, and what was found on the way.
+
+    class_ids: the file's own id of each class, for writing back.
+    splits: the dataset's own splits, in their own order; one split named "all" where it has none.
+    keypoint_names, skeleton: of the keypoints of an object, and pairs of them that a line joins,
+    counted from 0. keypoint_labels: the classes whose objects have these keypoints.
+    maps: what the values in class maps mean, where images have some.
+    split_words: how a split was made, by its name, where it is not the dataset's own.
+    """
+
+    format: str
+    root: Path
+    classes: tuple[str, ...]
+    class_ids: tuple[int | str, ...]
+    splits: dict[str, tuple[ImageRecord, ...]]
+    findings: tuple[Finding, ...] = field(default=())
+    keypoint_names: tuple[str, ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()
+    keypoint_labels: tuple[int, ...] = ()
+    maps: MapCode | None = None
+    split_words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def palette(self) -> np.ndarray | None:
+        """(C, 3) uint8, the colour of each class in colour maps; None without such."""
+        return None if self.maps is None else self.maps.palette

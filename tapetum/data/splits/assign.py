@@ -1,0 +1,162 @@
+"""Which images are for training, which for validation, which for testing.
+
+A dataset's own splits win. Where it has none for validation, some of those for training are held
+out: one in ten, unless somebody wishes otherwise (`tapetum.data.splits.hold_out`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tapetum.base.errors import UsageError
+from tapetum.data.formats.finder import Finder
+from tapetum.data.records.image_record import Annotations, ImageRecord
+from tapetum.data.splits.hold_out import HoldOut, held_out
+
+ALL = "all"
+
+WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("trainval",), "trainval"),
+}
+"""Every spelling of a split, in lower case, and its word."""
+_NAME = re.compile(rf"(?:^|[^a-z])({'|'.join(sorted(WORDS, key=len, reverse=True))})(?![a-z])")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Some images of a dataset. words: how they were chosen, for people."""
+
+    name: str
+    images: tuple[ImageRecord, ...]
+    words: str
+
+
+def split_name(text: str) -> str | None:
+    """train, val, test or trainval, if `text` (a file or folder name) says one of them in any of
+    its usual spellings, as in "instances_train2017" or "Validation"."""
+    match = _NAME.search(text.lower())
+    return WORDS[match[1]] if match else None
+
+
+def compatible(folder: str | None, split: str | None) -> bool:
+    """May the images of a split lie in a folder of that word? "trainval" is train and val; what
+    says none of the words may hold anything."""
+    parts = {"trainval": {"train", "val"}}
+    if folder is None or split is None:
+        return True
+    return bool(parts.get(folder, {folder}) & parts.get(split, {split}))
+
+
+def also_spelt(finder: Finder, folder: str) -> list[str]:
+    """The folders that are there and mean the same split as `folder`: val, valid and Validation
+    are one word, as in "images/val"."""
+    parts = folder.split("/")
+    found = []
+    for place, part in enumerate(parts):
+        if (word := WORDS.get(part.lower())) is not None:
+            same = [n for n in finder.folders("/".join(parts[:place])) if n != part]
+            same = [name for name in same if WORDS.get(name.lower()) == word]
+            found += ["/".join([*parts[:place], name, *parts[place + 1 :]]) for name in same]
+    return [name for name in found if finder.is_folder(name)]
+
+
+def in_order(
+    splits: Mapping[str, Iterable[ImageRecord]],
+) -> dict[str, tuple[ImageRecord, ...]]:
+    """Splits as people name them: train, val, trainval, test, then any others as they come."""
+    usual = ("train", "val", "trainval", "test")
+    names = [*(name for name in usual if name in splits), *(n for n in splits if n not in usual)]
+    return {name: tuple(splits[name]) for name in names}
+
+
+def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True) -> Split:
+    """The images of a split: "train", "val", "test", "all", or a name of the dataset's own.
+
+    hold_out: where the dataset has none for validation, keep some of "train" for it; without, all
+        of them are for training.
+
+    Raises:
+        UsageError: the dataset has no such split; the ones it has are listed.
+    """
+    own = annotations.splits
+    name = wanted if wanted in own else split_name(wanted) or wanted
+    if wanted == ALL:
+        return Split(ALL, everything(annotations), "all images")
+    if name in own and not (name == "train" and "val" not in own):
+        words = annotations.split_words.get(name, "the dataset's own split")
+        return Split(name, own[name], words)
+    source = to_divide(annotations)
+    if name == "train" and source is not None and not hold_out:
+        return Split(name, own[source], "all of them, since none are held out")
+    if name in ("train", "val") and source is not None:
+        return choose_split(with_held_out(annotations), name)
+    raise UsageError(
+        f"the dataset has no split {wanted!r}",
+        file=annotations.root,
+        hint="it has " + ", ".join(available(annotations)),
+    )
+
+
+def available(annotations: Annotations) -> list[str]:
+    """The names that `choose_split` takes for this dataset."""
+    names = list(annotations.splits)
+    if to_divide(annotations) is not None:
+        names += [name for name in ("train", "val") if name not in names]
+    return [name for name in names if name != ALL] + [ALL]
+
+
+def everything(annotations: Annotations) -> tuple[ImageRecord, ...]:
+    """Every image once, although splits may share some (VOC's trainval holds train and val)."""
+    seen: dict[object, ImageRecord] = {}
+    for images in annotations.splits.values():
+        for image in images:
+            seen.setdefault((image.path or image.name, image.id), image)
+    return tuple(seen.values())
+
+
+def to_divide(annotations: Annotations) -> str | None:
+    """The split to hold images out of, where the dataset has none for validation."""
+    own = annotations.splits
+    if "val" in own:
+        return "trainval" if "train" not in own and "trainval" in own else None
+    return next((name for name in ("train", "trainval", ALL) if name in own), None)
+
+
+def with_held_out(
+    annotations: Annotations,
+    wish: HoldOut = HoldOut(),  # noqa: B008, it is frozen
+    alike: Iterable[Sequence[int]] = (),
+) -> Annotations:
+    """The dataset with a split for validation, held out of its images for training; one for
+    testing, too, where that is wished for.
+
+    alike: groups of places in the split `to_divide` that must come to one side.
+
+    Raises:
+        UsageError: it has one already, or too few images.
+    """
+    source = to_divide(annotations)
+    if source is None:
+        raise UsageError("it has a split for validation already", file=annotations.root)
+    images = annotations.splits[source]
+    if "test" in annotations.splits and wish.test:
+        raise UsageError("it has a split for testing already", file=annotations.root)
+    made = held_out(images, annotations.classes, wish, alike)
+    held = " and ".join(f"{len(made[name])} for {name}" for name in list(made)[1:])
+    words = f"{held} held out of the {len(images)} images in {source!r}"
+    return with_splits(annotations, made, words)
+
+
+def with_splits(
+    annotations: Annotations, made: Mapping[str, Iterable[ImageRecord]], words: str
+) -> Annotations:
+    """The dataset with these splits in the place of the one that they were made of."""
+    source = to_divide(annotations)
+    kept = {name: own for name, own in annotations.splits.items() if name not in (source, ALL)}
+    splits = in_order(kept | {name: tuple(images) for name, images in made.items()})
+    return replace(annotations, splits=splits, split_words=dict.fromkeys(made, words))

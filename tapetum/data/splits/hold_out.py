@@ -1,0 +1,185 @@
+"""Images held out of a training where the dataset has no split for validation.
+
+The choice is a function of the names, the classes, the groups and the seed, so the same wish gives
+the same parts again.
+"""
+
+from __future__ import annotations
+
+import csv
+import posixpath
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tapetum.base.errors import AnnotationError, UsageError
+from tapetum.base.runtime import derive_seed
+from tapetum.data.records.image_record import ImageRecord
+from tapetum.data.splits.stratify import stratify
+
+HELD_OUT = 0.1
+NAME_COLUMNS = ("file", "filename", "file_name", "image", "name", "path", "image")
+_RATIO = re.compile(r"\d+(\.\d+)?(/\d+(\.\d+)?){1,2}")
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """What is to be held out. val, test: shares of the images. group_by: a regular expression,
+    whose first group in an image's name (else what it matches) names the group that must not be
+    torn apart, or FILE.csv:COLUMN. seed: another one makes another choice."""
+
+    val: float = HELD_OUT
+    test: float = 0.0
+    group_by: str | None = None
+    seed: int = 0
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """By split; only those that get any."""
+        shares = {"train": 1 - self.val - self.test, "val": self.val, "test": self.test}
+        return {name: share for name, share in shares.items() if share > 0}
+
+
+def parse_ratio(text: str) -> tuple[float, float]:
+    """The shares for validation and testing: of "0.2", of "80/20", of "80/10/10".
+
+    Raises:
+        UsageError: it says nothing of the kind.
+    """
+    hint = "the share for validation, as in 0.2, or training/validation/testing, as in 80/10/10"
+    fault = UsageError(f"--split-ratio: cannot be {text!r}", hint=hint)
+    if not _RATIO.fullmatch(text):
+        try:
+            val = float(text)
+        except ValueError:
+            raise fault from None
+        if not 0 < val < 1:
+            raise fault
+        return val, 0.0
+    parts = [float(part) for part in text.split("/")]
+    if not (parts[0] > 0 and parts[1] > 0):
+        raise fault
+    val, *rest = (part / sum(parts) for part in parts[1:])
+    return val, sum(rest)
+
+
+def held_out(
+    images: Sequence[ImageRecord],
+    classes: Sequence[str],
+    wish: HoldOut,
+    alike: Iterable[Sequence[int]] = (),
+) -> dict[str, tuple[ImageRecord, ...]]:
+    """The images of train, val and, where it is wished for, test, each in its old order.
+
+    alike: groups of places in `images` that must come to one side, beside those of the wish.
+
+    Raises:
+        UsageError: too few images or groups.
+    """
+    groups = joined(len(images), [*alike, *grouped(images, wish.group_by)])
+    shares = wish.shares
+    if len(groups) < len(shares):
+        what = "images" if len(groups) == len(images) else "groups of images"
+        why = f"{len(groups)} {what} are too few for {' and '.join(shares)}"
+        raise UsageError(why, hint="name validation data of its own with --val")
+    having = np.zeros((len(groups), len(classes)), dtype=np.int32)
+    for number, group in enumerate(groups):
+        for place in group:
+            having[number, images[place].shown] += 1
+    sizes = np.array([len(group) for group in groups])
+    names = [min(images[place].name for place in group) for group in groups]
+    keys = [derive_seed(wish.seed, "held out", name) for name in names]
+    order = sorted(range(len(groups)), key=lambda number: (keys[number], names[number]))
+    part = stratify(having, sizes, list(shares.values()), order)
+    own = np.empty(len(images), dtype=np.int64)
+    for group, number in zip(groups, part, strict=True):
+        own[group] = number
+    return {
+        name: tuple(p for p, part in zip(images, own, strict=True) if part == number)
+        for number, name in enumerate(shares)
+    }
+
+
+def joined(count: int, groups: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Every place 0 ... count - 1 in one list; places that share a group share a list."""
+    root = list(range(count))
+
+    def find(place: int) -> int:
+        while root[place] != place:
+            root[place] = place = root[root[place]]
+        return place
+
+    for group in groups:
+        for place in group[1:]:
+            first, other = sorted((find(group[0]), find(place)))
+            root[other] = first
+    lists: dict[int, list[int]] = {}
+    for place in range(count):
+        lists.setdefault(find(place), []).append(place)
+    return list(lists.values())
+
+
+def grouped(images: Sequence[ImageRecord], group_by: str | None) -> list[list[int]]:
+    """Groups of places whose images belong together; those that nothing is said of stay out.
+
+    Raises:
+        UsageError: the expression is none, or speaks of no image; no such file or column.
+        AnnotationError: a table that cannot be read.
+    """
+    if group_by is None:
+        return []
+    keys = _from_table(images, group_by) or _from_names(images, group_by)
+    groups: dict[str, list[int]] = {}
+    for place, key in enumerate(keys):
+        if key is not None:
+            groups.setdefault(key, []).append(place)
+    if not groups:
+        hint = f"the names are like {images[0].name!r}" if images else None
+        raise UsageError(f"--group-by: {group_by!r} speaks of no image", hint=hint)
+    return list(groups.values())
+
+
+def _from_names(images: Sequence[ImageRecord], pattern: str) -> list[str | None]:
+    try:
+        sought = re.compile(pattern)
+    except re.error as error:
+        hint = "a regular expression for names, or FILE.csv:COLUMN"
+        raise UsageError(f"--group-by: {pattern!r}: {error}", hint=hint) from error
+    found = (sought.search(image.name) for image in images)
+    return [None if match is None else match[1 if sought.groups else 0] for match in found]
+
+
+def _from_table(images: Sequence[ImageRecord], text: str) -> list[str | None] | None:
+    """By FILE.csv:COLUMN; None where the text is not of that kind."""
+    place, colon, column = text.rpartition(":")
+    if not colon or not place.lower().endswith((".csv", ".tsv")):
+        return None
+    of = _read_table(Path(place), column)
+    return [of.get(image.name) or of.get(posixpath.basename(image.name)) for image in images]
+
+
+def _read_table(file: Path, column: str) -> dict[str, str]:
+    """Group by the name of an image, with and without its folders."""
+    if not file.is_file():
+        raise UsageError("no such file", file=file, where="--group-by")
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            rows = list(csv.DictReader(opened, delimiter="\t" if file.suffix == ".tsv" else ","))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AnnotationError(f"cannot be read: {error}", file=file) from error
+    columns = list(rows[0]) if rows else []
+    name = next((c for c in columns if str(c).lower() in NAME_COLUMNS), None)
+    if column not in columns or name is None:
+        why = f"no column {column!r}" if name else "no column with the names of the images"
+        hint = f"it has {', '.join(map(str, columns)) or 'none'}"
+        hint += "" if name else f"; one must be called {', '.join(NAME_COLUMNS)}"
+        raise UsageError(why, file=file, hint=hint)
+    of: dict[str, str] = {}
+    for row in rows:
+        if row[name] and row[column]:
+            path = row[name].replace("\\", "/")
+            of[path] = of[posixpath.basename(path)] = row[column]
+    return of

@@ -1,0 +1,69 @@
+"""RUN/splits.json: which images a run held out, so that they are the same the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tapetum.base.errors import CheckpointError
+from tapetum.base.files import read_json, write_json
+from tapetum.data.records.image_record import Annotations, ImageRecord
+from tapetum.data.splits.assign import to_divide, with_splits
+
+FILE, SCHEMA = "splits.json", "tapetum.splits/1"
+MADE = ("train", "val", "test")
+
+Names = Mapping[str, list[str]]
+"""Names of images by split."""
+
+
+def write_parts(folder: Path, annotations: Annotations) -> None:
+    """Note which images the made splits have; nothing where all are the dataset's own."""
+    if not annotations.split_words:
+        return
+    words = next(iter(annotations.split_words.values()))
+    names = {
+        name: [image.name for image in annotations.splits[name]] for name in annotations.split_words
+    }
+    write_json(folder / FILE, {"schema": SCHEMA, "words": words, **names})
+
+
+def read_parts(folder: Path) -> Names | None:
+    """What `write_parts` noted, if it did.
+
+    Raises:
+        CheckpointError: the file is none of these.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    raw = read_json(path)
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        raise CheckpointError(f"expected schema {SCHEMA}", file=path)
+    for name in ("train", "val"):
+        if not isinstance(raw.get(name), list):
+            raise CheckpointError("expected a list of names", file=path, where=name)
+    return {name: raw[name] for name in MADE if isinstance(raw.get(name), list)}
+
+
+def with_parts(annotations: Annotations, names: Names) -> tuple[Annotations, list[str]]:
+    """The dataset divided as it was for the run, and what has changed since, in words.
+
+    Images that came later are for training.
+    """
+    source = to_divide(annotations)
+    if source is None:
+        return annotations, ["it has a split for validation now; that is taken"]
+    held = {name: set(names[name]) for name in names if name != "train"}
+    parts: dict[str, list[ImageRecord]] = {name: [] for name in names}
+    for image in annotations.splits[source]:
+        own = next((name for name, members in held.items() if image.name in members), "train")
+        parts[own].append(image)
+    there = {image.name for image in annotations.splits[source]}
+    known = {name for members in names.values() for name in members}
+    changes = [
+        f"{len(images)} images {words} since the run was made"
+        for images, words in ((known - there, "are gone"), (there - known, "are new"))
+        if images
+    ]
+    return with_splits(annotations, parts, "as for the run, whose splits.json lists them"), changes

@@ -1,0 +1,81 @@
+"""Which of the objects that a model finds somebody wants to hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+
+from tapetum.base.errors import UsageError
+from tapetum.inference.predictor import Predictor
+from tapetum.inference.saving import finds_objects
+from tapetum.structures import Prediction
+
+
+@dataclass(frozen=True)
+class Choice:
+    """labels: the classes that count, None for all. most: objects of an image, None for all."""
+
+    labels: tuple[int, ...] | None = None
+    most: int | None = None
+
+    @classmethod
+    def of(cls, predictor: Predictor, classes: Sequence[str], most: int | None) -> Choice:
+        """The choice in the terms of a model.
+
+        Raises:
+            UsageError: a class that it does not know, a number under 1, or a task without objects.
+        """
+        if (classes or most is not None) and not finds_objects(predictor):
+            where = "--classes" if classes else "--max-detections"
+            raise UsageError(f"{predictor.task.name} finds no objects to choose from", where=where)
+        if most is not None and most < 1:
+            raise UsageError(f"--max-detections must be above 0, got {most}")
+        known = {name: label for label, name in enumerate(predictor.classes)}
+        for name in classes:
+            if name not in known:
+                hint = ", ".join(predictor.classes[:20])
+                raise UsageError(f"unknown class {name!r}", where="--classes", hint=hint)
+        return cls(tuple(known[name] for name in classes) or None, most)
+
+    def kept(self, prediction: Prediction) -> Prediction:
+        """The prediction with the objects that count, in the order they had."""
+        objects = prediction.objects
+        if objects is None or (self.labels is None and self.most is None):
+            return prediction
+        if self.labels is not None:
+            objects = objects[torch.isin(objects.labels, torch.tensor(self.labels))]
+        if self.most is not None and objects.scores is not None and len(objects) > self.most:
+            best = torch.sort(objects.scores, descending=True, stable=True).indices[: self.most]
+            objects = objects[best.sort().values]
+        return replace(prediction, objects=objects)
+
+
+@contextmanager
+def nms_at(predictor: Predictor, iou: float | None) -> Iterator[None]:
+    """Inside, the weaker of two boxes of a class goes from this overlap on; None: the model's own.
+    Afterwards the model is as it was.
+
+    Raises:
+        UsageError: not an overlap, or the model does not decide by that.
+    """
+    if iou is None:
+        yield
+        return
+    if not 0 <= iou <= 1:
+        raise UsageError(f"--nms-iou must lie in [0, 1], got {iou}")
+    deciding = [module for module in predictor.model.modules() if hasattr(module, "nms_threshold")]
+    if not deciding:
+        raise UsageError(
+            f"{predictor.model_info.model} has no overlaps to decide by", where="--nms-iou"
+        )
+    own = [module.nms_threshold for module in deciding]
+    try:
+        for module in deciding:
+            module.nms_threshold = iou  # type: ignore[assignment]
+        yield
+    finally:
+        for module, value in zip(deciding, own, strict=True):
+            module.nms_threshold = value

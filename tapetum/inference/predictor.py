@@ -1,0 +1,225 @@
+"""A trained model that is ready to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast, overload
+
+import torch
+from torch import Tensor, nn
+
+from tapetum.base.download import Bar, no_bar
+from tapetum.base.errors import UsageError
+from tapetum.base.progress import Log, no_log
+from tapetum.base.runtime import Runtime, choose_runtime
+from tapetum.data.images.reader import read_image
+from tapetum.explain import AUTO as AUTO_METHOD
+from tapetum.explain import explain, method_for
+from tapetum.explain.methods import check_method
+from tapetum.inference.custom_code import function_of_run, model_named
+from tapetum.inference.results import Result
+from tapetum.inference.thresholds import Thresholds
+from tapetum.models import task_of
+from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.custom import is_custom
+from tapetum.models.predict import predict
+from tapetum.structures import Model, Prediction, Target
+from tapetum.tasks import TASKS, Task
+from tapetum.weights.checkpoint import ModelInfo, find_checkpoint, load_model
+from tapetum.weights.sources import AUTO, build_network, network
+
+Image = Any
+"""A path, bytes, a PIL image, an array (H, W, 3) uint8 RGB, or a tensor (3, H, W), uint8 or float
+in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model with its class names. `model` is a plain nn.Module in evaluation mode; folder: of its
+    checkpoint, or the file of a published network."""
+
+    model: nn.Module
+    model_info: ModelInfo
+    folder: Path
+    runtime: Runtime
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names; a label is an index into them."""
+        return self.model_info.classes
+
+    @cached_property
+    def task(self) -> Task:
+        """What the model answers, and how that is measured and shown."""
+        return TASKS[task_of(self.model_info.model)]
+
+    @overload
+    def predict(self, images: list[Image] | tuple[Image, ...]) -> list[Result]: ...
+    @overload
+    def predict(self, images: Image) -> Result: ...
+    def predict(self, images: Any) -> Any:
+        """What the model finds in one image, or in each of a list of them. An object counts from
+        the score on that the run has for its class.
+
+        Raises:
+            ImageError: an image cannot be read. AnnotationError: the run's thresholds cannot.
+        """
+        if not isinstance(images, list | tuple):
+            return self.predict([images])[0]
+        inputs = [as_image(image) for image in images]
+        model_info, task, least = self.model_info, self.task, self._least
+        rows = zip(self.answers(inputs), inputs, strict=True)
+        return [Result.of(answer, pixels, model_info, task, least) for answer, pixels in rows]
+
+    def answers(self, images: Sequence[Tensor]) -> list[Prediction]:
+        """The model's bare answers for tensors (3, H, W)."""
+        return predict(self.model, images, runtime=self.runtime)  # type: ignore[arg-type]
+
+    @cached_property
+    def _least(self) -> tuple[float, ...]:
+        return Thresholds.of(self, None).values
+
+    def explain(
+        self,
+        image: Image,
+        target: Target,
+        object: int | None = None,
+        method: str = AUTO_METHOD,
+        layer: str | None = None,
+    ) -> Tensor:
+        """A heat map (H, W) in [0, 1]: which pixels speak for `target`.
+
+        target: something that the model can score: a label, one object or several, the pixels of
+            a map that are not 255. object: only this one of its objects, counted from 0; of a
+            prediction with objects, the first unless told otherwise.
+
+        Raises:
+            UsageError: no such object, method or layer; or the method needs what the model lacks.
+        """
+        self.check_method(method, layer)
+        objects = target.objects
+        if objects is not None and (object is not None or isinstance(target, Prediction)):
+            target = Target(objects=objects[[number_of(object or 0, len(objects))]])
+        pixels = as_image(image).to(self.runtime.device)
+        model = cast(Model, self.model)
+        return explain(model, pixels, target, method=method, layer=layer).cpu()
+
+    def check_method(self, method: str, layer: str | None = None) -> None:
+        """Can this model be explained so, whatever the image?
+
+        Raises:
+            UsageError: no such method or layer; or the method needs what the model lacks.
+        """
+        check_method(cast(Model, self.model), method, layer)
+
+    def method_for(self, target: Target) -> str:
+        """What `explain` takes for `target` unless told otherwise."""
+        return method_for(target, cast(Model, self.model))
+
+
+def load(
+    run: str | Path,
+    *,
+    model: str | None = None,
+    weights: str = AUTO,
+    checkpoint: str = "best",
+    device: str = "auto",
+    precision: str = "auto",
+    whole_image: bool = False,
+    bar: Bar = no_bar,
+    log: Log = no_log,
+) -> Predictor:
+    """The model of a run folder, of one checkpoint folder, or a published network.
+
+    run: a folder, else a name: of torchvision ("retinanet_resnet50_fpn") or ours ("retinanet").
+    model: "FILE.py:FUNCTION", the code of a run of one's own model. It must be named where it was
+    never named here, or has changed since: a run alone is no reason to run code. See
+    docs/own_model.md.
+    weights: of a network by name: "auto" (those published for it), or a name, file, address or run.
+    checkpoint: "best" (highest metric) or "last". precision: "auto" is fp32 here.
+    whole_image: published classifiers are shown the middle of an image, as their makers measured
+    them; with this all of it, squashed to a square. bar: shows how far a download is.
+
+    Raises:
+        CheckpointError: nothing intact there, or code that nobody named. DownloadError: weights
+            cannot be had.
+        UsageError: `whole_image` for a model of one's own, which prepares images by itself.
+    """
+    if checkpoint not in ("best", "last"):
+        raise UsageError(f"unknown checkpoint {checkpoint!r}", hint="best or last")
+    runtime = choose_runtime(device, precision)
+    entry = None if Path(run).exists() else network(str(run))
+    if entry is not None:
+        model_named(entry.model, model, Path(run))
+        network_model, model_info, file = build_network(entry, weights, bar, log)
+        return _ready(network_model, model_info, file, runtime, whole_image, log)
+    if weights != AUTO:
+        raise UsageError("--weights is for networks by name; a run has its own", file=run)
+    folder, complaints = find_checkpoint(Path(run), checkpoint)
+    for complaint in complaints:
+        log(complaint)
+
+    def renamed(model_info: ModelInfo) -> ModelInfo:
+        return replace(model_info, model=model_named(model_info.model, model, Path(run)))
+
+    own, model_info = load_model(
+        folder, lambda model_info: function_of_run(renamed(model_info), folder, log)
+    )
+    return _ready(own, renamed(model_info), folder, runtime, whole_image, log)
+
+
+def _ready(
+    model: nn.Module,
+    model_info: ModelInfo,
+    place: Path,
+    runtime: Runtime,
+    whole_image: bool,
+    log: Log,
+) -> Predictor:
+    if whole_image:
+        model_info = _show_whole_images(model, model_info, log)
+    model = model.to(runtime.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    predictor = Predictor(model, model_info, place, runtime)
+    _ = predictor.task  # now, while the file of one's own model is the one that was run
+    return predictor
+
+
+def _show_whole_images(model: nn.Module, model_info: ModelInfo, log: Log) -> ModelInfo:
+    """Let a model that crops see whole images, and say so; its card after that.
+
+    Raises:
+        UsageError: a model of one's own, whose `prepare` nobody here can change.
+    """
+    if is_custom(model_info.model):
+        why = f"{model_info.model} prepares images by itself"
+        raise UsageError(why, where="whole_image", hint="change its prepare")
+    own: object = getattr(model, "preprocessing", None)
+    if not isinstance(own, SquarePreprocessing) or not own.crops:
+        log(f"{model_info.model} sees whole images anyway")
+        return model_info
+    model.preprocessing = own.whole()  # type: ignore[assignment]
+    side = own.size
+    usual = f"not a short side of {own.short_side} and of that the middle, as it was measured"
+    log(f"{model_info.model}: whole images, squashed to {side} x {side}; {usual}")
+    return replace(
+        model_info, arguments=model_info.arguments | {"crop_mode": "squash", "resize_size": None}
+    )
+
+
+def number_of(wanted: int, count: int) -> int:
+    """`wanted`, if there are more than that.
+
+    Raises:
+        UsageError: there are not.
+    """
+    if not 0 <= wanted < count:
+        raise UsageError(f"no object {wanted}: there are {count}", hint="they count from 0")
+    return wanted
+
+
+def as_image(image: Image) -> Tensor:
+    """Any image that a user may hold as a tensor (3, H, W) RGB."""
+    return image if isinstance(image, Tensor) else read_image(image).pixels

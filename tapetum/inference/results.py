@@ -1,0 +1,192 @@
+"""What a loaded model found in an image, as people want to hold it: listed, shown, passed on."""
+
+from __future__ import annotations
+
+import html
+import io
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from tapetum.base.errors import UsageError
+from tapetum.data.formats.coco import category_ids
+from tapetum.structures import Prediction
+from tapetum.tasks import Task
+from tapetum.tasks.detection import Detection
+from tapetum.weights.checkpoint import ModelInfo
+
+SURE = 0.5
+"""The score from which objects count where nothing else is known of their class."""
+
+
+def kept(prediction: Prediction, least: Sequence[float]) -> Prediction:
+    """The prediction with the objects whose score reaches `least` of their class."""
+    objects = prediction.objects
+    if objects is None or objects.scores is None:
+        return prediction
+    needed = objects.scores.new_tensor(least)[objects.labels]
+    return replace(prediction, objects=objects[objects.scores >= needed])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(Prediction):
+    """A prediction that knows its image and the names of its classes.
+
+    image: (3, H, W). least: for each class the score from which an object counts, SURE where it
+    is left out; a method's `threshold` stands in its place for all classes. Iterating and printing
+    go over the answers that count: objects, classes, or shares of classes in the pixels. All others
+    are in `objects`, `class_scores` and `semantic`, as in any prediction.
+    """
+
+    image: Tensor | None = None
+    model_info: ModelInfo | None = None
+    task: Task | None = None
+    least: tuple[float, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        prediction: Prediction,
+        image: Tensor,
+        model_info: ModelInfo,
+        task: Task,
+        least: tuple[float, ...] = (),
+    ) -> Result:
+        """The same prediction, with what is needed to show it."""
+        values = {f.name: getattr(prediction, f.name) for f in fields(Prediction)}
+        return cls(**values, image=image, model_info=model_info, task=task, least=least)
+
+    def certain(self, threshold: float | None = None) -> Prediction:
+        """The prediction with the objects that count: of a detector's those that score at least
+        `threshold`, by default what the run chose for their class; of other tasks all."""
+        if not isinstance(self.task, Detection):
+            return self
+        assert self.model_info is not None
+        count = len(self.model_info.classes)
+        everywhere = None if threshold is None else (threshold,) * count
+        return kept(self, everywhere or self.least or (SURE,) * count)
+
+    def answer(self, threshold: float | None = None) -> dict[str, Any]:
+        """JSON values, as in `api.predict_files`."""
+        assert self.task is not None
+        assert self.model_info is not None
+        return self.task.answer(self.certain(threshold), self.model_info, 0.0)
+
+    def rows(self, threshold: float | None = None) -> list[dict[str, Any]]:
+        """{"class", "score", ...} for each answer: an object with its box and what else is known of
+        it, a class with its probability, or a class with its share of the pixels."""
+        answer = self.answer(threshold)
+        if "objects" in answer:
+            return answer["objects"]
+        scores = answer.get("scores") or answer["pixels"]
+        return [{"class": name, "score": score} for name, score in scores.items()]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.rows())
+
+    def __len__(self) -> int:
+        return len(self.rows())
+
+    def __bool__(self) -> bool:
+        return True  # an image in which nothing was found is an answer, too
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        if not rows:
+            return "nothing found"
+        width = max(len(row["class"]) for row in rows)
+        return "\n".join(f"{row['class']:{width}}  {row['score']:.3f}{_place(row)}" for row in rows)
+
+    def __repr__(self) -> str:
+        assert self.task is not None
+        return f"<{self.task.name}: {self.task.words(self.answer())}>"
+
+    def draw(self, threshold: float | None = None) -> Image.Image:
+        """The image with the answers drawn in."""
+        assert self.task is not None
+        assert self.image is not None
+        assert self.model_info is not None
+        return self.task.draw(self.image.cpu(), self.certain(threshold), self.model_info, 0.0)[""]
+
+    def to_coco(self, image_id: int = 1, threshold: float = 0.0) -> list[dict[str, Any]]:
+        """COCO results of the objects: category_id, bbox, score, and segmentation or keypoints.
+
+        Raises:
+            UsageError: the task finds no objects.
+        """
+        assert self.model_info is not None
+        ids = category_ids(self.model_info.class_ids or None, len(self.model_info.classes))
+        return [_result(row, ids, image_id) for row in self._objects(threshold)]
+
+    def to_supervision(self, threshold: float | None = None) -> Any:
+        """The objects as `supervision.Detections`; that package must be installed.
+
+        Raises:
+            UsageError: the task finds no objects, or the package is not there.
+        """
+        self._objects(threshold)
+        try:
+            import supervision
+        except ImportError as error:
+            hint = "pip install supervision"
+            raise UsageError("supervision is not installed", hint=hint) from error
+        objects = self.certain(threshold).objects
+        assert objects is not None
+        objects = objects.to("cpu")
+        assert objects.scores is not None
+        return supervision.Detections(
+            xyxy=objects.boxes.numpy(),
+            mask=None if objects.masks is None else objects.masks.numpy(),
+            confidence=objects.scores.numpy(),
+            class_id=objects.labels.numpy(),
+        )
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        buffer = io.BytesIO()
+        self.draw().save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        image = b64encode(self._repr_png_()).decode()
+        rows = "".join(
+            f"<tr><td>{html.escape(row['class'])}</td><td>{row['score']:.3f}</td></tr>"
+            for row in self.rows()
+        )
+        return (
+            f'<img alt="{html.escape(repr(self))}" src="data:image/png;base64,{image}">'
+            f"<table>{rows}</table>"
+        )
+
+    def _objects(self, threshold: float | None) -> list[dict[str, Any]]:
+        answer = self.answer(threshold)
+        if "objects" not in answer:
+            assert self.task is not None
+            raise UsageError(f"{self.task.name} finds no objects")
+        return answer["objects"]
+
+
+def _place(row: dict[str, Any]) -> str:
+    """Where an object is, behind its name."""
+    if "box" not in row:
+        return ""
+    return "  " + " ".join(f"{value:7.1f}" for value in row["box"])
+
+
+def _result(row: dict[str, Any], ids: list[int], image_id: int) -> dict[str, Any]:
+    x1, y1, x2, y2 = row["box"]
+    result = {
+        "image_id": image_id,
+        "category_id": ids[row["label"]],
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "score": row["score"],
+    }
+    if "mask" in row:
+        result["segmentation"] = row["mask"]
+    if "keypoints" in row:
+        result["keypoints"] = [value for point in row["keypoints"] for value in point]
+    return result

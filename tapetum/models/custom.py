@@ -1,0 +1,57 @@
+"""One's own model: a function or class in a Python file, "FILE.py:FUNCTION" in place of a name."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from tapetum.base.custom_code import custom_function
+from tapetum.base.errors import UsageError
+from tapetum.structures import TASKS
+
+
+def is_custom(model: str) -> bool:
+    """Do these words mean a function in a file, rather than a name in MODELS?"""
+    return custom_function(model) is not None
+
+
+def custom_model(model: str) -> Callable[..., nn.Module]:
+    """The function that "FILE.py:FUNCTION" names. The file is run; the function is not called, and
+    never will be if it does not say that it makes a model.
+
+    Raises:
+        UsageError: the user did not name it (`Own.load`); no such file or function, the file fails,
+            or the function declares no task.
+    """
+    own = custom_function(model)
+    assert own is not None
+    function = own.load()
+    if declared_task(function) is None:
+        why = "says of no task that it makes a model for it"
+        hint = f'task = "..." in the class, and "-> Class" after the function; {", ".join(TASKS)}'
+        raise UsageError(why, file=own.file, where=own.function, hint=hint)
+    return function
+
+
+def declared_task(function: Callable[..., Any]) -> str | None:
+    """The attribute `task` of a class or function, else of the class that the function's signature
+    says it returns; None where that is not one of TASKS."""
+    task = getattr(function, "task", None) or getattr(_returned(function), "task", None)
+    return task if task in TASKS else None
+
+
+def declared_settings(function: Callable[..., Any]) -> dict[str, Any]:
+    """The attribute `settings` of a class or function, else of the class that the function's
+    signature says it returns: settings of training in which this model differs from its task."""
+    own = getattr(function, "settings", None) or getattr(_returned(function), "settings", None)
+    return dict(own) if isinstance(own, Mapping) else {}
+
+
+def _returned(function: Callable[..., Any]) -> Any:
+    try:
+        return typing.get_type_hints(function).get("return")
+    except (NameError, TypeError, AttributeError):  # a name in quotes that is not there at run time
+        return None

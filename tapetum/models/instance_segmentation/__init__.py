@@ -1,0 +1,1 @@
+"""Detectors that say more of each object: its mask, its keypoints."""

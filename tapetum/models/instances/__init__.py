@@ -1,1 +1,0 @@
-"""Detectors that say more of each thing: its mask, its keypoints."""

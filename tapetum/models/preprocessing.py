@@ -1,0 +1,156 @@
+"""Images of any size to one batch, and boxes back to the images they came from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tapetum.ops.boxes import clip_boxes_to_image
+from tapetum.structures import Batch, Objects, Target
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize, normalise and pad: how a detector wants its images.
+
+    The shorter side becomes `min_size` pixels, or less where the longer one would pass `max_size`;
+    bilinear. Values become (image - mean) / std with images in [0, 1]. Zeros at the right and
+    the bottom fill up to whole multiples of `multiple`, so that every level of a backbone divides.
+    """
+
+    min_size: int = 800
+    max_size: int = 1333
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    multiple: int = 32
+
+    def __call__(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None, like: Tensor
+    ) -> Batch:
+        """One batch of images (3, H, W), uint8 or float in [0, 1], and their targets moved along.
+
+        Everything comes out on the device and in the dtype of `like` (boxes in float32 at least).
+        Differentiable with respect to float images.
+
+        Raises:
+            ValueError: no images, an image of another shape or dtype, or unequal counts.
+        """
+        check_images(images, targets)
+        originals = [(p.shape[-2], p.shape[-1]) for p in images]
+        sizes = [self.size(*original) for original in originals]
+        ground_truth = None
+        if targets is not None:
+            dtype = torch.promote_types(like.dtype, torch.float32)
+            rows = zip(targets, originals, sizes, strict=True)
+            ground_truth = tuple(
+                resize_target(target.to(like.device), original, size, dtype)
+                for target, original, size in rows
+            )
+        return Batch(
+            pixels=self._pixels(images, sizes, like),
+            sizes=torch.tensor(sizes, device=like.device),
+            originals=torch.tensor(originals, device=like.device),
+            targets=ground_truth,
+        )
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """The size (height, width) to which an image of that size is brought, before padding."""
+        short, long = min(height, width), max(height, width)
+        scale = min(self.min_size / short, self.max_size / long)
+        return max(1, math.floor(height * scale)), max(1, math.floor(width * scale))
+
+    def _pixels(
+        self, images: Sequence[Tensor], sizes: Sequence[tuple[int, int]], like: Tensor
+    ) -> Tensor:
+        height, width = (
+            math.ceil(max(side) / self.multiple) * self.multiple
+            for side in zip(*sizes, strict=True)
+        )
+        pixels = like.new_zeros(len(images), 3, height, width).contiguous(
+            memory_format=torch.channels_last  # what convolutions on a processor are fastest on
+        )
+        mean = like.new_tensor(self.mean)[:, None, None]
+        std = like.new_tensor(self.std)[:, None, None]
+        for i, (image, (h, w)) in enumerate(zip(images, sizes, strict=True)):
+            values = resize(as_float(image.to(like.device), like.dtype), (h, w))
+            pixels[i, :, :h, :w] = (values - mean) / std
+        return pixels
+
+
+def check_images(images: Sequence[Tensor], targets: Sequence[Target] | None) -> None:
+    """Raise ValueError unless there are images (3, H, W) of pixels, and as many targets."""
+    if not images:
+        raise ValueError("images: expected at least one, got none")
+    for image in images:
+        if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
+            raise ValueError(f"image: expected (3, H, W), got {tuple(image.shape)}")
+        if image.dtype != torch.uint8 and not image.is_floating_point():
+            raise ValueError(f"image: expected uint8 or float in [0, 1], got {image.dtype}")
+    if targets is not None and len(targets) != len(images):
+        raise ValueError(f"targets: expected {len(images)}, one an image, got {len(targets)}")
+
+
+def as_float(image: Tensor, dtype: torch.dtype) -> Tensor:
+    """The image with values in [0, 1]."""
+    return image.to(dtype) / 255 if image.dtype == torch.uint8 else image.to(dtype)
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """A float image (C, H, W) brought to `size` (height, width), bilinear, no anti-aliasing."""
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image[None], size, mode="bilinear", align_corners=False)[0]
+
+
+def resize_target(
+    target: Target, old: tuple[int, int], new: tuple[int, int], dtype: torch.dtype
+) -> Target:
+    """The truth of an image of size `old` (height, width) after it became `new`."""
+    objects, semantic = target.objects, target.semantic
+    if objects is None and semantic is None:
+        return target
+    if objects is not None:
+        objects = _resize_objects(objects, old, new, dtype)
+    if semantic is not None:
+        semantic = _nearest(semantic[None], new)[0]
+    return replace(target, objects=objects, semantic=semantic)
+
+
+def _resize_objects(
+    objects: Objects, old: tuple[int, int], new: tuple[int, int], dtype: torch.dtype
+) -> Objects:
+    y, x = new[0] / old[0], new[1] / old[1]
+    scale = torch.tensor((x, y, x, y), dtype=dtype, device=objects.boxes.device)
+    masks, points, area = objects.masks, objects.keypoints, objects.area
+    return objects.with_(
+        boxes=objects.boxes.to(dtype) * scale,
+        masks=None if masks is None else _nearest(masks, new),
+        keypoints=None if points is None else points.to(dtype) * points.new_tensor((x, y, 1)),
+        area=None if area is None else area * (x * y),
+    )
+
+
+def _nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks (N, H, W) of any dtype brought to `size`; every pixel keeps a value that was there."""
+    if masks.shape[-2:] == size or not len(masks):
+        return masks.new_zeros(len(masks), *size) if not len(masks) else masks
+    # Numbers of pixels may be any until somebody has checked them; float32 holds them to 2**24.
+    carrier = torch.uint8 if masks.dtype in (torch.bool, torch.uint8) else torch.float32
+    return F.interpolate(masks[None].to(carrier), size, mode="nearest")[0].to(masks.dtype)
+
+
+def boxes_to_original(boxes: Tensor, size: tuple[int, int], original: tuple[int, int]) -> Tensor:
+    """Boxes (N, 4) found in an image of `size` (height, width), in the frame of the original.
+
+    They end inside the image, whatever the rounding.
+    """
+    y, x = original[0] / size[0], original[1] / size[1]
+    return clip_boxes_to_image(boxes * boxes.new_tensor((x, y, x, y)), original)

@@ -1,0 +1,166 @@
+"""What models of semantic maps share: preparation, truth with padding, losses, decoding, scores.
+
+A semantic map gives every pixel a class, or 255: neither learnt nor measured there. Padding is 255.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tapetum.base.errors import UsageError
+from tapetum.models.preprocessing import Preprocessing, resize
+from tapetum.ops.losses import cross_entropy, dice_loss, softmax_focal_loss
+from tapetum.structures import Batch, Prediction, Target
+
+IGNORE = 255
+
+
+class Output(NamedTuple):
+    """B images, C classes."""
+
+    logits: Tensor  # (B, C, H, W), of every pixel of the prepared images, padding too
+
+
+@dataclass(frozen=True)
+class NativeSize(Preprocessing):
+    """As `Preprocessing`, but only images whose longer side passes `max_size` are resized."""
+
+    min_size: int = sys.maxsize
+    max_size: int = sys.maxsize
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        if max(height, width) <= self.max_size:
+            return height, width
+        return super().size(height, width)
+
+
+def preprocessing(
+    min_size: int | None,
+    max_size: int | None,
+    mean: Sequence[float],
+    std: Sequence[float],
+    multiple: int,
+) -> Preprocessing:
+    """How images are prepared: at their own size where `min_size` is None; see `Preprocessing`."""
+    most = sys.maxsize if max_size is None else max_size
+    if min_size is None:
+        return NativeSize(max_size=most, mean=tuple(mean), std=tuple(std), multiple=multiple)
+    return Preprocessing(min_size, most, tuple(mean), tuple(std), multiple)
+
+
+def pad_targets(batch: Batch, classes: int) -> Batch:
+    """The batch with semantic maps in the frame of `pixels`: 255 where these are padding.
+
+    Raises:
+        ValueError: a map holds something that is neither a class nor 255.
+    """
+    if batch.targets is None:
+        return batch
+    size = (batch.pixels.shape[-2], batch.pixels.shape[-1])
+    targets = (
+        target
+        if target.semantic is None
+        else replace(target, semantic=_padded(target.semantic, size, classes))
+        for target in batch.targets
+    )
+    return batch._replace(targets=tuple(targets))
+
+
+def _padded(semantic: Tensor, size: tuple[int, int], classes: int) -> Tensor:
+    wrong = (semantic != IGNORE) & ((semantic >= classes) | (semantic < 0))
+    if wrong.any():
+        odd = int(semantic[wrong][0])
+        raise ValueError(f"semantic: expected 0 to {classes - 1}, or {IGNORE}, got {odd}")
+    height, width = semantic.shape
+    return F.pad(semantic, (0, size[1] - width, 0, size[0] - height), value=IGNORE)
+
+
+@dataclass(frozen=True)
+class PixelLosses:
+    """Weights of the losses of a semantic map; those of weight 0 are not computed.
+
+    Raises:
+        UsageError: a negative weight, or none above 0.
+    """
+
+    cross_entropy: float = 1.0
+    dice: float = 0.0
+    focal: float = 0.0
+
+    def __post_init__(self) -> None:
+        weights = (self.cross_entropy, self.dice, self.focal)
+        if min(weights) < 0 or max(weights) == 0:
+            raise UsageError(
+                f"weights of losses must be 0 or more, and one above 0, got {weights}",
+                hint="cross_entropy_weight, dice_weight, focal_weight",
+            )
+
+    def __call__(
+        self, output: Output, targets: Sequence[Target], class_weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        """The weighted losses of logits (B, C, H, W), means over all pixels that are not 255.
+
+        class_weights: (C,) what a pixel of each class counts in cross entropy and focal loss.
+        """
+        logits, target = output.logits, stack_targets(output.logits, targets)
+        losses = {}
+        if self.cross_entropy:
+            loss = cross_entropy(logits, target, "mean", IGNORE, class_weights)
+            losses["cross_entropy"] = self.cross_entropy * loss
+        if self.dice:
+            losses["dice"] = self.dice * dice_loss(logits, target, IGNORE)
+        if self.focal:
+            loss = softmax_focal_loss(logits, target, 2.0, "mean", IGNORE, class_weights)
+            losses["focal"] = self.focal * loss
+        return losses
+
+
+def stack_targets(logits: Tensor, targets: Sequence[Target]) -> Tensor:
+    """Semantic maps as (B, H, W) int64; 255 all over where a target has none."""
+    size = logits.shape[-2:]
+    nothing = torch.full(size, IGNORE, device=logits.device)
+    maps = [nothing if t.semantic is None else t.semantic.long() for t in targets]
+    return torch.stack(maps)
+
+
+def decode_maps(output: Output, batch: Batch) -> list[Prediction]:
+    """The class of the highest logit at every pixel of the original images, uint8.
+
+    Logits are cut to the content and resized bilinearly to the original before they are compared.
+    """
+    predictions = []
+    rows = zip(output.logits, batch.sizes.tolist(), batch.originals.tolist(), strict=True)
+    for logits, (height, width), original in rows:
+        logits = resize(_wide(logits[:, :height, :width]), tuple(original))  # (C, H, W)
+        predictions.append(Prediction(semantic=logits.argmax(dim=0).to(torch.uint8)))
+    return predictions
+
+
+def score_maps(output: Output, ground_truth: Sequence[Target], targets: Sequence[Target]) -> Tensor:
+    """(N,) for each target that marks pixels, the mean logit of their classes.
+
+    targets: as they came, which decide whether there is a score; truth: the same as `prepare` moved
+    them. Marks too few to outlive being made smaller score 0.
+    """
+    scores = []
+    for logits, target, original in zip(output.logits, ground_truth, targets, strict=True):
+        if target.semantic is None or original.semantic is None:
+            continue
+        if not bool((original.semantic != IGNORE).any()):
+            continue
+        marked = target.semantic != IGNORE  # (H, W)
+        wanted = torch.where(marked, target.semantic.long(), 0)
+        believed = _wide(logits).gather(0, wanted[None])[0] * marked  # (H, W)
+        scores.append(believed.sum() / marked.sum().clamp(min=1))
+    return torch.stack(scores) if scores else output.logits.new_zeros(0)
+
+
+def _wide(values: Tensor) -> Tensor:
+    return values if values.dtype == torch.float64 else values.float()

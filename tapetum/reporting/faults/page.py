@@ -1,0 +1,222 @@
+"""What `tapetum check` found, as a page of images: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from tapetum.base.errors import printable
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.base.outputs import MADE_BY, open_output
+from tapetum.data.records.findings import CODES
+from tapetum.data.records.image_record import Annotations, Finding
+from tapetum.reporting.contents import Table
+from tapetum.reporting.faults.advice import ADVICE
+from tapetum.reporting.faults.dataset import summary, tiles
+from tapetum.reporting.faults.images import Album
+from tapetum.reporting.page.html import EMPTY, Html, join, tag
+from tapetum.reporting.page.images import image_tag
+from tapetum.reporting.page.style import CSS
+from tapetum.reporting.page.tables import count_of, mixed_table
+
+MOST_IMAGES = 6
+"""Images of each kind of fault."""
+
+_MOST_TRIED = 30
+_MOST_LINES = 12
+_SIDE = 720
+_CSS = (
+    CSS
+    + """
+.faults { display: grid; gap: 1rem; align-items: start; grid-auto-flow: dense;
+  grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); }
+.faults img { max-height: 24rem; }
+.faults .card:target img { max-height: 90vh; }
+@media print { .faults { grid-template-columns: repeat(2, 1fr); } }
+"""
+)
+_SEVERITIES = ("error", "warning", "info")
+_COLORS = {"error": "#d55e00", "warning": "#e69f00", "info": "#56b4e9"}
+_EFFECTS = {
+    "error": "Errors are left out of training.",
+    "warning": "Warnings are used as they are, and are probably wrong.",
+    "info": "Notes are worth knowing.",
+}
+
+
+def write_faults(
+    path: str | Path,
+    annotations: Annotations,
+    findings: Sequence[Finding],
+    limits: Limits = DEFAULT_LIMITS,
+) -> Path:
+    """Write the page to `path`, whole or not at all; returns the path.
+
+    Raises:
+        FileAccessError: the file cannot be written; one that was there before is intact.
+    """
+    path = Path(path)
+    page = make_faults(annotations, findings, limits)
+    with open_output(path, "w") as file:
+        file.write(page)
+    return path
+
+
+def make_faults(
+    annotations: Annotations, findings: Sequence[Finding], limits: Limits = DEFAULT_LIMITS
+) -> str:
+    """The whole page as text: what the dataset is like, then each kind of fault, the gravest and
+    most frequent first, with up to `MOST_IMAGES` images."""
+    kinds = _kinds(findings)
+    album = Album(annotations, limits)
+    sections = [_kind(code, own, album) for code, own in kinds.items()]
+    title = f"{annotations.root.resolve().name or 'dataset'}: what is wrong with it"
+    words = _counted(findings)
+    main = tag(
+        "main",
+        tag("header", tag("h1", title), tag("p", words, class_="subtitle"), tiles(annotations)),
+        tag("section", tag("h2", "Dataset"), summary(annotations, limits), id="dataset"),
+        sections,
+        _footer(findings),
+    )
+    entries = [
+        ("dataset", "Dataset"),
+        *((code, f"{code} {len(own):,}") for code, own in kinds.items()),
+    ]
+    links = [tag("li", tag("a", name, href=f"#{key}")) for key, name in entries]
+    contents = tag("nav", tag("ol", links), aria_label="Contents")
+    body = tag("body", tag("div", contents, main, class_="layout"))
+    return f"<!doctype html>\n{tag('html', _head(title), body, lang='en')}\n"
+
+
+def _kinds(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """code -> its findings, in the order of the page."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.code, []).append(finding)
+    order = sorted(
+        kinds, key=lambda code: (_SEVERITIES.index(CODES[code][0]), -len(kinds[code]), code)
+    )
+    return {code: kinds[code] for code in order}
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return "Nothing was found."
+    names = {"error": "error", "warning": "warning", "info": "note"}
+    counts = {s: sum(finding.severity == s for finding in findings) for s in _SEVERITIES}
+    return ", ".join(count_of(counts[s], names[s]) for s in _SEVERITIES if counts[s])
+
+
+def _kind(code: str, findings: Sequence[Finding], album: Album) -> Html:
+    """One section: what the fault is, what to do, how it looks, and where it is."""
+    severity, meaning = CODES[code]
+    drawn: list[tuple[Finding, list[Image.Image]]] = []
+    for finding in _spread(findings):
+        if len(drawn) < MOST_IMAGES and (images := album.draw(finding)):
+            drawn.append((finding, images))
+    cards = [_card(f"{code}-{i}", *pair) for i, pair in enumerate(drawn, 1)]
+    shown = {id(finding) for finding, _ in drawn}
+    rest = [finding for finding in findings if id(finding) not in shown]
+    sentence = meaning[:1].upper() + meaning[1:] + "."
+    return tag(
+        "section",
+        tag("h2", _dot(severity), f" {code}"),
+        tag("p", f"{sentence} {count_of(len(findings), _noun(severity))}."),
+        tag("ul", tag("li", ADVICE[code]), class_="verdicts"),
+        tag("div", cards, class_="faults") if cards else EMPTY,
+        _lines(rest, bool(cards)),
+        id=code,
+    )
+
+
+def _spread(findings: Sequence[Finding]) -> list[Finding]:
+    """Those to try to draw: one an image first, from everywhere in the list."""
+    first: dict[str, Finding] = {}
+    for finding in findings:
+        first.setdefault(finding.image or finding.file, finding)
+    different = list(first.values())
+    step = max(1, len(different) // _MOST_TRIED)
+    chosen = different[::step][:_MOST_TRIED]
+    known = {id(finding) for finding in chosen}
+    more = (finding for finding in findings[:_MOST_TRIED] if id(finding) not in known)
+    return [*chosen, *more][:_MOST_TRIED]
+
+
+def _card(key: str, finding: Finding, images: Sequence[Image.Image]) -> Html:
+    """The images of one finding, which grow to the full width when they are selected."""
+    name = finding.image or finding.file
+    alt = f"{finding.code}, {name}"
+    where = "" if finding.file == name else f"{finding.file}, {finding.where}"
+    record = tag(
+        "a",
+        [image_tag(image, alt, largest=_SIDE) for image in images],
+        href=f"#{key}",
+        class_="image",
+        aria_label=f"Enlarge {name}",
+    )
+    caption = tag(
+        "figcaption",
+        tag("span", name, class_="file"),
+        tag("span", finding.message),
+        tag("span", where, class_="file") if where else EMPTY,
+        tag("a", "smaller", href=f"#{finding.code}", class_="smaller"),
+    )
+    return tag("figure", record, caption, id=key, class_="card")
+
+
+def _lines(findings: Sequence[Finding], after: bool) -> Html:
+    """Findings as text: the first ones, and how many more there are."""
+    if not findings:
+        return EMPTY
+    few = findings[:_MOST_LINES]
+    rows = [(printable(f.file), printable(f.where), printable(f.message)) for f in few]
+    table = mixed_table(Table("", ("file", "where", "what"), rows))
+    hidden = len(findings) - len(few)
+    more = f"And {hidden:,} more, which tapetum check --json lists." if hidden else ""
+    title = tag("h3", "Also") if after else EMPTY
+    return join([title, table, tag("p", more, class_="dim") if more else EMPTY])
+
+
+def _noun(severity: str) -> str:
+    return {"error": "error", "warning": "warning", "info": "note"}[severity]
+
+
+def _dot(severity: str) -> Html:
+    """A mark in the colour of the severity, with its name for those who do not see it."""
+    circle = tag("circle", cx=6, cy=6, r=6, fill=_COLORS[severity])
+    return tag(
+        "svg", tag("title", severity), circle, width=12, height=12, role="img", aria_label=severity
+    )
+
+
+def _head(title: str) -> Html:
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_policy()),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", title),
+        Html(f"<style>{_CSS}</style>"),
+    )
+
+
+def _policy() -> str:
+    """As for reports, `tapetum.reporting.page.page.policy`: one style sheet, images as data."""
+    digest = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _footer(findings: Sequence[Finding]) -> Html:
+    there = [s for s in _SEVERITIES if any(finding.severity == s for finding in findings)]
+    effects = " ".join(_EFFECTS[severity] for severity in there)
+    text = f"{MADE_BY} This page is complete in itself: it loads nothing and runs nothing."
+    return tag("footer", tag("p", effects) if effects else EMPTY, tag("p", text))

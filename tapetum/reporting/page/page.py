@@ -1,0 +1,110 @@
+"""The report: one HTML file that needs nothing else, asks for nothing, and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tapetum.base.files import atomic_write
+from tapetum.base.outputs import MADE_BY
+from tapetum.reporting.contents import ReportContents
+from tapetum.reporting.page import gallery
+from tapetum.reporting.page.html import EMPTY, Html, json_island, tag
+from tapetum.reporting.page.style import CSS
+from tapetum.reporting.sections import errors as wrong
+from tapetum.reporting.sections import learning, progress, record, results
+
+Section = tuple[str, str, Callable[[ReportContents], Html]]
+
+SECTIONS: tuple[Section, ...] = (
+    ("verdicts", "What it says", results.verdicts),
+    ("progress", "While it learnt", progress.progress),
+    ("numbers", "Numbers", results.final_numbers),
+    ("classes", "Classes", results.classes),
+    ("images", "Images", gallery.images),
+    ("errors", "What goes wrong", wrong.errors),
+    ("explanations", "Why it thinks so", gallery.explanations),
+    ("learning", "Learning", learning.learning),
+    ("data", "Data", record.data),
+    ("settings", "Settings", record.settings),
+    ("machine", "Machine", record.machine),
+    ("notes", "Notes", record.notes),
+    ("next", "Next", record.next_steps),
+)
+"""Id, title and function of each section, in the order of the page; empty ones are left out."""
+
+
+def write_report(path: str | Path, contents: ReportContents) -> Path:
+    """Write the report of `contents` to `path`, whole or not at all; returns the path.
+
+    Raises:
+        FileAccessError: the file cannot be written; one that was there before is intact.
+    """
+    path = Path(path)
+    page = make_page(contents)
+    with atomic_write(path, "w") as file:
+        file.write(page)
+    return path
+
+
+def make_page(contents: ReportContents) -> str:
+    """The whole page as text, a function of `contents` alone: no date, no random name."""
+    made = [(key, title, make(contents)) for key, title, make in SECTIONS]
+    shown = [(key, title, body) for key, title, body in made if body]
+    entries = [tag("li", tag("a", title, href=f"#{key}")) for key, title, _ in shown]
+    sections = [tag("section", tag("h2", title), body, id=key) for key, title, body in shown]
+    empty = EMPTY if shown else tag("p", "This run has nothing to show yet.", class_="dim")
+    main = tag("main", results.header(contents), empty, sections, _footer())
+    contents_list = tag("nav", tag("ol", entries), aria_label="Contents") if entries else tag("div")
+    body = tag(
+        "body",
+        tag("div", contents_list, main, class_="layout"),
+        json_island("run", _data(contents)),
+    )
+    return f"<!doctype html>\n{tag('html', _head(contents), body, lang='en')}\n"
+
+
+def policy() -> str:
+    """The content security policy: our one style sheet, images as data, nothing else at all."""
+    digest = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _head(contents: ReportContents) -> Html:
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy()),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", contents.title),
+        Html(f"<style>{CSS}</style>"),
+    )
+
+
+def _footer() -> Html:
+    text = f"{MADE_BY} This page is complete in itself: it loads nothing and runs nothing."
+    return tag("footer", text)
+
+
+def _data(contents: ReportContents) -> dict[str, Any]:
+    """The numbers for programs, in the element with the id "run"."""
+    evaluations = [dict(row) for row in contents.history if row.get("event") == "evaluation"]
+    return {
+        "title": contents.title,
+        "parameters": contents.parameters,
+        "stats": dict(contents.stats),
+        "classes": {row.name: dict(row.values) for row in contents.class_rows},
+        "errors": {
+            kind.name: {"count": kind.everywhere, "cost": kind.cost}
+            for kind in contents.errors
+            if kind.everywhere is not None
+        },
+        "evaluations": evaluations,
+    }

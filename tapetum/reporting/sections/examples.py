@@ -1,0 +1,132 @@
+"""Which images of an evaluation are worth showing, with what was found and what is true there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tapetum.data.records.segments import segments_to_masks
+from tapetum.evaluation import Outcomes, best_thresholds, matches_at
+from tapetum.evaluation.results import mask_code
+from tapetum.ops.masks import rle_decode
+from tapetum.structures import Objects
+from tapetum.tasks.detection import DetectionEvaluation
+
+
+@dataclass(frozen=True, eq=False)
+class ImageOutcome:
+    """One image's truths and its confident detections, and which of them agree at IoU 0.5.
+
+    index: place in the dataset. right: (N,) bool for each of `found`; seen: (G,) bool for each of
+    `ground_truth`. Crowd regions and detections on them are left out.
+    """
+
+    index: int
+    name: str
+    found: Objects
+    ground_truth: Objects
+    right: np.ndarray
+    seen: np.ndarray
+
+    @property
+    def f1(self) -> float:
+        """2 right / (found + true); 1 where there is nothing and nothing was found."""
+        count = len(self.right) + len(self.seen)
+        return 2 * int(self.right.sum()) / count if count else 1.0
+
+    def caption(self) -> str:
+        """What to see, in words."""
+        wrong = int((~self.right).sum())
+        alarms = "no false alarm" if wrong == 0 else f"{wrong} false alarm{'s' * (wrong > 1)}"
+        return f"{int(self.seen.sum())} of {len(self.seen)} found, {alarms}"
+
+
+def image_outcomes(evaluation: DetectionEvaluation, thresholds: np.ndarray) -> list[ImageOutcome]:
+    """Every image of an evaluation, detections cut at the threshold of their class, (K,)."""
+    ground_truth, detections = evaluation.ground_truth, evaluation.detections
+    outcomes = matches_at(ground_truth, detections, kind=evaluation.kind)
+    confident = detections.score >= thresholds[detections.category]
+    seen = _seen(outcomes, confident)
+    places = {image_id: place for place, image_id in enumerate(ground_truth.image_ids)}
+    rows = []
+    for index, record_id in enumerate([p.id for p in evaluation.images]):
+        here = detections.image == places[record_id]
+        shown = np.flatnonzero(here & confident & ~outcomes.ignored)
+        true = np.flatnonzero((ground_truth.image == places[record_id]) & ~ground_truth.ignored)
+        rows.append(
+            ImageOutcome(
+                index=index,
+                name=evaluation.images[index].name,
+                found=found_objects(evaluation, shown),
+                ground_truth=true_objects(evaluation, index, true),
+                right=outcomes.true_positive[shown],
+                seen=seen[true],
+            )
+        )
+    return rows
+
+
+def class_thresholds(evaluation: DetectionEvaluation) -> np.ndarray:
+    """(K,) the score from which each class's F1 is best; 0.5 where nothing was found at all."""
+    best = best_thresholds(evaluation.ground_truth, evaluation.detections, kind=evaluation.kind)
+    return np.array([0.5 if row.threshold is None else row.threshold for row in best])
+
+
+def best_and_worst(
+    outcomes: Sequence[ImageOutcome], count: int
+) -> tuple[list[ImageOutcome], list[ImageOutcome]]:
+    """The images with the highest and the lowest F1, none in both; fuller images first."""
+    order = sorted(outcomes, key=lambda o: (-o.f1, -len(o.seen)))
+    half = min(count, len(order) // 2) if len(order) > 1 else len(order)
+    worst = sorted(order[half:], key=lambda o: (o.f1, -len(o.seen)))[:count]
+    return order[:half], [outcome for outcome in worst if outcome.f1 < 1]
+
+
+def _seen(outcomes: Outcomes, confident: np.ndarray) -> np.ndarray:
+    """Truths matched by a confident detection; a match never depends on lower scores."""
+    match = outcomes.matched_detection
+    return (match >= 0) & confident[match] if len(confident) else np.zeros(len(match), dtype=bool)
+
+
+def found_objects(evaluation: DetectionEvaluation, rows: np.ndarray) -> Objects:
+    """The detections `rows` with their scores, and masks or keypoints."""
+    detections = evaluation.detections
+    objects = _objects(detections.xywh, detections.category, rows)
+    objects = objects.with_(scores=torch.from_numpy(detections.score[rows]).float())
+    if len(rows) and detections.masks is not None:
+        codes = [mask_code(detections, evaluation.ground_truth, row) for row in rows.tolist()]
+        masks = torch.stack([torch.from_numpy(rle_decode(code)) for code in codes])
+        objects = objects.with_(masks=masks)
+    if len(rows) and detections.keypoints is not None:
+        objects = objects.with_(keypoints=torch.from_numpy(detections.keypoints[rows]).float())
+    return objects
+
+
+def true_objects(evaluation: DetectionEvaluation, index: int, rows: np.ndarray) -> Objects:
+    """The truths `rows`, all of them on image `index`, with its masks or keypoints."""
+    ground_truth, record = evaluation.ground_truth, evaluation.images[index]
+    objects = _objects(ground_truth.xywh, ground_truth.category, rows)
+    # Truths stand in the order of the records, those of one image side by side.
+    own = (
+        rows - np.flatnonzero(ground_truth.image == ground_truth.image[rows[0]])[0]
+        if len(rows)
+        else rows
+    )
+    masks, points = None, None
+    if evaluation.kind == "segm" and record.size is not None:
+        masks = segments_to_masks(record, record.size)[own]
+    if evaluation.kind == "keypoints" and record.keypoints is not None:
+        points = torch.from_numpy(record.keypoints[own]).float()
+    return objects.with_(masks=masks, keypoints=points)
+
+
+def _objects(xywh: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> Objects:
+    corners = xywh[rows].copy()
+    corners[:, 2:] += corners[:, :2]
+    return Objects(
+        boxes=torch.from_numpy(corners).float(),
+        labels=torch.from_numpy(labels[rows].astype(np.int64)),
+    )

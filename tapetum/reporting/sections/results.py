@@ -1,0 +1,175 @@
+"""Sections on what came out: the verdicts, the numbers, the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tapetum.render.charts import class_bars, precision_recall_curves
+from tapetum.reporting.contents import Panel, ReportContents, Table
+from tapetum.reporting.page.html import EMPTY, Html, join, tag
+from tapetum.reporting.page.images import image_tag
+from tapetum.reporting.page.tables import (
+    DASH,
+    bar,
+    compact,
+    mixed_table,
+    number,
+    number_table,
+)
+
+MEANINGS = {
+    "AP": "average precision, mean over overlaps of 0.50 to 0.95",
+    "AP50": "average precision at an overlap of 0.50",
+    "AP75": "average precision at an overlap of 0.75",
+    "APsmall": "AP of objects under 32 × 32 pixels",
+    "APmedium": "AP of objects from 32 × 32 to 96 × 96 pixels",
+    "APlarge": "AP of objects over 96 × 96 pixels",
+    "AR1": "recall with 1 detection an image, mean over overlaps",
+    "AR10": "recall with 10 detections an image",
+    "AR100": "recall with 100 detections an image",
+    "ARsmall": "AR100 of objects under 32 × 32 pixels",
+    "ARmedium": "AR100 of objects from 32 × 32 to 96 × 96 pixels",
+    "ARlarge": "AR100 of objects over 96 × 96 pixels",
+    "AR": "recall with 20 detections an image, mean over overlaps",
+    "AR50": "the same at an overlap of 0.50",
+    "AR75": "the same at an overlap of 0.75",
+    "box AP": "AP of the boxes",
+    "box AP50": "AP50 of the boxes",
+    "box AP75": "AP75 of the boxes",
+    "top1": "share of images whose likeliest class is right",
+    "top5": "share of images with the right class among the five likeliest",
+    "mean_class_accuracy": "accuracy of each class, averaged: rare classes count as much",
+    "ECE": "expected calibration error: how far confidence is from being right; 0 is best",
+    "mAP": "average precision of each class over the images, averaged",
+    "both_right": "share of images with the right class and a box of IoU 0.5 or more",
+    "class_accuracy": "share of images with the right class",
+    "mIoU": "intersection over union of each class, averaged",
+    "accuracy": "share of right pixels",
+    "Dice": "2 × right / (true + predicted) pixels of each class, averaged",
+}
+"""What the usual names of numbers mean; other names stand for themselves."""
+
+_MOST_TILES = 5
+_MOST_BARS = 40
+
+
+def header(contents: ReportContents) -> Html:
+    """Title, second line, and the few numbers that matter most."""
+    tiles = [_tile(name, number(value)) for name, value in list(contents.stats.items())[:2]]
+    if contents.parameters is not None:
+        tiles.append(_tile("parameters", compact(contents.parameters)))
+    if contents.splits:
+        images = ", ".join(f"{count:,} {name}" for name, count in contents.splits.items())
+        tiles.append(_tile("images", images))
+    tiles += [_tile(name, str(value)) for name, value in contents.resources.items()]
+    return tag(
+        "header",
+        tag("h1", contents.title),
+        tag("p", contents.subtitle, class_="subtitle") if contents.subtitle else EMPTY,
+        tag("div", tiles[:_MOST_TILES], class_="tiles") if tiles else EMPTY,
+    )
+
+
+def verdicts(contents: ReportContents) -> Html:
+    """What the run says, in sentences."""
+    if not contents.verdicts:
+        return EMPTY
+    return tag("ul", [tag("li", sentence) for sentence in contents.verdicts], class_="verdicts")
+
+
+def final_numbers(contents: ReportContents) -> Html:
+    """The final numbers with their meaning, and a bar for those between 0 and 1."""
+    if not contents.stats:
+        return EMPTY
+    rows = [
+        tag(
+            "tr",
+            tag("th", name, scope="row"),
+            tag("td", number(value), class_="n"),
+            tag("td", bar(value), class_="bar"),
+            tag("td", MEANINGS.get(name, ""), class_="dim"),
+        )
+        for name, value in contents.stats.items()
+    ]
+    table = tag("div", tag("table", tag("tbody", rows)), class_="scroll")
+    missing = any(number(value) == DASH for value in contents.stats.values())
+    return join([_note(contents.stats_note), table, _note(_undefined(missing))])
+
+
+def classes(contents: ReportContents) -> Html:
+    """Numbers of each class, and precision over recall."""
+    parts = [_class_chart(contents), _class_table(contents), _curves(contents)]
+    parts += [_panel(panel) for panel in contents.panels]
+    parts += [_table(table) for table in contents.tables]
+    return join(part for part in parts if part)
+
+
+def _panel(panel: Panel) -> Html:
+    figure = panel.figure
+    shown = Html(figure) if isinstance(figure, str) else image_tag(figure, panel.title)
+    return join([tag("h3", panel.title), _note(panel.note), tag("div", shown, class_="chart")])
+
+
+def _table(table: Table) -> Html:
+    return join([tag("h3", table.title), _note(table.note), mixed_table(table)])
+
+
+def _class_chart(contents: ReportContents) -> Html:
+    rows = contents.class_rows
+    columns = _columns(contents)
+    if not columns or not 2 <= len(rows) <= _MOST_BARS:
+        return EMPTY
+    values = [row.values.get(columns[0]) for row in rows]
+    chart = class_bars([row.name for row in rows], values, x_label=columns[0])
+    return tag("div", Html(chart), class_="chart")
+
+
+def _class_table(contents: ReportContents) -> Html:
+    columns = _columns(contents)
+    if not columns:
+        return EMPTY
+    rows = [(row.name, [row.values.get(name) for name in columns]) for row in contents.class_rows]
+    missing = any(number(value) == DASH for _, values in rows for value in values)
+    return join([number_table(("class", *columns), rows), _note(_undefined(missing))])
+
+
+def _curves(contents: ReportContents) -> Html:
+    if not contents.curves:
+        return EMPTY
+    curves = {curve.name: (curve.x, _reached(curve.y)) for curve in contents.curves}
+    return join(
+        [
+            tag("h3", "Precision over recall"),
+            _note(contents.curves_note),
+            tag("div", Html(precision_recall_curves(curves)), class_="chart"),
+        ]
+    )
+
+
+def _reached(precision: Sequence[float | None]) -> list[float | None]:
+    """Precision as far as detections reach: evaluations write 0 beyond, and -1 without truth."""
+    return [value if value is not None and value > 0 else None for value in precision]
+
+
+def _columns(contents: ReportContents) -> list[str]:
+    """The names of all numbers that any class has, in the order they come."""
+    return list(dict.fromkeys(name for row in contents.class_rows for name in row.values))
+
+
+def _tile(name: str, value: str) -> Html:
+    kind = "value" if len(value) <= 9 else "value long"
+    return tag(
+        "div",
+        tag("div", value, class_=kind),
+        tag("div", name, class_="name"),
+        class_="tile",
+        title=MEANINGS.get(name),
+    )
+
+
+def _undefined(missing: bool) -> str:
+    return f"{DASH} means undefined: there is no such object in the truth." if missing else ""
+
+
+def _note(text: str) -> Html:
+    return tag("p", text, class_="dim") if text else EMPTY

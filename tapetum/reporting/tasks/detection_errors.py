@@ -1,0 +1,80 @@
+"""A measured detector under the thresholds of its classes, with all that is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tapetum.evaluation.errors import ERRORS, ErrorKinds, error_kinds
+from tapetum.tasks.detection import DetectionEvaluation
+
+OVERLAPS = {"bbox": "IoU", "segm": "IoU", "keypoints": "OKS"}
+
+
+@dataclass(frozen=True, eq=False)
+class Inspected:
+    """A measured detector with its errors sorted, under one threshold for each class, (K,)."""
+
+    evaluation: DetectionEvaluation
+    thresholds: np.ndarray
+
+    @cached_property
+    def errors(self) -> ErrorKinds:
+        """What is wrong with each detection and each truth."""
+        evaluation = self.evaluation
+        cap = evaluation.result.rules.max_dets[-1]
+        return error_kinds(
+            evaluation.ground_truth, evaluation.detections, evaluation.kind, max_dets=cap
+        )
+
+    @cached_property
+    def confident(self) -> np.ndarray:
+        """(N,) bool: the detections that reach the threshold of their class."""
+        detections = self.evaluation.detections
+        return detections.score >= self.thresholds[detections.category]
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """(images,) for each place in `ground_truth.image_ids` the index in the dataset."""
+        places = {
+            image_id: place for place, image_id in enumerate(self.evaluation.ground_truth.image_ids)
+        }
+        index = np.zeros(len(places), dtype=np.int64)
+        for number, record in enumerate(self.evaluation.images):
+            index[places[record.id]] = number
+        return index
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.evaluation.ground_truth.category_names
+
+    def of_kind(self, name: str) -> np.ndarray:
+        """Detections with an error of this kind above the thresholds, the strongest first; if there
+        are none, those below. "missed": truths, those that nothing came near first, large first."""
+        if name == "missed":
+            missed = np.flatnonzero(self.errors.missed_among(self.confident))
+            keys = -self.evaluation.ground_truth.area[missed], ~self.errors.missed[missed]
+            return missed[np.lexsort(keys)]
+        mine = self.errors.kind == ERRORS.index(name)
+        shown = mine & self.confident
+        rows = np.flatnonzero(shown if shown.any() else mine)
+        return rows[np.argsort(-self.evaluation.detections.score[rows], kind="stable")]
+
+    def most_affected(self, name: str) -> tuple[int, int]:
+        """The class with most errors of a kind, and how many: the detections' own class; of
+        "missed" the truths'. Count 0 where there are none."""
+        record = self.evaluation.ground_truth if name == "missed" else self.evaluation.detections
+        counts = np.bincount(record.category[self.of_kind(name)], minlength=1)
+        return int(counts.argmax()), int(counts.max())
+
+
+def commonest_mix(view: Inspected) -> tuple[str, str, int]:
+    """(true class, predicted class, how often) of the commonest error of class; one must occur."""
+    rows = view.of_kind("class")
+    ground_truth, detections = view.evaluation.ground_truth, view.evaluation.detections
+    true, said = ground_truth.category[view.errors.target[rows]], detections.category[rows]
+    pairs = np.bincount(true * len(view.classes) + said)
+    first, second = divmod(int(pairs.argmax()), len(view.classes))
+    return view.classes[first], view.classes[second], int(pairs.max())

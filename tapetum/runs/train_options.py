@@ -1,0 +1,150 @@
+"""What somebody asks of a training, in JSON values: a run keeps it, and can be asked for again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from tapetum.base.custom_code import custom_function
+from tapetum.base.errors import UsageError
+from tapetum.data.cache.cached import CACHES
+from tapetum.data.formats.registry import AUTO as RECOGNISED
+from tapetum.data.reading.files import SCENES
+from tapetum.data.splits.hold_out import HoldOut, parse_ratio
+from tapetum.runs.record import read_run
+from tapetum.runs.settings import Settings
+from tapetum.weights.sources import AUTO, is_name
+
+UNLABELED = ("negative", "skip")
+LENGTHS = ("epochs", "max_steps")
+_SETTINGS = tuple(known.name for known in fields(Settings))
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The words of `tapetum.train`, which tells what they mean; None where nothing was said."""
+
+    model: str
+    data: str
+    val: str | None = None
+    format: str = RECOGNISED
+    split_ratio: str | None = None
+    group_by: str | None = None
+    unlabeled: str = UNLABELED[0]
+    cache: str = "off"
+    image_size: int | None = None
+    backbone: str | None = None
+    weights: str = AUTO
+    arguments: dict[str, Any] = field(default_factory=dict)
+    augment: str = "default"
+    device: str = "auto"
+    precision: str = "auto"
+    validate: bool = True
+    minutes: float | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for what cannot be, whatever the model and data."""
+        unknown = [name for name in self.settings if name not in _SETTINGS]
+        if unknown:
+            known = ", ".join(_SETTINGS)
+            raise UsageError(f"unknown setting {unknown[0]!r}", hint=f"one of {known}")
+        if self.unlabeled not in UNLABELED:
+            why = f"--unlabeled: cannot be {self.unlabeled!r}"
+            raise UsageError(why, hint=" or ".join(UNLABELED))
+        if self.cache not in CACHES:
+            raise UsageError(f"--cache: cannot be {self.cache!r}", hint=", ".join(CACHES))
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise UsageError(f"--minutes must be above 0, got {self.minutes}")
+        for name in LENGTHS if self.minutes is not None else ():
+            if self.settings.get(name) is not None:
+                option = "--" + name.replace("_", "-")
+                raise UsageError(f"--minutes and {option} both say how long", hint="give one")
+        if self.val is not None and self.hold_out is not None:
+            option = "--split-ratio" if self.split_ratio else "--group-by"
+            raise UsageError(f"--val and {option} both say what to validate on", hint="give one")
+
+    @property
+    def hold_out(self) -> HoldOut | None:
+        """What to hold out of the data, if something was said of it."""
+        if self.split_ratio is None and self.group_by is None:
+            return None
+        val, test = parse_ratio(self.split_ratio) if self.split_ratio else (HoldOut.val, 0.0)
+        return HoldOut(val, test, self.group_by)
+
+
+def merge_options(like: str | Path | None, given: Mapping[str, Any]) -> TrainOptions:
+    """What was said (not None), on top of what was said for the run `like`, if there is one.
+
+    Raises:
+        UsageError: no model or no data; a wish that cannot be. CheckpointError: `like` is no run.
+    """
+    said = {name: value for name, value in given.items() if value is not None}
+    said["settings"] = {k: v for k, v in said.get("settings", {}).items() if v is not None}
+    if like is not None:
+        said = _on_top(_of_run(Path(like)), said)
+    for name in ("model", "data"):
+        if name not in said:
+            raise UsageError(f"train needs a {name}", hint="MODEL and DATA, or --from RUN")
+    return TrainOptions(**said)
+
+
+def kept(options: TrainOptions) -> dict[str, Any]:
+    """The wishes as a run keeps them; files and folders by their whole paths."""
+    return asdict(
+        replace(
+            options,
+            model=str(custom_function(options.model) or options.model),
+            data=absolute(options.data),
+            val=None if options.val is None else absolute(options.val),
+            weights=options.weights if is_name(options.weights) else absolute(options.weights),
+            group_by=None if options.group_by is None else _absolute_table(options.group_by),
+        )
+    )
+
+
+def absolute(place: str) -> str:
+    """A path that is there as an absolute one, so that it is found from anywhere; else as it is."""
+    if (own := custom_function(place)) is not None:
+        return str(own)
+    if place.partition(":")[0] == SCENES:
+        return place
+    return str(Path(place).resolve()) if Path(place).exists() else place
+
+
+def _absolute_table(group_by: str) -> str:
+    """FILE.csv:COLUMN with the whole path of its file; an expression as it is."""
+    place, colon, column = group_by.rpartition(":")
+    return f"{absolute(place)}:{column}" if colon and Path(place).is_file() else group_by
+
+
+def _of_run(folder: Path) -> dict[str, Any]:
+    """What was said for a run.
+
+    Raises:
+        UsageError: the run is too old to know it.
+    """
+    said = read_run(folder).options
+    if not said:
+        hint = "repeat its command, which its report shows"
+        raise UsageError("does not know what it was asked for", file=folder, hint=hint)
+    return dict(said)
+
+
+def _on_top(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Both, the new words winning; another way to say how long, or what to validate on, replaces
+    the old one."""
+    own = dict(old)
+    if "minutes" in new or any(name in new["settings"] for name in LENGTHS):
+        own["minutes"] = None
+        own["settings"] = {k: v for k, v in old["settings"].items() if k not in LENGTHS}
+    for name in ("settings", "arguments"):
+        new = {**new, name: {**own.get(name, {}), **new.get(name, {})}}
+    if "val" in new:
+        own |= {"split_ratio": None, "group_by": None}
+    elif "split_ratio" in new or "group_by" in new:
+        own["val"] = None
+    return own | new

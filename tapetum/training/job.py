@@ -1,0 +1,122 @@
+"""From the record of a run to its model and its job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tapetum.base.download import Bar
+from tapetum.base.errors import DownloadError, UsageError
+from tapetum.base.progress import Log, no_log
+from tapetum.base.runtime import Runtime, derive_seed
+from tapetum.data.cache.cached import cached
+from tapetum.data.reading.training_data import TrainingData
+from tapetum.models import model_function, task_of
+from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.runs.record import RunRecord
+from tapetum.structures import Trainable
+from tapetum.tasks import TASKS, Task, Watch
+from tapetum.training.loop import Job
+from tapetum.training.signals import StopFlag
+from tapetum.weights.checkpoint import refuse_unsavable
+from tapetum.weights.sources import source_of
+
+
+def make_job(
+    record: RunRecord, images: TrainingData, folder: Path, runtime: Runtime, log: Log = no_log
+) -> Job:
+    """Everything that `fit` needs, from the record of a run alone."""
+    task = TASKS[task_of(record.model)]
+    model = build_model(record)
+    side = side_before_crop(model, record.image_size)
+    # Half precision may overflow where nothing scales it back, and scores must be numbers.
+    measuring = replace(runtime, precision="fp32") if runtime.precision == "fp16" else runtime
+
+    @cache
+    def ground_truth() -> Any:
+        assert images.held is not None  # a training that validates holds images out
+        return task.ground_truth(images.held, record.class_ids)
+
+    def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
+        assert images.held is not None
+        return task.measure(
+            model,
+            images.held,
+            measuring,
+            class_ids=record.class_ids,
+            watch=Watch(check=flag.check),
+            workers=record.settings.workers,
+            known=ground_truth(),
+        ).stats
+
+    return Job(
+        model=model,
+        dataset=cached(
+            images.training,
+            record.cache,
+            task.most_pixels(side, record.augment),
+            workers=record.settings.workers,
+            log=log,
+        ),
+        augment=task.transforms(images.training, side, record.augment),
+        settings=record.settings,
+        runtime=runtime,
+        folder=folder,
+        model_info=record.model_info(),
+        validate=validate if record.validate else None,
+        metric=metric_of(task, images),
+    )
+
+
+def side_before_crop(model: nn.Module, image_size: int) -> int:
+    """Pixels of the squares that transforms make: more than the model sees, where it cuts its part
+    out of them, so that nothing is enlarged to be cut."""
+    own = getattr(model, "preprocessing", None)
+    return own.short_side if isinstance(own, SquarePreprocessing) and own.crops else image_size
+
+
+def metric_of(task: Task, images: TrainingData) -> str:
+    """The number that chooses the best checkpoint: several labels an image are ranked by mAP."""
+    if task.name == "classification" and images.training.multilabel:
+        return "mAP"
+    return task.metric
+
+
+def build_model(record: RunRecord) -> nn.Module:
+    """The model of a run with its start weights, a function of the seed alone.
+
+    Raises:
+        UsageError: an argument that the model does not have or cannot take.
+        CheckpointError: weights that could not be saved.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(record.settings.seed, "weights"))
+        try:
+            model = model_function(record.model)(**record.arguments)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{record.model}: {error}", hint="tapetum models") from error
+    refuse_unsavable(model)
+    return model
+
+
+def start_from(record: RunRecord, model: nn.Module, bar: Bar, log: Log) -> None:
+    """Bring in the weights that the run starts from, if any, and say so.
+
+    Raises:
+        DownloadError: they cannot be had.
+    """
+    source = source_of(record.weights, record.model, record.arguments)
+    if source is None:
+        if isinstance(model, Trainable):
+            log("it starts from scratch")
+        return
+    try:
+        source.into(model, bar, log)
+    except DownloadError as error:
+        hint = f"{error.hint}; --weights none starts from scratch"
+        raise DownloadError(error.why, file=error.file, hint=hint) from error

@@ -1,0 +1,280 @@
+"""A model on disk: model.safetensors + model.json in a bundle. Data, never code.
+
+A run keeps its bundles under RUN/checkpoints/step-00000120. "last" is the newest that is intact
+and "best" the intact one with the highest metric: both are found by looking, not by trusting a
+link, so a crash at any moment leaves a run that loads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from tapetum.base.bundle import Writer, read_manifest, verify_bundle
+from tapetum.base.errors import CheckpointError
+from tapetum.base.files import refuse_link
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.structures import Fittable
+
+WEIGHTS, MODEL_INFO, FOLDER = "model.safetensors", "model.json", "checkpoints"
+_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is needed, beside the weights, to build a model again and to read its answers.
+
+    model: its name in MODELS, or the absolute "FILE.py:FUNCTION" of one's own. arguments: what that
+    function was called with, JSON values.
+    classes: class names, index = label; class_ids: the dataset's own ids for writing back.
+    keypoint_names, skeleton: of an object's keypoints, and the pairs of them that a line joins.
+    """
+
+    model: str
+    arguments: dict[str, Any]
+    classes: tuple[str, ...]
+    class_ids: tuple[int | str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    keypoint_names: tuple[str, ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()
+
+
+def model_parts(state: Mapping[str, Tensor], model_info: ModelInfo) -> dict[str, Writer]:
+    """The two files of a model as parts of a bundle.
+
+    Raises:
+        CheckpointError: a weight is not finite; such a model is never published.
+    """
+    refuse_non_finite(state, MODEL_INFO)
+    text = json.dumps(asdict(model_info), indent=2, allow_nan=False, ensure_ascii=False)
+    return {WEIGHTS: tensors_writer(state), MODEL_INFO: text_writer(text)}
+
+
+def tensors_writer(tensors: Mapping[str, Tensor]) -> Writer:
+    """A bundle part that writes tensors as safetensors."""
+    dense = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+
+    def write(path: Path) -> None:
+        try:
+            safetensors.torch.save_file(dense, path)
+        except safetensors.SafetensorError as error:
+            raise _as_the_system_said(error) from error
+
+    return write
+
+
+def _as_the_system_said(error: Exception) -> OSError:
+    """A full disk is an error of safetensors' own, with the system's number in its words."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    if number is None:
+        return OSError(str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1])))
+
+
+def text_writer(text: str) -> Writer:
+    """A bundle part that writes a text file."""
+
+    def write(path: Path) -> None:
+        path.write_text(text + "\n", "utf-8")
+
+    return write
+
+
+def step_folder(run: Path, step: int) -> Path:
+    """Where the checkpoint of a step belongs.
+
+    Raises:
+        FileAccessError: it would be written through a link.
+    """
+    refuse_link(run / FOLDER)
+    return run / FOLDER / f"step-{step:08d}"
+
+
+def refuse_links(run: Path) -> None:
+    """Before a run goes on, which deletes its older checkpoints: all of them must lie in it.
+
+    Raises:
+        FileAccessError: one of them, or their folder, is a link.
+    """
+    refuse_link(run / FOLDER)
+    for folder in sorted((run / FOLDER).glob("*")):
+        refuse_link(folder)
+
+
+def load_model(
+    folder: Path, find: Callable[[ModelInfo], Callable[..., nn.Module]]
+) -> tuple[nn.Module, ModelInfo]:
+    """Build the model that the bundle `folder` describes and fill in its weights.
+
+    find: the function of the model that a card names.
+
+    Raises:
+        CheckpointError: damaged, of an unknown model, or with weights that do not fit.
+    """
+    verify_bundle(folder)
+    model_info = read_model_info(folder)
+    function = find(model_info)
+    try:
+        model = function(**model_info.arguments)
+    except (TypeError, ValueError) as error:
+        why = f"{model_info.model} refuses these arguments: {error}"
+        raise CheckpointError(why, file=folder / MODEL_INFO) from error
+    fill(model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    return model, model_info
+
+
+def read_model_info(folder: Path) -> ModelInfo:
+    """The card of a bundle."""
+    path = folder / MODEL_INFO
+    try:
+        output = json.loads(path.read_text("utf-8"))
+        return ModelInfo(
+            str(output["model"]),
+            dict(output["arguments"]),
+            tuple(map(str, output["classes"])),
+            tuple(output["class_ids"]),
+            dict(output["facts"]),
+            tuple(map(str, output.get("keypoint_names", ()))),
+            tuple((int(a), int(b)) for a, b in output.get("skeleton", ())),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"not a readable model card: {error!r}", file=path) from error
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Copy `tensors` into `model`; names and shapes must be exactly those of the model, but for the
+    lengths of what a fitted model has learnt."""
+    own = model.state_dict()
+    missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    if missing or unknown:
+        why = f"{len(missing)} weights missing {missing[:3]}, {len(unknown)} unknown {unknown[:3]}"
+        raise CheckpointError(why, file=file, hint="it is of another model")
+    # What a fitted model has learnt is as long as what it was shown; only the rest is its own.
+    free = 1 if isinstance(model, Fittable) else 0
+    for name, value in own.items():
+        if value.shape[free:] != tensors[name].shape[free:]:
+            why = f"expected shape {tuple(value.shape)}, got {tuple(tensors[name].shape)}"
+            raise CheckpointError(why, file=file, where=name)
+    try:
+        model.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise CheckpointError(f"its weights do not fit: {error}", file=file) from error
+
+
+def read_tensors(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, after a second look at its header.
+
+    safetensors itself refuses overlaps and holes; refused here as well: a huge header, too many
+    tensors, a name twice, odd names, and values that are not finite.
+    """
+    _check_header(path, limits)
+    try:
+        tensors = safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"not a safetensors file: {error}", file=path) from error
+    refuse_non_finite(tensors, path)
+    return tensors
+
+
+def find_checkpoint(run: Path, which: str = "best") -> tuple[Path, list[str]]:
+    """The "best" or "last" intact checkpoint of a run, and what was passed over, in words.
+
+    `run` may also be a checkpoint itself. Raises CheckpointError if there is none, or it may not be
+    read.
+    """
+    try:
+        return _find_checkpoint(run, which)
+    except OSError as error:
+        why = f"cannot read: {error.strerror or error}"
+        raise CheckpointError(why, file=error.filename or run) from error
+
+
+def _find_checkpoint(run: Path, which: str) -> tuple[Path, list[str]]:
+    if (run / "manifest.json").is_file():
+        return run, []
+    if not run.is_dir():
+        raise CheckpointError("no such run folder", file=run)
+    complaints = []
+    for folder, facts in ranked_checkpoints(run, which):
+        try:
+            verify_bundle(folder)
+        except CheckpointError as error:
+            complaints.append(str(error))
+            continue
+        if complaints:
+            complaints.append(f"using {folder.name} (step {facts['step']}) instead")
+        return folder, complaints
+    why = complaints[0] if complaints else "holds no checkpoint"
+    raise CheckpointError(why, file=run, hint="is it a folder made by tapetum train?")
+
+
+def ranked_checkpoints(run: Path, which: str) -> list[tuple[Path, dict[str, Any]]]:
+    """Checkpoints of a run with their facts, most wanted first; unreadable ones are left out."""
+    found = []
+    for folder in sorted((run / FOLDER).glob("step-*"), reverse=True):
+        try:
+            found.append((folder, read_manifest(folder)))
+        except CheckpointError:
+            continue
+    if which == "best":
+        # Stable: among equals the newest comes first; without any metric the newest is best.
+        found.sort(key=lambda item: _metric(item[1]), reverse=True)
+    return found
+
+
+def _metric(facts: Mapping[str, Any]) -> float:
+    value = facts.get("metric")
+    return float("-inf") if value is None else float(value)
+
+
+def _check_header(path: Path, limits: Limits) -> None:
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > limits.header_bytes:
+                raise CheckpointError("its header is too large", file=path)
+            header = json.loads(file.read(length), object_pairs_hook=_unique)
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"not a safetensors file: {error}", file=path) from error
+    names = [name for name in header if name != "__metadata__"]
+    if len(names) > limits.tensors:
+        raise CheckpointError(f"{len(names):,} tensors, more than {limits.tensors:,}", file=path)
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise CheckpointError("not a name for a weight", file=path, where=name[:80])
+
+
+def refuse_unsavable(model: nn.Module) -> None:
+    """Look before hours are spent at whether the weights could be saved, and read again.
+
+    Raises:
+        CheckpointError: one has a name that no checkpoint may have, or is not finite.
+    """
+    state = model.state_dict()
+    for name in state:
+        if not _NAME.fullmatch(name):
+            hint = "letters, digits, _ and - (of modules in a ModuleDict, too)"
+            raise CheckpointError("not a name for a weight", where=name[:80], hint=hint)
+    refuse_non_finite(state, "the new model")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name occurs twice in its header")
+    return result
+
+
+def refuse_non_finite(tensors: Mapping[str, Tensor], file: str | Path) -> None:
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise CheckpointError("holds values that are not finite", file=file, where=name)

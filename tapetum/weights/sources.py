@@ -1,0 +1,211 @@
+"""Where weights come from: a name, a file, an address, a run; found here, or fetched once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import torch
+from torch import Tensor, nn
+
+from tapetum.base.cache_folder import cache_folder
+from tapetum.base.download import Bar, digest_of_name, download, no_bar
+from tapetum.base.errors import CheckpointError, DownloadError, UsageError
+from tapetum.base.files import sha256
+from tapetum.base.progress import Log, no_log
+from tapetum.models import accepted, model_function
+from tapetum.models.custom import is_custom
+from tapetum.weights.checkpoint import (
+    WEIGHTS,
+    ModelInfo,
+    find_checkpoint,
+    read_model_info,
+    read_tensors,
+)
+from tapetum.weights.published import BODIES, PUBLISHED, Published, published
+from tapetum.weights.transfer import Transfer, read_weights, transfer
+
+AUTO, NONE = "auto", "none"
+_SHAPING = (
+    "backbone backbone_width stem fpn_channels head_width head_convs head_norm anchor_sizes "
+    "anchor_octaves anchor_ratios mask_width mask_convs keypoint_width keypoint_convs pool mlp"
+)
+"""Arguments on which the shapes or the meaning of published weights depend."""
+_RESNET = {"backbone_width": 64, "width": 64, "stem": "imagenet"}
+"""What a ResNet's own weights are for, by the names that models have for it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Weights to start from. where: a name in PUBLISHED, a file, an address or a run."""
+
+    where: str
+    entry: Published | None = None
+
+    def lasting(self) -> str:
+        """What means the same weights from any folder: paths become absolute, names stay names."""
+        here = self.entry is None and Path(self.where).exists()
+        return str(Path(self.where).resolve()) if here else self.where
+
+    def norm(self) -> str:
+        """The norm that keeps what the weights know of statistics: "group", which has none, where
+        the run that they come from has it, else "frozen"."""
+        if self.entry is None and Path(self.where).is_dir():
+            folder, _ = find_checkpoint(Path(self.where))
+            if read_model_info(folder).arguments.get("norm") == "group":
+                return "group"
+        return "frozen"
+
+    def fetch(self, bar: Bar = no_bar, log: Log = no_log) -> tuple[dict[str, Tensor], Path]:
+        """The tensors and the file they come from.
+
+        Raises:
+            TapetumError: it cannot be had, or is no file of weights.
+        """
+        if self.entry is not None:
+            path = fetch_published(self.entry, bar, log)
+        elif "://" in self.where:
+            own, digest = _file_of(self.where)
+            path = download(self.where, own, sha256=digest, bar=bar, log=log)
+        elif Path(self.where).is_dir():
+            folder, complaints = find_checkpoint(Path(self.where))
+            for complaint in complaints:
+                log(complaint)
+            return read_tensors(folder / WEIGHTS), folder / WEIGHTS
+        else:
+            path = Path(self.where)
+        return read_weights(path), path
+
+    def into(self, model: nn.Module, bar: Bar = no_bar, log: Log = no_log) -> tuple[Transfer, Path]:
+        """Bring the weights into `model` and say what became of them."""
+        tensors, path = self.fetch(bar, log)
+        entry = self.entry or _by_file(path)
+        epsilon = entry.epsilon if entry else PUBLISHED[0].epsilon
+        result = transfer(model, tensors, path, epsilon)
+        log(f"weights of {self.where}:")
+        for line in result.lines():
+            log(line)
+        return result, path
+
+
+def source_of(wanted: str, model: str, arguments: Mapping[str, Any]) -> Source | None:
+    """The weights that `wanted` means for a model with these arguments; None for none.
+
+    wanted: "auto" (those published for the whole model, else for its body, else none), "none", a
+    name in PUBLISHED, a file, an address, or a run folder.
+
+    Raises:
+        UsageError: nothing of the kind.
+    """
+    if wanted == NONE:
+        return None
+    if wanted == AUTO:
+        entry = automatic(model, arguments)
+        return None if entry is None else Source(entry.name, entry)
+    if (entry := published(wanted)) is not None:
+        return Source(entry.name, entry)
+    if "://" not in wanted and not Path(wanted).exists():
+        names = ", ".join(entry.name for entry in PUBLISHED)
+        hint = f"auto, none, a file, an address, a run, or one of {names}"
+        raise UsageError(f"no such weights: {wanted!r}", where="--weights", hint=hint)
+    return Source(wanted)
+
+
+def is_name(wanted: str) -> bool:
+    """Are these words of ours for weights, whatever files there are?"""
+    return wanted in (AUTO, NONE) or published(wanted) is not None
+
+
+def network(name: str) -> Published | None:
+    """The published network of that name: torchvision's, or ours of the model."""
+    first = (entry for entry in PUBLISHED if entry.model == name)
+    return published(name) or next(first, None)
+
+
+def build_network(
+    entry: Published, weights: str = AUTO, bar: Bar = no_bar, log: Log = no_log
+) -> tuple[nn.Module, ModelInfo, Path]:
+    """A published network with its weights, or with others for the same classes; what is needed
+    to use it, and the file.
+
+    Raises:
+        UsageError: without weights it would say nothing.
+        CheckpointError: the weights are not of the whole network.
+    """
+    source = Source(entry.name, entry) if weights == AUTO else source_of(weights, entry.model, {})
+    if source is None:
+        raise UsageError("a network without weights says nothing", where="--weights none")
+    # Of two files for one network each has its own protocol of what is cut from an image.
+    theirs = source.entry or _by_file(Path(source.where))
+    model_info = (
+        theirs if theirs is not None and theirs.model == entry.model else entry
+    ).model_info()
+    model = model_function(model_info.model)(**model_info.arguments)
+    result, path = source.into(model, bar)
+    if result.missing or result.left_out:
+        why = "its weights are not of the whole network, or of one with other classes"
+        hint = "tapetum train --weights starts from it"
+        raise CheckpointError(why, file=path, hint=hint)
+    log(f"{entry.name}: {entry.data}, {path}")
+    return model, model_info, path
+
+
+def automatic(model: str, arguments: Mapping[str, Any]) -> Published | None:
+    """What is published for this model, else for the ResNet in it; None if neither fits, and for
+    one's own model, of which nobody here knows what it would make of them."""
+    if is_custom(model):
+        return None
+    given = accepted(model, {}, defaults=True) | dict(arguments)
+    for entry in PUBLISHED:
+        if entry.model == model and entry == published(entry.name.partition(".")[0]):
+            theirs = accepted(model, {}, defaults=True) | dict(entry.arguments)
+            keys = [key for key in _SHAPING.split() if key in given]
+            if given.get("norm") != "group" and all(_same(given[k], theirs[k]) for k in keys):
+                return entry
+    body = given.get("backbone") or given.get("encoder")
+    plain = all(given.get(key, value) == value for key, value in _RESNET.items())
+    fits = body in BODIES and plain and given.get("norm") != "group"
+    return published(BODIES[str(body)]) if fits else None
+
+
+def fetch_published(entry: Published, bar: Bar = no_bar, log: Log = no_log) -> Path:
+    """The file of an entry: from torch's own cache, from ours, else from its server.
+
+    Raises:
+        DownloadError: it cannot be had, or is not the file that it should be.
+    """
+    own = cache_folder() / "weights" / entry.file
+    for path in (Path(torch.hub.get_dir()) / "checkpoints" / entry.file, own):
+        if path.is_file():
+            if not sha256(path).startswith(entry.sha256):
+                why = f"damaged: its sha256 does not start with {entry.sha256}"
+                raise DownloadError(why, file=path, hint="delete it; it will be fetched again")
+            return path
+    return download(entry.url, own, sha256=entry.sha256, bar=bar, log=log)
+
+
+def _file_of(url: str) -> tuple[Path, str]:
+    """Where the file of an address is kept, and the digest that its name states. Without one, the
+    address itself tells files of the same name apart."""
+    name = Path(urlsplit(url).path).name
+    if not name:
+        raise UsageError("the address names no file", file=url, where="--weights")
+    digest = digest_of_name(name)
+    if not digest:
+        name = f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
+    return cache_folder() / "weights" / name, digest
+
+
+def _by_file(path: Path) -> Published | None:
+    """The entry of a published file that somebody put somewhere."""
+    return next((entry for entry in PUBLISHED if entry.file == path.name), None)
+
+
+def _same(ours: Any, theirs: Any) -> bool:
+    """Equal, a list and a tuple of the same values, too."""
+    sequences = isinstance(ours, list | tuple) and isinstance(theirs, list | tuple)
+    return list(ours) == list(theirs) if sequences else ours == theirs

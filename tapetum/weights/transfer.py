@@ -1,0 +1,229 @@
+"""Weights of one network into another: what fits is taken, what does not is said.
+
+Files are read as data: safetensors, or PyTorch's .pth and .pt through its reader that builds
+nothing but tensors.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tapetum.backbones import resnet, vit
+from tapetum.base.errors import CheckpointError, UsageError
+from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.weights.checkpoint import read_tensors, refuse_non_finite
+
+Names = Callable[[str], str | None]
+"""From our name of a weight to the file's, None where there is none."""
+
+SUFFIXES = (".safetensors", ".pth", ".pt")
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Under which training scripts put the weights beside other objects."""
+_BODIES = ("backbone.", "encoder.body.", "detector.backbone.")
+"""Where our models hold a network that looks at the image first."""
+_COUNTERS = "num_batches_tracked"
+"""Of batch norm: it matters to nobody, and older files lack it."""
+_OWN_EPSILON = 1e-5
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What became of each weight of a model when a file was brought in.
+
+    reused, resized, missing: our names, the last without counterpart in the file. left_out: ours
+    whose counterpart has another shape, with words. unused: the file's names that nobody took.
+    """
+
+    reused: tuple[str, ...]
+    resized: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """A small table."""
+        rows = [
+            ("reused", len(self.reused), ""),
+            ("resized", len(self.resized), _few(f"{n} {why}" for n, why in self.resized)),
+            ("left out", len(self.left_out), _few(f"{n} {why}" for n, why in self.left_out)),
+            ("start fresh", len(self.missing), _few(_groups(self.missing))),
+            ("not needed", len(self.unused), _few(_groups(self.unused))),
+        ]
+        return [f"  {what:<12}{count:>4}  {words}".rstrip() for what, count, words in rows if count]
+
+
+def read_weights(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tensor]:
+    """The tensors of a file by name. Nothing in it is ever executed.
+
+    Raises:
+        CheckpointError: not there, not a file of weights, or with values that are not finite.
+        UsageError: another kind of file.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        why = f"a file {path.suffix or 'without suffix'}; weights are read from"
+        raise UsageError(f"{why} {', '.join(SUFFIXES)}", file=path)
+    if not path.is_file():
+        raise CheckpointError("no such file", file=path)
+    if path.suffix == ".safetensors":
+        return read_tensors(path, limits)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # its reader raises whatever the bytes lead to
+        why = "not a file of weights that is safe to read"
+        raise CheckpointError(f"{why}: {_first_line(error)}", file=path) from error
+    tensors = _state(content, path)
+    if len(tensors) > limits.tensors:
+        raise CheckpointError(f"{len(tensors):,} tensors, more than {limits.tensors:,}", file=path)
+    refuse_non_finite(tensors, path)
+    return tensors
+
+
+def transfer(
+    model: nn.Module, tensors: Mapping[str, Tensor], file: str | Path, epsilon: float = _OWN_EPSILON
+) -> Transfer:
+    """Bring what fits of `tensors` into `model`, whoever named them.
+
+    They may be named as ours or as the reference's of the model, or be those of a network that the
+    model holds inside. A first convolution for another number of channels and the positions of a
+    vision transformer for another size of image are resized; a last layer for other classes is
+    left out and starts fresh. epsilon: of the batch norms that the file was trained with.
+
+    Raises:
+        CheckpointError: nothing fits.
+    """
+    own = model.state_dict()
+    names = max(_candidates(model), key=lambda names: _matches(own, tensors, names))
+    if not _matches(own, tensors, names):
+        raise CheckpointError("none of its weights fits this model", file=file)
+    reused, resized, left_out, missing, taken = [], [], [], [], set()
+    for name, value in own.items():
+        theirs = names(name)
+        if theirs is None or theirs not in tensors:
+            if not name.endswith(_COUNTERS):
+                missing.append(name)
+            continue
+        taken.add(theirs)
+        fitted, words = _fit(model, name, value, tensors[theirs])
+        if fitted is None:
+            left_out.append((name, words))
+            continue
+        if name.endswith("running_var"):
+            fitted = fitted + (epsilon - _OWN_EPSILON)  # the norms divide by the root of the sum
+        own[name] = fitted.to(value.dtype)
+        resized.append((name, words)) if words else reused.append(name)
+    model.load_state_dict(own)
+    unused = tuple(n for n in tensors if n not in taken and not n.endswith(_COUNTERS))
+    return Transfer(tuple(reused), tuple(resized), tuple(left_out), tuple(missing), unused)
+
+
+def _candidates(model: nn.Module) -> Iterator[Names]:
+    """All the ways to read a file's names."""
+    yield lambda name: name
+    module = importlib.import_module(type(model).__module__)
+    for renames in getattr(module, "REFERENCE", {}).values():
+        yield renames.theirs
+    holds = [prefix for prefix in _BODIES if any(n.startswith(prefix) for n in model.state_dict())]
+    for ours in holds:
+        for theirs in (*_BODIES, ""):
+            yield _moved(ours, theirs, lambda name: name)
+        for table in (resnet.REFERENCE, vit.REFERENCE):
+            for renames in table.values():
+                yield _moved(ours, "", renames.theirs)
+
+
+def _moved(ours: str, theirs: str, names: Names) -> Names:
+    """The names of what lies under `ours` here and under `theirs` there."""
+
+    def moved(name: str) -> str | None:
+        inside = names(name.removeprefix(ours)) if name.startswith(ours) else None
+        return None if inside is None else theirs + inside
+
+    return moved
+
+
+def _matches(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], names: Names) -> int:
+    """How many numbers would find their place."""
+    pairs = ((value, tensors.get(names(name) or "")) for name, value in own.items())
+    return sum(v.numel() for v, t in pairs if t is not None and t.shape == v.shape)
+
+
+def _fit(model: nn.Module, name: str, value: Tensor, theirs: Tensor) -> tuple[Tensor | None, str]:
+    """The file's tensor in our shape, with words if that changed it; None if it cannot be had."""
+    words = f"{tuple(theirs.shape)} for {tuple(value.shape)}"
+    if theirs.shape == value.shape:
+        return theirs, ""
+    if name.endswith("positions") and theirs.shape[::2] == value.shape[::2]:
+        owner = model.get_submodule(name.rpartition(".")[0])
+        return _resized_positions(theirs, value.shape[1], int(getattr(owner, "lead", 1))), words
+    kernels = theirs.ndim == value.ndim == 4 and theirs.shape[2:] == value.shape[2:]
+    first = name.endswith(("stem.conv.weight", "patches.weight"))
+    if kernels and first and len(theirs) == len(value):
+        return _other_channels(theirs, value.shape[1]), words
+    return None, words
+
+
+def _other_channels(kernel: Tensor, channels: int) -> Tensor:
+    """A first convolution for another number of input channels: the mean over those it knew, whose
+    sum over all inputs stays what it was."""
+    mean = kernel.mean(dim=1, keepdim=True) * (kernel.shape[1] / channels)
+    return mean.repeat(1, channels, 1, 1)
+
+
+def _resized_positions(positions: Tensor, count: int, lead: int) -> Tensor | None:
+    """(1, led + old * old, width) to (1, count, width), bicubic over the grid (Dosovitskiy et al.
+    2021, section 3.2, resize them for larger images, too). What leads there and here goes along;
+    None where it is needed here and not there."""
+    old, new = math.isqrt(positions.shape[1]), math.isqrt(count - lead)
+    led = positions.shape[1] - old * old
+    if led < lead:
+        return None
+    grid = positions[:, led:].reshape(1, old, old, -1).permute(0, 3, 1, 2)
+    resized = F.interpolate(grid.float(), (new, new), mode="bicubic", align_corners=False)
+    flat = resized.permute(0, 2, 3, 1).reshape(1, new * new, -1)
+    return torch.cat((positions[:, :lead].float(), flat), dim=1)
+
+
+def _state(content: Any, path: Path) -> dict[str, Tensor]:
+    """The weights in what a .pth held."""
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    if not isinstance(content, Mapping):
+        raise CheckpointError("holds no weights by name", file=path)
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise CheckpointError("holds no weights by name", file=path)
+    prefix = "module."  # of networks that were trained on several devices
+    if all(name.startswith(prefix) for name in tensors):
+        tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return tensors
+
+
+def _groups(names: tuple[str, ...]) -> Iterator[str]:
+    """Names without their last two parts, each once, with how many there are of it."""
+    groups: dict[str, int] = {}
+    for name in names:
+        group = ".".join(name.split(".")[:2]) if name.count(".") > 1 else name
+        groups[group] = groups.get(group, 0) + 1
+    for group, count in groups.items():
+        yield group if count == 1 else f"{group}.* ({count})"
+
+
+def _few(words: Iterator[str], most: int = 4) -> str:
+    shown = list(words)
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if shown[most:] else "")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__

@@ -1,0 +1,129 @@
+"""What somebody asks of a training, and asks again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapetum import api
+from tapetum.api.training import default_folder
+from tapetum.base.errors import UsageError
+from tapetum.runs.record import read_run
+from tapetum.runs.train_options import TrainOptions, kept, merge_options
+
+QUICK: dict[str, Any] = {"observers": (), "precision": "fp32", "image_size": 16}
+
+
+FEW = "scenes:count=4"
+
+
+def test_what_is_not_said_has_a_default() -> None:
+    said = merge_options(None, {"model": "m", "data": "d", "val": None, "settings": {"lr": None}})
+    assert said == TrainOptions("m", "d")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"data": "d"}, "train needs a model"),
+        ({"model": "m"}, "train needs a data"),
+        ({"settings": {"learning": 1}}, "unknown setting 'learning'"),
+        ({"unlabeled": "maybe"}, "--unlabeled: cannot be 'maybe'"),
+        ({"minutes": 0.0}, "--minutes must be above 0"),
+        ({"minutes": float("nan")}, "--minutes must be above 0"),
+        ({"minutes": 1.0, "settings": {"epochs": 3}}, "--minutes and --epochs both"),
+        ({"minutes": 1.0, "settings": {"max_steps": 3}}, "--minutes and --max-steps both"),
+        ({"val": "v", "split_ratio": "0.2"}, "--val and --split-ratio both"),
+        ({"val": "v", "group_by": "x"}, "--val and --group-by both"),
+    ],
+)
+def test_what_cannot_be(given: dict[str, Any], words: str) -> None:
+    whole = given if "data" in given or "model" in given else {"model": "m", "data": "d", **given}
+    with pytest.raises(UsageError, match=words):
+        merge_options(None, whole)
+
+
+def test_a_run_is_asked_for_again(tmp_path: Path) -> None:
+    """The same words give the same run, and what is said now wins."""
+    asked = {"model": "linear", "data": FEW, "seed": 5, "lr": 0.01, "max_steps": 2, **QUICK}
+    first = api.train(**asked, out=tmp_path / "first")
+    again = api.train(like=first, out=tmp_path / "again", observers=())
+    other = api.train(like=first, out=tmp_path / "other", observers=(), lr=0.5, max_steps=1)
+    records = [read_run(run) for run in (first, again, other)]
+    assert records[1].settings == records[0].settings
+    assert records[1].arguments == records[0].arguments
+    weights = [next(run.rglob("model.safetensors")).read_bytes() for run in (first, again)]
+    assert weights[0] == weights[1]
+    assert records[2].settings.lr == 0.5
+    assert records[2].settings.seed == 5
+    assert records[2].settings.max_steps == 1
+
+
+def test_another_way_to_say_how_long_wins(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    api.train("linear", FEW, out=run, epochs=1, **QUICK)
+    assert merge_options(run, {"minutes": 2.0}).settings.get("epochs") is None
+    raw = json.loads((run / "run.json").read_text())
+    raw["options"] |= {"minutes": 3.0, "settings": {}}
+    (run / "run.json").write_text(json.dumps(raw))
+    assert merge_options(run, {"settings": {"epochs": 7}}).minutes is None
+    assert merge_options(run, {}).minutes == 3.0
+    raw["options"] |= {"val": "there"}
+    (run / "run.json").write_text(json.dumps(raw))
+    assert merge_options(run, {"split_ratio": "0.2"}).val is None
+    raw["options"] = {}
+    (run / "run.json").write_text(json.dumps(raw))
+    with pytest.raises(UsageError, match="does not know what it was asked for"):
+        merge_options(run, {})
+
+
+def test_paths_are_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    said = kept(TrainOptions("m", "photos", val="scenes", weights="auto"))
+    assert (said["data"], said["val"]) == (str(tmp_path / "photos"), "scenes")
+    (tmp_path / "people.csv").write_text("file,patient\n")
+    for group_by, stored in (
+        ("people.csv:patient", f"{tmp_path}/people.csv:patient"),
+        ("^(.+):x", "^(.+):x"),
+    ):
+        assert kept(TrainOptions("m", "d", group_by=group_by))["group_by"] == stored
+
+
+def test_runs_get_a_folder_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert default_folder("retinanet", "a/photos") == Path("runs/retinanet-photos")
+    Path("runs/retinanet-photos").mkdir(parents=True)
+    assert default_folder("retinanet", "photos.zip") == Path("runs/retinanet-photos-2")
+    assert default_folder("my.py:build", "data.py:make") == Path("runs/my-data")
+    run = api.train("linear", "scenes:clutter,count=4", epochs=1, batch_size=4, **QUICK)
+    assert run == Path("runs/linear-scenes")
+
+
+@pytest.mark.parametrize("length", ["epochs", "max_steps"])
+def test_a_new_length_is_the_only_one(tmp_path: Path, length: str) -> None:
+    run = tmp_path / "run"
+    api.train("linear", FEW, out=run, epochs=1, max_steps=1, **QUICK)
+    settings = merge_options(run, {"settings": {length: 9}}).settings
+    assert {name: settings.get(name) for name in ("epochs", "max_steps")} == {
+        "epochs": None,
+        "max_steps": None,
+        length: 9,
+    }
+    with pytest.raises(UsageError, match="both say how long"):
+        merge_options(run, {"minutes": 2.0, "settings": {length: 9}})
+
+
+def test_words_of_ours_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a file or folder of that name lies."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("scenes", "resnet18", "auto", "mine"):
+        Path(name).mkdir()
+    for weights, stored in (("resnet18", "resnet18"), ("auto", "auto"), ("mine", "/mine")):
+        said = kept(TrainOptions("m", "scenes", weights=weights))
+        assert said["data"] == "scenes"
+        assert said["weights"].endswith(stored)
+        assert Path(said["weights"]).is_absolute() == (weights == "mine")
