@@ -95,7 +95,7 @@ class SampleDataset:
         target = _narrowed(sample.target, self.need)
         return replace(sample, target=target, name=sample.name or f"{place:06d}")
 
-    def image(self, index: int) -> ImageRecord:
+    def record(self, index: int) -> ImageRecord:
         """The truth as a record: that of the sequence, where it has a `image` of its own, else
         what the sample says, in float64.
 
