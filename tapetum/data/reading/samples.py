@@ -96,13 +96,13 @@ class SampleDataset:
         return replace(sample, target=target, name=sample.name or f"{place:06d}")
 
     def record(self, index: int) -> ImageRecord:
-        """The truth as a record: that of the sequence, where it has a `image` of its own, else
-        what the sample says, in float64.
+        """The truth as a record: that of the sequence, where it has a method `record`, else what
+        the sample states, in float64.
 
         Raises:
             AnnotationError: as for indexing.
         """
-        own = getattr(self.samples, "image", None)
+        own = getattr(self.samples, "record", None)
         if own is not None:
             return own(self.indices[index])
         return as_record(self[index], self.indices[index])

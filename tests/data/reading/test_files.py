@@ -121,7 +121,7 @@ def test_another_size_than_recorded_is_refused_by_name(coco_folder, make):
     root = coco_folder()
     make.save(root / "train" / "b.png", make.noise(41, 60))
     dataset = open_dataset(root, "all")
-    for ask in (dataset.__getitem__, dataset.image):
+    for ask in (dataset.__getitem__, dataset.record):
         with pytest.raises(
             AnnotationError, match="recorded as 60 x 40 pixels, but it has 60 x 41"
         ) as e:
