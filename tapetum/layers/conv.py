@@ -7,7 +7,6 @@ from torch.nn import functional as F
 
 from tapetum.layers.norm import make_norm
 
-
 _NARROW = 16
 """Input channels under which oneDNN (torch 2.13, AVX-512) writes behind its buffers in the backward
 pass of a 1 x 1 convolution with a stride: the process crashes, or goes on with damaged memory."""
