@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,6 @@ from typing import Any
 import PIL.Image
 
 from tapetum.base.errors import ImageError, TapetumError
-from tapetum.base.files import atomic_write, safe_path
 from tapetum.base.outputs import open_output, refuse_output
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.images.reader import SUFFIXES, read_image
@@ -176,20 +174,6 @@ def save_drawings(drawings: Mapping[str, PIL.Image.Image], folder: Path, name: s
     for ending, drawn in drawings.items():
         own = f"{Path(name).stem}{ending}.png" if ending else name
         save_image(drawn, folder, own)
-
-
-def save_image(image: PIL.Image.Image, folder: Path, name: str) -> None:
-    """Write a drawn image as JPEG or PNG, by its suffix."""
-    path = safe_path(folder, name)
-    with atomic_write(path) as file:
-        file.write(_encoded(image, path.suffix))
-
-
-def _encoded(image: PIL.Image.Image, suffix: str) -> bytes:
-    kind = "JPEG" if suffix.lower() in (".jpg", ".jpeg") else "PNG"
-    buffer = io.BytesIO()
-    image.save(buffer, kind, quality=92)
-    return buffer.getvalue()
 
 
 def _drawn_names(files: Sequence[Path], *, maps: bool = False) -> list[str]:
