@@ -21,6 +21,7 @@ from tapetum.inference.predictor import Predictor
 from tapetum.inference.results import kept
 from tapetum.inference.saving import IMAGES, check_saves, refuse_places, save_answers
 from tapetum.inference.thresholds import Thresholds
+from tapetum.render.image_file import encode_image, save_image
 from tapetum.render.overlay import overlay_heat
 from tapetum.tasks.segmentation import MAP
 
@@ -146,7 +147,7 @@ def explain_file(
     heat = predictor.explain(record, obj.target, method=method, layer=layer)
     drawn = overlay_heat(record, heat, objects=obj.target.objects, classes=predictor.classes)
     with open_output(out) as file:
-        file.write(_encoded(drawn, out.suffix))
+        file.write(encode_image(drawn, out.suffix))
     return out
 
 

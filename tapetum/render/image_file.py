@@ -14,10 +14,11 @@ def save_image(image: PIL.Image.Image, folder: Path, name: str) -> None:
     """Write a drawn image as JPEG or PNG, by its suffix."""
     path = safe_path(folder, name)
     with atomic_write(path) as file:
-        file.write(_encoded(image, path.suffix))
+        file.write(encode_image(image, path.suffix))
 
 
-def _encoded(image: PIL.Image.Image, suffix: str) -> bytes:
+def encode_image(image: PIL.Image.Image, suffix: str) -> bytes:
+    """The bytes of a JPEG or PNG."""
     kind = "JPEG" if suffix.lower() in (".jpg", ".jpeg") else "PNG"
     buffer = io.BytesIO()
     image.save(buffer, kind, quality=92)
