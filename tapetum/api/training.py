@@ -194,12 +194,12 @@ def resume(
         log(changes)
     check_model_file(record.model, record.environment, folder, log)
     _refuse_code(record.model, record.data, record.val, folder)
-    need = TASKS[task_of(record.model)].need
+    task = task_of(record.model)
     own = None if data is None else InMemoryData.of(data, val, record.classes)
     if own is None:
-        images = TrainingData.open(DataSpec.of(record), need, names=read_parts(folder), log=log)
+        images = TrainingData.open(DataSpec.of(record), task, names=read_parts(folder), log=log)
     else:
-        images = own.open(need, record.validate)
+        images = own.open(task, record.validate)
     if images.training.classes != record.classes:
         raise UsageError("its classes are not those of the run any more", file=record.data)
     start = None
@@ -241,9 +241,9 @@ def plan(
     if own is not None or not in_files(options.data):
         refuse_words_for_files(reading, options.hold_out)
     if own is None:
-        images = TrainingData.open(reading, task.need, options.hold_out, progress=progress, log=log)
+        images = TrainingData.open(reading, task.name, options.hold_out, progress=progress, log=log)
     else:
-        images = own.open(task.need, options.validate)
+        images = own.open(task.name, options.validate)
     training = images.training
     size = chosen_size(task, name, training, options.image_size)
     arguments = chosen_arguments(options, task, training, size)

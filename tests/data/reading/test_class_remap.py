@@ -19,10 +19,10 @@ MORE = ("bird", "dog", "fish", "cat", "dog")
 """The model's classes; of two of one name the first is meant."""
 
 
-def dataset(need: str, target: Target) -> RemappedClasses:
+def dataset(task: str, target: Target) -> RemappedClasses:
     image = torch.zeros(3, 20, 30, dtype=torch.uint8)
     return RemappedClasses(
-        SampleDataset([Sample(image, target, "a")], ["cat", "dog"], need=need), MORE
+        SampleDataset([Sample(image, target, "a")], ["cat", "dog"], task=task), MORE
     )
 
 
@@ -50,7 +50,7 @@ def test_labels_of_images_and_of_pixels() -> None:
 def test_a_class_that_the_model_does_not_know() -> None:
     samples = [Sample(torch.zeros(3, 9, 9), Target(labels=torch.tensor([0])), "a")]
     with pytest.raises(UsageError, match="its classes cow are not among the model's"):
-        RemappedClasses(SampleDataset(samples, ["cow"], need="labels"), MORE)
+        RemappedClasses(SampleDataset(samples, ["cow"], task="classification"), MORE)
 
 
 def test_fewer_classes_give_the_numbers_that_they_would_alone(
