@@ -53,7 +53,7 @@ def test_drawn_images_are_kept_in_memory_and_never_on_disk(tmp_path):
 
 @pytest.mark.parametrize("kind", ["ram", "disk"])
 def test_the_second_time_nothing_is_decoded(photos, tmp_path, kind, monkeypatch):
-    kept = made(opened(photos, "masks"), kind, 100, tmp_path / "cache")
+    kept = made(opened(photos, "instance_segmentation"), kind, 100, tmp_path / "cache")
     first = [kept[i] for i in range(3)]
 
     def never(*_: Any) -> Sample:
@@ -79,7 +79,7 @@ def test_a_key_depends_on_all_that_a_sample_depends_on(photos):
     plain = keys()
     assert len(set(plain)) == 3
     assert keys() == plain
-    assert not set(keys("masks")) & set(plain)
+    assert not set(keys("instance_segmentation")) & set(plain)
     assert not set(keys(needed=101)) & set(plain)
     file = photos / "annotations" / "instances_train.json"
     content = json.loads(file.read_text())

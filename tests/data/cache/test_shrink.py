@@ -100,7 +100,7 @@ def test_turned_images(photos, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(photo(300, 400, 0)).save(photos / "train" / "0.jpg", exif=exif, quality=92)
-    dataset = opened(photos, "masks")
+    dataset = opened(photos, "instance_segmentation")
     found = read_shrunk(dataset, 0, 100)
     expected = Framing((133, 100), 0, 0, (133, 100)).apply(dataset[0])
     assert found.size == (133, 100)

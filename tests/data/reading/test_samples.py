@@ -201,7 +201,7 @@ def test_who_says_what_the_classes_are() -> None:
         SampleDataset([boxed()], ["a", "a"])
     with pytest.raises(UsageError, match="there are no samples"):
         SampleDataset([], ["a"])
-    with pytest.raises(UsageError, match="unknown need 'boxen'"):
+    with pytest.raises(UsageError, match="unknown task 'boxen'"):
         SampleDataset([boxed()], ["a"], task="boxen")
 
 
