@@ -90,7 +90,7 @@ def shortened(words: Sequence[str], *more: str, drop: Sequence[str] = ()) -> lis
 def scenes(count: int) -> tuple[tuple[np.ndarray, Any], ...]:
     """Small scenes as arrays (H, W, 3) with their records."""
     made = Scenes("train", size=(96, 128), length=count)
-    return tuple((made[i].image.permute(1, 2, 0).numpy(), made.image(i)) for i in range(count))
+    return tuple((made[i].image.permute(1, 2, 0).numpy(), made.record(i)) for i in range(count))
 
 
 def make_photos(folder: Path, count: int = 24) -> Path:
