@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import PIL.Image
 
 from tapetum.base.errors import ImageError, TapetumError
 from tapetum.base.outputs import open_output, refuse_output
@@ -19,8 +21,8 @@ from tapetum.inference.predictor import Predictor
 from tapetum.inference.results import kept
 from tapetum.inference.saving import IMAGES, check_saves, refuse_places, save_answers
 from tapetum.inference.thresholds import Thresholds
+from tapetum.render.image_file import encode_image, save_image
 from tapetum.render.overlay import overlay_heat
-from tapetum.render.saving import encode_image, save_drawings
 from tapetum.tasks.segmentation import MAP
 
 SCHEMA = "tapetum.predictions/1"
@@ -166,6 +168,13 @@ def list_images(images: Iterable[str | Path]) -> Iterable[Path]:
         if not inside:
             raise ImageError("no images in this folder", file=image)
         yield from inside
+
+
+def save_drawings(drawings: Mapping[str, PIL.Image.Image], folder: Path, name: str) -> None:
+    """Write each drawing beside the others; all but the main one as PNG, which loses nothing."""
+    for ending, drawn in drawings.items():
+        own = f"{Path(name).stem}{ending}.png" if ending else name
+        save_image(drawn, folder, own)
 
 
 def _drawn_names(files: Sequence[Path], *, maps: bool = False) -> list[str]:

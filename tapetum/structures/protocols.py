@@ -13,15 +13,6 @@ from tapetum.structures.prediction import Prediction
 from tapetum.structures.sample import Sample
 from tapetum.structures.target import Target
 
-TASKS = (
-    "classification",
-    "localization",
-    "segmentation",
-    "detection",
-    "instances",
-    "keypoints",
-)
-
 
 @runtime_checkable
 class Model(Protocol):

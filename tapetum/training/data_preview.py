@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tapetum.data.reading.loading import Plan, training_batches
 from tapetum.render import contact_sheet
-from tapetum.render.saving import save_image
+from tapetum.render.image_file import save_image
 from tapetum.render.targets import draw_targets
 from tapetum.training.loop import Job
 
