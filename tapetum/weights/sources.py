@@ -19,10 +19,10 @@ from tapetum.base.files import sha256
 from tapetum.base.progress import Log, no_log
 from tapetum.models import accepted, model_function
 from tapetum.models.custom import is_custom
+from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import (
     MODEL_INFO,
     WEIGHTS,
-    ModelInfo,
     find_checkpoint,
     read_model_info,
     read_weights_of,
