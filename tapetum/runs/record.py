@@ -15,8 +15,8 @@ import torch
 
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.files import write_json
+from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.settings import Settings
-from tapetum.weights.checkpoint import ModelInfo
 
 FILE, FORMAT_VERSION = "run.json", 1
 
@@ -85,6 +85,13 @@ def refuse_used(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = "choose another --out, or go on with tapetum train --resume"
         raise UsageError("exists already and is not empty", file=folder, hint=hint)
+
+
+def default_folder(model: str, data: str) -> Path:
+    """runs/MODEL-DATA, or with the first free number behind it."""
+    name = f"{Path(model.partition(':')[0]).stem}-{Path(data.partition(':')[0]).stem or 'data'}"
+    numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in range(1, 10_000))
+    return next(path for path in numbered if not path.exists())
 
 
 def is_run(folder: Path) -> bool:

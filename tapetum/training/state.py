@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from tapetum.base.bundle import sweep_bundles, write_bundle
 from tapetum.base.errors import CheckpointError
+from tapetum.runs.model_info import ModelInfo
 from tapetum.training.ema import MovingAverage
 from tapetum.training.saved_progress import read_progress
 from tapetum.training.scaling import LossScale
 from tapetum.weights.checkpoint import (
     FOLDER,
-    ModelInfo,
     fill,
     model_parts,
     ranked_checkpoints,

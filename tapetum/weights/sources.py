@@ -19,13 +19,8 @@ from tapetum.base.files import sha256
 from tapetum.base.progress import Log, no_log
 from tapetum.models import accepted, model_function
 from tapetum.models.custom import is_custom
-from tapetum.weights.checkpoint import (
-    WEIGHTS,
-    ModelInfo,
-    find_checkpoint,
-    read_model_info,
-    read_tensors,
-)
+from tapetum.runs.model_info import ModelInfo
+from tapetum.weights.checkpoint import WEIGHTS, find_checkpoint, read_model_info, read_tensors
 from tapetum.weights.published import BODIES, PUBLISHED, Published, published
 from tapetum.weights.transfer import Transfer, read_weights, transfer
 

@@ -57,7 +57,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def names(dataset: Any) -> set[str]:
-    return {dataset.image(index).name for index in range(len(dataset))}
+    return {dataset.record(index).name for index in range(len(dataset))}
 
 
 def test_it_says_what_it_took(photos: Path) -> None:

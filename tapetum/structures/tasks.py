@@ -1,0 +1,10 @@
+"""The tasks, by name."""
+
+TASKS = (
+    "classification",
+    "localization",
+    "segmentation",
+    "detection",
+    "instances",
+    "keypoints",
+)
