@@ -99,7 +99,7 @@ def test_faults_in_folders(classes_folder):
     (root / "cat" / "notes.txt").write_text("x")
     (root / "cat" / ".hidden").write_text("x")
     found = {(f.code, f.file) for f in check_dataset(root) if f.severity != "info"}
-    assert found == {("class-empty", "empty"), ("not-a-image", "cat")}
+    assert found == {("class-empty", "empty"), ("not-an-image", "cat")}
     with pytest.raises(AnnotationError, match="more than 4 images"):
         read_annotations(root, limits=Limits(annotations=4))
     with pytest.raises(UsageError, match="have labels of whole images; boxes are needed"):
