@@ -133,7 +133,7 @@ class Made:
     def __len__(self) -> int:
         return len(self.records)
 
-    def image(self, index: int) -> ImageRecord:
+    def record(self, index: int) -> ImageRecord:
         return self.records[index]
 
     def batches(self) -> Iterator[tuple[list[ImageRecord], list[Prediction]]]:

@@ -17,6 +17,8 @@ _PLACES = {
     "Batch": "tapetum.structures",
     "Result": "tapetum.api",
     "Limits": "tapetum.base.limits",
+    "Model": "tapetum.structures",
+    "PostprocessOptions": "tapetum.structures",
     "Predictor": "tapetum.api",
     "Objects": "tapetum.structures",
     "Prediction": "tapetum.structures",

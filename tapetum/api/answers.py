@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,6 @@ from typing import Any
 import PIL.Image
 
 from tapetum.base.errors import ImageError, TapetumError
-from tapetum.base.files import atomic_write, safe_path
 from tapetum.base.outputs import open_output, refuse_output
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.images.reader import SUFFIXES, read_image
@@ -23,6 +21,7 @@ from tapetum.inference.predictor import Predictor
 from tapetum.inference.results import kept
 from tapetum.inference.saving import IMAGES, check_saves, refuse_places, save_answers
 from tapetum.inference.thresholds import Thresholds
+from tapetum.render.image_file import encode_image, save_image
 from tapetum.render.overlay import overlay_heat
 from tapetum.tasks.segmentation import MAP
 
@@ -148,7 +147,7 @@ def explain_file(
     heat = predictor.explain(record, obj.target, method=method, layer=layer)
     drawn = overlay_heat(record, heat, objects=obj.target.objects, classes=predictor.classes)
     with open_output(out) as file:
-        file.write(_encoded(drawn, out.suffix))
+        file.write(encode_image(drawn, out.suffix))
     return out
 
 
@@ -176,20 +175,6 @@ def save_drawings(drawings: Mapping[str, PIL.Image.Image], folder: Path, name: s
     for ending, drawn in drawings.items():
         own = f"{Path(name).stem}{ending}.png" if ending else name
         save_image(drawn, folder, own)
-
-
-def save_image(image: PIL.Image.Image, folder: Path, name: str) -> None:
-    """Write a drawn image as JPEG or PNG, by its suffix."""
-    path = safe_path(folder, name)
-    with atomic_write(path) as file:
-        file.write(_encoded(image, path.suffix))
-
-
-def _encoded(image: PIL.Image.Image, suffix: str) -> bytes:
-    kind = "JPEG" if suffix.lower() in (".jpg", ".jpeg") else "PNG"
-    buffer = io.BytesIO()
-    image.save(buffer, kind, quality=92)
-    return buffer.getvalue()
 
 
 def _drawn_names(files: Sequence[Path], *, maps: bool = False) -> list[str]:

@@ -12,6 +12,7 @@ from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.class_remap import RemappedClasses
 from tapetum.data.reading.files import FileDataset, is_scenes, open_dataset
+from tapetum.data.reading.places import absolute
 from tapetum.data.reading.samples import (
     IN_PYTHON,
     Samples,
@@ -32,7 +33,6 @@ from tapetum.evaluation.detection import evaluate_detections
 from tapetum.inference.custom_code import DATA, named_by_user, refuse_code_of_run
 from tapetum.inference.predictor import Predictor, load
 from tapetum.runs.record import is_run, read_run
-from tapetum.runs.train_options import absolute
 from tapetum.tasks import Evaluation, Watch
 from tapetum.tasks.detection import CAPS, Detection, caps
 from tapetum.weights.sources import AUTO

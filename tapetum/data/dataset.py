@@ -26,6 +26,6 @@ class Dataset(Protocol):
         """The decoded image with its target, in the image's own frame."""
         ...
 
-    def image(self, index: int) -> ImageRecord:
+    def record(self, index: int) -> ImageRecord:
         """The same image's records for evaluation, in float64, without decoding it."""
         ...

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import torch
-from torch import Tensor
 
 from tapetum.structures import Objects, Target
 
@@ -37,14 +34,5 @@ def owned(target: Target, device: torch.device) -> Target:
 
     What was predicted in inference mode may not be saved for a backward pass; a copy may.
     """
-    objects = target.objects
-    if objects is not None:
-        values = {field.name: getattr(objects, field.name) for field in fields(objects)}
-        objects = objects.with_(
-            **{name: _copy(v, device) for name, v in values.items() if isinstance(v, Tensor)}
-        )
-    return Target(_copy(target.labels, device), objects, _copy(target.semantic, device))
-
-
-def _copy(value: Tensor | None, device: torch.device) -> Tensor | None:
-    return None if value is None else value.detach().clone().to(device)
+    plain = Target(target.labels, target.objects, target.semantic)
+    return plain.map(lambda values: values.detach().clone().to(device))

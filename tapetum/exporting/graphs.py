@@ -19,9 +19,9 @@ from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.classification.airbench import LEAST, Airbench
 from tapetum.models.classification.classifier import Classifier
 from tapetum.models.classification.resnet import ResNetClassifier
-from tapetum.models.detection.faster_rcnn import FasterRCNN
-from tapetum.models.detection.retinanet import RetinaNet
-from tapetum.models.instance_segmentation.roi_branch import BranchedRCNN
+from tapetum.models.detection.one_stage.retinanet import RetinaNet
+from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN
+from tapetum.models.detection.two_stage.roi_branch import BranchedRCNN
 from tapetum.models.localization.localizer import Localizer
 from tapetum.models.segmentation.unet import UNet
 from tapetum.structures import Batch

@@ -12,16 +12,16 @@ from tapetum.layers.anchors import AnchorGrid, cell_anchors
 from tapetum.layers.pyramid import FeaturePyramid
 from tapetum.models.classification.classifier import SURE, Classifier
 from tapetum.models.classification.preprocessing import SquarePreprocessing
-from tapetum.models.detection.faster_rcnn import FasterRCNN
-from tapetum.models.detection.retinanet import RetinaNet
-from tapetum.models.detection.roi_heads import BOX_WEIGHTS
-from tapetum.models.detection.rpn import SMALLEST as SMALLEST_PROPOSAL
-from tapetum.models.instance_segmentation.keypoint_rcnn import KeypointRCNN
-from tapetum.models.instance_segmentation.roi_branch import BranchedRCNN
+from tapetum.models.detection.one_stage.retinanet import RetinaNet
+from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN
+from tapetum.models.detection.two_stage.keypoint_rcnn import KeypointRCNN
+from tapetum.models.detection.two_stage.roi_branch import BranchedRCNN
+from tapetum.models.detection.two_stage.roi_heads import BOX_WEIGHTS
+from tapetum.models.detection.two_stage.rpn import SMALLEST as SMALLEST_PROPOSAL
 from tapetum.models.localization.localizer import SMALLEST, Localizer
 from tapetum.models.preprocessing import Preprocessing
 from tapetum.models.segmentation.unet import UNet
-from tapetum.weights.checkpoint import ModelInfo
+from tapetum.runs.model_info import ModelInfo
 
 SCHEMA = "tapetum.onnx/1"
 

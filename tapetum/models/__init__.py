@@ -23,10 +23,10 @@ from tapetum.models.classification.resnet import (
 )
 from tapetum.models.classification.vit import vit_b_16
 from tapetum.models.custom import custom_model, declared_task, is_custom
-from tapetum.models.detection.faster_rcnn import faster_rcnn
-from tapetum.models.detection.retinanet import retinanet
-from tapetum.models.instance_segmentation.keypoint_rcnn import keypoint_rcnn
-from tapetum.models.instance_segmentation.mask_rcnn import mask_rcnn
+from tapetum.models.detection.one_stage.retinanet import retinanet
+from tapetum.models.detection.two_stage.faster_rcnn import faster_rcnn
+from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
+from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
 from tapetum.models.localization.localizer import localizer
 from tapetum.models.segmentation.unet import unet
 

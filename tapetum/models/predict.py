@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.base.runtime import Runtime, is_out_of_memory, release_memory, undisturbed
-from tapetum.structures import Batch, Model, Objects, Prediction
+from tapetum.structures import Batch, Model, Prediction
 
 MOST_WAITING = 4
 """Batches' worth of prepared images that may wait for others of their size."""
@@ -98,32 +98,13 @@ def _answer(
         predictions = deque(model.postprocess(output, batch))
     if len(predictions) != len(indices):
         raise ValueError(f"decode: expected {len(indices)} predictions, got {len(predictions)}")
-    # Each is let go as soon as it is copied: masks of large images fill the memory.
-    return {index: _ordinary(predictions.popleft()) for index in indices}
+    # Each is let go as soon as it is copied: masks of large images fill the memory. Autograd may
+    # use the copies, which it may not use of what inference mode made.
+    return {index: predictions.popleft().map(_to_cpu) for index in indices}
 
 
-def _ordinary(prediction: Prediction) -> Prediction:
-    """The same on the processor, in tensors that autograd may use (those of inference may not)."""
-    objects = prediction.objects
-    if objects is not None:
-        objects = Objects(
-            boxes=objects.boxes.to("cpu", copy=True),
-            labels=objects.labels.to("cpu", copy=True),
-            scores=_copy(objects.scores),
-            masks=_copy(objects.masks),
-            keypoints=_copy(objects.keypoints),
-        )
-    return Prediction(
-        labels=_copy(prediction.labels),
-        objects=objects,
-        semantic=_copy(prediction.semantic),
-        class_scores=_copy(prediction.class_scores),
-        pixel_scores=_copy(prediction.pixel_scores),
-    )
-
-
-def _copy(value: Tensor | None) -> Tensor | None:
-    return None if value is None else value.to("cpu", copy=True)
+def _to_cpu(values: Tensor) -> Tensor:
+    return values.to("cpu", copy=True)
 
 
 def _device(model: nn.Module) -> torch.device | None:

@@ -77,7 +77,7 @@ def _write_scenes(folder: Path, split: str) -> Content:
     (folder / split).mkdir(parents=True)
     images: list[ImageRecord] = []
     for index in range(len(scenes)):
-        image = scenes.image(index)
+        image = scenes.record(index)
         images.append(replace(image, name=f"{image.name}.jpg"))
         to_image(scenes[index].image).save(folder / split / images[-1].name, quality=92)
     content = coco_dict(images, scenes.classes)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -64,10 +64,33 @@ class Objects:
             ids = tuple(self.ids[i] for i in indices)
         return Objects(**chosen, ids=ids)
 
+    def map(self, function: Callable[[Tensor], Tensor]) -> Objects:
+        """The same objects with `function` of every tensor."""
+        return Objects(**{n: function(v) for n, v in self._tensors().items()}, ids=self.ids)
+
     def to(self, device: torch.device | str) -> Objects:
         """The same objects with every tensor on `device`."""
-        moved = {name: value.to(device) for name, value in self._tensors().items()}
-        return Objects(**moved, ids=self.ids)
+        return self.map(lambda values: values.to(device))
+
+    def require(
+        self,
+        name: Literal["scores", "masks", "keypoints", "crowd", "difficult", "area"],
+    ) -> Tensor:
+        """The field of that name, where it must not be None.
+
+        Args:
+            name: of the field.
+
+        Returns:
+            Its tensor.
+
+        Raises:
+            ValueError: it is None.
+        """
+        value: Tensor | None = getattr(self, name)
+        if value is None:
+            raise ValueError(f"{name}: expected a tensor, got None")
+        return value
 
     def with_(self, **changes: Any) -> Objects:
         """A copy with some fields replaced."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Literal, overload
 
-import torch
 from torch import Tensor
 
+from tapetum.structures.objects import Objects
 from tapetum.structures.target import Target
 
 
@@ -21,12 +22,15 @@ class Prediction(Target):
     class_scores: Tensor | None = None
     pixel_scores: Tensor | None = None
 
-    def to(self, device: torch.device | str) -> Prediction:
-        """The same prediction with every tensor on `device`."""
-        moved = super().to(device)
-        assert isinstance(moved, Prediction)
-        return replace(
-            moved,
-            class_scores=None if self.class_scores is None else self.class_scores.to(device),
-            pixel_scores=None if self.pixel_scores is None else self.pixel_scores.to(device),
-        )
+    @overload
+    def require(self, name: Literal["objects", "proposals"]) -> Objects: ...
+
+    @overload
+    def require(
+        self,
+        name: Literal["labels", "semantic", "label_weights", "class_scores", "pixel_scores"],
+    ) -> Tensor: ...
+
+    def require(self, name: str) -> Objects | Tensor:
+        """As `Target.require`, with the scores too."""
+        return self._required(name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Self, overload
 
 import torch
 from torch import Tensor
@@ -17,11 +19,16 @@ class Target:
     labels: (L,) int64, 0, 1 or several classes of the whole image.
     objects: the objects in it.
     semantic: (H, W) uint8 or int64, a class per pixel, 255 = ignore.
+    label_weights: (L,) float from 0 on, how much of the truth each label is (soft labels, as mixup
+        makes them); they sum up to 1. None: all labels of an image weigh the same.
+    proposals: boxes from elsewhere, for models that classify given regions; may have scores.
     """
 
     labels: Tensor | None = None
     objects: Objects | None = None
     semantic: Tensor | None = None
+    label_weights: Tensor | None = None
+    proposals: Objects | None = None
 
     def __post_init__(self) -> None:
         labels, semantic = self.labels, self.semantic
@@ -36,12 +43,55 @@ class Target:
                 f"semantic: expected (H, W) uint8 or int64, "
                 f"got {tuple(semantic.shape)} {semantic.dtype}"
             )
+        _check_weights(self.label_weights, labels)
 
-    def to(self, device: torch.device | str) -> Target:
-        """The same truth with every tensor on `device`."""
-        return replace(
-            self,
-            labels=None if self.labels is None else self.labels.to(device),
-            objects=None if self.objects is None else self.objects.to(device),
-            semantic=None if self.semantic is None else self.semantic.to(device),
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The same with `function` of every tensor, those of the objects too."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        mapped: dict[str, Any] = {
+            name: function(value) if isinstance(value, Tensor) else value.map(function)
+            for name, value in values.items()
+            if isinstance(value, Tensor | Objects)
+        }
+        return replace(self, **mapped)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same with every tensor on `device`."""
+        return self.map(lambda values: values.to(device))
+
+    @overload
+    def require(self, name: Literal["objects", "proposals"]) -> Objects: ...
+
+    @overload
+    def require(self, name: Literal["labels", "semantic", "label_weights"]) -> Tensor: ...
+
+    def require(self, name: str) -> Objects | Tensor:
+        """The field of that name, where it must not be None.
+
+        Args:
+            name: of the field.
+
+        Returns:
+            Its tensor or objects.
+
+        Raises:
+            ValueError: it is None.
+        """
+        return self._required(name)
+
+    def _required(self, name: str) -> Objects | Tensor:
+        value: Objects | Tensor | None = getattr(self, name)
+        if value is None:
+            raise ValueError(f"{name}: expected a value, got None")
+        return value
+
+
+def _check_weights(weights: Tensor | None, labels: Tensor | None) -> None:
+    if weights is None:
+        return
+    count = 0 if labels is None else len(labels)
+    if weights.shape != (count,) or not weights.is_floating_point():
+        raise ValueError(
+            f"label_weights: expected ({count},) float, one a label, "
+            f"got {tuple(weights.shape)} {weights.dtype}"
         )

@@ -124,7 +124,7 @@ class Detection:
         self, dataset: Dataset, class_ids: Sequence[int | str] = ()
     ) -> DetectionGroundTruth:
         """The dataset's own float64 records as arrays, not what a model sees of them."""
-        images = numbered([dataset.image(index) for index in range(len(dataset))])
+        images = numbered([dataset.record(index) for index in range(len(dataset))])
         ids = tuple(category_ids(class_ids or None, len(dataset.classes)))
 
         def of_type(iou_type: str) -> GroundTruth:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-from tapetum.api.answers import save_image
 from tapetum.data.reading.loading import Plan, training_batches
 from tapetum.render import contact_sheet
+from tapetum.render.image_file import save_image
 from tapetum.render.targets import draw_targets
 from tapetum.training.loop import Job
 

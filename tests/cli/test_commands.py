@@ -45,7 +45,7 @@ def test_evaluate_prints_coco_numbers_and_its_saved_detections_give_them_again(r
     from tapetum.data.scenes import Scenes
 
     val = Scenes("val")
-    images = [val.image(i) for i in range(len(val))]
+    images = [val.record(i) for i in range(len(val))]
     ground_truth = tmp_path / "truth.json"
     ground_truth.write_text(json.dumps(coco_dict(images, val.classes)))
     again = tapetum("evaluate", "--ground-truth", ground_truth, "--predictions", saved, "--json")

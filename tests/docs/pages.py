@@ -25,7 +25,8 @@ from tapetum.cli.main import main
 from tapetum.data.formats.coco import coco_dict
 from tapetum.data.scenes import Scenes
 from tapetum.models import MODELS
-from tapetum.weights.checkpoint import ModelInfo, model_parts
+from tapetum.runs.model_info import ModelInfo
+from tapetum.weights.checkpoint import model_parts
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 matplotlib.get_cachedir()  # remembers its place: commands would give it an empty one to fill
@@ -90,7 +91,7 @@ def shortened(words: Sequence[str], *more: str, drop: Sequence[str] = ()) -> lis
 def scenes(count: int) -> tuple[tuple[np.ndarray, Any], ...]:
     """Small scenes as arrays (H, W, 3) with their records."""
     made = Scenes("train", size=(96, 128), length=count)
-    return tuple((made[i].image.permute(1, 2, 0).numpy(), made.image(i)) for i in range(count))
+    return tuple((made[i].image.permute(1, 2, 0).numpy(), made.record(i)) for i in range(count))
 
 
 def make_photos(folder: Path, count: int = 24) -> Path:

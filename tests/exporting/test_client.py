@@ -32,7 +32,7 @@ from tapetum.exporting.rules import prepare_rule
 from tapetum.layers.anchors import AnchorGrid, cell_anchors
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.classification.preprocessing import SquarePreprocessing
-from tapetum.models.instance_segmentation.heatmaps import read_heatmaps
+from tapetum.models.detection.two_stage.heatmaps import read_heatmaps
 from tapetum.models.preprocessing import Preprocessing
 from tapetum.models.segmentation.dense import preprocessing
 from tapetum.models.segmentation.tiles import forward_tiles

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from tapetum.models.instance_segmentation.keypoint_rcnn import (
+from tapetum.models.detection.two_stage.keypoint_rcnn import (
     REFERENCE,
     KeypointRCNN,
     keypoint_rcnn,

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from tapetum.models.instance_segmentation.mask_rcnn import REFERENCE, MaskRCNN, mask_rcnn
+from tapetum.models.detection.two_stage.mask_rcnn import REFERENCE, MaskRCNN, mask_rcnn
 from tapetum.structures import Batch, Objects, Target
 
 from .drawing import assert_sample, draw_image, draw_masks, draw_weights, largest_error, read

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from tapetum.models.detection.retinanet import REFERENCE, RetinaNet, retinanet
+from tapetum.models.detection.one_stage.retinanet import REFERENCE, RetinaNet, retinanet
 from tapetum.structures import Batch, Objects, Target
 
 from .drawing import assert_sample, draw_image, draw_weights, largest_error, read

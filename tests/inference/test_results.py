@@ -14,9 +14,9 @@ from PIL import Image
 
 from tapetum.base.errors import UsageError
 from tapetum.inference.results import Result
+from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Objects, Prediction
 from tapetum.tasks import TASKS
-from tapetum.weights.checkpoint import ModelInfo
 
 MODEL_INFO = ModelInfo(
     "retinanet", {}, ("cat", "dog"), (3, 7), keypoint_names=("a", "b"), skeleton=((0, 1),)

@@ -23,8 +23,8 @@ from tapetum.data.images.reader import image_size
 from tapetum.inference.filtering import nms_at
 from tapetum.inference.predictor import Predictor
 from tapetum.models import MODELS
+from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Objects, Prediction
-from tapetum.weights.checkpoint import ModelInfo
 
 WIDTH, HEIGHT = 60, 40
 BOXES = [[4.0, 5.0, 20.0, 25.0], [30.5, 10.25, 50.0, 39.0], [1.0, 1.0, 9.0, 9.0]]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tapetum.base.runtime import generator
-from tapetum.models.instance_segmentation.keypoint_rcnn import keypoint_rcnn
-from tapetum.models.instance_segmentation.mask_rcnn import mask_rcnn
+from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
+from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
 from tapetum.models.predict import predict
 from tapetum.ops.boxes import box_iou
 from tapetum.structures import Objects, Target

@@ -54,7 +54,7 @@ def test_four_moments_of_the_same_scenes(told: tuple[Story, list[str], list[str]
         assert [sheet.name for sheet in moment.sheets] == names
     assert [line.partition(":")[0] for line in scenes] == names
     # Nothing is learnt in eight steps, so that everything is missed: a line for each object.
-    objects = sum(len(Scenes("test").image(index)) for index in SCENES)
+    objects = sum(len(Scenes("test").record(index)) for index in SCENES)
     assert len(missed) == objects
     assert all(" pixels was missed: " in line for line in missed)
 
@@ -92,7 +92,7 @@ def test_few_images_are_those_of_the_whole() -> None:
     for place, index in enumerate((3, 1)):
         assert few[place].name == whole[index].name
         assert few[place].image.equal(whole[index].image)
-        np.testing.assert_array_equal(few.image(place).xywh, whole.image(index).xywh)
+        np.testing.assert_array_equal(few.record(place).xywh, whole.record(index).xywh)
 
 
 CLASSES = ("cup", "egg")

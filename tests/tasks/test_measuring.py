@@ -123,7 +123,7 @@ class Faulty:
     def __getitem__(self, index: int) -> Sample:
         raise ZeroDivisionError("of one's own")
 
-    def image(self, index: int) -> ImageRecord:
+    def record(self, index: int) -> ImageRecord:
         raise AssertionError("nobody asks")
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tapetum.models.detection.retinanet import retinanet
+from tapetum.models.detection.one_stage.retinanet import retinanet
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tapetum.models.segmentation.dense import (
     Output,

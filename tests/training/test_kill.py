@@ -52,6 +52,7 @@ def log(run: Path) -> list[dict]:
     return [{k: v for k, v in row.items() if k not in TIMES} for row in read_history(run)]
 
 
+@pytest.mark.slow
 def test_twenty_kills_change_no_bit(tmp_path):
     data = write_dataset(tmp_path / "data")
     script = Path(__file__).with_name("kill.py")

@@ -15,8 +15,6 @@ from tapetum.base.bundle import write_bundle
 from tapetum.base.errors import FileAccessError, TapetumError, UsageError
 from tapetum.base.files import write_json
 from tapetum.runs.history import FILE, History
-from tapetum.runs.record import RunRecord
-from tapetum.runs.settings import Settings
 from tapetum.training.loop import fit
 from tapetum.training.tensorboard import TensorBoardObserver
 from tapetum.weights.checkpoint import find_checkpoint, refuse_links
@@ -119,16 +117,15 @@ def test_tensorboard_is_not_written_through_a_link(half: Path, tmp_path: Path) -
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_files_that_appear_at_once_replace_a_link(tmp_path: Path, outside: Path) -> None:
+def test_a_record_is_not_written_through_a_link_nor_in_its_place(
+    tmp_path: Path, outside: Path
+) -> None:
     run = tmp_path / "run"
-    record = RunRecord(
-        "linear", {}, ("a",), (), "scenes", "auto", None, "none", True, 8, Settings(), "cpu", "fp32"
-    )
-    record.write(run)
-    (run / "run.json").unlink()
+    run.mkdir()
     (run / "run.json").symlink_to(outside)
-    write_json(run / "run.json", {"a": 1})
-    assert json.loads((run / "run.json").read_text()) == {"a": 1}
+    with pytest.raises(FileAccessError, match=r"run\.json: cannot write: it is a link"):
+        write_json(run / "run.json", {"a": 1})
+    assert (run / "run.json").is_symlink()
     assert outside.read_text() == LINES
 
 

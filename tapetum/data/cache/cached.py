@@ -32,9 +32,8 @@ from tapetum.data.cache.shrink import read_shrunk, shrunk_size
 from tapetum.data.cache.stores import DiskStore, MemoryStore, Store, free_disk, open_folder
 from tapetum.data.dataset import Dataset
 from tapetum.data.records.image_record import ImageRecord, Segment
+from tapetum.runs.train_options import CACHES
 from tapetum.structures import Sample
-
-CACHES = ("off", "ram", "disk")
 
 _VERSION = 2
 """To be raised when the same image would become other bytes."""
@@ -111,9 +110,9 @@ class CachedDataset:
             self._store.put(index, pack(sample))
         return sample
 
-    def image(self, index: int) -> ImageRecord:
+    def record(self, index: int) -> ImageRecord:
         """The record in the frame of the file, not of the sample: evaluation knows no cache."""
-        return self._dataset.image(index)
+        return self._dataset.record(index)
 
 
 def entry_key(dataset: Dataset, index: int, needed: int | None) -> str:
@@ -123,7 +122,7 @@ def entry_key(dataset: Dataset, index: int, needed: int | None) -> str:
     Raises:
         ImageError, AnnotationError: as for `Dataset.image`.
     """
-    image = dataset.image(index)
+    image = dataset.record(index)
     code = getattr(dataset, "map_code", None)
     told = {
         "version": _VERSION,
@@ -187,7 +186,7 @@ def _estimate(dataset: Dataset, needed: int | None) -> int:
     sizes = []
     for index in range(0, len(dataset), max(1, len(dataset) // _ASKED)):
         try:
-            size = dataset.image(index).size
+            size = dataset.record(index).size
         except TapetumError:
             continue
         if size is not None:
@@ -212,7 +211,7 @@ def _gigabytes(size: int) -> str:
 
 def _in_files(dataset: Dataset) -> bool:
     try:
-        return dataset.image(0).path is not None
+        return dataset.record(0).path is not None
     except TapetumError:
         return True
 
@@ -220,7 +219,7 @@ def _in_files(dataset: Dataset) -> bool:
 def _in_memory(dataset: Dataset) -> bool:
     """Are its images decoded already?"""
     try:
-        return dataset.image(0).pixels is not None
+        return dataset.record(0).pixels is not None
     except TapetumError:
         return False
 

@@ -53,9 +53,9 @@ class RemappedClasses:
         target = replace(target, labels=labels, objects=objects, semantic=semantic)
         return replace(sample, target=target)
 
-    def image(self, index: int) -> ImageRecord:
+    def record(self, index: int) -> ImageRecord:
         """The record with the new labels."""
-        own = self.dataset.image(index)
+        own = self.dataset.record(index)
         stated = own.image_labels
         if stated is not None:
             stated = tuple(int(self._places[label]) for label in stated)

@@ -112,7 +112,7 @@ class FileDataset:
         counts = np.bincount(np.concatenate(labels) + self.label_shift, minlength=len(self.classes))
         return counts.tolist()
 
-    def image(self, index: int) -> ImageRecord:
+    def record(self, index: int) -> ImageRecord:
         """The record in the frame of the decoded image; reads no more than its header.
 
         Raises:

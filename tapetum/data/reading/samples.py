@@ -95,14 +95,14 @@ class SampleDataset:
         target = _narrowed(sample.target, self.task)
         return replace(sample, target=target, name=sample.name or f"{place:06d}")
 
-    def image(self, index: int) -> ImageRecord:
-        """The truth as a record: that of the sequence, where it has a `image` of its own, else
-        what the sample says, in float64.
+    def record(self, index: int) -> ImageRecord:
+        """The truth as a record: that of the sequence, where it has a method `record`, else what
+        the sample states, in float64.
 
         Raises:
             AnnotationError: as for indexing.
         """
-        own = getattr(self.samples, "image", None)
+        own = getattr(self.samples, "record", None)
         if own is not None:
             return own(self.indices[index])
         return as_record(self[index], self.indices[index])

@@ -23,5 +23,5 @@ class Subset:
     def __getitem__(self, index: int) -> Sample:
         return self._whole[self._indices[index]]
 
-    def image(self, index: int) -> ImageRecord:
-        return self._whole.image(self._indices[index])
+    def record(self, index: int) -> ImageRecord:
+        return self._whole.record(self._indices[index])

@@ -111,7 +111,7 @@ class Scenes:
         image = torch.from_numpy(paint_layout(layout, self.options, self._streams(index)))
         return Sample(image, self._target(layout, index), self._name(index))
 
-    def image(self, index: int) -> ImageRecord:
+    def record(self, index: int) -> ImageRecord:
         """The truth of scene `index` as records, without painting it; masks run-length coded."""
         layout = self._layout(index)
         chosen = self._chosen(layout)

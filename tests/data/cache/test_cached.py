@@ -135,7 +135,7 @@ def test_all_else_is_the_datasets_own(photos, tmp_path):
         *(dataset.name, dataset.classes, dataset.multilabel),
     )
     assert kept.class_counts() == dataset.class_counts()
-    assert kept.image(0).size == (300, 400)  # of the file, for evaluation
+    assert kept.record(0).size == (300, 400)  # of the file, for evaluation
     with pytest.raises(AttributeError):
         kept.no_such_object  # noqa: B018
     assert same(pickle.loads(pickle.dumps(kept))[0], kept[0])

@@ -126,7 +126,7 @@ def test_classes_in_another_order(boxes):
     dataset = open_dataset(boxes("classes: [dog, cat]\n"), "all")
     assert (dataset.classes, dataset.class_ids) == (("dog", "cat"), (3, 1))
     assert dataset[0].target.objects.labels.tolist() == [0, 1]
-    assert dataset.image(1).labels.tolist() == [1]
+    assert dataset.record(1).labels.tolist() == [1]
 
 
 def test_classes_renamed(boxes, tmp_path):

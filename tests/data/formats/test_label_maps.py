@@ -68,7 +68,7 @@ def test_layouts(maps_folder, images, maps):
         assert sample.target.semantic.dtype == torch.uint8
         np.testing.assert_array_equal(sample.target.semantic.numpy(), classes_map(index))
         assert (sample.target.objects, sample.target.labels) == (None, None)
-        assert dataset.image(index).size == (8, 6)
+        assert dataset.record(index).size == (8, 6)
     assert [f.code for f in check_dataset(root, task="semantic_segmentation")] == [
         "class-names-missing"
     ]

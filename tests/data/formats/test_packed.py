@@ -48,7 +48,7 @@ def test_folders_are_classes_in_alphabetical_order(classes_folder):
     dogs, cats = (f"dog/{i}.png" for i in range(3)), (f"cat/{i}.png" for i in range(2))
     assert labels == dict.fromkeys(dogs, 1) | dict.fromkeys(cats, 0)
     assert dataset.class_counts() == [2, 3]
-    assert dataset.image(0).size == (8, 9)
+    assert dataset.record(0).size == (8, 9)
     assert check_dataset(root) == []
 
 
@@ -99,7 +99,7 @@ def test_faults_in_folders(classes_folder):
     (root / "cat" / "notes.txt").write_text("x")
     (root / "cat" / ".hidden").write_text("x")
     found = {(f.code, f.file) for f in check_dataset(root) if f.severity != "info"}
-    assert found == {("class-empty", "empty"), ("not-a-image", "cat")}
+    assert found == {("class-empty", "empty"), ("not-an-image", "cat")}
     with pytest.raises(AnnotationError, match="more than 4 images"):
         read_annotations(root, limits=Limits(annotations=4))
     with pytest.raises(UsageError, match="have labels of whole images; boxes are needed"):
@@ -157,7 +157,7 @@ def test_idx_images_and_labels(tmp_path, packed):
             assert sample.target.labels.tolist() == [place % 10]
             assert sample.image.shape == (3, 5, 4)
             assert (sample.image.numpy() == images[place]).all()
-            assert dataset.image(index).size == (5, 4)
+            assert dataset.record(index).size == (5, 4)
 
 
 def test_samples_of_packed_images_are_copies(tmp_path):

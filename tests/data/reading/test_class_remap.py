@@ -34,13 +34,13 @@ def test_labels_count_in_the_classes_of_the_model() -> None:
     assert objects is not None
     assert objects.labels.tolist() == [1, 3]
     assert torch.equal(objects.boxes, boxes)
-    assert own.image(0).labels.tolist() == [1, 3]
+    assert own.record(0).labels.tolist() == [1, 3]
 
 
 def test_labels_of_images_and_of_pixels() -> None:
     own = dataset("classification", Target(labels=torch.tensor([0])))
     assert own[0].target.labels == torch.tensor([3])
-    assert own.image(0).image_labels == (3,)
+    assert own.record(0).image_labels == (3,)
     semantic = torch.tensor([[0, 1, 255]], dtype=torch.uint8).repeat(20, 10)
     renamed = dataset("semantic_segmentation", Target(semantic=semantic))[0].target.semantic
     assert renamed is not None

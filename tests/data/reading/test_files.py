@@ -30,7 +30,7 @@ def exif(orientation: int) -> Image.Exif:
 def test_a_sample_is_its_image_and_its_record(coco_folder, make):
     dataset = open_dataset(coco_folder(), "all")
     assert (len(dataset), dataset.name, dataset.classes) == (2, "coco/all", ("cat", "dog"))
-    sample, record = dataset[0], dataset.image(0)
+    sample, record = dataset[0], dataset.record(0)
     assert (sample.image.permute(1, 2, 0).numpy() == make.noise(40, 60, 0)).all()
     assert sample.name == record.name == "a.png"
     objects = sample.target.objects
@@ -59,7 +59,7 @@ def test_boxes_are_clipped_and_records_are_not(coco_folder):
 
     dataset = open_dataset(coco_folder(plant), "all")
     assert dataset[1].target.objects.boxes.tolist() == [[0, 30, 60, 40]]
-    assert dataset.image(1).xywh.tolist() == [[-5, 30, 100, 20.5]]
+    assert dataset.record(1).xywh.tolist() == [[-5, 30, 100, 20.5]]
 
 
 def test_images_without_objects(coco_folder):
@@ -88,7 +88,7 @@ def test_boxes_recorded_before_the_turn_turn_along(tmp_path, make, orientation):
     content["annotations"].pop()
     (tmp_path / "gt.json").write_text(json.dumps(content))
     dataset = FileDataset(read_annotations(tmp_path), "all", task="instance_segmentation")
-    sample, record = dataset[0], dataset.image(0)
+    sample, record = dataset[0], dataset.record(0)
     assert sample.size == record.size == (60, 40)
     for row, (x, y, w, h) in enumerate([(5, 2, 20, 10), (0, 2, 1, 3)]):
         left, top, right, bottom = sample.target.objects.boxes[row].int().tolist()
@@ -102,8 +102,8 @@ def test_boxes_recorded_before_the_turn_turn_along(tmp_path, make, orientation):
     assert (record.xywh[:, 2:] == corners[:, 2:] - corners[:, :2]).all()
     convert(tmp_path / "gt.json", tmp_path / "out")
     again = FileDataset(read_annotations(tmp_path / "out"), "all", task="instance_segmentation")
-    assert (again.image(0).xywh == record.xywh).all()
-    assert again.image(0).size == (60, 40)
+    assert (again.record(0).xywh == record.xywh).all()
+    assert again.record(0).size == (60, 40)
     assert (again[0].target.objects.masks == sample.target.objects.masks).all()
 
 
@@ -114,14 +114,14 @@ def test_boxes_recorded_after_the_turn_stay(tmp_path, make):
     (tmp_path / "gt.json").write_text(json.dumps(content))
     dataset = open_dataset(tmp_path, "all")
     assert dataset[0].size == (40, 60)
-    assert dataset.image(0).xywh.tolist() == [[1.5, 2.25, 10.1, 20.2], [0, 2, 1, 3]]
+    assert dataset.record(0).xywh.tolist() == [[1.5, 2.25, 10.1, 20.2], [0, 2, 1, 3]]
 
 
 def test_another_size_than_recorded_is_refused_by_name(coco_folder, make):
     root = coco_folder()
     make.save(root / "train" / "b.png", make.noise(41, 60))
     dataset = open_dataset(root, "all")
-    for ask in (dataset.__getitem__, dataset.image):
+    for ask in (dataset.__getitem__, dataset.record):
         with pytest.raises(
             AnnotationError, match="recorded as 60 x 40 pixels, but it has 60 x 41"
         ) as e:
@@ -137,8 +137,8 @@ def test_without_a_recorded_size_the_pixels_decide(coco_folder):
         content["annotations"][0]["bbox"] = [60, 2, 5, 5]  # outside, which only the pixels tell
 
     dataset = open_dataset(coco_folder(plant), "all")
-    assert dataset[0].target.objects.ids == dataset.image(0).ids == (12,)
-    assert dataset.image(0).size == (40, 60)
+    assert dataset[0].target.objects.ids == dataset.record(0).ids == (12,)
+    assert dataset.record(0).size == (40, 60)
 
 
 def test_damaged_and_large_images_are_named(coco_folder):
@@ -194,7 +194,7 @@ def test_real_samples_and_records_agree(shared_data):
     for name in ("bccd", "voc2007", "coco_mini"):
         dataset = open_dataset(shared_data / name, "all")
         for index in range(0, len(dataset), 20):
-            sample, record = dataset[index], dataset.image(index)
+            sample, record = dataset[index], dataset.record(index)
             assert sample.size == record.size
             corners = record.xywh.copy()
             corners[:, 2:] += corners[:, :2]
@@ -206,7 +206,7 @@ def test_datasets_travel_to_worker_processes(coco_folder):
     dataset = open_dataset(coco_folder(), "all")
     copy = pickle.loads(pickle.dumps(dataset))
     assert (copy[0].image == dataset[0].image).all()
-    assert copy.image(0).segments is not None
+    assert copy.record(0).segments is not None
 
 
 def test_indexing_is_pure(coco_folder):

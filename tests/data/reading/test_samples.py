@@ -212,7 +212,7 @@ def test_a_list_says_itself_whether_labels_are_several() -> None:
     assert SampleDataset([labelled(0), labelled()], names, task="classification").multilabel
     one = SampleDataset([labelled(0)], names, task="classification", multilabel=True)
     assert one.multilabel
-    assert one.image(0).image_labels == (0,)
+    assert one.record(0).image_labels == (0,)
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,8 @@ def test_records_are_those_of_the_scenes_themselves(task: str) -> None:
     wrapped = SampleDataset(scenes, task=task)
     assert (wrapped.classes, wrapped.skeleton) == (scenes.classes, scenes.skeleton)
     for index in range(4):
-        ours, theirs = data.image(index), scenes.image(index)
-        assert wrapped.image(index).id == theirs.id
+        ours, theirs = data.record(index), scenes.record(index)
+        assert wrapped.record(index).id == theirs.id
         assert (ours.name, ours.size) == (theirs.name, theirs.size)
         assert ours.image_labels == theirs.image_labels
         if task in ("semantic_segmentation", "classification"):
@@ -251,9 +251,9 @@ def test_records_are_those_of_the_scenes_themselves(task: str) -> None:
 def test_areas_are_counted_where_nobody_states_them() -> None:
     mask = torch.zeros(1, 20, 30, dtype=torch.bool)
     mask[0, 3:12, 2:6] = True
-    plain = SampleDataset([boxed()], ["a"]).image(0)
+    plain = SampleDataset([boxed()], ["a"]).record(0)
     assert plain.area.tolist() == [8 * 9.5]
-    filled = SampleDataset([boxed(masks=mask)], ["a"], task="instance_segmentation").image(0)
+    filled = SampleDataset([boxed(masks=mask)], ["a"], task="instance_segmentation").record(0)
     assert filled.area.tolist() == [36.0]
 
 
@@ -275,7 +275,7 @@ def test_a_tenth_is_held_out_and_always_the_same() -> None:
     )
     scenes = Scenes("val", length=20)
     part = open_samples(scenes, "val")
-    assert [part.image(i).id for i in range(2)] == list(part.indices) != [0, 1]
+    assert [part.record(i).id for i in range(2)] == list(part.indices) != [0, 1]
     with pytest.raises(UsageError, match="no split 'test'"):
         open_samples(samples, "test", ["a", "b"], task="classification")
     with pytest.raises(UsageError, match="too few"):

@@ -57,7 +57,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def names(dataset: Any) -> set[str]:
-    return {dataset.image(index).name for index in range(len(dataset))}
+    return {dataset.record(index).name for index in range(len(dataset))}
 
 
 def test_it_says_what_it_took(photos: Path) -> None:
@@ -109,7 +109,9 @@ def test_near_duplicates_come_to_one_side(tmp_path: Path) -> None:
     content = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "cat"}]}
     (folder / "labels.json").write_text(json.dumps(content))
     lines: list[str] = []
-    inputs = TrainingData.open(DataSpec(str(folder)), "detection", HoldOut(val=0.4), log=lines.append)
+    inputs = TrainingData.open(
+        DataSpec(str(folder)), "detection", HoldOut(val=0.4), log=lines.append
+    )
     assert lines == [
         "looking for near-duplicates among 40 images",
         "40 images look nearly the same as another",
@@ -172,7 +174,9 @@ def test_a_run_keeps_its_splits(photos: Path, tmp_path: Path) -> None:
     make_photos(photos, 30)
     (photos / kept["val"][0]).unlink()
     words: list[str] = []
-    assert names(evaluation_dataset(run, None, "test", "detection", words.append)) == set(kept["test"])
+    assert names(evaluation_dataset(run, None, "test", "detection", words.append)) == set(
+        kept["test"]
+    )
     assert words == ["10 images are new since the run was made"]
     assert len(evaluation_dataset(run, None, "train", "detection")) == 20
     assert len(evaluation_dataset(run, None, "val", "detection")) == 4

@@ -67,7 +67,7 @@ def test_what_lies_on_an_object_belongs_to_nobody():
 def test_illumination_spreads_brightness_and_leaves_the_truth():
     spreads = []
     for level in (0.0, 0.5, 1.0):
-        means = [float(image.mean().collector()) for image in images("illumination", level)]
+        means = [float(image.mean().log()) for image in images("illumination", level)]
         spreads.append(np.std(means))
     assert spreads[0] < 0.8 * spreads[1] < 0.8 * spreads[2]
     plain = Scenes(task="instance_segmentation")
@@ -200,7 +200,7 @@ def test_every_challenge_serves_every_task(name):
     for task in ("localization", "keypoint_detection", "semantic_segmentation"):
         scenes = Scenes("test", options=CHALLENGES[name], task=task)
         assert scenes[0].size == (192, 256)
-        assert len(scenes.image(0)) >= 1
+        assert len(scenes.record(0)) >= 1
 
 
 def test_words_become_options():

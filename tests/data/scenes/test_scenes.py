@@ -65,7 +65,7 @@ def test_another_process_makes_the_same_scene():
 def test_splits_share_nothing():
     scenes = [Scenes(split) for split in LENGTHS]
     images = {each[i].image.numpy().tobytes() for each in scenes for i in range(10)}
-    layouts = {each.image(i).xywh.tobytes() for each in scenes for i in range(10)}
+    layouts = {each.record(i).xywh.tobytes() for each in scenes for i in range(10)}
     assert len(images) == len(layouts) == 30
     written = {split: {glyph.tobytes() for glyph in handwriting(split)} for split in LENGTHS}
     assert {len(glyphs) for glyphs in written.values()} == {1260, 179, 358}
@@ -141,7 +141,7 @@ def test_the_task_of_one_box_has_exactly_one_large_object():
         sides = []
         for index in range(12):
             objects = scenes[index].target.objects
-            assert len(objects) == len(scenes.image(index)) == 1
+            assert len(objects) == len(scenes.record(index)) == 1
             sides.append((objects.boxes[0, 2:] - objects.boxes[0, :2]).max().item())
         assert np.mean(sides) > 50
 
@@ -150,7 +150,7 @@ def test_the_task_of_one_box_has_exactly_one_large_object():
 def test_records_say_what_the_sample_says(task):
     scenes, ids = Scenes("test", seed=2, task=task), set()
     for index in range(8):
-        sample, image = scenes[index], scenes.image(index)
+        sample, image = scenes[index], scenes.record(index)
         objects = sample.target.objects
         assert (image.name, image.size, image.id) == (sample.name, sample.size, index)
         assert image.path is None
@@ -233,7 +233,7 @@ def test_options_are_kept():
 def test_a_scene_without_objects_is_normal(task):
     scenes = Scenes(options=SceneOptions(count=(0, 0), figures=(0, 0)), task=task)
     target = scenes[0].target
-    assert len(scenes.image(0)) == 0
+    assert len(scenes.record(0)) == 0
     assert all(part.numel() == 0 for part in tensors(scenes[0])[1:]) or not target.semantic.any()
     if task == "instance_segmentation":
         assert target.objects.masks.shape == (0, 192, 256)
@@ -262,7 +262,7 @@ def test_extremes_do_not_break(size, options, task):
         assert (boxes[:, 2:] > boxes[:, :2]).all()
         assert (boxes >= 0).all()
         assert (boxes <= torch.tensor([size[1], size[0]] * 2)).all()
-        assert len(scenes.image(index)) == len(boxes)
+        assert len(scenes.record(index)) == len(boxes)
 
 
 def test_length_is_only_a_count():

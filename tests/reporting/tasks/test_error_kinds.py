@@ -58,7 +58,7 @@ class Zoo:
         image = torch.full((3, SIDE, SIDE), 128, dtype=torch.uint8)
         return Sample(image, Target(), self.records[index].name)
 
-    def image(self, index: int) -> ImageRecord:
+    def record(self, index: int) -> ImageRecord:
         return self.records[index]
 
 

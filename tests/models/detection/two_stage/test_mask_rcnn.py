@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from tapetum.base.runtime import generator
-from tapetum.models.instance_segmentation.mask_rcnn import (
+from tapetum.models.detection.two_stage.mask_rcnn import (
     MaskHead,
     MaskRCNN,
     mask_rcnn,
     mask_targets,
 )
-from tapetum.models.instance_segmentation.roi_branch import Output, RoIs
+from tapetum.models.detection.two_stage.roi_branch import Output, RoIs
 from tapetum.structures import Batch, Objects, Target
 from tests.contract.tiny import TINY
 

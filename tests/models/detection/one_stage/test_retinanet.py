@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tapetum.models.detection.retinanet import Output, RetinaNet, retinanet
+from tapetum.models.detection.one_stage.retinanet import Output, RetinaNet, retinanet
 from tapetum.structures import Batch, Objects, Target
 from tests.contract.tiny import TINY
 

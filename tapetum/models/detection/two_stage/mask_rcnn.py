@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
-from tapetum.models.detection import faster_rcnn as detector
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import to_original
-from tapetum.models.instance_segmentation.roi_branch import BranchedRCNN, Output, RoIs
+from tapetum.models.detection.two_stage import faster_rcnn as detector
+from tapetum.models.detection.two_stage.roi_branch import BranchedRCNN, Output, RoIs
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tapetum.ops.paste import crop_masks, paste_masks
 from tapetum.structures import Objects, Target

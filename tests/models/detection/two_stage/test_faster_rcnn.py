@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tapetum.base.runtime import generator
-from tapetum.models.detection.faster_rcnn import FasterRCNN, Output, faster_rcnn
-from tapetum.models.detection.rpn import Sampled
+from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN, Output, faster_rcnn
+from tapetum.models.detection.two_stage.rpn import Sampled
 from tapetum.structures import Batch, Objects, Target
 from tests.contract.tiny import TINY
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from tapetum.models.detection.roi_heads import image_index, roi_candidates
+from tapetum.models.detection.two_stage.roi_heads import image_index, roi_candidates
 
 
 def test_image_index() -> None:

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tapetum.base.runtime import generator
-from tapetum.models.instance_segmentation.keypoint_rcnn import keypoint_rcnn
-from tapetum.models.instance_segmentation.mask_rcnn import mask_rcnn
-from tapetum.models.instance_segmentation.roi_branch import rois_of
+from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
+from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
+from tapetum.models.detection.two_stage.roi_branch import rois_of
 from tapetum.structures import Objects, Target
 from tests.contract.tiny import TINY
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
-from tapetum.models.detection import faster_rcnn
 from tapetum.models.detection.assign import matched_objects, objects_of
-from tapetum.models.detection.faster_rcnn import FasterRCNN
-from tapetum.models.detection.roi_heads import image_index
+from tapetum.models.detection.two_stage import faster_rcnn
+from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN
+from tapetum.models.detection.two_stage.roi_heads import image_index
 from tapetum.structures import Batch, Objects, Prediction, Target
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tapetum.data.formats.registry import read_annotations
-from tests.data.test_dialects import HEIGHT, WIDTH, coco, codes, image, write
+from tests.data.formats.test_dialects import HEIGHT, WIDTH, coco, codes, image, write
 
 SPELLINGS = [("val", "valid"), ("valid", "validation"), ("validation", "Val"), ("test", "testing")]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tapetum.base.runtime import generator
-from tapetum.models.detection.rpn import Sampled, proposal_losses, propose, sample_anchors
+from tapetum.models.detection.two_stage.rpn import Sampled, proposal_losses, propose, sample_anchors
 from tapetum.structures import Objects, Target
 
 FINE = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10], [40, 0, 50, 10]])

@@ -44,7 +44,7 @@ def test_keypoints_of_the_classes_that_have_some(coco_folder):
     assert objects.keypoints.dtype == torch.float32
     assert objects.keypoints.tolist() == [[[10, 20, 2], [3.5, 4.25, 1], [0, 0, 0]]]
     assert (objects.labels.tolist(), objects.ids) == ([0], (11,))
-    record = dataset.image(0)
+    record = dataset.record(0)
     assert record.keypoints.tolist() == [[[10, 20, 2], [3.5, 4.25, 1], [0, 0, 0]]]
     assert record.keypoints.dtype == np.float64
     assert dataset[1].target.objects.keypoints.shape == (0, 3, 3)
@@ -60,7 +60,7 @@ def test_absent_points_have_no_place_in_tensors_and_keep_it_in_records(coco_fold
 
     dataset = open_dataset(coco_folder(plant), "all", task="keypoint_detection")
     assert dataset[0].target.objects.keypoints[0, 2].tolist() == [0, 0, 0]
-    assert dataset.image(0).keypoints[0, 2].tolist() == [7, 8, 0]
+    assert dataset.record(0).keypoints[0, 2].tolist() == [7, 8, 0]
 
 
 def test_real_keypoints(shared_data):
@@ -74,7 +74,7 @@ def test_real_keypoints(shared_data):
     assert [[a + 1, b + 1] for a, b in dataset.skeleton] == category["skeleton"]
     count = 0
     for index in range(len(dataset)):
-        record = dataset.image(index)
+        record = dataset.record(index)
         for row, id in enumerate(record.ids):
             assert record.keypoints[row].reshape(-1).tolist() == theirs[id]["keypoints"]
             count += bool((record.keypoints[row, :, 2] > 0).any())
@@ -121,8 +121,8 @@ def test_keypoints_turn_with_their_image(coco_folder, make, orientation):
     make.save(root / "train" / "a.png", make.noise(40, 60), exif=tags)
     dataset = open_dataset(root, "all", task="keypoint_detection")
     expected = turn_points(np.array([[10.0, 20], [3.5, 4.25]]), orientation, (40, 60))
-    assert dataset.image(0).keypoints[0, :2, :2].tolist() == expected.tolist()
-    assert dataset.image(0).keypoints[0, 2].tolist() == [0, 0, 0]
+    assert dataset.record(0).keypoints[0, :2, :2].tolist() == expected.tolist()
+    assert dataset.record(0).keypoints[0, 2].tolist() == [0, 0, 0]
 
 
 def obj(**changes: Any) -> Any:
@@ -199,7 +199,7 @@ def test_the_reference_takes_truth_and_results_with_keypoints(shared_data, capsy
         "val",
         task="keypoint_detection",
     )
-    images = [dataset.image(index) for index in range(len(dataset))]
+    images = [dataset.record(index) for index in range(len(dataset))]
     ground_truth = pycocotools.COCO()
     ground_truth.dataset = coco_dict(
         images,

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from tapetum.base.runtime import generator
-from tapetum.models.instance_segmentation.heatmaps import (
+from tapetum.models.detection.two_stage.heatmaps import (
     bicubic_matrix,
     keypoint_cells,
     read_heatmaps,

@@ -27,14 +27,14 @@ from tapetum.layers.pyramid import FeaturePyramid, PoolTop
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import suppress, to_original
-from tapetum.models.detection.roi_heads import (
+from tapetum.models.detection.two_stage.roi_heads import (
     BoxHead,
     image_index,
     roi_candidates,
     roi_losses,
     sample_rois,
 )
-from tapetum.models.detection.rpn import (
+from tapetum.models.detection.two_stage.rpn import (
     RPNHead,
     Sampled,
     proposal_losses,

@@ -1,0 +1,1 @@
+"""Detectors that classify every anchor at once, without proposals."""

@@ -1,0 +1,1 @@
+"""Detectors that propose regions first and classify them afterwards; masks and keypoints, too."""

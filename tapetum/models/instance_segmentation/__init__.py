@@ -1,1 +1,0 @@
-"""Detectors that say more of each object: its mask, its keypoints."""
