@@ -98,7 +98,7 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
         options: see `FasterRCNN`.
     """
 
-    task = "keypoints"
+    task = "keypoint_detection"
 
     def __init__(self, backbone: Backbone, options: KeypointRCNNOptions) -> None:
         super().__init__()

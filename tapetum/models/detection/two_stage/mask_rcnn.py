@@ -98,7 +98,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
         options: see `FasterRCNN`.
     """
 
-    task = "instances"
+    task = "instance_segmentation"
 
     def __init__(self, backbone: Backbone, options: MaskRCNNOptions) -> None:
         super().__init__()
