@@ -18,10 +18,12 @@ REGIONS: dict[str, Any] = {
     "anchor_sizes": [8, 16, 32, 64, 128],
     "min_size": 96,
     "max_size": 160,
-    "proposals": 50,
-    "training_proposals": 100,
-    "sampled_anchors": 64,
-    "sampled_regions": 32,
+    "rpn_pre_nms_top_n_test": 50,
+    "rpn_post_nms_top_n_test": 50,
+    "rpn_pre_nms_top_n_train": 100,
+    "rpn_post_nms_top_n_train": 100,
+    "rpn_batch_size_per_image": 64,
+    "box_batch_size_per_image": 32,
 }
 
 TINY: dict[str, dict[str, Any]] = {
@@ -46,7 +48,7 @@ TINY: dict[str, dict[str, Any]] = {
     "localizer": {**BODY, "classes": 3, "image_size": 64},
     "retinanet": {
         **BODY,
-        "classes": 3,
+        "num_classes": 3,
         "fpn_channels": 32,
         "head_convs": 1,
         "anchor_sizes": [12, 24, 48, 96, 192],
@@ -54,11 +56,11 @@ TINY: dict[str, dict[str, Any]] = {
         "min_size": 96,
         "max_size": 160,
     },
-    "faster_rcnn": {**REGIONS, "classes": 3},
-    "mask_rcnn": {**REGIONS, "classes": 3, "mask_width": 16, "mask_convs": 1},
+    "faster_rcnn": {**REGIONS, "num_classes": 3},
+    "mask_rcnn": {**REGIONS, "num_classes": 3, "mask_width": 16, "mask_convs": 1},
     "keypoint_rcnn": {
         **REGIONS,
-        "classes": 1,
+        "num_classes": 1,
         "keypoints": 3,
         "keypoint_width": 16,
         "keypoint_convs": 1,

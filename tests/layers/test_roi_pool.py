@@ -37,5 +37,7 @@ def test_each_box_is_read_from_its_image_and_level_in_order() -> None:
 
 def test_no_boxes() -> None:
     maps = [torch.randn(1, 3, 8, 8, requires_grad=True) for _ in range(2)]
-    pooled = MultiScaleRoIAlign(strides=(4, 8))(maps, torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    pooled = MultiScaleRoIAlign(strides=(4, 8))(
+        maps, torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)
+    )
     assert pooled.shape == (0, 3, 7, 7)

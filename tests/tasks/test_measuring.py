@@ -31,7 +31,13 @@ from tapetum.tasks.task import Watch, batches, image_of
 CPU = Runtime(torch.device("cpu"))
 BODY: dict[str, Any] = {"backbone": "resnet10", "backbone_width": 8}
 BOXES: dict[str, Any] = {**BODY, "fpn_channels": 16, "min_size": 64, "max_size": 64}
-REGIONS: dict[str, Any] = {**BOXES, "head_width": 16, "proposals": 20, "max_detections": 4}
+REGIONS: dict[str, Any] = {
+    **BOXES,
+    "head_width": 16,
+    "rpn_pre_nms_top_n_test": 20,
+    "rpn_post_nms_top_n_test": 20,
+    "max_detections": 4,
+}
 SMALL: dict[str, dict[str, Any]] = {
     "retinanet": {**BOXES, "head_convs": 1, "score_threshold": 0.0, "max_detections": 9},
     "mask_rcnn": {**REGIONS, "mask_width": 8, "mask_convs": 1, "score_threshold": 0.0},

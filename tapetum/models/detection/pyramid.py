@@ -1,4 +1,4 @@
-"""What all detectors on a feature pyramid share: its maps, layers to explain, parts of the export."""
+"""What detectors on a feature pyramid share: its maps, layers to explain, parts of the export."""
 
 from __future__ import annotations
 

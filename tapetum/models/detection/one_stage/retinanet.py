@@ -115,8 +115,8 @@ class RetinaNet(Model[RetinaNetOutput]):
 
     Args:
         backbone: any; its maps of stride 8 and coarser are used.
-        options: `options.backbone`, `backbone_width` and `norm` describe the backbone of `retinanet`
-            and are not looked at.
+        options: `backbone`, `backbone_width` and `norm` of them are for `retinanet` and are
+            ignored here.
 
     Raises:
         ValueError: the anchor sizes are not one for each level, or the backbone's maps are all

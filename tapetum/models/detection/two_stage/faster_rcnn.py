@@ -92,8 +92,8 @@ class FasterRCNN(Model[FasterRCNNOutput]):
 
     Args:
         backbone: any; its maps of stride 4 and coarser are used.
-        options: `options.backbone`, `backbone_width` and `norm` describe the backbone of
-            `faster_rcnn` and are not looked at.
+        options: `backbone`, `backbone_width` and `norm` of them are for `faster_rcnn` and are
+            ignored here.
 
     Raises:
         ValueError: the anchor sizes are not one for each level, or the backbone's maps are all
@@ -147,7 +147,9 @@ class FasterRCNN(Model[FasterRCNNOutput]):
         """All maps of the pyramid, fine to coarse; the last one serves proposals only."""
         return list(self.pyramid(self.backbone(pixels)).values())
 
-    def pool(self, layer: MultiScaleRoIAlign, maps: Sequence[Tensor], rois: Tensor, image: Tensor) -> Tensor:
+    def pool(
+        self, layer: MultiScaleRoIAlign, maps: Sequence[Tensor], rois: Tensor, image: Tensor
+    ) -> Tensor:
         """Features of regions (P, 4) in images (P,), out of those `maps` that serve for it."""
         pooled: Tensor = layer(maps[: len(layer.strides)], rois, image)
         return pooled

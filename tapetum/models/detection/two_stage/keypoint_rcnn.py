@@ -127,8 +127,11 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
         targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
     ) -> KeypointRCNNOutput:
-        """Detections and keypoints of them; with targets keypoints of the regions that are objects, among
-        those that `FasterRCNN.forward` draws."""
+        """Detections and their heatmaps.
+
+        With targets: the heatmaps of the regions that are objects, among those that
+        `FasterRCNN.forward` draws.
+        """
         maps = self.detector.maps(pixels)
         detection = self.detector.detect(maps, pixels, sizes, targets, generator)
         rois = head_rois(self.detector, detection, sizes, targets)
@@ -276,9 +279,7 @@ def keypoints_of(objects: Objects, count: int) -> Tensor:
     return points
 
 
-def keypoint_rcnn(
-    options: KeypointRCNNOptions | None = None, /, **arguments: Any
-) -> KeypointRCNN:
+def keypoint_rcnn(options: KeypointRCNNOptions | None = None, /, **arguments: Any) -> KeypointRCNN:
     """Keypoint R-CNN on a ResNet.
 
     Args:

@@ -103,9 +103,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
     def __init__(self, backbone: Backbone, options: MaskRCNNOptions) -> None:
         super().__init__()
         self.detector = FasterRCNN(backbone, options)
-        self.mask_roi_pool = MultiScaleRoIAlign(
-            POOLED, strides=self.detector.pyramid.map_strides
-        )
+        self.mask_roi_pool = MultiScaleRoIAlign(POOLED, strides=self.detector.pyramid.map_strides)
         self.mask_head = MaskHead(
             options.fpn_channels, options.mask_width, options.mask_convs, options.num_classes
         )
@@ -124,8 +122,11 @@ class MaskRCNN(Model[MaskRCNNOutput]):
         targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
     ) -> MaskRCNNOutput:
-        """Detections and masks of them; with targets masks of the regions that are objects, among
-        those that `FasterRCNN.forward` draws."""
+        """Detections and their masks.
+
+        With targets: the masks of the regions that are objects, among those that
+        `FasterRCNN.forward` draws.
+        """
         maps = self.detector.maps(pixels)
         detection = self.detector.detect(maps, pixels, sizes, targets, generator)
         rois = head_rois(self.detector, detection, sizes, targets)
