@@ -24,7 +24,7 @@ from tapetum.structures import Model, Objects, Prediction
 from tapetum.tasks.detection import Detection
 from tapetum.tasks.task import ExplainTarget, Names, Watch, batches
 
-_OBJECTS = Detection("detection", need="boxes", kind="bbox")
+_OBJECTS = Detection("detection", iou_type="bbox")
 """Its answers read and explain like those of detection."""
 
 
@@ -62,7 +62,6 @@ class Localization:
     """The main object of an image with its box, or a few objects."""
 
     name: str = "localization"
-    need: str = "box"
     metric: str = "both_right"
     augmentations: tuple[str, ...] = LOCALIZATION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 16, "epochs": 20})

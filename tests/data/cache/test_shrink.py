@@ -15,20 +15,38 @@ from tapetum.data.transforms.operations import ResizeCrop
 from tests.data.photos import SIZES, made, opened, photo, same, write_photos
 
 
-@pytest.mark.parametrize("need", ["boxes", "masks", "keypoints", "semantic", "labels"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        "detection",
+        "instance_segmentation",
+        "keypoint_detection",
+        "semantic_segmentation",
+        "classification",
+    ],
+)
 @pytest.mark.parametrize("kind", ["ram", "disk"])
-def test_images_that_are_small_enough_are_the_same_to_the_last_bit(photos, tmp_path, kind, need):
-    dataset = opened(photos, need)
+def test_images_that_are_small_enough_are_the_same_to_the_last_bit(photos, tmp_path, kind, task):
+    dataset = opened(photos, task)
     for needed in (None, 500):
         kept = made(dataset, kind, needed, tmp_path / "cache")
         for _ in range(2):
             assert [same(kept[i], dataset[i]) for i in range(3)] == [True] * 3
 
 
-@pytest.mark.parametrize("need", ["boxes", "masks", "keypoints", "semantic", "labels"])
-def test_the_target_is_in_the_frame_of_the_shrunk_image(photos, need):
+@pytest.mark.parametrize(
+    "task",
+    [
+        "detection",
+        "instance_segmentation",
+        "keypoint_detection",
+        "semantic_segmentation",
+        "classification",
+    ],
+)
+def test_the_target_is_in_the_frame_of_the_shrunk_image(photos, task):
     """Against a plain resize of the whole sample, which other tests hold to the matrix."""
-    dataset = opened(photos, need)
+    dataset = opened(photos, task)
     for index, size in enumerate(SIZES):
         small = shrunk_size(size, 100)
         expected = ResizeCrop(small, 0, 0, small).apply(dataset[index])
@@ -82,7 +100,7 @@ def test_turned_images(photos, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(photo(300, 400, 0)).save(photos / "train" / "0.jpg", exif=exif, quality=92)
-    dataset = opened(photos, "masks")
+    dataset = opened(photos, "instance_segmentation")
     found = read_shrunk(dataset, 0, 100)
     expected = ResizeCrop((133, 100), 0, 0, (133, 100)).apply(dataset[0])
     assert found.size == (133, 100)
