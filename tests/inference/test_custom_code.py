@@ -87,7 +87,7 @@ def test_the_task_is_that_of_the_class(file: Path) -> None:
     with pytest.raises(UsageError, match="says of no task") as caught:
         task_of(f"{file}:unsaid")
     assert "-> Class" in str(caught.value)
-    assert task_of("unet") == "segmentation"
+    assert task_of("unet") == "semantic_segmentation"
 
 
 def test_arguments_are_those_of_its_signature(file: Path) -> None:
@@ -96,7 +96,7 @@ def test_arguments_are_those_of_its_signature(file: Path) -> None:
     defaults = {"classes": 2, "image_size": 8, "backbone": "resnet18"}
     assert arguments_of(words) == defaults_of(words) == defaults
     assert defaults_of(f"{file}:Mine") == {}  # none of its arguments has one
-    with pytest.raises(UsageError, match="no argument 'widht'; it takes classes, image_size"):
+    with pytest.raises(UsageError, match=r"no argument 'widht' \(hint: it takes classes, image_size"):
         fitting_arguments(words, {"widht": 3}, {})
 
 
