@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
+from torch import nn
+
+from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import UsageError
-from tapetum.models.class_names import (
-    COCO_KEYPOINTS,
-    COCO_SKELETON,
-    coco_classes,
-    coco_classes_with_background,
-    coco_person,
-)
 from tapetum.models.classification.airbench import airbench
 from tapetum.models.classification.knn import knn
 from tapetum.models.classification.linear import linear
@@ -27,15 +23,15 @@ from tapetum.models.classification.resnet import (
     resnet152,
 )
 from tapetum.models.classification.vit import vit_b_16
-from tapetum.models.custom import custom_model, is_custom
-from tapetum.models.detection.one_stage.retinanet import retinanet
-from tapetum.models.detection.two_stage.faster_rcnn import faster_rcnn
-from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
-from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
+from tapetum.models.custom import custom_model, declared_task, is_custom
+from tapetum.models.detection.one_stage.retinanet import ENTRIES as RETINANET
+from tapetum.models.detection.two_stage.faster_rcnn import ENTRIES as FASTER_RCNN
+from tapetum.models.detection.two_stage.keypoint_rcnn import ENTRIES as KEYPOINT_RCNN
+from tapetum.models.detection.two_stage.mask_rcnn import ENTRIES as MASK_RCNN
 from tapetum.models.entry import ModelEntry, PublishedWeights
 from tapetum.models.localization.localizer import localizer
 from tapetum.models.segmentation.unet import unet
-from tapetum.models.torchvision_weights import torchvision_classifier, torchvision_detector
+from tapetum.models.torchvision_weights import torchvision_classifier
 
 __all__ = [
     "CATALOG",
@@ -45,6 +41,9 @@ __all__ = [
     "arguments_of",
     "defaults_of",
     "fitting_arguments",
+    "lasting_name",
+    "model_function",
+    "task_of",
 ]
 
 REQUIRED = inspect.Parameter.empty
@@ -56,23 +55,6 @@ _RESNET_PAPER = "He et al. 2016, arXiv 1512.03385"
 _RESNET_FIXED = ("backbone_width", "stem")
 _TINY_CLASSIFIER = {"norm": "group", "classes": 3, "image_size": 64}
 _TINY_BACKBONE = {"backbone": "resnet10", "backbone_width": 8, "norm": "group"}
-_TINY_RCNN = {
-    **_TINY_BACKBONE,
-    "fpn_channels": 32,
-    "head_width": 64,
-    "anchor_sizes": [8, 16, 32, 64, 128],
-    "min_size": 96,
-    "max_size": 160,
-    "proposals": 50,
-    "training_proposals": 100,
-    "sampled_anchors": 64,
-    "sampled_regions": 32,
-}
-_RCNN_FIXED = (
-    *("backbone", "backbone_width", "fpn_channels", "head_width", "anchor_sizes"),
-    "anchor_ratios",
-)
-
 CLASSIFICATION: dict[str, ModelEntry] = {
     "resnet10": ModelEntry(
         resnet10, "classification", _RESNET_PAPER, {**_TINY_CLASSIFIER, "backbone_width": 8}
@@ -223,109 +205,63 @@ SEMANTIC_SEGMENTATION: dict[str, ModelEntry] = {
     ),
 }
 
-DETECTION: dict[str, ModelEntry] = {
-    "retinanet": ModelEntry(
-        retinanet,
-        "detection",
-        "Lin et al. 2017, arXiv 1708.02002",
-        {
-            **_TINY_BACKBONE,
-            "classes": 3,
-            "fpn_channels": 32,
-            "head_convs": 1,
-            "anchor_sizes": [12, 24, 48, 96, 192],
-            "anchor_octaves": 2,
-            "min_size": 96,
-            "max_size": 160,
-        },
-        (
-            torchvision_detector(
-                "retinanet_resnet50_fpn",
-                "retinanet_resnet50_fpn_coco-eeacb38b.pth",
-                {"AP": 36.4},
-                coco_classes_with_background,
-                fixed_arguments=(
-                    *("backbone", "backbone_width", "fpn_channels", "head_convs", "head_norm"),
-                    *("anchor_sizes", "anchor_octaves", "anchor_ratios"),
-                ),
-            ),
-        ),
-    ),
-    "faster_rcnn": ModelEntry(
-        faster_rcnn,
-        "detection",
-        "Ren et al. 2015, arXiv 1506.01497",
-        {**_TINY_RCNN, "classes": 3},
-        (
-            torchvision_detector(
-                "fasterrcnn_resnet50_fpn",
-                "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
-                {"AP": 37.0},
-                coco_classes,
-                fixed_arguments=_RCNN_FIXED,
-            ),
-        ),
-        starts_task=True,
-    ),
-}
-
-INSTANCE_SEGMENTATION: dict[str, ModelEntry] = {
-    "mask_rcnn": ModelEntry(
-        mask_rcnn,
-        "instance_segmentation",
-        "He et al. 2017, arXiv 1703.06870",
-        {**_TINY_RCNN, "classes": 3, "mask_width": 16, "mask_convs": 1},
-        (
-            torchvision_detector(
-                "maskrcnn_resnet50_fpn",
-                "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
-                {"box AP": 37.9, "mask AP": 34.6},
-                coco_classes,
-                fixed_arguments=(*_RCNN_FIXED, "mask_width", "mask_convs"),
-            ),
-        ),
-        starts_task=True,
-    ),
-}
-
-KEYPOINT_DETECTION: dict[str, ModelEntry] = {
-    "keypoint_rcnn": ModelEntry(
-        keypoint_rcnn,
-        "keypoint_detection",
-        "He et al. 2017, arXiv 1703.06870",
-        {
-            **_TINY_RCNN,
-            "classes": 1,
-            "keypoints": 3,
-            "keypoint_width": 16,
-            "keypoint_convs": 1,
-        },
-        (
-            torchvision_detector(
-                "keypointrcnn_resnet50_fpn",
-                "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
-                {"box AP": 54.6, "keypoint AP": 65.0},
-                coco_person,
-                fixed_arguments=(*_RCNN_FIXED, "keypoint_width", "keypoint_convs"),
-                keypoint_names=COCO_KEYPOINTS,
-                skeleton=COCO_SKELETON,
-            ),
-        ),
-        starts_task=True,
-    ),
-}
-
 # --------------------------------------------------------------------------------------------------
 
 CATALOG: dict[str, ModelEntry] = {
     **CLASSIFICATION,
     **LOCALIZATION,
     **SEMANTIC_SEGMENTATION,
-    **DETECTION,
-    **INSTANCE_SEGMENTATION,
-    **KEYPOINT_DETECTION,
+    **RETINANET,
+    **FASTER_RCNN,
+    **MASK_RCNN,
+    **KEYPOINT_RCNN,
 }
 """Every built-in model by name, those of a task together."""
+
+
+def lasting_name(model: str) -> str:
+    """The name of a model that means the same from any folder.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+
+    Returns:
+        The name, or "FILE.py:FUNCTION" with the absolute path of the file.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    custom = custom_function(model)
+    if custom is None and model not in CATALOG:
+        hint = "one of " + ", ".join(CATALOG) + ", or FILE.py:FUNCTION"
+        raise UsageError(f"unknown model {model!r}", hint=hint)
+    return model if custom is None else str(custom)
+
+
+def model_function(model: str) -> Callable[..., nn.Module]:
+    """The function that builds a model.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+
+    Raises:
+        UsageError: there is no such model, or the function in the file builds none.
+    """
+    return custom_model(model) if is_custom(model) else CATALOG[lasting_name(model)].build
+
+
+def task_of(model: str) -> str:
+    """The task of a model: one of `tapetum.structures.TASKS`.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+
+    Raises:
+        UsageError: there is no such model, or the function in the file builds none.
+    """
+    if model in CATALOG:
+        return CATALOG[model].task
+    return str(declared_task(model_function(model)))
 
 
 def arguments_of(model: str) -> dict[str, Any]:
@@ -382,11 +318,7 @@ def _takes_any(model: str) -> bool:
 
 
 def _parameters(model: str) -> list[inspect.Parameter]:
-    if model not in CATALOG and not is_custom(model):
-        hint = "one of " + ", ".join(CATALOG) + ", or FILE.py:FUNCTION"
-        raise UsageError(f"unknown model {model!r}", hint=hint)
-    build = CATALOG[model].build if model in CATALOG else custom_model(model)
-    return list(inspect.signature(build).parameters.values())
+    return list(inspect.signature(model_function(model)).parameters.values())
 
 
 def _field_default(field: Any) -> Any:

@@ -97,7 +97,7 @@ class Task(Protocol):
         """How training images are varied.
 
         Raises:
-            UsageError: an unknown recipe.
+            UsageError: an unknown augmentation.
         """
         ...
 

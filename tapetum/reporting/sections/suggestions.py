@@ -13,7 +13,7 @@ import numpy as np
 
 from tapetum.evaluation import ClassificationResult, per_class
 from tapetum.evaluation.errors import ERRORS
-from tapetum.models import MODELS, accepted
+from tapetum.models import CATALOG, arguments_of
 from tapetum.reporting.contents import Suggestion
 from tapetum.reporting.sections.commands import command, data_folder, longer, train_again
 from tapetum.reporting.sections.run import Run
@@ -277,5 +277,5 @@ def _larger(run: Run) -> str:
 
 def _has_no_dice(run: Run) -> bool:
     model = run.record.model
-    known = accepted(model, {}, defaults=True) if model in MODELS else {}
+    known = arguments_of(model) if model in CATALOG else {}
     return "dice_weight" in known and not run.record.arguments.get("dice_weight")

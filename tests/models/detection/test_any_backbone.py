@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from tapetum.backbones.backbone import Backbone
 from torch import Tensor, nn
 
-from tapetum.backbones.backbone import Backbone
 from tapetum.base.runtime import generator
 from tapetum.models.detection.one_stage.options import RetinaNetOptions
 from tapetum.models.detection.one_stage.retinanet import RetinaNet
@@ -34,9 +34,7 @@ class Thirds(Backbone):
         self.channels = {"edges": 4, "shapes": 8, "scenes": 12}
         self.strides = {"edges": 3, "shapes": 9, "scenes": 27}
         widths = (3, *self.channels.values())
-        self.steps = nn.ModuleList(
-            nn.Conv2d(*pair, 3, stride=3) for pair in pairwise(widths)
-        )
+        self.steps = nn.ModuleList(nn.Conv2d(*pair, 3, stride=3) for pair in pairwise(widths))
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
         maps = {}

@@ -28,6 +28,7 @@ from tapetum.layers.anchors import AnchorGrid, octave_sizes
 from tapetum.layers.conv import init_small
 from tapetum.layers.norm import make_norm
 from tapetum.layers.pyramid import ConvTop
+from tapetum.models.class_names import coco_classes_with_background
 from tapetum.models.detection.assign import assign, matched_objects, objects_of
 from tapetum.models.detection.one_stage.options import RetinaNetOptions
 from tapetum.models.detection.postprocessing import Thresholds, suppress, to_original
@@ -40,7 +41,9 @@ from tapetum.models.detection.pyramid import (
     preprocess_rule,
     pyramid_layers,
 )
+from tapetum.models.entry import ModelEntry
 from tapetum.models.network import prefixed, prefixed_groups
+from tapetum.models.torchvision_weights import torchvision_detector
 from tapetum.ops.boxes import box_iou, decode_boxes, encode_boxes
 from tapetum.ops.losses import l1_loss, sigmoid_focal_loss
 from tapetum.ops.matching import BETWEEN
@@ -333,3 +336,37 @@ def _pairs(conv: Callable[[int], str], fpn: str) -> tuple[tuple[str, str], ...]:
         ("class_tower.predict.*", f"{classes}cls_logits.*"),
         ("box_tower.predict.*", f"{boxes}bbox_reg.*"),
     )
+
+
+ENTRIES = {
+    "retinanet": ModelEntry(
+        retinanet,
+        "detection",
+        "Lin et al. 2017, arXiv 1708.02002",
+        tiny={
+            "backbone": "resnet10",
+            "backbone_width": 8,
+            "norm": "group",
+            "num_classes": 3,
+            "fpn_channels": 32,
+            "head_convs": 1,
+            "min_size": 96,
+            "max_size": 160,
+            "anchor_sizes": [12, 24, 48, 96, 192],
+            "anchor_octaves": 2,
+        },
+        weights=(
+            torchvision_detector(
+                "retinanet_resnet50_fpn",
+                "retinanet_resnet50_fpn_coco-eeacb38b.pth",
+                {"AP": 36.4},
+                coco_classes_with_background,
+                fixed_arguments=(
+                    *("backbone", "backbone_width", "fpn_channels", "head_convs", "head_norm"),
+                    *("anchor_sizes", "anchor_octaves", "anchor_ratios"),
+                ),
+            ),
+        ),
+        options=RetinaNetOptions,
+    ),
+}

@@ -26,6 +26,7 @@ from tapetum.backbones.backbone import Backbone
 from tapetum.layers.anchors import AnchorGrid, octave_sizes
 from tapetum.layers.pyramid import PoolTop
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
+from tapetum.models.class_names import coco_classes
 from tapetum.models.detection.assign import Sampler, objects_of
 from tapetum.models.detection.postprocessing import Thresholds, suppress, to_original
 from tapetum.models.detection.pyramid import (
@@ -54,7 +55,9 @@ from tapetum.models.detection.two_stage.rpn import (
     propose,
     sample_anchors,
 )
+from tapetum.models.entry import ModelEntry
 from tapetum.models.network import prefixed, prefixed_groups
+from tapetum.models.torchvision_weights import torchvision_detector
 from tapetum.structures import (
     DEFAULT_POSTPROCESS,
     Batch,
@@ -393,3 +396,49 @@ def _pairs(conv: str) -> tuple[tuple[str, str], ...]:
         ("box_head.classes.*", "roi_heads.box_predictor.cls_score.*"),
         ("box_head.deltas.*", "roi_heads.box_predictor.bbox_pred.*"),
     )
+
+
+TINY = {
+    "backbone": "resnet10",
+    "backbone_width": 8,
+    "norm": "group",
+    "num_classes": 3,
+    "fpn_channels": 32,
+    "head_width": 64,
+    "min_size": 96,
+    "max_size": 160,
+    "anchor_sizes": [8, 16, 32, 64, 128],
+    "rpn_pre_nms_top_n_test": 50,
+    "rpn_post_nms_top_n_test": 50,
+    "rpn_pre_nms_top_n_train": 100,
+    "rpn_post_nms_top_n_train": 100,
+    "rpn_batch_size_per_image": 64,
+    "box_batch_size_per_image": 32,
+}
+"""Smallest arguments of the two-stage detectors, for tests."""
+
+FIXED_ARGUMENTS = (
+    *("backbone", "backbone_width", "fpn_channels", "head_width"),
+    *("anchor_sizes", "anchor_ratios"),
+)
+"""Arguments that decide whether published weights fit."""
+
+ENTRIES = {
+    "faster_rcnn": ModelEntry(
+        faster_rcnn,
+        "detection",
+        "Ren et al. 2015, arXiv 1506.01497",
+        tiny=TINY,
+        weights=(
+            torchvision_detector(
+                "fasterrcnn_resnet50_fpn",
+                "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+                {"AP": 37.0},
+                coco_classes,
+                fixed_arguments=FIXED_ARGUMENTS,
+            ),
+        ),
+        options=FasterRCNNOptions,
+        starts_task=True,
+    ),
+}

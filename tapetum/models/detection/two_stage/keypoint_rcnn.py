@@ -23,13 +23,21 @@ from torch.nn import functional as F
 from tapetum.backbones import make_backbone
 from tapetum.backbones.backbone import Backbone
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
+from tapetum.models.class_names import COCO_KEYPOINTS, COCO_SKELETON, coco_person
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import to_original
-from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN, FasterRCNNOutput
+from tapetum.models.detection.two_stage.faster_rcnn import (
+    FIXED_ARGUMENTS,
+    TINY,
+    FasterRCNN,
+    FasterRCNNOutput,
+)
 from tapetum.models.detection.two_stage.heatmaps import keypoint_cells, read_heatmaps
 from tapetum.models.detection.two_stage.options import KeypointRCNNOptions
 from tapetum.models.detection.two_stage.roi_branch import RoIs, head_rois, rois_of, split_by_image
+from tapetum.models.entry import ModelEntry
 from tapetum.models.network import prefixed, prefixed_groups
+from tapetum.models.torchvision_weights import torchvision_detector
 from tapetum.ops.losses import cross_entropy
 from tapetum.structures import (
     DEFAULT_POSTPROCESS,
@@ -304,3 +312,32 @@ _PAIRS = (
     *((f"keypoint_head.convs.{i}.*", f"roi_heads.keypoint_head.{2 * i}.*") for i in range(8)),
     ("keypoint_head.up.*", "roi_heads.keypoint_predictor.kps_score_lowres.*"),
 )
+
+
+ENTRIES = {
+    "keypoint_rcnn": ModelEntry(
+        keypoint_rcnn,
+        "keypoint_detection",
+        "He et al. 2017, arXiv 1703.06870",
+        tiny={
+            **TINY,
+            "num_classes": 1,
+            "keypoints": 3,
+            "keypoint_width": 16,
+            "keypoint_convs": 1,
+        },
+        weights=(
+            torchvision_detector(
+                "keypointrcnn_resnet50_fpn",
+                "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
+                {"box AP": 54.6, "keypoint AP": 65.0},
+                coco_person,
+                fixed_arguments=(*FIXED_ARGUMENTS, "keypoint_width", "keypoint_convs"),
+                keypoint_names=COCO_KEYPOINTS,
+                skeleton=COCO_SKELETON,
+            ),
+        ),
+        options=KeypointRCNNOptions,
+        starts_task=True,
+    ),
+}

@@ -26,12 +26,20 @@ from torch.nn import functional as F
 from tapetum.backbones import make_backbone
 from tapetum.backbones.backbone import Backbone
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
+from tapetum.models.class_names import coco_classes
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import to_original
-from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN, FasterRCNNOutput
+from tapetum.models.detection.two_stage.faster_rcnn import (
+    FIXED_ARGUMENTS,
+    TINY,
+    FasterRCNN,
+    FasterRCNNOutput,
+)
 from tapetum.models.detection.two_stage.options import MaskRCNNOptions
 from tapetum.models.detection.two_stage.roi_branch import RoIs, head_rois, rois_of, split_by_image
+from tapetum.models.entry import ModelEntry
 from tapetum.models.network import prefixed, prefixed_groups
+from tapetum.models.torchvision_weights import torchvision_detector
 from tapetum.ops.paste import crop_masks, paste_masks
 from tapetum.structures import (
     DEFAULT_POSTPROCESS,
@@ -303,3 +311,24 @@ def _pairs(convs: Sequence[str]) -> tuple[tuple[str, str], ...]:
         ("mask_head.up.*", "roi_heads.mask_predictor.conv5_mask.*"),
         ("mask_head.predict.*", "roi_heads.mask_predictor.mask_fcn_logits.*"),
     )
+
+
+ENTRIES = {
+    "mask_rcnn": ModelEntry(
+        mask_rcnn,
+        "instance_segmentation",
+        "He et al. 2017, arXiv 1703.06870",
+        tiny={**TINY, "mask_width": 16, "mask_convs": 1},
+        weights=(
+            torchvision_detector(
+                "maskrcnn_resnet50_fpn",
+                "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+                {"box AP": 37.9, "mask AP": 34.6},
+                coco_classes,
+                fixed_arguments=(*FIXED_ARGUMENTS, "mask_width", "mask_convs"),
+            ),
+        ),
+        options=MaskRCNNOptions,
+        starts_task=True,
+    ),
+}
