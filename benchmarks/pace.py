@@ -15,13 +15,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from tapetum.api.training import plan
 from tapetum.base.runtime import choose_runtime, tune_allocator
 from tapetum.models import MODELS
 from tapetum.models.predict import predict
 from tapetum.runs.train_options import TrainOptions
 from tapetum.structures import Trainable
 from tapetum.training.job import make_job
+from tapetum.training.plan_run import plan_run
 from tapetum.training.step_time import seconds_per_step
 
 IMAGES = 12
@@ -30,7 +30,7 @@ IMAGES = 12
 def measure(model: str, folder: Path) -> tuple[int, float | None, float]:
     """Pixels, milliseconds to learn an image, milliseconds to answer one."""
     runtime = choose_runtime("auto", "auto", training=True)
-    record, inputs = plan(TrainOptions(model, "scenes", weights="none"), runtime)
+    record, inputs = plan_run(TrainOptions(model, "scenes", weights="none"), runtime)
     job = make_job(record, inputs, folder, runtime)
     learns = None
     if isinstance(job.model, Trainable):

@@ -9,14 +9,12 @@ from typing import Any
 from tapetum.base.download import Bar, no_bar
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log, Progress, no_log, no_progress
-from tapetum.base.runtime import Runtime, choose_runtime, recorded_runtime
+from tapetum.base.runtime import choose_runtime, recorded_runtime
 from tapetum.data.reading.samples import IN_PYTHON, Samples
 from tapetum.data.reading.training_data import (
     DataSpec,
     InMemoryData,
     TrainingData,
-    in_files,
-    refuse_words_for_files,
 )
 from tapetum.data.splits.split_file import read_parts
 from tapetum.inference.custom_code import (
@@ -24,16 +22,14 @@ from tapetum.inference.custom_code import (
     MODEL,
     VAL,
     check_model_file,
-    custom_code_facts,
     named_again,
     named_by_user,
     refuse_code_of_run,
 )
-from tapetum.models import lasting_name, task_of
-from tapetum.runs.record import RunRecord, command_line, environment, read_run, refuse_used
-from tapetum.runs.train_options import TrainOptions, absolute, kept, merge_options
+from tapetum.models import task_of
+from tapetum.runs.record import default_folder, read_run, refuse_used
+from tapetum.runs.train_options import merge_options
 from tapetum.structures import Trainable
-from tapetum.tasks import TASKS
 from tapetum.training.callbacks import Call, Calls
 from tapetum.training.console import ConsoleObserver
 from tapetum.training.data_preview import draw_data
@@ -41,17 +37,10 @@ from tapetum.training.fit_once import fit_once
 from tapetum.training.job import make_job, start_from
 from tapetum.training.leftovers import run_folder
 from tapetum.training.loop import Job, Observer, evaluation_steps, fit
-from tapetum.training.planning import (
-    chosen_arguments,
-    chosen_settings,
-    chosen_size,
-    describe,
-    in_minutes,
-    with_norm,
-)
+from tapetum.training.plan_run import plan_run
+from tapetum.training.planning import describe, in_minutes
 from tapetum.training.tensorboard import TensorBoardObserver
 from tapetum.weights.checkpoint import FOLDER, find_checkpoint, refuse_links
-from tapetum.weights.sources import NONE, source_of
 
 
 def train(
@@ -152,7 +141,7 @@ def train(
     folder = Path(out) if out is not None else default_folder(options.model, options.data)
     refuse_used(folder)
     runtime = choose_runtime(options.device, options.precision, training=True)
-    record, images = plan(options, runtime, progress, log, own)
+    record, images = plan_run(options, runtime, progress, log, own)
     job = make_job(record, images, folder, runtime, log)
     for line in [*images.describe(), *describe(record, job.model)]:
         log(line)
@@ -194,12 +183,12 @@ def resume(
         log(changes)
     check_model_file(record.model, record.environment, folder, log)
     _refuse_code(record.model, record.data, record.val, folder)
-    need = TASKS[task_of(record.model)].need
+    task = task_of(record.model)
     own = None if data is None else InMemoryData.of(data, val, record.classes)
     if own is None:
-        images = TrainingData.open(DataSpec.of(record), need, names=read_parts(folder), log=log)
+        images = TrainingData.open(DataSpec.of(record), task, names=read_parts(folder), log=log)
     else:
-        images = own.open(need, record.validate)
+        images = own.open(task, record.validate)
     if images.training.classes != record.classes:
         raise UsageError("its classes are not those of the run any more", file=record.data)
     start = None
@@ -222,64 +211,6 @@ def _refuse_code(model: str, data: str, val: str | None, run: Path) -> None:
     """
     for words, option in ((model, MODEL), (data, DATA), (val, VAL)):
         refuse_code_of_run(words, option, run)
-
-
-def plan(
-    options: TrainOptions,
-    runtime: Runtime,
-    progress: Progress = no_progress,
-    log: Log = no_log,
-    own: InMemoryData | None = None,
-) -> tuple[RunRecord, TrainingData]:
-    """All that a run will be, and its images; nothing is written yet. own: samples in place of
-    the data that the wish names."""
-    name = lasting_name(options.model)
-    task = TASKS[task_of(name)]
-    reading = DataSpec(
-        options.data, options.val, options.format, options.unlabeled, options.validate
-    )
-    if own is not None or not in_files(options.data):
-        refuse_words_for_files(reading, options.hold_out)
-    if own is None:
-        images = TrainingData.open(reading, task.need, options.hold_out, progress=progress, log=log)
-    else:
-        images = own.open(task.need, options.validate)
-    training = images.training
-    size = chosen_size(task, name, training, options.image_size)
-    arguments = chosen_arguments(options, task, training, size)
-    source = source_of(options.weights, name, arguments)
-    record = RunRecord(
-        model=name,
-        arguments=with_norm(options, task, arguments, source),
-        weights=NONE if source is None else source.lasting(),
-        image_size=size,
-        classes=training.classes,
-        class_ids=tuple(getattr(training, "class_ids", ())),
-        keypoint_names=training.keypoint_names,
-        skeleton=training.skeleton,
-        data=absolute(options.data),
-        data_format=options.format,
-        val=None if options.val is None else absolute(options.val),
-        unlabeled=options.unlabeled,
-        cache=options.cache,
-        augment=options.augment,
-        validate=options.validate,
-        settings=chosen_settings(options, task),
-        device=str(runtime.device),
-        precision=runtime.precision,
-        counts=images.counts(),
-        command=command_line(),
-        environment=environment() | custom_code_facts(name),
-        options=kept(options),
-    )
-    return record, images
-
-
-def default_folder(model: str, data: str) -> Path:
-    """runs/MODEL-DATA, or with the first free number behind it."""
-    name = f"{Path(model.partition(':')[0]).stem}-{Path(data.partition(':')[0]).stem or 'data'}"
-    numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in range(1, 10_000))
-    return next(path for path in numbered if not path.exists())
 
 
 def _watching(

@@ -26,8 +26,8 @@ from tapetum.exporting.assemble import assemble_client
 from tapetum.exporting.graphs import Graph, Heads, graphs_of
 from tapetum.exporting.parity import Parity, Predict, check_folder, made_images
 from tapetum.exporting.rules import describe_model
+from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Batch
-from tapetum.weights.checkpoint import ModelInfo
 
 SIZES = ((320, 320), (352, 480))
 """Heights and widths of the images that are compared, unless told otherwise."""

@@ -21,7 +21,7 @@ from tapetum.models.detection.two_stage.rpn import SMALLEST as SMALLEST_PROPOSAL
 from tapetum.models.localization.localizer import SMALLEST, Localizer
 from tapetum.models.preprocessing import Preprocessing
 from tapetum.models.segmentation.unet import UNet
-from tapetum.weights.checkpoint import ModelInfo
+from tapetum.runs.model_info import ModelInfo
 
 SCHEMA = "tapetum.onnx/1"
 

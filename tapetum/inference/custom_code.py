@@ -14,8 +14,9 @@ from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.progress import Log, no_log
 from tapetum.models import MODELS, model_function
+from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.record import RunRecord
-from tapetum.weights.checkpoint import MODEL_INFO, ModelInfo
+from tapetum.weights.checkpoint import MODEL_INFO
 
 DIGEST = "sha256 of the model's file"
 MODEL, DATA, VAL = "--model", "--data", "--val"

@@ -26,9 +26,10 @@ from tapetum.models import task_of
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.custom import is_custom
 from tapetum.models.predict import predict
+from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Model, Prediction, Target
 from tapetum.tasks import TASKS, Task
-from tapetum.weights.checkpoint import ModelInfo, find_checkpoint, load_model
+from tapetum.weights.checkpoint import find_checkpoint, load_model
 from tapetum.weights.sources import AUTO, build_network, network
 
 Image = Any

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from tapetum.base.errors import UsageError
 from tapetum.data.formats.coco import category_ids
+from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Prediction
 from tapetum.tasks import Task
 from tapetum.tasks.detection import Detection
-from tapetum.weights.checkpoint import ModelInfo
 
 SURE = 0.5
 """The score from which objects count where nothing else is known of their class."""

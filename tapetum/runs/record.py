@@ -15,8 +15,9 @@ import torch
 
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.files import write_json
+from tapetum.runs.aliases import current_record
+from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.settings import Settings
-from tapetum.weights.checkpoint import ModelInfo
 
 FILE, FORMAT_VERSION = "run.json", 1
 
@@ -87,6 +88,13 @@ def refuse_used(folder: Path) -> None:
         raise UsageError("exists already and is not empty", file=folder, hint=hint)
 
 
+def default_folder(model: str, data: str) -> Path:
+    """runs/MODEL-DATA, or with the first free number behind it."""
+    name = f"{Path(model.partition(':')[0]).stem}-{Path(data.partition(':')[0]).stem or 'data'}"
+    numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in range(1, 10_000))
+    return next(path for path in numbered if not path.exists())
+
+
 def is_run(folder: Path) -> bool:
     """Is there a run in this folder?"""
     return (folder / FILE).is_file()
@@ -110,6 +118,7 @@ def read_run(folder: Path) -> RunRecord:
         version = output.get("format_version") if isinstance(output, dict) else None
         raise CheckpointError(f"format version {version}, expected {FORMAT_VERSION}", file=path)
     try:
+        output = current_record(output)
         settings = Settings(**output.pop("settings"))
         classes, class_ids = tuple(output.pop("classes")), tuple(output.pop("class_ids"))
         output["keypoint_names"] = tuple(output.get("keypoint_names", ()))

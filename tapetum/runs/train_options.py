@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import UsageError
-from tapetum.data.cache.cached import CACHES
-from tapetum.data.formats.registry import AUTO as RECOGNISED
-from tapetum.data.reading.files import SCENES
-from tapetum.data.splits.hold_out import HoldOut, parse_ratio
 from tapetum.runs.record import read_run
 from tapetum.runs.settings import Settings
-from tapetum.weights.sources import AUTO, is_name
 
 UNLABELED = ("negative", "skip")
+CACHES = ("off", "ram", "disk")
 LENGTHS = ("epochs", "max_steps")
 _SETTINGS = tuple(known.name for known in fields(Settings))
 
@@ -30,14 +25,14 @@ class TrainOptions:
     model: str
     data: str
     val: str | None = None
-    format: str = RECOGNISED
+    format: str = "auto"
     split_ratio: str | None = None
     group_by: str | None = None
     unlabeled: str = UNLABELED[0]
     cache: str = "off"
     image_size: int | None = None
     backbone: str | None = None
-    weights: str = AUTO
+    weights: str = "auto"
     arguments: dict[str, Any] = field(default_factory=dict)
     augment: str = "default"
     device: str = "auto"
@@ -63,17 +58,10 @@ class TrainOptions:
             if self.settings.get(name) is not None:
                 option = "--" + name.replace("_", "-")
                 raise UsageError(f"--minutes and {option} both say how long", hint="give one")
-        if self.val is not None and self.hold_out is not None:
+        held_out = self.split_ratio is not None or self.group_by is not None
+        if self.val is not None and held_out:
             option = "--split-ratio" if self.split_ratio else "--group-by"
             raise UsageError(f"--val and {option} both say what to validate on", hint="give one")
-
-    @property
-    def hold_out(self) -> HoldOut | None:
-        """What to hold out of the data, if something was said of it."""
-        if self.split_ratio is None and self.group_by is None:
-            return None
-        val, test = parse_ratio(self.split_ratio) if self.split_ratio else (HoldOut.val, 0.0)
-        return HoldOut(val, test, self.group_by)
 
 
 def merge_options(like: str | Path | None, given: Mapping[str, Any]) -> TrainOptions:
@@ -90,35 +78,6 @@ def merge_options(like: str | Path | None, given: Mapping[str, Any]) -> TrainOpt
         if name not in said:
             raise UsageError(f"train needs a {name}", hint="MODEL and DATA, or --from RUN")
     return TrainOptions(**said)
-
-
-def kept(options: TrainOptions) -> dict[str, Any]:
-    """The wishes as a run keeps them; files and folders by their whole paths."""
-    return asdict(
-        replace(
-            options,
-            model=str(custom_function(options.model) or options.model),
-            data=absolute(options.data),
-            val=None if options.val is None else absolute(options.val),
-            weights=options.weights if is_name(options.weights) else absolute(options.weights),
-            group_by=None if options.group_by is None else _absolute_table(options.group_by),
-        )
-    )
-
-
-def absolute(place: str) -> str:
-    """A path that is there as an absolute one, so that it is found from anywhere; else as it is."""
-    if (own := custom_function(place)) is not None:
-        return str(own)
-    if place.partition(":")[0] == SCENES:
-        return place
-    return str(Path(place).resolve()) if Path(place).exists() else place
-
-
-def _absolute_table(group_by: str) -> str:
-    """FILE.csv:COLUMN with the whole path of its file; an expression as it is."""
-    place, colon, column = group_by.rpartition(":")
-    return f"{absolute(place)}:{column}" if colon and Path(place).is_file() else group_by
 
 
 def _of_run(folder: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tapetum.base.runtime import Runtime, deterministic, generator
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment, Plan, training_batches
 from tapetum.runs.history import History
+from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.settings import Settings
 from tapetum.structures import DataDependentInit, Sample
 from tapetum.training.ema import MovingAverage
@@ -27,7 +28,6 @@ from tapetum.training.scaling import make_scale
 from tapetum.training.signals import StopFlag, Stopped, stop_flag
 from tapetum.training.state import TrainingState
 from tapetum.training.step import Step, train_step
-from tapetum.weights.checkpoint import ModelInfo
 
 Validate = Callable[[nn.Module, StopFlag], dict[str, float]]
 

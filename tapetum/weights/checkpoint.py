@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +23,12 @@ from tapetum.base.bundle import Writer, read_manifest, verify_bundle
 from tapetum.base.errors import CheckpointError
 from tapetum.base.files import refuse_link
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.runs.aliases import current_record, current_state
+from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Fittable
 
 WEIGHTS, MODEL_INFO, FOLDER = "model.safetensors", "model.json", "checkpoints"
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What is needed, beside the weights, to build a model again and to read its answers.
-
-    model: its name in MODELS, or the absolute "FILE.py:FUNCTION" of one's own. arguments: what that
-    function was called with, JSON values.
-    classes: class names, index = label; class_ids: the dataset's own ids for writing back.
-    keypoint_names, skeleton: of an object's keypoints, and the pairs of them that a line joins.
-    """
-
-    model: str
-    arguments: dict[str, Any]
-    classes: tuple[str, ...]
-    class_ids: tuple[int | str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-    keypoint_names: tuple[str, ...] = ()
-    skeleton: tuple[tuple[int, int], ...] = ()
 
 
 def model_parts(state: Mapping[str, Tensor], model_info: ModelInfo) -> dict[str, Writer]:
@@ -128,15 +111,25 @@ def load_model(
     except (TypeError, ValueError) as error:
         why = f"{model_info.model} refuses these arguments: {error}"
         raise CheckpointError(why, file=folder / MODEL_INFO) from error
-    fill(model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    fill(model, read_weights_of(folder), folder / WEIGHTS)
     return model, model_info
+
+
+def read_weights_of(folder: Path) -> dict[str, Tensor]:
+    """The weights of a bundle by today's names, whichever version wrote it.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    tensors = read_tensors(folder / WEIGHTS)
+    return current_state(tensors, read_model_info(folder).model)
 
 
 def read_model_info(folder: Path) -> ModelInfo:
     """The card of a bundle."""
     path = folder / MODEL_INFO
     try:
-        output = json.loads(path.read_text("utf-8"))
+        output = current_record(json.loads(path.read_text("utf-8")))
         return ModelInfo(
             str(output["model"]),
             dict(output["arguments"]),
@@ -146,7 +139,7 @@ def read_model_info(folder: Path) -> ModelInfo:
             tuple(map(str, output.get("keypoint_names", ()))),
             tuple((int(a), int(b)) for a, b in output.get("skeleton", ())),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"not a readable model card: {error!r}", file=path) from error
 
 

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from tapetum.base.download import digest_of_name
-from tapetum.weights.checkpoint import ModelInfo
+from tapetum.runs.model_info import ModelInfo
 
 _HOST = "https://download.pytorch.org/models/"
 _NOT_STATED = "not stated"

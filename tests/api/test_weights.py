@@ -18,9 +18,9 @@ from tapetum.inference.predictor import _show_whole_images
 from tapetum.models import MODELS
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.predict import predict
+from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.record import read_run
 from tapetum.weights import published, sources
-from tapetum.weights.checkpoint import ModelInfo
 from tapetum.weights.published import PUBLISHED, Published
 
 NARROW = {"backbone_width": 8}

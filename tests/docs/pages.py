@@ -25,7 +25,8 @@ from tapetum.cli.main import main
 from tapetum.data.formats.coco import coco_dict
 from tapetum.data.scenes import Scenes
 from tapetum.models import MODELS
-from tapetum.weights.checkpoint import ModelInfo, model_parts
+from tapetum.runs.model_info import ModelInfo
+from tapetum.weights.checkpoint import model_parts
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 matplotlib.get_cachedir()  # remembers its place: commands would give it an empty one to fill

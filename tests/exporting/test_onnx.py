@@ -22,7 +22,8 @@ from tapetum.exporting.client.masks import describe as describe_masks
 from tapetum.exporting.client.masks import run_lengths
 from tapetum.exporting.parity import _compare_objects, compare_answers, load_client
 from tapetum.models import MODELS
-from tapetum.weights.checkpoint import ModelInfo, model_parts
+from tapetum.runs.model_info import ModelInfo
+from tapetum.weights.checkpoint import model_parts
 from tests.contract.tiny import TINY
 
 for package in ("onnx", "onnxscript", "onnxruntime"):

@@ -16,7 +16,8 @@ from tapetum.base.errors import CheckpointError, TapetumError, UsageError
 from tapetum.inference.custom_code import DIGEST, custom_code_facts, named_by_user
 from tapetum.inference.predictor import load
 from tapetum.models import accepted, lasting_name, model_function, task_of
-from tapetum.weights.checkpoint import ModelInfo, model_parts
+from tapetum.runs.model_info import ModelInfo
+from tapetum.weights.checkpoint import model_parts
 from tapetum.weights.sources import source_of
 
 MODEL = """
@@ -79,7 +80,7 @@ def test_the_task_is_that_of_the_class(file: Path) -> None:
     with pytest.raises(UsageError, match="says of no task") as caught:
         task_of(f"{file}:unsaid")
     assert "-> Class" in str(caught.value)
-    assert task_of("unet") == "segmentation"
+    assert task_of("unet") == "semantic_segmentation"
 
 
 def test_arguments_are_those_of_its_signature(file: Path) -> None:

@@ -23,8 +23,8 @@ from tapetum.data.images.reader import image_size
 from tapetum.inference.filtering import nms_at
 from tapetum.inference.predictor import Predictor
 from tapetum.models import MODELS
+from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Objects, Prediction
-from tapetum.weights.checkpoint import ModelInfo
 
 WIDTH, HEIGHT = 60, 40
 BOXES = [[4.0, 5.0, 20.0, 25.0], [30.5, 10.25, 50.0, 39.0], [1.0, 1.0, 9.0, 9.0]]
@@ -114,7 +114,7 @@ def test_masks_and_keypoints_go_into_coco(images: list[Path], tmp_path: Path) ->
         shutil.copy(images[0], tmp_path / kind / "coco")
     (record,) = read_annotations(tmp_path / "masks" / "coco").splits["all"]
     assert tuple(record.segments[0]["size"]) == (HEIGHT, WIDTH)
-    found = read_annotations(tmp_path / "points" / "coco", need="keypoints")
+    found = read_annotations(tmp_path / "points" / "coco", task="keypoint_detection")
     assert found.keypoint_names == ("head", "foot")
     (record,) = found.splits["all"]
     assert record.keypoints.tolist() == [[[6, 7, 2], [8, 9, 2]]]

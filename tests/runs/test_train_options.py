@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tapetum import api
-from tapetum.api.training import default_folder
 from tapetum.base.errors import UsageError
-from tapetum.runs.record import read_run
-from tapetum.runs.train_options import TrainOptions, kept, merge_options
+from tapetum.runs.record import default_folder, read_run
+from tapetum.runs.train_options import TrainOptions, merge_options
+from tapetum.training.plan_run import kept
 
 QUICK: dict[str, Any] = {"observers": (), "precision": "fp32", "image_size": 16}
 

@@ -32,9 +32,8 @@ from tapetum.data.cache.shrink import read_shrunk, shrunk_size
 from tapetum.data.cache.stores import DiskStore, MemoryStore, Store, free_disk, open_folder
 from tapetum.data.dataset import Dataset
 from tapetum.data.records.image_record import ImageRecord, Segment
+from tapetum.runs.train_options import CACHES
 from tapetum.structures import Sample
-
-CACHES = ("off", "ram", "disk")
 
 _VERSION = 2
 """To be raised when the same image would become other bytes."""
@@ -128,7 +127,7 @@ def entry_key(dataset: Dataset, index: int, needed: int | None) -> str:
     told = {
         "version": _VERSION,
         "needed": needed,
-        "need": getattr(dataset, "need", ""),
+        "task": getattr(dataset, "task", ""),
         "shift": getattr(dataset, "label_shift", 0),
         "name": image.name,
         "size": image.size,

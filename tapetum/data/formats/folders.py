@@ -97,7 +97,7 @@ def _images(finder: Finder, folder: str, collector: FindingCollector) -> list[st
     others = [file for file in files if not file.lower().endswith(SUFFIXES) and file[0] != "."]
     if others:
         message = f"{len(others)} of {len(files)} files are no images, such as {others[0]}"
-        collector.note("not-a-image", folder, "files", message)
+        collector.note("not-an-image", folder, "files", message)
     if not images:
         collector.note("class-empty", folder, "folder", "no image in it")
     return images

@@ -58,7 +58,7 @@ _WARNINGS = {
     "split-overlap": "the same image file in two splits",
     "label-without-image": "a label file or map without an image",
     "class-empty": "a folder of a class without an image",
-    "not-a-image": "files of another kind among the images of a class",
+    "not-an-image": "files of another kind among the images of a class",
     "keypoint-lists-differ": "classes with different keypoints; those of the first one are read",
     "keypoints-count": "num_keypoints is not the number of keypoints; it is not used",
     "keypoint-outside": "a keypoint that lies outside its image",

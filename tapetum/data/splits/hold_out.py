@@ -36,6 +36,18 @@ class HoldOut:
     group_by: str | None = None
     seed: int = 0
 
+    @staticmethod
+    def of(split_ratio: str | None, group_by: str | None) -> HoldOut | None:
+        """What to hold out by two words of a training; None where neither is given.
+
+        Raises:
+            UsageError: see `parse_ratio`.
+        """
+        if split_ratio is None and group_by is None:
+            return None
+        val, test = parse_ratio(split_ratio) if split_ratio else (HELD_OUT, 0.0)
+        return HoldOut(val, test, group_by)
+
     @property
     def shares(self) -> dict[str, float]:
         """By split; only those that get any."""

@@ -52,7 +52,7 @@ ADVICE: dict[str, str] = {
     "split-overlap": "List the image in one split only.",
     "label-without-image": "Add the image, or delete the file.",
     "class-empty": "Add images, or delete the folder.",
-    "not-a-image": "Move the files elsewhere; they are not read.",
+    "not-an-image": "Move the files elsewhere; they are not read.",
     "keypoint-lists-differ": "Use one list of keypoints, or make two datasets.",
     "keypoints-count": "Nothing: the number is not used.",
     "keypoint-outside": "Move the point, or mark it absent with zeros.",

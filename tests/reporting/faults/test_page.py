@@ -304,7 +304,7 @@ def test_the_api_and_the_command_write_it(tmp_path, capsys):
     told = json.loads(output.out)
     assert [entry["code"] for entry in told] == [f.code for f in found]
     assert list(told[0]) == [
-        *("code", "severity", "file", "where", "message", "image", "box", "twin")
+        *("code", "severity", "file", "where", "message", "image", "box", "duplicate")
     ]
     assert (told[0]["image"], told[0]["box"]) == ("a.png", [10, 10, 0, 50])
     assert "again.html" in output.err

@@ -1,0 +1,25 @@
+"""What a checkpoint says of its model, beside the weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is needed, beside the weights, to build a model again and to read its answers.
+
+    model: its name in MODELS, or the absolute "FILE.py:FUNCTION" of one's own. arguments: what that
+    function was called with, JSON values.
+    classes: class names, index = label; class_ids: the dataset's own ids for writing back.
+    keypoint_names, skeleton: of an object's keypoints, and the pairs of them that a line joins.
+    """
+
+    model: str
+    arguments: dict[str, Any]
+    classes: tuple[str, ...]
+    class_ids: tuple[int | str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    keypoint_names: tuple[str, ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()

@@ -1,0 +1,104 @@
+"""The record of a run and its images, from the options of a training; nothing is written yet."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from tapetum.base.custom_code import custom_function
+from tapetum.base.progress import Log, Progress, no_log, no_progress
+from tapetum.base.runtime import Runtime
+from tapetum.data.reading.places import absolute
+from tapetum.data.reading.training_data import (
+    DataSpec,
+    InMemoryData,
+    TrainingData,
+    in_files,
+    refuse_words_for_files,
+)
+from tapetum.data.splits.hold_out import HoldOut
+from tapetum.inference.custom_code import custom_code_facts
+from tapetum.models import lasting_name, task_of
+from tapetum.runs.record import RunRecord, command_line, environment
+from tapetum.runs.train_options import TrainOptions
+from tapetum.tasks import TASKS
+from tapetum.training.planning import (
+    chosen_arguments,
+    chosen_settings,
+    chosen_size,
+    with_norm,
+)
+from tapetum.weights.sources import NONE, is_name, source_of
+
+
+def plan_run(
+    options: TrainOptions,
+    runtime: Runtime,
+    progress: Progress = no_progress,
+    log: Log = no_log,
+    own: InMemoryData | None = None,
+) -> tuple[RunRecord, TrainingData]:
+    """All that a run will be, and its images; nothing is written yet. own: samples in place of
+    the data that the wish names."""
+    name = lasting_name(options.model)
+    task = TASKS[task_of(name)]
+    reading = DataSpec(
+        options.data, options.val, options.format, options.unlabeled, options.validate
+    )
+    hold_out = HoldOut.of(options.split_ratio, options.group_by)
+    if own is not None or not in_files(options.data):
+        refuse_words_for_files(reading, hold_out)
+    if own is None:
+        images = TrainingData.open(reading, task.name, hold_out, progress=progress, log=log)
+    else:
+        images = own.open(task.name, options.validate)
+    training = images.training
+    size = chosen_size(task, name, training, options.image_size)
+    arguments = chosen_arguments(options, task, training, size)
+    source = source_of(options.weights, name, arguments)
+    record = RunRecord(
+        model=name,
+        arguments=with_norm(options, task, arguments, source),
+        weights=NONE if source is None else source.lasting(),
+        image_size=size,
+        classes=training.classes,
+        class_ids=tuple(getattr(training, "class_ids", ())),
+        keypoint_names=training.keypoint_names,
+        skeleton=training.skeleton,
+        data=absolute(options.data),
+        data_format=options.format,
+        val=None if options.val is None else absolute(options.val),
+        unlabeled=options.unlabeled,
+        cache=options.cache,
+        augment=options.augment,
+        validate=options.validate,
+        settings=chosen_settings(options, task),
+        device=str(runtime.device),
+        precision=runtime.precision,
+        counts=images.counts(),
+        command=command_line(),
+        environment=environment() | custom_code_facts(name),
+        options=kept(options),
+    )
+    return record, images
+
+
+def kept(options: TrainOptions) -> dict[str, Any]:
+    """The wishes as a run keeps them; files and folders by their whole paths."""
+    return asdict(
+        replace(
+            options,
+            model=str(custom_function(options.model) or options.model),
+            data=absolute(options.data),
+            val=None if options.val is None else absolute(options.val),
+            weights=options.weights if is_name(options.weights) else absolute(options.weights),
+            group_by=None if options.group_by is None else _absolute_table(options.group_by),
+        )
+    )
+
+
+def _absolute_table(group_by: str) -> str:
+    """FILE.csv:COLUMN with the whole path of its file; an expression as it is."""
+    place, colon, column = group_by.rpartition(":")
+    return f"{absolute(place)}:{column}" if colon and Path(place).is_file() else group_by
