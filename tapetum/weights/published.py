@@ -113,7 +113,7 @@ def _classifier(
     figures = {"top1": top1, "top5": top5}
     file = f"{model}-{digest}.pth"
     protocol = {"image_size": 224, "resize_size": resize_size, "crop_mode": "center"}
-    return Published(name, model, file, "ImageNet-1K", figures, {"classes": 1000, **protocol})
+    return Published(name, model, file, "ImageNet-1K", figures, {"num_classes": 1000, **protocol})
 
 
 def _detector(

@@ -9,7 +9,7 @@ from typing import Any
 
 BODY: dict[str, Any] = {"backbone": "resnet10", "backbone_width": 8, "norm": "group"}
 
-CLASSIFIER: dict[str, Any] = {"norm": "group", "classes": 3, "image_size": 64}
+CLASSIFIER: dict[str, Any] = {"norm": "group", "num_classes": 3, "image_size": 64}
 
 REGIONS: dict[str, Any] = {
     **BODY,
@@ -32,7 +32,7 @@ TINY: dict[str, dict[str, Any]] = {
     "resnet101": {**CLASSIFIER, "backbone_width": 2},
     "resnet152": {**CLASSIFIER, "backbone_width": 2},
     "vit_b_16": {
-        "classes": 3,
+        "num_classes": 3,
         "image_size": 64,
         "patch": 16,
         "width": 32,
@@ -40,10 +40,10 @@ TINY: dict[str, dict[str, Any]] = {
         "heads": 4,
         "mlp": 64,
     },
-    "airbench": {"classes": 3, "image_size": 32, "widths": [8, 16, 16]},
-    "linear": {"classes": 3},
-    "knn": {"classes": 3, "k": 2},
-    "localizer": {**BODY, "classes": 3, "image_size": 64},
+    "airbench": {"num_classes": 3, "image_size": 32, "widths": [8, 16, 16]},
+    "linear": {"num_classes": 3},
+    "knn": {"num_classes": 3, "k": 2},
+    "localizer": {**BODY, "num_classes": 3, "image_size": 64},
     "retinanet": {
         **BODY,
         "classes": 3,
@@ -65,7 +65,7 @@ TINY: dict[str, dict[str, Any]] = {
     },
     "unet": {
         "encoder": "resnet10",
-        "classes": 3,
+        "num_classes": 3,
         "width": 8,
         "norm": "group",
         "decoder_channels": [32, 16, 16, 8, 8],

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from tapetum.models.classification.classifier import ImageClassifier
 from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.entry import ModelEntry
 from tapetum.models.network import Network
 from tapetum.structures import ExplainLayer
 
@@ -105,7 +106,7 @@ class Airbench(Network[Tensor]):
 
 
 def flipped_and_shifted(network: Network[Tensor], pixels: Tensor) -> Tensor:
-    """Test-time augmentation: mean logits over the image, its mirror image and small shifts of both.
+    """Test-time augmentation: mean logits of the image, its mirror image and small shifts.
 
     Args:
         network: pixels to logits (B, C).
@@ -190,3 +191,13 @@ def airbench(
         label_smoothing=label_smoothing,
         test_time_augmentation=flipped_and_shifted if test_time_augmentation else None,
     )
+
+
+ENTRIES: dict[str, ModelEntry] = {
+    "airbench": ModelEntry(
+        airbench,
+        "classification",
+        "Jordan 2024, arXiv 2404.00498",
+        {"num_classes": 3, "image_size": 32, "widths": [8, 16, 16]},
+    ),
+}

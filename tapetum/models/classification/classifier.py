@@ -100,9 +100,7 @@ class ImageClassifier(NetworkModel[ClassificationOutput]):
             return ClassificationOutput(self.network(pixels))
         return ClassificationOutput(self.test_time_augmentation(self.network, pixels))
 
-    def losses(
-        self, output: ClassificationOutput, targets: Sequence[Target]
-    ) -> dict[str, Tensor]:
+    def losses(self, output: ClassificationOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
         """The loss of the labels, with `multilabel` the mean binary cross entropy of all classes;
         and the penalties of the network."""
         if self.multilabel:
@@ -150,9 +148,7 @@ class ImageClassifier(NetworkModel[ClassificationOutput]):
             return tuple(self(pixels, torch.empty(0)))
 
         return [
-            ExportGraph(
-                "model", logits, "pixels", ("logits",), lambda batch: batch.pixels, dynamic
-            )
+            ExportGraph("model", logits, "pixels", ("logits",), lambda batch: batch.pixels, dynamic)
         ]
 
     def export_rule(self) -> ExportRule:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from tapetum.models.classification.classifier import labels_of
 from tapetum.models.classification.neighbours import METRICS, Result, distance, search
 from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.entry import ModelEntry
 from tapetum.structures import (
     DEFAULT_POSTPROCESS,
     FIT,
@@ -186,3 +187,13 @@ def knn(
         ValueError: an unknown metric, or no voters.
     """
     return NearestNeighbours(num_classes, k, metric, image_size)
+
+
+ENTRIES: dict[str, ModelEntry] = {
+    "knn": ModelEntry(
+        knn,
+        "classification",
+        "Cover and Hart 1967, Nearest neighbor pattern classification",
+        {"num_classes": 3, "k": 2},
+    ),
+}

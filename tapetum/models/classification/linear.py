@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from tapetum.models.classification.classifier import ImageClassifier
 from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.entry import ModelEntry
 from tapetum.models.network import Network
 from tapetum.ops.losses import multiclass_hinge
 
@@ -56,7 +57,7 @@ class PixelClassifier(Network[Tensor]):
         return self.head(pixels.flatten(1))
 
     def penalties(self) -> dict[str, Tensor]:
-        """"l2", of the weights."""
+        """ "l2", of the weights."""
         return {"l2": self.l2 * self.head.weight.square().sum()}
 
     def templates(self) -> Tensor:
@@ -118,3 +119,12 @@ def _hinge(scores: Tensor, labels: Tensor) -> Tensor:
 # What a training asks before it builds the model.
 _function: Any = linear
 _function.settings = SETTINGS
+
+ENTRIES: dict[str, ModelEntry] = {
+    "linear": ModelEntry(
+        linear,
+        "classification",
+        "Weston and Watkins 1999, Support vector machines for multi-class pattern recognition",
+        {"num_classes": 3},
+    ),
+}

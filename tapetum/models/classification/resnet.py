@@ -22,8 +22,10 @@ from tapetum.layers.conv import init_small
 from tapetum.layers.dropout import check_dropout, dropout
 from tapetum.models.classification.classifier import ImageClassifier
 from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.entry import ModelEntry
 from tapetum.models.network import Network, prefixed, prefixed_groups
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from tapetum.models.torchvision_weights import torchvision_classifier
 from tapetum.structures import ExplainLayer
 from tapetum.structures.renames import Renames
 
@@ -312,3 +314,92 @@ def resnet152(
         crop_mode,
     )
 
+
+_PAPER = "He et al. 2016, arXiv 1512.03385"
+_TINY = {"norm": "group", "num_classes": 3, "image_size": 64}
+_FIXED = ("backbone_width", "stem")
+
+ENTRIES: dict[str, ModelEntry] = {
+    "resnet10": ModelEntry(resnet10, "classification", _PAPER, {**_TINY, "backbone_width": 8}),
+    "resnet18": ModelEntry(
+        resnet18,
+        "classification",
+        _PAPER,
+        {**_TINY, "backbone_width": 6},
+        (
+            torchvision_classifier(
+                *("resnet18", "f37072fd", 69.758, 89.078),
+                fixed_arguments=_FIXED,
+                starts_backbones=True,
+            ),
+        ),
+        starts_task=True,
+    ),
+    "resnet34": ModelEntry(
+        resnet34,
+        "classification",
+        _PAPER,
+        {**_TINY, "backbone_width": 4},
+        (
+            torchvision_classifier(
+                *("resnet34", "b627a593", 73.314, 91.420),
+                fixed_arguments=_FIXED,
+                starts_backbones=True,
+            ),
+        ),
+    ),
+    "resnet50": ModelEntry(
+        resnet50,
+        "classification",
+        _PAPER,
+        {**_TINY, "backbone_width": 4},
+        (
+            torchvision_classifier(
+                *("resnet50.v2", "11ad3fa6", 80.858, 95.434),
+                fixed_arguments=_FIXED,
+                resize_size=232,
+            ),
+            torchvision_classifier(
+                *("resnet50.v1", "0676ba61", 76.130, 92.862),
+                fixed_arguments=_FIXED,
+                starts_backbones=True,
+            ),
+        ),
+    ),
+    "resnet101": ModelEntry(
+        resnet101,
+        "classification",
+        _PAPER,
+        {**_TINY, "backbone_width": 2},
+        (
+            torchvision_classifier(
+                *("resnet101.v2", "cd907fc2", 81.886, 95.780),
+                fixed_arguments=_FIXED,
+                resize_size=232,
+            ),
+            torchvision_classifier(
+                *("resnet101.v1", "63fe2227", 77.374, 93.546),
+                fixed_arguments=_FIXED,
+                starts_backbones=True,
+            ),
+        ),
+    ),
+    "resnet152": ModelEntry(
+        resnet152,
+        "classification",
+        _PAPER,
+        {**_TINY, "backbone_width": 2},
+        (
+            torchvision_classifier(
+                *("resnet152.v2", "f82ba261", 82.284, 96.002),
+                fixed_arguments=_FIXED,
+                resize_size=232,
+            ),
+            torchvision_classifier(
+                *("resnet152.v1", "394f9c45", 78.312, 94.046),
+                fixed_arguments=_FIXED,
+                starts_backbones=True,
+            ),
+        ),
+    ),
+}

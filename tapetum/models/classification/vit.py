@@ -22,8 +22,10 @@ from tapetum.backbones.vit import VisionTransformer
 from tapetum.layers.conv import init_small
 from tapetum.models.classification.classifier import ImageClassifier
 from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.entry import ModelEntry
 from tapetum.models.network import Network, prefixed, prefixed_groups
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from tapetum.models.torchvision_weights import torchvision_classifier
 from tapetum.structures import ExplainLayer
 from tapetum.structures.renames import Renames
 
@@ -132,3 +134,26 @@ def vit_b_16(
         multilabel=multilabel,
         label_smoothing=label_smoothing,
     )
+
+
+ENTRIES: dict[str, ModelEntry] = {
+    "vit_b_16": ModelEntry(
+        vit_b_16,
+        "classification",
+        "Dosovitskiy et al. 2021, arXiv 2010.11929",
+        {
+            "num_classes": 3,
+            "image_size": 64,
+            "patch": 16,
+            "width": 32,
+            "depth": 2,
+            "heads": 4,
+            "mlp": 64,
+        },
+        (
+            torchvision_classifier(
+                *("vit_b_16", "c867db91", 81.072, 95.318), fixed_arguments=("pool", "mlp")
+            ),
+        ),
+    ),
+}

@@ -7,9 +7,9 @@ as many slots, which are to hold them from left to right: enough for "the two fa
 why detectors were invented.
 
 Differs from OverFeat: a residual backbone, one image at one scale, boxes in fractions of the
-image. They go through a sigmoid, so that every output is a box whose centre is inside the image and
-a fresh model predicts the middle; a plain linear output can be a box of negative size, to which the IoU
-has no gradient.
+image. They go through a sigmoid, so that the centre of every box is inside the image and a fresh
+model predicts the middle; a plain linear output can be a box of negative size, to which the IoU has
+no gradient.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tapetum.backbones.backbone import Backbone, ResizeWeight
 from tapetum.layers.conv import ConvNorm, init_small
 from tapetum.models.classification.classifier import wide
 from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.entry import ModelEntry
 from tapetum.models.localization.targets import NOTHING, first_class, slots
 from tapetum.models.network import Network, NetworkModel, prefixed, prefixed_groups
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, boxes_to_original
@@ -286,9 +287,7 @@ class ObjectLocalizer(NetworkModel[LocalizationOutput]):
             return tuple(self(pixels, torch.empty(0)))
 
         names, dynamic = ("logits", "boxes"), {0: ("batch", 1, 1)}
-        return [
-            ExportGraph("model", outputs, "pixels", names, lambda batch: batch.pixels, dynamic)
-        ]
+        return [ExportGraph("model", outputs, "pixels", names, lambda batch: batch.pixels, dynamic)]
 
     def export_rule(self) -> ExportRule:
         """A square, and slots."""
@@ -349,3 +348,20 @@ def localizer(
         box_loss=box_loss,
         box_weight=box_weight,
     )
+
+
+ENTRIES: dict[str, ModelEntry] = {
+    "localizer": ModelEntry(
+        localizer,
+        "localization",
+        "Sermanet et al. 2014, arXiv 1312.6229",
+        {
+            "backbone": "resnet10",
+            "backbone_width": 8,
+            "norm": "group",
+            "num_classes": 3,
+            "image_size": 64,
+        },
+        starts_task=True,
+    ),
+}

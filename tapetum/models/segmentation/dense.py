@@ -48,7 +48,7 @@ def make_preprocessing(
     std: Sequence[float],
     multiple: int,
 ) -> Preprocessing:
-    """How images are preprocessed: at their own size where `min_size` is None; see `Preprocessing`."""
+    """At their own size where `min_size` is None, else as `Preprocessing` says."""
     longest = sys.maxsize if max_size is None else max_size
     if min_size is None:
         return NativeSize(max_size=longest, mean=tuple(mean), std=tuple(std), multiple=multiple)
@@ -143,7 +143,9 @@ def postprocess_maps(output: SegmentationOutput, batch: Batch) -> list[Predictio
     return predictions
 
 
-def map_logits(output: SegmentationOutput, ground_truth: Sequence[Target], targets: Sequence[Target]) -> Tensor:
+def map_logits(
+    output: SegmentationOutput, ground_truth: Sequence[Target], targets: Sequence[Target]
+) -> Tensor:
     """The mean logit of the classes of marked pixels.
 
     Args:

@@ -23,20 +23,25 @@ AUGMENTATIONS: dict[str, tuple[tuple[int, bool], ...]] = {
 
 
 def augmented_mean(network: Callable[[Tensor], Tensor], pixels: Tensor, name: str) -> Tensor:
-    """The mean of `network` over augmented copies of pixels (B, 3, H, W): maps (B, C, H, W), float32 at least
-    unless there is only one.
+    """The mean of a network's maps over flipped and rotated copies of images.
 
-    network: images (B, 3, h, w) to maps (B, C, h, w). name: one of AUGMENTATIONS.
+    Args:
+        network: images (B, 3, h, w) to maps (B, C, h, w).
+        pixels: (B, 3, H, W).
+        name: one of AUGMENTATIONS.
+
+    Returns:
+        (B, C, H, W), float32 at least unless there is only one copy.
     """
     if name == "one":
         return network(pixels)
     total = torch.zeros((), device=pixels.device)
     for quarters, mirrored in AUGMENTATIONS[name]:
-        seen = torch.rot90(pixels, quarters, (2, 3))
-        found = network(_mirrored(seen) if mirrored else seen)
-        found = _mirrored(found) if mirrored else found
-        total = total + torch.rot90(found, -quarters, (2, 3)).to(
-            torch.promote_types(found.dtype, torch.float32)
+        copy = torch.rot90(pixels, quarters, (2, 3))
+        maps = network(_mirrored(copy) if mirrored else copy)
+        maps = _mirrored(maps) if mirrored else maps
+        total = total + torch.rot90(maps, -quarters, (2, 3)).to(
+            torch.promote_types(maps.dtype, torch.float32)
         )
     return total / len(AUGMENTATIONS[name])
 

@@ -8,8 +8,8 @@ that edges need not pass through the bottleneck.
 `encoder="paper"` is the network of figure 1. It differs in three ways: convolutions are padded, so
 that the map is as large as the image and nothing is cropped; there may be a norm after each of
 them; there is no dropout. Any other encoder is a backbone, and the decoder then is that of
-segmentation_models_pytorch, whose numbers it gives with a ResNet: pixels are repeated instead of a learnt
-enlargement, and there are fewer channels.
+segmentation_models_pytorch, whose numbers it gives with a ResNet: pixels are repeated instead
+of a transposed convolution, and there are fewer channels.
 Expected: the paper reports IoU 0.92 on PhC-U373 and 0.776 on DIC-HeLa (table 2).
 """
 
@@ -27,6 +27,7 @@ from tapetum.backbones import resnet
 from tapetum.backbones.backbone import Backbone, ResizeWeight
 from tapetum.base.errors import UsageError
 from tapetum.layers.conv import init_linear
+from tapetum.models.entry import ModelEntry
 from tapetum.models.network import Network, prefixed, prefixed_groups
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tapetum.models.segmentation.dense import IGNORE, PixelLosses, make_preprocessing
@@ -213,3 +214,20 @@ def _check(
     if tile is not None and not (tile % 32 == overlap % 32 == 0 <= 2 * overlap <= tile > 0):
         hint = "multiples of 32, the overlap half a tile at most"
         raise UsageError(f"tile {tile} and overlap {overlap} do not fit", hint=hint)
+
+
+ENTRIES: dict[str, ModelEntry] = {
+    "unet": ModelEntry(
+        unet,
+        "semantic_segmentation",
+        "Ronneberger et al. 2015, arXiv 1505.04597",
+        {
+            "encoder": "resnet10",
+            "num_classes": 3,
+            "width": 8,
+            "norm": "group",
+            "decoder_channels": [32, 16, 16, 8, 8],
+        },
+        starts_task=True,
+    ),
+}
