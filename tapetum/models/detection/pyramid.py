@@ -74,19 +74,6 @@ def anchor_rule(anchors: AnchorGrid, pyramid: FeaturePyramid) -> dict[str, Any]:
     return {"cell_anchors": cells, "strides": list(pyramid.strides.values())}
 
 
-def preprocess_rule(preprocessing: Preprocessing) -> dict[str, Any]:
-    """JSON values: how a client resizes, pads and normalizes images."""
-    return {
-        "kind": "sides",
-        "min_size": preprocessing.min_size,
-        "max_size": preprocessing.max_size,
-        "multiple": preprocessing.multiple,
-        "antialias": False,
-        "mean": list(preprocessing.mean),
-        "std": list(preprocessing.std),
-    }
-
-
 def free_size(preprocessing: Preprocessing) -> dict[int, tuple[str, int, int]]:
     """Height and width of an exported graph's images; see `ExportGraph.dynamic`."""
     multiple = preprocessing.multiple

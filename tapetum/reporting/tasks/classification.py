@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from tapetum.evaluation import ClassificationResult, MultilabelResult
+from tapetum.models.classification.linear import class_templates
 from tapetum.render import (
     confusion_matrix,
     draw_class_scores,
@@ -121,10 +122,9 @@ def _panels(run: Run, evaluation: ClassificationEvaluation) -> list[Panel]:
         chart = reliability_diagram(bins.confidence, bins.accuracy, bins.count)
         note = "On the diagonal, the model is right as often as it says."
         panels.append(Panel("Is it as sure as it is right?", chart, note))
-    templates = getattr(run.model, "templates", None)
+    templates = class_templates(run.model)
     if templates is not None:
-        with torch.no_grad():
-            images = [to_image(template) for template in templates().cpu()]
+        images = [to_image(template) for template in templates.cpu()]
         note = "What each class looks for: the weights of its linear score, as an image."
         panels.append(Panel("Templates", image_grid(images, evaluation.classes), note))
     return panels

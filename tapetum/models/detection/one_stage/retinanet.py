@@ -38,7 +38,6 @@ from tapetum.models.detection.pyramid import (
     free_size,
     make_preprocessing,
     make_pyramid,
-    preprocess_rule,
     pyramid_layers,
 )
 from tapetum.models.entry import ModelEntry
@@ -281,7 +280,7 @@ class RetinaNet(Model[RetinaNetOutput]):
     def export_rule(self) -> ExportRule:
         """Anchors and thresholds; the client decodes boxes and suppresses."""
         return {
-            "preprocess": preprocess_rule(self.preprocessing),
+            "preprocess": self.preprocessing.export_rule(),
             "postprocess": {
                 "kind": "dense",
                 "topk_candidates": self.options.topk_candidates,

@@ -35,7 +35,6 @@ from tapetum.models.detection.pyramid import (
     free_size,
     make_preprocessing,
     make_pyramid,
-    preprocess_rule,
     pyramid_layers,
 )
 from tapetum.models.detection.two_stage.options import FasterRCNNOptions
@@ -342,7 +341,7 @@ class FasterRCNN(Model[FasterRCNNOutput]):
     def export_rule(self) -> ExportRule:
         """Anchors, limits and thresholds; the client proposes, pools, decodes and suppresses."""
         return {
-            "preprocess": preprocess_rule(self.preprocessing),
+            "preprocess": self.preprocessing.export_rule(),
             "postprocess": {
                 "kind": "stages",
                 "rpn_pre_nms_top_n": self.options.rpn_pre_nms_top_n_test,
