@@ -12,6 +12,7 @@ from typing import Any
 from tapetum.base.errors import FileAccessError, UsageError
 from tapetum.base.files import refuse_link
 from tapetum.base.lock import take
+from tapetum.runs.aliases import current_rows
 
 FILE = "metrics.jsonl"
 
@@ -99,4 +100,4 @@ def read_history(folder: str | Path) -> list[dict[str, Any]]:
             rows.append(json.loads(line))
         except json.JSONDecodeError:
             break
-    return rows
+    return current_rows(rows)

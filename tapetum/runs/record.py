@@ -15,6 +15,7 @@ import torch
 
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.files import write_json
+from tapetum.runs.aliases import current_record
 from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.settings import Settings
 
@@ -117,6 +118,7 @@ def read_run(folder: Path) -> RunRecord:
         version = output.get("format_version") if isinstance(output, dict) else None
         raise CheckpointError(f"format version {version}, expected {FORMAT_VERSION}", file=path)
     try:
+        output = current_record(output)
         settings = Settings(**output.pop("settings"))
         classes, class_ids = tuple(output.pop("classes")), tuple(output.pop("class_ids"))
         output["keypoint_names"] = tuple(output.get("keypoint_names", ()))

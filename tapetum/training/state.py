@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tapetum.base.bundle import sweep_bundles, write_bundle
 from tapetum.base.errors import CheckpointError
+from tapetum.runs.aliases import current_state
 from tapetum.runs.model_info import ModelInfo
 from tapetum.training.ema import MovingAverage
 from tapetum.training.saved_progress import read_progress
@@ -23,6 +24,7 @@ from tapetum.weights.checkpoint import (
     fill,
     model_parts,
     ranked_checkpoints,
+    read_model_info,
     read_tensors,
     step_folder,
     tensors_writer,
@@ -83,7 +85,9 @@ class TrainingState:
         """
         progress = read_progress(folder / PROGRESS, self.optimizer.param_groups)
         try:
-            tensors = read_tensors(folder / STATE)
+            model = read_model_info(folder).model
+            progress["scalars"] = current_state(progress["scalars"], model)
+            tensors = _current_names(read_tensors(folder / STATE), model)
             self._take_over(tensors, progress, folder)
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise CheckpointError(f"holds no training state: {error!r}", file=folder) from error
@@ -145,6 +149,15 @@ class TrainingState:
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+
+
+def _current_names(tensors: dict[str, Tensor], model: str) -> dict[str, Tensor]:
+    """A state of training by today's names of the weights, whichever version wrote it."""
+    current: dict[str, Tensor] = {}
+    for part in ("weights.", "average.", "optimizer."):
+        named = current_state(_under(part, tensors), model)
+        current |= {part + name: value for name, value in named.items()}
+    return current
 
 
 def _retire(run: Path) -> None:

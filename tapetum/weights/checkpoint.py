@@ -23,6 +23,7 @@ from tapetum.base.bundle import Writer, read_manifest, verify_bundle
 from tapetum.base.errors import CheckpointError
 from tapetum.base.files import refuse_link
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.runs.aliases import current_record, current_state
 from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Fittable
 
@@ -110,15 +111,25 @@ def load_model(
     except (TypeError, ValueError) as error:
         why = f"{model_info.model} refuses these arguments: {error}"
         raise CheckpointError(why, file=folder / MODEL_INFO) from error
-    fill(model, read_tensors(folder / WEIGHTS), folder / WEIGHTS)
+    fill(model, read_weights_of(folder), folder / WEIGHTS)
     return model, model_info
+
+
+def read_weights_of(folder: Path) -> dict[str, Tensor]:
+    """The weights of a bundle by today's names, whichever version wrote it.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    tensors = read_tensors(folder / WEIGHTS)
+    return current_state(tensors, read_model_info(folder).model)
 
 
 def read_model_info(folder: Path) -> ModelInfo:
     """The card of a bundle."""
     path = folder / MODEL_INFO
     try:
-        output = json.loads(path.read_text("utf-8"))
+        output = current_record(json.loads(path.read_text("utf-8")))
         return ModelInfo(
             str(output["model"]),
             dict(output["arguments"]),
@@ -128,7 +139,7 @@ def read_model_info(folder: Path) -> ModelInfo:
             tuple(map(str, output.get("keypoint_names", ()))),
             tuple((int(a), int(b)) for a, b in output.get("skeleton", ())),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"not a readable model card: {error!r}", file=path) from error
 
 

@@ -20,7 +20,13 @@ from tapetum.base.progress import Log, no_log
 from tapetum.models import accepted, model_function
 from tapetum.models.custom import is_custom
 from tapetum.runs.model_info import ModelInfo
-from tapetum.weights.checkpoint import WEIGHTS, find_checkpoint, read_model_info, read_tensors
+from tapetum.weights.checkpoint import (
+    MODEL_INFO,
+    WEIGHTS,
+    find_checkpoint,
+    read_model_info,
+    read_weights_of,
+)
 from tapetum.weights.published import BODIES, PUBLISHED, Published, published
 from tapetum.weights.transfer import Transfer, read_weights, transfer
 
@@ -70,9 +76,11 @@ class Source:
             folder, complaints = find_checkpoint(Path(self.where))
             for complaint in complaints:
                 log(complaint)
-            return read_tensors(folder / WEIGHTS), folder / WEIGHTS
+            return read_weights_of(folder), folder / WEIGHTS
         else:
             path = Path(self.where)
+        if path.name == WEIGHTS and (path.parent / MODEL_INFO).is_file():
+            return read_weights_of(path.parent), path
         return read_weights(path), path
 
     def into(self, model: nn.Module, bar: Bar = no_bar, log: Log = no_log) -> tuple[Transfer, Path]:

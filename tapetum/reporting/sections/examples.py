@@ -47,7 +47,7 @@ class ImageOutcome:
 def image_outcomes(evaluation: DetectionEvaluation, thresholds: np.ndarray) -> list[ImageOutcome]:
     """All images of an evaluation; detections are cut at the threshold of their class, (K,)."""
     ground_truth, detections = evaluation.ground_truth, evaluation.detections
-    outcomes = matches_at(ground_truth, detections, kind=evaluation.kind)
+    outcomes = matches_at(ground_truth, detections, iou_type=evaluation.iou_type)
     confident = detections.score >= thresholds[detections.category]
     seen = _seen(outcomes, confident)
     places = {image_id: place for place, image_id in enumerate(ground_truth.image_ids)}
@@ -110,9 +110,9 @@ def true_objects(evaluation: DetectionEvaluation, index: int, rows: np.ndarray) 
         else rows
     )
     masks, points = None, None
-    if evaluation.kind == "segm" and record.size is not None:
+    if evaluation.iou_type == "segm" and record.size is not None:
         masks = segments_to_masks(record, record.size)[local]
-    if evaluation.kind == "keypoints" and record.keypoints is not None:
+    if evaluation.iou_type == "keypoints" and record.keypoints is not None:
         points = torch.from_numpy(record.keypoints[local]).float()
     return objects.with_(masks=masks, keypoints=points)
 

@@ -42,7 +42,7 @@ def detection_report(run: Run, evaluation: DetectionEvaluation) -> ReportContent
     outcomes = image_outcomes(evaluation, view.thresholds)
     best, worst = best_and_worst(outcomes, SHEETS)
     sheets = {o.index: _sheet(o, run) for o in [*best, *worst]}
-    what, overlap = OUTPUTS[evaluation.kind], OVERLAPS[evaluation.kind]
+    what, overlap = OUTPUTS[evaluation.iou_type], OVERLAPS[evaluation.iou_type]
     numbers = detection_numbers(view, outcomes)
     shown = confusion(view)
     thresholds = thresholds_table(view, run.chosen_on)

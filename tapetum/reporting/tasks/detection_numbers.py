@@ -42,9 +42,9 @@ def detection_numbers(view: Inspected, outcomes: Sequence[ImageOutcome]) -> Dete
         confusion=most_frequent_confusion(view) if len(view.of_kind("class")) else None,
         sides=_sides(view),
         thresholds=(float(view.thresholds.min()), float(view.thresholds.max())),
-        outputs=OUTPUTS[evaluation.kind],
-        annotations=ANNOTATIONS[evaluation.kind],
-        overlap=OVERLAPS[evaluation.kind],
+        outputs=OUTPUTS[evaluation.iou_type],
+        annotations=ANNOTATIONS[evaluation.iou_type],
+        overlap=OVERLAPS[evaluation.iou_type],
     )
 
 

@@ -71,11 +71,14 @@ def confusion(view: Inspected) -> Panel | Table:
     """The confusion matrix as a chart; of many classes the most frequent confusions."""
     evaluation = view.evaluation
     counts = detection_confusion(
-        evaluation.ground_truth, evaluation.detections, view.thresholds, kind=evaluation.kind
+        evaluation.ground_truth,
+        evaluation.detections,
+        view.thresholds,
+        iou_type=evaluation.iou_type,
     )
     pairing = (
         f"Detections above the thresholds, highest scores first, are each matched to the object of "
-        f"highest {OVERLAPS[evaluation.kind]} (0.5 or more) of any class that is still unmatched."
+        f"highest {OVERLAPS[evaluation.iou_type]} (0.5 or more), of any class, that is still free."
     )
     names = [*view.classes, "background"]
     if len(names) <= MOST_NUMBERED + 1:

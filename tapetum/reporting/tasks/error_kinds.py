@@ -6,7 +6,7 @@ import numpy as np
 
 from tapetum.diagnosis import COST_SHOWN, DetectionNumbers, error_advice, error_meaning
 from tapetum.evaluation.errors import ERRORS, FALSE_NEGATIVES, FALSE_POSITIVES, NEAR
-from tapetum.evaluation.kinds import similarity_of
+from tapetum.evaluation.iou_types import similarity_of
 from tapetum.reporting.contents import Crop, Mistakes
 from tapetum.reporting.sections.crops import crop
 from tapetum.reporting.sections.examples import detected_objects, true_objects
@@ -82,14 +82,14 @@ def _wrong(run: Run, view: Inspected, row: int) -> Crop:
     target, kind = int(errors.target[row]), ERRORS[errors.kind[row]]
     detection = detected_objects(evaluation, np.array([row]))
     ground_truth = true_objects(evaluation, index, np.array([target])) if target >= 0 else None
-    overlap = f"{OVERLAPS[evaluation.kind]} {errors.overlap[row]:.2f}"
+    overlap = f"{OVERLAPS[evaluation.iou_type]} {errors.overlap[row]:.2f}"
     labelled = "" if target < 0 else view.classes[evaluation.ground_truth.category[target]]
     reason = {
         "class": f"labelled {labelled}, {overlap}",
         "place": f"only {overlap} with the object",
         "both": f"the nearest object is {labelled}, {overlap}",
         "duplicate": f"detected already, {overlap}",
-        "background": f"no object within {OVERLAPS[evaluation.kind]} {NEAR}",
+        "background": f"no object within {OVERLAPS[evaluation.iou_type]} {NEAR}",
     }[kind]
     return Crop(
         crop(run.dataset[index].image, detection, ground_truth, run.dataset),
@@ -123,11 +123,11 @@ def why_missed(view: Inspected, row: int) -> str:
     here = np.flatnonzero(view.confident & (detections.image == ground_truth.image[row]))
     if len(here) == 0:
         return "no detections in this image"
-    similarity = similarity_of(view.evaluation.kind, ground_truth, detections)
+    similarity = similarity_of(view.evaluation.iou_type, ground_truth, detections)
     overlaps = similarity(np.full(len(here), row), here)
     best = int(overlaps.argmax())
     if overlaps[best] < NEAR:
         return "no detections here"
     predicted = view.classes[detections.category[here[best]]]
-    overlap = f"{OVERLAPS[view.evaluation.kind]} {overlaps[best]:.2f}"
+    overlap = f"{OVERLAPS[view.evaluation.iou_type]} {overlaps[best]:.2f}"
     return f"the nearest detection is {predicted}, {overlap}"

@@ -1,0 +1,395 @@
+"""CATALOG: every built-in model by name, with its task, paper, weights and test arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from tapetum.base.errors import UsageError
+from tapetum.models.class_names import (
+    COCO_KEYPOINTS,
+    COCO_SKELETON,
+    coco_classes,
+    coco_classes_with_background,
+    coco_person,
+)
+from tapetum.models.classification.airbench import airbench
+from tapetum.models.classification.knn import knn
+from tapetum.models.classification.linear import linear
+from tapetum.models.classification.resnet import (
+    resnet10,
+    resnet18,
+    resnet34,
+    resnet50,
+    resnet101,
+    resnet152,
+)
+from tapetum.models.classification.vit import vit_b_16
+from tapetum.models.custom import custom_model, is_custom
+from tapetum.models.detection.one_stage.retinanet import retinanet
+from tapetum.models.detection.two_stage.faster_rcnn import faster_rcnn
+from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
+from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
+from tapetum.models.entry import ModelEntry, PublishedWeights
+from tapetum.models.localization.localizer import localizer
+from tapetum.models.segmentation.unet import unet
+from tapetum.models.torchvision_weights import torchvision_classifier, torchvision_detector
+
+__all__ = [
+    "CATALOG",
+    "REQUIRED",
+    "ModelEntry",
+    "PublishedWeights",
+    "arguments_of",
+    "defaults_of",
+    "fitting_arguments",
+]
+
+REQUIRED = inspect.Parameter.empty
+"""Stands for the default of an argument that has none."""
+
+# --- Entries; each of them moves to the file of its model. ---------------------------------------
+
+_RESNET_PAPER = "He et al. 2016, arXiv 1512.03385"
+_RESNET_FIXED = ("backbone_width", "stem")
+_TINY_CLASSIFIER = {"norm": "group", "classes": 3, "image_size": 64}
+_TINY_BACKBONE = {"backbone": "resnet10", "backbone_width": 8, "norm": "group"}
+_TINY_RCNN = {
+    **_TINY_BACKBONE,
+    "fpn_channels": 32,
+    "head_width": 64,
+    "anchor_sizes": [8, 16, 32, 64, 128],
+    "min_size": 96,
+    "max_size": 160,
+    "proposals": 50,
+    "training_proposals": 100,
+    "sampled_anchors": 64,
+    "sampled_regions": 32,
+}
+_RCNN_FIXED = (
+    *("backbone", "backbone_width", "fpn_channels", "head_width", "anchor_sizes"),
+    "anchor_ratios",
+)
+
+CLASSIFICATION: dict[str, ModelEntry] = {
+    "resnet10": ModelEntry(
+        resnet10, "classification", _RESNET_PAPER, {**_TINY_CLASSIFIER, "backbone_width": 8}
+    ),
+    "resnet18": ModelEntry(
+        resnet18,
+        "classification",
+        _RESNET_PAPER,
+        {**_TINY_CLASSIFIER, "backbone_width": 6},
+        (
+            torchvision_classifier(
+                *("resnet18", "f37072fd", 69.758, 89.078),
+                fixed_arguments=_RESNET_FIXED,
+                starts_backbones=True,
+            ),
+        ),
+        starts_task=True,
+    ),
+    "resnet34": ModelEntry(
+        resnet34,
+        "classification",
+        _RESNET_PAPER,
+        {**_TINY_CLASSIFIER, "backbone_width": 4},
+        (
+            torchvision_classifier(
+                *("resnet34", "b627a593", 73.314, 91.420),
+                fixed_arguments=_RESNET_FIXED,
+                starts_backbones=True,
+            ),
+        ),
+    ),
+    "resnet50": ModelEntry(
+        resnet50,
+        "classification",
+        _RESNET_PAPER,
+        {**_TINY_CLASSIFIER, "backbone_width": 4},
+        (
+            torchvision_classifier(
+                *("resnet50.v2", "11ad3fa6", 80.858, 95.434),
+                fixed_arguments=_RESNET_FIXED,
+                resize_size=232,
+            ),
+            torchvision_classifier(
+                *("resnet50.v1", "0676ba61", 76.130, 92.862),
+                fixed_arguments=_RESNET_FIXED,
+                starts_backbones=True,
+            ),
+        ),
+    ),
+    "resnet101": ModelEntry(
+        resnet101,
+        "classification",
+        _RESNET_PAPER,
+        {**_TINY_CLASSIFIER, "backbone_width": 2},
+        (
+            torchvision_classifier(
+                *("resnet101.v2", "cd907fc2", 81.886, 95.780),
+                fixed_arguments=_RESNET_FIXED,
+                resize_size=232,
+            ),
+            torchvision_classifier(
+                *("resnet101.v1", "63fe2227", 77.374, 93.546),
+                fixed_arguments=_RESNET_FIXED,
+                starts_backbones=True,
+            ),
+        ),
+    ),
+    "resnet152": ModelEntry(
+        resnet152,
+        "classification",
+        _RESNET_PAPER,
+        {**_TINY_CLASSIFIER, "backbone_width": 2},
+        (
+            torchvision_classifier(
+                *("resnet152.v2", "f82ba261", 82.284, 96.002),
+                fixed_arguments=_RESNET_FIXED,
+                resize_size=232,
+            ),
+            torchvision_classifier(
+                *("resnet152.v1", "394f9c45", 78.312, 94.046),
+                fixed_arguments=_RESNET_FIXED,
+                starts_backbones=True,
+            ),
+        ),
+    ),
+    "vit_b_16": ModelEntry(
+        vit_b_16,
+        "classification",
+        "Dosovitskiy et al. 2021, arXiv 2010.11929",
+        {
+            "classes": 3,
+            "image_size": 64,
+            "patch": 16,
+            "width": 32,
+            "depth": 2,
+            "heads": 4,
+            "mlp": 64,
+        },
+        (
+            torchvision_classifier(
+                *("vit_b_16", "c867db91", 81.072, 95.318), fixed_arguments=("pool", "mlp")
+            ),
+        ),
+    ),
+    "airbench": ModelEntry(
+        airbench,
+        "classification",
+        "Jordan 2024, arXiv 2404.00498",
+        {"classes": 3, "image_size": 32, "widths": [8, 16, 16]},
+    ),
+    "linear": ModelEntry(
+        linear,
+        "classification",
+        "Weston and Watkins 1999, Support vector machines for multi-class pattern recognition",
+        {"classes": 3},
+    ),
+    "knn": ModelEntry(
+        knn,
+        "classification",
+        "Cover and Hart 1967, Nearest neighbor pattern classification",
+        {"classes": 3, "k": 2},
+    ),
+}
+
+LOCALIZATION: dict[str, ModelEntry] = {
+    "localizer": ModelEntry(
+        localizer,
+        "localization",
+        "Sermanet et al. 2014, arXiv 1312.6229",
+        {**_TINY_BACKBONE, "classes": 3, "image_size": 64},
+        starts_task=True,
+    ),
+}
+
+SEMANTIC_SEGMENTATION: dict[str, ModelEntry] = {
+    "unet": ModelEntry(
+        unet,
+        "semantic_segmentation",
+        "Ronneberger et al. 2015, arXiv 1505.04597",
+        {
+            "encoder": "resnet10",
+            "classes": 3,
+            "width": 8,
+            "norm": "group",
+            "decoder_channels": [32, 16, 16, 8, 8],
+        },
+        starts_task=True,
+    ),
+}
+
+DETECTION: dict[str, ModelEntry] = {
+    "retinanet": ModelEntry(
+        retinanet,
+        "detection",
+        "Lin et al. 2017, arXiv 1708.02002",
+        {
+            **_TINY_BACKBONE,
+            "classes": 3,
+            "fpn_channels": 32,
+            "head_convs": 1,
+            "anchor_sizes": [12, 24, 48, 96, 192],
+            "anchor_octaves": 2,
+            "min_size": 96,
+            "max_size": 160,
+        },
+        (
+            torchvision_detector(
+                "retinanet_resnet50_fpn",
+                "retinanet_resnet50_fpn_coco-eeacb38b.pth",
+                {"AP": 36.4},
+                coco_classes_with_background,
+                fixed_arguments=(
+                    *("backbone", "backbone_width", "fpn_channels", "head_convs", "head_norm"),
+                    *("anchor_sizes", "anchor_octaves", "anchor_ratios"),
+                ),
+            ),
+        ),
+    ),
+    "faster_rcnn": ModelEntry(
+        faster_rcnn,
+        "detection",
+        "Ren et al. 2015, arXiv 1506.01497",
+        {**_TINY_RCNN, "classes": 3},
+        (
+            torchvision_detector(
+                "fasterrcnn_resnet50_fpn",
+                "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+                {"AP": 37.0},
+                coco_classes,
+                fixed_arguments=_RCNN_FIXED,
+            ),
+        ),
+        starts_task=True,
+    ),
+}
+
+INSTANCE_SEGMENTATION: dict[str, ModelEntry] = {
+    "mask_rcnn": ModelEntry(
+        mask_rcnn,
+        "instance_segmentation",
+        "He et al. 2017, arXiv 1703.06870",
+        {**_TINY_RCNN, "classes": 3, "mask_width": 16, "mask_convs": 1},
+        (
+            torchvision_detector(
+                "maskrcnn_resnet50_fpn",
+                "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+                {"box AP": 37.9, "mask AP": 34.6},
+                coco_classes,
+                fixed_arguments=(*_RCNN_FIXED, "mask_width", "mask_convs"),
+            ),
+        ),
+        starts_task=True,
+    ),
+}
+
+KEYPOINT_DETECTION: dict[str, ModelEntry] = {
+    "keypoint_rcnn": ModelEntry(
+        keypoint_rcnn,
+        "keypoint_detection",
+        "He et al. 2017, arXiv 1703.06870",
+        {
+            **_TINY_RCNN,
+            "classes": 1,
+            "keypoints": 3,
+            "keypoint_width": 16,
+            "keypoint_convs": 1,
+        },
+        (
+            torchvision_detector(
+                "keypointrcnn_resnet50_fpn",
+                "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
+                {"box AP": 54.6, "keypoint AP": 65.0},
+                coco_person,
+                fixed_arguments=(*_RCNN_FIXED, "keypoint_width", "keypoint_convs"),
+                keypoint_names=COCO_KEYPOINTS,
+                skeleton=COCO_SKELETON,
+            ),
+        ),
+        starts_task=True,
+    ),
+}
+
+# --------------------------------------------------------------------------------------------------
+
+CATALOG: dict[str, ModelEntry] = {
+    **CLASSIFICATION,
+    **LOCALIZATION,
+    **SEMANTIC_SEGMENTATION,
+    **DETECTION,
+    **INSTANCE_SEGMENTATION,
+    **KEYPOINT_DETECTION,
+}
+"""Every built-in model by name, those of a task together."""
+
+
+def arguments_of(model: str) -> dict[str, Any]:
+    """The arguments of a model.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+
+    Returns:
+        Name of each argument -> its default, or REQUIRED where it has none.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    entry = CATALOG.get(model)
+    if entry is not None and entry.options is not None:
+        return {f.name: _field_default(f) for f in fields(entry.options)}
+    return {p.name: p.default for p in _parameters(model) if p.kind not in _VARIADIC}
+
+
+def defaults_of(model: str) -> dict[str, Any]:
+    """The arguments of a model that have a default, with it; otherwise as `arguments_of`."""
+    return {name: value for name, value in arguments_of(model).items() if value is not REQUIRED}
+
+
+def fitting_arguments(
+    model: str, given: Mapping[str, Any], suggested: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments to build a model with: all that are given, and what it takes of the suggested.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+        given: what the user asks for; it wins over what is suggested.
+        suggested: what follows from the data; a name that the model does not take is left out.
+
+    Raises:
+        UsageError: there is no such model, or it does not take an argument of `given`.
+    """
+    known = arguments_of(model)
+    for name in given:
+        if name not in known and not _takes_any(model):
+            hint = "it takes " + (", ".join(known) or "none")
+            raise UsageError(f"{model} has no argument {name!r}", hint=hint)
+    return {name: value for name, value in suggested.items() if name in known} | dict(given)
+
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _takes_any(model: str) -> bool:
+    """Does the function of a custom model take arguments of any name, as `**arguments`?"""
+    kinds = [parameter.kind for parameter in _parameters(model)]
+    return model not in CATALOG and inspect.Parameter.VAR_KEYWORD in kinds
+
+
+def _parameters(model: str) -> list[inspect.Parameter]:
+    if model not in CATALOG and not is_custom(model):
+        hint = "one of " + ", ".join(CATALOG) + ", or FILE.py:FUNCTION"
+        raise UsageError(f"unknown model {model!r}", hint=hint)
+    build = CATALOG[model].build if model in CATALOG else custom_model(model)
+    return list(inspect.signature(build).parameters.values())
+
+
+def _field_default(field: Any) -> Any:
+    if field.default is not MISSING:
+        return field.default
+    return REQUIRED if field.default_factory is MISSING else field.default_factory()

@@ -1,0 +1,103 @@
+"""Old names in stored runs and what they are called now: the one table for all of them.
+
+A run that an earlier version wrote is read with these. Whoever renames an argument of a model, a
+key of run.json or model.json, a loss or a weight adds the old name here. New names that no table
+holds stay as they are, so that a current run passes unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from tapetum.structures.renames import Renames
+
+ValueT = TypeVar("ValueT")
+
+RECORD = {"unlabelled": "unlabeled", "wishes": "options"}
+"""Keys of run.json."""
+COUNTS = {"pictures": "images"}
+"""Keys of "counts" in run.json."""
+OPTIONS = {"unlabelled": "unlabeled"}
+"""Keys of "options" in run.json."""
+SETTINGS: dict[str, str] = {}
+"""Keys of "settings" in run.json, and of those in "options"."""
+ROWS: dict[str, str] = {}
+"""Keys of a row of metrics.jsonl."""
+LOSSES: dict[str, str] = {}
+"""Keys of "losses" in a row of metrics.jsonl."""
+
+ARGUMENTS: dict[str, dict[str, str]] = {}
+"""Arguments of the built-in models, by model."""
+
+_FASTER_RCNN = Renames((("proposal_head.*", "rpn_head.*"), ("region_head.*", "box_head.*")))
+_INSIDE_DETECTOR = Renames(_FASTER_RCNN.inside("detector.", "detector."))
+WEIGHTS: dict[str, Renames] = {
+    "faster_rcnn": _FASTER_RCNN,
+    "mask_rcnn": _INSIDE_DETECTOR,
+    "keypoint_rcnn": _INSIDE_DETECTOR,
+}
+"""Names in state dicts, (old, new), by model; the first template that fits a name counts."""
+
+
+def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a run.json or model.json with today's names.
+
+    Args:
+        record: as the file holds it; it is left as it is.
+    """
+    new = _renamed(record, RECORD)
+    model = str(new.get("model"))
+    if isinstance(new.get("arguments"), Mapping):
+        new["arguments"] = current_arguments(new["arguments"], model)
+    for key, names in (("counts", COUNTS), ("settings", SETTINGS)):
+        if isinstance(new.get(key), Mapping):
+            new[key] = _renamed(new[key], names)
+    if isinstance(new.get("options"), Mapping):
+        new["options"] = _current_options(new["options"], model)
+    return new
+
+
+def current_arguments(arguments: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Arguments that a run was given for `model`, by today's names."""
+    return _renamed(arguments, ARGUMENTS.get(model, {}))
+
+
+def current_state(values: Mapping[str, ValueT], model: str) -> dict[str, ValueT]:
+    """What a checkpoint holds by the name of a weight, by today's names.
+
+    Args:
+        values: tensors or numbers by name. A name may go on with "-KEY", as in the state of an
+            optimizer.
+        model: the name of the model in its record.
+    """
+    renames = WEIGHTS.get(model)
+    if renames is None:
+        return dict(values)
+    return {renames.theirs(name) or name: value for name, value in values.items()}
+
+
+def current_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a metrics.jsonl with today's names."""
+    return [_current_row(row) for row in rows]
+
+
+def _current_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    new = _renamed(row, ROWS)
+    if isinstance(new.get("losses"), Mapping):
+        new["losses"] = _renamed(new["losses"], LOSSES)
+    return new
+
+
+def _current_options(options: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """What a user asked of a training; arguments and settings lie inside."""
+    new = _renamed(options, OPTIONS)
+    if isinstance(new.get("arguments"), Mapping):
+        new["arguments"] = current_arguments(new["arguments"], model)
+    if isinstance(new.get("settings"), Mapping):
+        new["settings"] = _renamed(new["settings"], SETTINGS)
+    return new
+
+
+def _renamed(values: Mapping[str, ValueT], names: Mapping[str, str]) -> dict[str, ValueT]:
+    return {names.get(name, name): value for name, value in values.items()}
