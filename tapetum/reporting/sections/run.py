@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tapetum.data.dataset import Dataset
 from tapetum.diagnosis import Setup
 from tapetum.explain import method_for
-from tapetum.models.catalog import CATALOG, arguments_of
+from tapetum.models.catalog import CATALOG, defaults_of
 from tapetum.reporting.contents import ReportContents
 from tapetum.reporting.sections.progress import kept_progress
 from tapetum.runs.record import RunRecord
@@ -52,7 +52,7 @@ class Run:
     def setup(self) -> Setup:
         """How the run was trained, as advice needs it."""
         record, options = self.record, self.record.options
-        defaults = arguments_of(record.model) if record.model in CATALOG else {}
+        defaults = defaults_of(record.model) if record.model in CATALOG else {}
         counts = record.counts.get("objects", {}).get("train", ())
         return Setup(
             image_size=record.image_size,
