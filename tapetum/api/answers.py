@@ -16,7 +16,7 @@ from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.images.reader import SUFFIXES, read_image
 from tapetum.explain import AUTO
 from tapetum.inference.explain_target import STRONGEST, check_aim, explain_target
-from tapetum.inference.filtering import Choice, nms_at
+from tapetum.inference.filtering import Choice, nms_options
 from tapetum.inference.predictor import Predictor
 from tapetum.inference.results import kept
 from tapetum.inference.saving import IMAGES, check_saves, refuse_places, save_answers
@@ -69,6 +69,7 @@ def predict_files(
     images = list(images)
     thresholds = Thresholds.of(predictor, threshold)
     choice = Choice.of(predictor, classes, max_detections)
+    options = nms_options(predictor, nms_iou)
     files = list(dict.fromkeys(list_images(images)))
     check_saves(save if out is not None else (), predictor, files)
     if out is not None:
@@ -85,8 +86,8 @@ def predict_files(
         except TapetumError as error:
             failed.append({"file": str(files[index]), "error": str(error)})
             continue
-        with nms_at(predictor, nms_iou):
-            found = choice.kept(kept(predictor.answers([image])[0], thresholds.values))
+        (prediction,) = predictor.answers([image], options)
+        found = choice.kept(kept(prediction, thresholds.values))
         head = {"file": str(files[index]), "size": list(image.shape[-2:])}
         answers.append(head | predictor.task.answer(found, predictor.model_info, 0.0))
         if out is not None and IMAGES in save:

@@ -60,7 +60,7 @@ def export(
         network,
         predictor.model_info,
         folder,
-        lambda p: predictor.answers([p])[0],
+        lambda image, options: predictor.answers([image], options)[0],
         least.values,
         sizes,
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 
 from tapetum.base.errors import UsageError
 from tapetum.inference.predictor import Predictor
 from tapetum.inference.saving import finds_objects
-from tapetum.structures import Prediction
+from tapetum.structures import DEFAULT_POSTPROCESS, Model, PostprocessOptions, Prediction
+
+WITH_NMS = ("detection", "instance_segmentation", "keypoint_detection")
+"""Tasks whose models suppress overlapping boxes."""
 
 
 @dataclass(frozen=True)
@@ -53,29 +56,26 @@ class Choice:
         return replace(prediction, objects=objects)
 
 
-@contextmanager
-def nms_at(predictor: Predictor, iou: float | None) -> Iterator[None]:
-    """Inside, the weaker of two boxes of a class goes from this overlap on; None: the model's own.
-    Afterwards the model is as it was.
+def nms_options(predictor: Predictor, nms_thresh: float | None) -> PostprocessOptions:
+    """How the model is to suppress overlapping boxes.
+
+    Args:
+        predictor: of the model.
+        nms_thresh: IoU above which the weaker of two boxes of a class is dropped, in [0, 1]; None:
+            the model's own.
 
     Raises:
-        UsageError: not an overlap, or the model does not decide by that.
+        UsageError: not in [0, 1], or the model does not suppress boxes.
     """
-    if iou is None:
-        yield
-        return
-    if not 0 <= iou <= 1:
-        raise UsageError(f"--nms-iou must lie in [0, 1], got {iou}")
-    deciding = [module for module in predictor.model.modules() if hasattr(module, "nms_threshold")]
-    if not deciding:
-        raise UsageError(
-            f"{predictor.model_info.model} has no overlaps to decide by", where="--nms-iou"
-        )
-    own = [module.nms_threshold for module in deciding]
-    try:
-        for module in deciding:
-            module.nms_threshold = iou  # type: ignore[assignment]
-        yield
-    finally:
-        for module, value in zip(deciding, own, strict=True):
-            module.nms_threshold = value
+    if nms_thresh is None:
+        return DEFAULT_POSTPROCESS
+    if not 0 <= nms_thresh <= 1:
+        raise UsageError(f"--nms-iou must lie in [0, 1], got {nms_thresh}")
+    if not _suppresses(predictor.model):
+        why = f"{predictor.model_info.model} does not suppress overlapping boxes"
+        raise UsageError(why, where="--nms-iou")
+    return PostprocessOptions(nms_thresh=nms_thresh)
+
+
+def _suppresses(model: nn.Module) -> bool:
+    return isinstance(model, Model) and model.task in WITH_NMS

@@ -27,7 +27,13 @@ from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.custom import is_custom
 from tapetum.models.predict import predict
 from tapetum.runs.model_info import ModelInfo
-from tapetum.structures import Model, Prediction, Target
+from tapetum.structures import (
+    DEFAULT_POSTPROCESS,
+    Model,
+    PostprocessOptions,
+    Prediction,
+    Target,
+)
 from tapetum.tasks import TASKS, Task
 from tapetum.weights.checkpoint import find_checkpoint, load_model
 from tapetum.weights.published import model_of
@@ -76,9 +82,11 @@ class Predictor:
         rows = zip(self.answers(inputs), inputs, strict=True)
         return [Result.of(answer, pixels, model_info, task, least) for answer, pixels in rows]
 
-    def answers(self, images: Sequence[Tensor]) -> list[Prediction]:
-        """The model's bare answers for tensors (3, H, W)."""
-        return predict(self.model, images, runtime=self.runtime)  # type: ignore[arg-type]
+    def answers(
+        self, images: Sequence[Tensor], options: PostprocessOptions = DEFAULT_POSTPROCESS
+    ) -> list[Prediction]:
+        """The model's predictions for tensors (3, H, W), thresholds as `options` has them."""
+        return predict(self.model, images, runtime=self.runtime, options=options)  # type: ignore[arg-type]
 
     @cached_property
     def _least(self) -> tuple[float, ...]:

@@ -147,7 +147,7 @@ def test_features_of_regions_are_those_of_the_pool() -> None:
     rois_of[:, 0::2].clamp_(max=384)
     rois_of[:, 1::2].clamp_(max=256)
     expected = MultiScaleRoIAlign(7)(levels, rois_of, torch.zeros(61, dtype=torch.int64))
-    rule = {"finest": 2, "samples": 2}
+    rule = {"map_strides": [4, 8, 16, 32], "sampling_ratio": 2}
     found = rois.pool([level[0].numpy() for level in levels], rois_of.numpy(), 7, rule)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

@@ -17,10 +17,10 @@ from PIL import Image
 from tapetum import api
 from tapetum.api.answers import _output_names
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import Runtime
+from tapetum.base.runtime import Runtime, generator
 from tapetum.data.formats.registry import read_annotations
 from tapetum.data.images.reader import image_size
-from tapetum.inference.filtering import nms_at
+from tapetum.inference.filtering import nms_options
 from tapetum.inference.predictor import Predictor
 from tapetum.models import CATALOG
 from tapetum.runs.model_info import ModelInfo
@@ -36,7 +36,7 @@ class Fixed(Predictor):
 
     found: Prediction = field(default_factory=Prediction)
 
-    def answers(self, images: Sequence[Any]) -> list[Prediction]:
+    def answers(self, images: Sequence[Any], options: Any = None) -> list[Prediction]:
         return [self.found] * len(images)
 
 
@@ -181,7 +181,7 @@ def test_what_counts(detector: Fixed, images: list[Path]) -> None:
         ({"classes": ["bird"]}, "--classes: unknown class 'bird'"),
         ({"max_detections": 0}, "--max-detections must be above 0"),
         ({"nms_iou": 2.0}, "--nms-iou must lie in"),
-        ({"nms_iou": 0.5}, "retinanet has no overlaps to decide by"),
+        ({"nms_iou": 0.5}, "retinanet does not suppress overlapping boxes"),
         ({"out": "x", "save": ["pdf"]}, "--save: unknown kind 'pdf'"),
     ],
 )
@@ -192,16 +192,17 @@ def test_what_cannot_be_chosen(
         api.predict_files(detector, images, **options)
 
 
-def test_overlaps_of_a_real_detector() -> None:
-    model = CATALOG["mask_rcnn"].build(
-        "resnet10", backbone_width=8, fpn_channels=8, head_width=8, mask_width=8, classes=2
-    )
+def test_a_real_detector_suppresses_as_asked_and_stays_as_it_was() -> None:
+    torch.manual_seed(0)
+    model = CATALOG["mask_rcnn"].build(**CATALOG["mask_rcnn"].tiny, box_score_thresh=0.0)
     runtime = Runtime(torch.device("cpu"), "fp32")
-    own = Predictor(model, ModelInfo("mask_rcnn", {}, ("a", "b")), Path(), runtime)
-    before = model.detector.nms_threshold
-    with nms_at(own, 0.25):
-        assert model.detector.nms_threshold == 0.25
-    assert model.detector.nms_threshold == before != 0.25
+    predictor = Predictor(model, ModelInfo("mask_rcnn", {}, ("a", "b", "c")), Path(), runtime)
+    image = torch.rand(3, 96, 96, generator=generator(0))
+    before = predictor.answers([image])[0].objects
+    (strict,) = predictor.answers([image], nms_options(predictor, 0.05))
+    assert 0 < len(strict.objects) < len(before)
+    assert len(strict.objects.masks) == len(strict.objects)
+    assert torch.equal(predictor.answers([image])[0].objects.boxes, before.boxes)
 
 
 def test_images_of_one_name_lose_nothing(detector: Fixed, tmp_path: Path) -> None:

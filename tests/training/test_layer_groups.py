@@ -15,7 +15,7 @@ from tapetum.training.optim import make_optimizer, set_learning_rate
 from tapetum.training.step import train_step
 
 VIT = {"classes": 3, "image_size": 16, "patch": 8, "width": 16, "depth": 3, "heads": 2, "mlp": 16}
-SMALL = {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 8, "classes": 3}
+SMALL = {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 8, "num_classes": 3}
 
 
 def detector():

@@ -66,8 +66,12 @@ def pool(maps: list[Array], boxes: Array, size: int, rule: dict[str, Any]) -> Ar
         own = np.flatnonzero(level == i)
         start = boxes[own, :2] * np.float32(1 / stride)
         length = np.maximum(boxes[own, 2:] * np.float32(1 / stride) - start, np.float32(1))
-        rows = axis_weights(start[:, 1], length[:, 1], size, rule["sampling_ratio"], features.shape[1])
-        columns = axis_weights(start[:, 0], length[:, 0], size, rule["sampling_ratio"], features.shape[2])
+        rows = axis_weights(
+            start[:, 1], length[:, 1], size, rule["sampling_ratio"], features.shape[1]
+        )
+        columns = axis_weights(
+            start[:, 0], length[:, 0], size, rule["sampling_ratio"], features.shape[2]
+        )
         for place, row, column in zip(own, rows, columns, strict=True):
             y, x = (np.flatnonzero(each.any(axis=0)) for each in (row, column))
             if len(y) and len(x):
