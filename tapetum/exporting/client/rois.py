@@ -62,16 +62,14 @@ def pool(maps: list[Array], boxes: Array, size: int, rule: dict[str, Any]) -> Ar
     coarser = np.log2(np.array(rule["map_strides"][1:], np.float32))
     level = (log_stride[:, None] >= coarser).sum(axis=1)
     pooled = np.zeros((len(boxes), maps[0].shape[0], size, size), np.float32)
+    samples = rule["sampling_ratio"]
     for i, (features, stride) in enumerate(zip(maps, rule["map_strides"], strict=True)):
         own = np.flatnonzero(level == i)
         start = boxes[own, :2] * np.float32(1 / stride)
         length = np.maximum(boxes[own, 2:] * np.float32(1 / stride) - start, np.float32(1))
-        rows = axis_weights(
-            start[:, 1], length[:, 1], size, rule["sampling_ratio"], features.shape[1]
-        )
-        columns = axis_weights(
-            start[:, 0], length[:, 0], size, rule["sampling_ratio"], features.shape[2]
-        )
+        height, width = features.shape[1:]
+        rows = axis_weights(start[:, 1], length[:, 1], size, samples, height)
+        columns = axis_weights(start[:, 0], length[:, 0], size, samples, width)
         for place, row, column in zip(own, rows, columns, strict=True):
             y, x = (np.flatnonzero(each.any(axis=0)) for each in (row, column))
             if len(y) and len(x):
