@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,7 +79,7 @@ class Subject:
         task = declared_task(function)
         classes = 1 if task == "keypoint_detection" else classes
         follows = {"num_classes": classes, "classes": classes, "keypoints": KEYPOINTS}
-        known = _arguments(function)
+        known = arguments_with_defaults(function)
         own = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
         try:
             model = unspread(function, own)
@@ -197,12 +197,12 @@ def filled(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     return masks
 
 
-def _arguments(function: Callable[..., nn.Module]) -> Iterable[str]:
-    """The names of a model function's arguments."""
+def arguments_with_defaults(function: Callable[..., nn.Module]) -> dict[str, Any]:
+    """The arguments of a model function with their defaults, REQUIRED for those without."""
     for name, entry in CATALOG.items():
         if entry.build is function:
             return arguments_of(name)
-    return inspect.signature(function).parameters
+    return {p.name: p.default for p in inspect.signature(function).parameters.values()}
 
 
 def corners(boxes: Tensor) -> Tensor:
