@@ -58,7 +58,7 @@ def make_run(name: str, folder: Path, **changes: Any) -> Path:
             if parameter.ndim > 1:
                 nn.init.kaiming_normal_(parameter, nonlinearity="linear")
     points = tuple("abc") if name == "keypoint_rcnn" else ()
-    classes = tuple(f"class {i}" for i in range(CATALOG[name].tiny["classes"]))
+    classes = tuple(f"class {i}" for i in range(CATALOG[name].tiny["num_classes"]))
     model_info = ModelInfo(name, arguments, classes, keypoint_names=points)
     parts = model_parts(model.state_dict(), model_info)
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
