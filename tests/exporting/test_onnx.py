@@ -59,7 +59,9 @@ def make_run(name: str, folder: Path, **changes: Any) -> Path:
             if parameter.ndim > 1:
                 nn.init.kaiming_normal_(parameter, nonlinearity="linear")
     points = tuple("abc") if name == "keypoint_rcnn" else ()
-    classes = tuple(f"class {i}" for i in range(TINY[name]["classes"]))
+    classes = tuple(
+        f"class {i}" for i in range(TINY[name].get("num_classes", TINY[name].get("classes")))
+    )
     model_info = ModelInfo(name, arguments, classes, keypoint_names=points)
     parts = model_parts(model.state_dict(), model_info)
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
@@ -81,7 +83,9 @@ def make_images(folder: Path) -> list[Path]:
 )
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with its folder `onnx`."""
-    changes = {"unet": {"tile": 96, "overlap": 32, "views": "turns"}}.get(request.param, {})
+    changes = {"unet": {"tile": 96, "overlap": 32, "test_time_augmentation": "turns"}}.get(
+        request.param, {}
+    )
     folder = make_run(request.param, tmp_path_factory.mktemp("export") / request.param, **changes)
     said: list[str] = []
     assert api.export(folder, sizes=SIZES, log=said.append) == folder / "onnx"

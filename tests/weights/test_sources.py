@@ -24,7 +24,7 @@ from tapetum.weights.sources import (
     source_of,
 )
 
-SMALL = {"classes": 1000, "backbone_width": 8}
+SMALL = {"num_classes": 1000, "backbone_width": 8}
 
 
 # --- choice -------------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ CHOICES = {
         {"backbone": "resnet50", "anchor_ratios": [0.5, 1.0, 2.0]},
         "retinanet_resnet50_fpn",
     ),
-    "a classifier": ("resnet50", {"classes": 3}, "resnet50.v2"),
+    "a classifier": ("resnet50", {"num_classes": 3}, "resnet50.v2"),
     "a transformer for larger images": ("vit_b_16", {"image_size": 384}, "vit_b_16"),
     "the body alone": ("retinanet", {"backbone": "resnet18"}, "resnet18"),
     "the body under other heads": (
@@ -200,7 +200,7 @@ def test_addresses_without_a_digest_are_kept_apart(tmp_path, monkeypatch) -> Non
 
 def test_weights_for_other_classes_do_not_make_a_network(tiny, tmp_path) -> None:
     entry, _ = tiny
-    other = MODELS["resnet10"](backbone_width=8, classes=3).state_dict()
+    other = MODELS["resnet10"](backbone_width=8, num_classes=3).state_dict()
     torch.save(other, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match="with other classes"):
         build_network(entry, str(tmp_path / "other.pth"))

@@ -22,7 +22,7 @@ from tapetum.weights.published import published
 from tapetum.weights.transfer import read_weights, transfer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-NARROW = {"backbone_width": 8, "classes": 3}
+NARROW = {"backbone_width": 8, "num_classes": 3}
 
 
 def random_state(model: nn.Module, seed: int = 0) -> dict[str, Tensor]:
@@ -103,7 +103,7 @@ def test_the_body_of_a_classifier_starts_other_models(model, arguments, prefix) 
 
 def test_bodies_move_between_models_of_ours() -> None:
     source = MODELS["localizer"](backbone="resnet10", **NARROW)
-    target = MODELS["unet"](encoder="resnet10", width=8, decoder_channels=[8] * 5, classes=2)
+    target = MODELS["unet"](encoder="resnet10", width=8, decoder_channels=[8] * 5, num_classes=2)
     state = random_state(source)
     result = transfer(target, state, "x.safetensors")
     inside = [name for name in result.reused if name.startswith("encoder.body.")]
@@ -113,7 +113,10 @@ def test_bodies_move_between_models_of_ours() -> None:
 
 
 def test_other_classes_leave_the_last_layer_fresh() -> None:
-    source, target = MODELS["resnet10"](**NARROW), MODELS["resnet10"](**{**NARROW, "classes": 5})
+    source, target = (
+        MODELS["resnet10"](**NARROW),
+        MODELS["resnet10"](**{**NARROW, "num_classes": 5}),
+    )
     fresh = target.head.weight.clone()
     result = transfer(target, torchvision_state(source), "x.pth")
     assert dict(result.left_out) == {
@@ -147,7 +150,7 @@ def test_other_channels_see_the_same_grey() -> None:
 
 
 def test_positions_grow_with_the_image() -> None:
-    small = {"classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
+    small = {"num_classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
     source = MODELS["vit_b_16"](image_size=16, **small)
     target = MODELS["vit_b_16"](image_size=32, **small)
     state = source.state_dict()
@@ -182,7 +185,7 @@ def test_norms_that_divided_by_the_plain_deviation() -> None:
 
 def test_weights_of_something_else() -> None:
     with pytest.raises(CheckpointError, match=r"x\.pth: none of its weights fits this model"):
-        transfer(MODELS["linear"](classes=3), {"a": torch.zeros(2)}, "x.pth")
+        transfer(MODELS["linear"](num_classes=3), {"a": torch.zeros(2)}, "x.pth")
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -261,7 +264,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     ("there", "here", "fits"), [("token", "average", True), ("average", "token", False)]
 )
 def test_positions_with_and_without_a_class_token(there: str, here: str, fits: bool) -> None:
-    small = {"classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
+    small = {"num_classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
     source = MODELS["vit_b_16"](image_size=16, pool=there, **small)
     target = MODELS["vit_b_16"](image_size=32, pool=here, **small)
     result = transfer(target, source.state_dict(), "x.safetensors")
