@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from tapetum.models.catalog import CATALOG
 from tests.docs.pages import Page, make_photos, run, shortened, truth
 
 PAGE = Page("lectures.md")
@@ -22,20 +23,8 @@ ROWS = [
 ]
 COMMANDS = [shlex.split(row[1].strip("`")) for row in ROWS]
 TWO_STEPS = ("--max-steps", "2", "--batch-size", "4")
-DETECTOR = ("fpn_channels=16", "backbone_width=8")
-SMALLER = {
-    "linear": (),
-    "resnet10": ("backbone_width=8",),
-    "resnet18": ("backbone_width=8",),
-    "vit_b_16": ("width=32", "depth=1", "heads=2", "mlp=64", "patch=8"),
-    "localizer": ("backbone_width=8",),
-    "unet": (),
-    "retinanet": (*DETECTOR, "head_convs=1", "prior=0.45"),
-    "faster_rcnn": (*DETECTOR, "box_width=32"),
-    "mask_rcnn": (*DETECTOR, "box_width=32"),
-    "keypoint_rcnn": (*DETECTOR, "box_width=32"),
-}
-"""Arguments that make each model small; no page has them."""
+PLANNED = {"classes", "num_classes", "image_size", "min_size", "max_size", "keypoints", "norm", "k"}
+"""Arguments that follow from the data, or that the page sets itself."""
 
 
 def make_digits(folder: Path) -> None:
@@ -70,20 +59,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small(words: list[str]) -> list[str]:
-    """A training of the page at a small size."""
-    model, size = words[2], "32" if words[3] == "digits/" else "64"
-    own = words[words.index("--set") + 1 :] if "--set" in words else []
-    given = [word for word in own[: next((i for i, w in enumerate(own) if w[:2] == "--"), None)]]
-    steps = () if model == "knn" else TWO_STEPS
-    words = [word for word in words if word not in ("--set", *given)]
-    backbone = ("--backbone", "resnet10") if model in BACKBONES and "encoder=paper" not in given else ()
-    width = ("encoder_width=4",) if "encoder=paper" in given else ()
-    arguments = (*given, *SMALLER.get(model, ()), *width)
-    more = ("--set", *arguments) if arguments else ()
-    return shortened(words, "--image-size", size, *steps, *backbone, *more)
-
-
-BACKBONES = ("localizer", "unet", "retinanet", "faster_rcnn", "mask_rcnn", "keypoint_rcnn")
+    """A training of the page with the arguments of the model's smallest version, for two steps."""
+    model, own = words[2], [word for word in words if re.fullmatch(r"\w+=\S+", word)]
+    named = {word.split("=")[0] for word in own} | PLANNED
+    tiny = {name: value for name, value in CATALOG[model].tiny.items() if name not in named}
+    if "encoder=paper" in own:
+        tiny.pop("decoder_channels")
+        tiny["width"] = 2
+    if model == "retinanet":
+        tiny["prior"] = 0.45  # so that it detects objects before it has learnt to
+    backbone = ("--backbone", tiny.pop("backbone")) if "backbone" in tiny else ()
+    arguments = [*own, *(f"{name}={json.dumps(value)}" for name, value in tiny.items())]
+    steps = () if model == "knn" else ("--max-steps", "2", "--batch-size", "4")
+    size = ("--image-size", "32" if words[3] == "digits/" else "64")
+    words = [word for word in words if word not in ("--set", *own)]
+    return shortened(words, *size, *steps, *backbone, *(["--set", *arguments] if arguments else ()))
 
 
 def test_every_row_has_a_command() -> None:
