@@ -122,6 +122,6 @@ class StopAt:
     def on_end(self): ...
     def on_evaluation(self, row): ...
 
-    def on_step(self, row):
+    def on_step(self, row, state):
         if row["step"] == self.step:
             os.kill(os.getpid(), self.number)
