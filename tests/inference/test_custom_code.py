@@ -80,7 +80,7 @@ def test_the_task_is_that_of_the_class(file: Path) -> None:
     with pytest.raises(UsageError, match="says of no task") as caught:
         task_of(f"{file}:unsaid")
     assert "-> Class" in str(caught.value)
-    assert task_of("unet") == "segmentation"
+    assert task_of("unet") == "semantic_segmentation"
 
 
 def test_arguments_are_those_of_its_signature(file: Path) -> None:

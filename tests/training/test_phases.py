@@ -38,6 +38,10 @@ class Thrice(Toy):
             self.means += 0.001 * torch.rand(self.means.shape, generator=generator)
             self.means += 0.01 * self.head.weight.mean()  # what it descended to matters
 
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        self.means = self.means.new_zeros(state_dict[f"{prefix}means"].shape)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def forward(self, pixels, sizes, targets=None, generator=None):
         output = super().forward(pixels, sizes, targets, generator)
         if len(self.means) == 0:

@@ -47,7 +47,7 @@ class ImageOutcome:
 def image_outcomes(evaluation: DetectionEvaluation, thresholds: np.ndarray) -> list[ImageOutcome]:
     """Every image of an evaluation, detections cut at the threshold of their class, (K,)."""
     ground_truth, detections = evaluation.ground_truth, evaluation.detections
-    outcomes = matches_at(ground_truth, detections, kind=evaluation.kind)
+    outcomes = matches_at(ground_truth, detections, iou_type=evaluation.iou_type)
     confident = detections.score >= thresholds[detections.category]
     seen = _seen(outcomes, confident)
     places = {image_id: place for place, image_id in enumerate(ground_truth.image_ids)}
@@ -71,7 +71,9 @@ def image_outcomes(evaluation: DetectionEvaluation, thresholds: np.ndarray) -> l
 
 def class_thresholds(evaluation: DetectionEvaluation) -> np.ndarray:
     """(K,) the score from which each class's F1 is best; 0.5 where nothing was found at all."""
-    best = best_thresholds(evaluation.ground_truth, evaluation.detections, kind=evaluation.kind)
+    best = best_thresholds(
+        evaluation.ground_truth, evaluation.detections, iou_type=evaluation.iou_type
+    )
     return np.array([0.5 if row.threshold is None else row.threshold for row in best])
 
 
@@ -116,9 +118,9 @@ def true_objects(evaluation: DetectionEvaluation, index: int, rows: np.ndarray) 
         else rows
     )
     masks, points = None, None
-    if evaluation.kind == "segm" and record.size is not None:
+    if evaluation.iou_type == "segm" and record.size is not None:
         masks = segments_to_masks(record, record.size)[own]
-    if evaluation.kind == "keypoints" and record.keypoints is not None:
+    if evaluation.iou_type == "keypoints" and record.keypoints is not None:
         points = torch.from_numpy(record.keypoints[own]).float()
     return objects.with_(masks=masks, keypoints=points)
 

@@ -43,7 +43,7 @@ def detection_report(run: Run, evaluation: DetectionEvaluation) -> ReportContent
     outcomes = image_outcomes(evaluation, view.thresholds)
     best, worst = best_and_worst(outcomes, SHEETS)
     sheets = {o.index: _sheet(o, run) for o in [*best, *worst]}
-    what, overlap = KINDS[evaluation.kind], OVERLAPS[evaluation.kind]
+    what, overlap = KINDS[evaluation.iou_type], OVERLAPS[evaluation.iou_type]
     shown = confusion(view)
     thresholds = thresholds_table(view, run.chosen_on)
     return frame(
@@ -94,14 +94,14 @@ def verdicts(view: Inspected, outcomes: Sequence[ImageOutcome]) -> list[str]:
     costs = view.errors.costs
     worst = max(ERRORS, key=lambda name: costs[name])
     if costs[worst] >= COSTLY:
-        meaning = MEANINGS[worst].format(overlap=OVERLAPS[view.evaluation.kind])
+        meaning = MEANINGS[worst].format(overlap=OVERLAPS[view.evaluation.iou_type])
         sentences.append(
             f"Of the kinds of error {worst} costs most ({meaning}): without it AP50 would be "
             f"{view.errors.ap + costs[worst]:.3f}."
         )
     if stats["AP50"] - stats["AP75"] > LOOSE:
         sentences.append(
-            f"Objects are found but their {KINDS[view.evaluation.kind]} are loose: AP50 is "
+            f"Objects are found but their {KINDS[view.evaluation.iou_type]} are loose: AP50 is "
             f"{stats['AP50']:.2f}, AP75 only {stats['AP75']:.2f}."
         )
     return sentences

@@ -26,7 +26,7 @@ class Inspected:
         evaluation = self.evaluation
         cap = evaluation.result.rules.max_dets[-1]
         return error_kinds(
-            evaluation.ground_truth, evaluation.detections, evaluation.kind, max_dets=cap
+            evaluation.ground_truth, evaluation.detections, evaluation.iou_type, max_dets=cap
         )
 
     @cached_property

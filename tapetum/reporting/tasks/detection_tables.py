@@ -69,11 +69,14 @@ def confusion(view: Inspected) -> Panel | Table:
     """What is taken for what: a chart, or of many classes the commonest confusions."""
     evaluation = view.evaluation
     counts = detection_confusion(
-        evaluation.ground_truth, evaluation.detections, view.thresholds, kind=evaluation.kind
+        evaluation.ground_truth,
+        evaluation.detections,
+        view.thresholds,
+        iou_type=evaluation.iou_type,
     )
     pairing = (
         f"Detections above the thresholds, the strongest first, each paired with the truth of the "
-        f"highest {OVERLAPS[evaluation.kind]} (0.5 or more) of any class that is still free."
+        f"highest {OVERLAPS[evaluation.iou_type]} (0.5 or more) of any class that is still free."
     )
     names = [*view.classes, "background"]
     if len(names) <= MOST_NUMBERED + 1:

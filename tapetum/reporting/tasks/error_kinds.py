@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tapetum.evaluation.errors import ERRORS, FALSE_NEGATIVES, FALSE_POSITIVES, NEAR
-from tapetum.evaluation.kinds import similarity_of
+from tapetum.evaluation.iou_types import similarity_of
 from tapetum.reporting.contents import Crop, Mistakes
 from tapetum.reporting.sections.crops import crop
 from tapetum.reporting.sections.examples import found_objects, true_objects
@@ -43,7 +43,7 @@ def kinds_of_mistakes(run: Run, view: Inspected) -> list[Mistakes]:
             shown[name],
             everywhere[name],
             errors.costs[name],
-            MEANINGS[name].format(overlap=OVERLAPS[view.evaluation.kind]),
+            MEANINGS[name].format(overlap=OVERLAPS[view.evaluation.iou_type]),
             advice(view, name) if everywhere[name] or shown[name] else "",
             examples(run, view, name) if errors.costs[name] >= COSTLY else (),
         )
@@ -70,8 +70,9 @@ def advice(view: Inspected, name: str) -> str:
     if name == "class":
         true, said, _ = commonest_mix(view)
         return f"{true} is taken for {said} most: are the two labelled alike?"
+    drawn = DRAWN[view.evaluation.iou_type]
     return {
-        "place": f"{DRAWN[view.evaluation.kind]} of {worst} are loose most: how were they drawn?",
+        "place": f"{drawn} of {worst} are loose most: how were they drawn?",
         "both": f"{worst} is said near others, loosely: parts of objects, or crowds of them?",
         "duplicate": f"{worst} is found twice most: a lower --nms-iou in predict",
         "background": f"{worst} is seen where nothing is labelled: is a label missing?",
@@ -106,14 +107,14 @@ def _wrong(run: Run, view: Inspected, row: int) -> Crop:
     target, kind = int(errors.target[row]), ERRORS[errors.kind[row]]
     found = found_objects(evaluation, np.array([row]))
     ground_truth = true_objects(evaluation, index, np.array([target])) if target >= 0 else None
-    overlap = f"{OVERLAPS[evaluation.kind]} {errors.overlap[row]:.2f}"
+    overlap = f"{OVERLAPS[evaluation.iou_type]} {errors.overlap[row]:.2f}"
     labelled = "" if target < 0 else view.classes[evaluation.ground_truth.category[target]]
     reason = {
         "class": f"labelled {labelled}, {overlap}",
         "place": f"{overlap} with the truth only",
         "both": f"the nearest is {labelled}, {overlap}",
         "duplicate": f"found a second time, {overlap}",
-        "background": f"nothing labelled within {OVERLAPS[evaluation.kind]} {NEAR}",
+        "background": f"nothing labelled within {OVERLAPS[evaluation.iou_type]} {NEAR}",
     }[kind]
     return Crop(
         crop(run.dataset[index].image, found, ground_truth, run.dataset),
@@ -147,10 +148,12 @@ def why_missed(view: Inspected, row: int) -> str:
     here = np.flatnonzero(view.confident & (detections.image == ground_truth.image[row]))
     if len(here) == 0:
         return "nothing was found in this image"
-    similarity = similarity_of(view.evaluation.kind, ground_truth, detections)
+    similarity = similarity_of(view.evaluation.iou_type, ground_truth, detections)
     overlaps = similarity(np.full(len(here), row), here)
     best = int(overlaps.argmax())
     if overlaps[best] < NEAR:
         return "nothing was found here"
     said = view.classes[detections.category[here[best]]]
-    return f"the nearest answer is {said}, {OVERLAPS[view.evaluation.kind]} {overlaps[best]:.2f}"
+    return (
+        f"the nearest answer is {said}, {OVERLAPS[view.evaluation.iou_type]} {overlaps[best]:.2f}"
+    )

@@ -85,11 +85,11 @@ def record(number: int, boxes: list[tuple], labels: list[int], posed: bool) -> I
 
 def evaluation(found: list[tuple], task: str = "detection") -> Any:
     """(image, class, box x y w h, score), as COCO's results."""
-    zoo, own = Zoo(posed=task == "keypoints"), TASKS[task]
+    zoo, own = Zoo(posed=task == "keypoint_detection"), TASKS[task]
     assert isinstance(own, Detection)
     known = own.ground_truth(zoo, (1, 2))
-    results = [result(*entry, posed=task == "keypoints") for entry in found]
-    return own.judge(known, detections_from_coco(results, known.ground_truth, own.kind))
+    results = [result(*entry, posed=task == "keypoint_detection") for entry in found]
+    return own.judge(known, detections_from_coco(results, known.ground_truth, own.iou_type))
 
 
 def result(image: int, label: int, box: tuple, score: float, *, posed: bool) -> dict[str, Any]:
@@ -186,14 +186,14 @@ def test_labels_that_the_model_doubts(tmp_path: Path) -> None:
 def test_a_pose_that_fits_nothing_is_no_missing_label() -> None:
     """Its box lies on a labelled animal: the points are bad, the label is there."""
     askew = [(2, CAT, (10, 10, 20, 20), 0.9)]
-    poses = evaluation(askew, "keypoints")
+    poses = evaluation(askew, "keypoint_detection")
     poses.detections.keypoints[0, :, :2] = [[60, 1], [1, 60]]
     bad = Inspected(poses, np.array([0.5, 0.5]))
     assert bad.errors.counts()["background"] == 1
     assert doubtful_labels(bad) is None
 
 
-@pytest.mark.parametrize(("task", "measure"), [("detection", "IoU"), ("keypoints", "OKS")])
+@pytest.mark.parametrize(("task", "measure"), [("detection", "IoU"), ("keypoint_detection", "OKS")])
 def test_a_miss_is_told_in_the_measure_of_its_kind(task: str, measure: str) -> None:
     near = (2, DOG, (10, 10, 22, 22), 0.9)  # of another class, so that the cat is missed
     text = why_missed(view([near], task), 2)
@@ -208,7 +208,9 @@ def test_a_miss_is_told_in_the_measure_of_its_kind(task: str, measure: str) -> N
 def test_a_page_of_keypoints_says_oks_alone(tmp_path: Path) -> None:
     zoo = Zoo(posed=True)
     near = (2, DOG, (10, 10, 22, 22), 0.9)
-    contents = detection_report(run(tmp_path, zoo), evaluation([*FOUND, near], "keypoints"))
+    contents = detection_report(
+        run(tmp_path, zoo), evaluation([*FOUND, near], "keypoint_detection")
+    )
     page = make_page(contents)
     assert "OKS" in page
     assert "IoU" not in page
