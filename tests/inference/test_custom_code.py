@@ -96,9 +96,7 @@ def test_arguments_are_those_of_its_signature(file: Path) -> None:
     defaults = {"classes": 2, "image_size": 8, "backbone": "resnet18"}
     assert arguments_of(words) == defaults_of(words) == defaults
     assert defaults_of(f"{file}:Mine") == {}  # none of its arguments has one
-    with pytest.raises(
-        UsageError, match=r"'widht' .hint: it takes classes, image_size"
-    ):
+    with pytest.raises(UsageError, match=r"'widht' .hint: it takes classes, image_size"):
         fitting_arguments(words, {"widht": 3}, {})
 
 

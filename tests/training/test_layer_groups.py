@@ -12,7 +12,8 @@ from tapetum.runs.settings import Settings
 from tapetum.structures import Objects, Sample, Target
 from tapetum.training.layer_groups import freeze, rate_shares, stages_of
 from tapetum.training.optim import make_optimizer, set_learning_rate
-from tapetum.training.step import train_step
+from tapetum.training.state import TrainingState
+from tapetum.training.step import StepBatch, train_step
 
 VIT = {"classes": 3, "image_size": 16, "patch": 8, "width": 16, "depth": 3, "heads": 2, "mlp": 16}
 SMALL = {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 8, "classes": 3}
@@ -32,7 +33,7 @@ def step(model, settings: Settings):
     image = torch.rand(3, 64, 64, generator=generator(1))
     runtime = Runtime(torch.device("cpu"), "fp32")
     samples = [Sample(image, Target(objects=boxes))]
-    train_step(model, samples, optimizer, runtime, generator(0), frozen=frozen)
+    train_step(TrainingState(model, optimizer, frozen=frozen), StepBatch(samples), runtime)
     return {n for n, v in model.state_dict().items() if not torch.equal(v, before[n])}
 
 
