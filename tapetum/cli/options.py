@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
+from tapetum.base.errors import spelled
+
 Run = Annotated[Positional[Path], arg(metavar="RUN")]
 Data = Annotated[Positional[str], arg(metavar="DATA")]
 # The help of an option that may be left out says itself what happens then: no "(default: None)".
@@ -49,9 +51,15 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
+def spell(parameter: str) -> str:
+    """What the command line calls a parameter of the Python interface."""
+    name = {"from_run": "from", "arguments": "set"}.get(parameter, parameter)
+    return "--" + name.replace("_", "-")
+
+
 def log(text: str) -> None:
     """A line about the work, on stderr, so that stdout holds the answer alone."""
-    print(text, file=sys.stderr, flush=True)
+    print(spelled(text, spell), file=sys.stderr, flush=True)
 
 
 def progress(indices: Iterable[int], count: int) -> Iterator[int]:

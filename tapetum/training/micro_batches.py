@@ -14,7 +14,7 @@ from tapetum.base.runtime import is_out_of_memory, release_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-HINT = "a smaller --image-size, or a smaller model or --backbone"
+HINT = "a smaller `image_size`, or a smaller model or `backbone`"
 
 
 def split(samples: Sequence[Item], count: int) -> list[Sequence[Item]]:
@@ -30,7 +30,7 @@ def in_parts_that_fit(
     runs out of memory.
 
     A step of `images` images remains the same step: the same images and the same objective.
-    Batch norms are the exception: they see the statistics of a part, as with a larger --accumulate
+    Batch norms are the exception: they see the statistics of a part, as with a larger `accumulate`
     from the start. Buffers of `model` that the failed attempt changed come back, so that the
     result is, in every bit, that of a training which had been split so from this step on.
 

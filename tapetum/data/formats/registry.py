@@ -143,7 +143,7 @@ def recognise(path: str | Path, need: str = "boxes") -> str:
             return found[0]
         if found:
             why = f"could be {' or '.join(found)}"
-            raise AnnotationError(why, file=path, hint="say which with --format (format=)")
+            raise AnnotationError(why, file=path, hint="say which with `format`")
     sought = "; ".join(f"{name}: {format.looked_for}" for name, format in FORMATS.items())
     raise AnnotationError("no annotations recognised", file=path, hint=f"looked for {sought}")
 

@@ -250,7 +250,7 @@ def _thresholds(run: Run, view: Inspected) -> Suggestion:
     low, high = float(view.thresholds.min()), float(view.thresholds.max())
     text = (
         f"predict counts an object from a score of {low:.2f} to {high:.2f} on, by class, where F1 "
-        f"was best on {run.chosen_on}; a lower --threshold finds more, a higher one is right more "
+        f"was best on {run.chosen_on}; a lower threshold finds more, a higher one is right more "
         f"often."
     )
     return Suggestion(text, command("predict", run, NEW, "--out", "answers"))

@@ -124,7 +124,7 @@ def thresholds_table(view: Inspected, chosen_on: str) -> Table:
     ]
     note = (
         f"Chosen on {chosen_on}, where they give the best F1; the other numbers are of the "
-        f"images shown here. tapetum predict uses them unless it is told --threshold."
+        f"images shown here. tapetum predict uses them unless a threshold is given."
     )
     heads = ("class", "threshold", "F1", "precision", "recall")
     return Table("Thresholds", heads, rows, note)

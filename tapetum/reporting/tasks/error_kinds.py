@@ -73,7 +73,7 @@ def advice(view: Inspected, name: str) -> str:
     return {
         "place": f"{DRAWN[view.evaluation.kind]} of {worst} are loose most: how were they drawn?",
         "both": f"{worst} is said near others, loosely: parts of objects, or crowds of them?",
-        "duplicate": f"{worst} is found twice most: a lower --nms-iou in predict",
+        "duplicate": f"{worst} is found twice most: predict with a lower nms_iou",
         "background": f"{worst} is seen where nothing is labelled: is a label missing?",
         "missed": f"{worst} is overlooked most: small, hidden, or rare in training?",
     }[name]
