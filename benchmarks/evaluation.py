@@ -2,8 +2,8 @@
 
     python benchmarks/evaluation.py                      # about two minutes
     python benchmarks/evaluation.py --skip-pycocotools   # the quick comparison
-    python benchmarks/evaluation.py --kind segm --images 500
-    python benchmarks/evaluation.py --kind keypoints --images 500 --detections 20 --classes 1
+    python benchmarks/evaluation.py --iou-type segm --images 500
+    python benchmarks/evaluation.py --iou-type keypoints --images 500 --detections 20 --classes 1
 
 The made set has 5,000 images, 100 detections on each and 80 classes unless told otherwise. Masks
 are polygons in the truth and compressed run lengths in the results.
@@ -32,11 +32,11 @@ TOOLS = ("pycocotools", "faster-coco-eval", "tapetum")
 def main() -> None:
     options = _options()
     if options.tool:
-        print(json.dumps(_measure(options.tool, options.kind, Path(options.folder))))
+        print(json.dumps(_measure(options.tool, options.iou_type, Path(options.folder))))
         return
     if options.make:
         size = (options.images, options.detections, options.classes)
-        _make(Path(options.folder), options.kind, *size)
+        _make(Path(options.folder), options.iou_type, *size)
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or scratch
@@ -44,16 +44,16 @@ def main() -> None:
             size = (options.images, options.detections, options.classes)
             flags = ("--images", "--detections", "--classes")
             sizes = [str(part) for pair in zip(flags, size, strict=True) for part in pair]
-            _child("--make", "--kind", options.kind, "--folder", folder, *sizes)
+            _child("--make", "--iou-type", options.iou_type, "--folder", folder, *sizes)
         tools = [t for t in TOOLS if t != "pycocotools" or not options.skip_pycocotools]
-        rows = {tool: _repeat(tool, options.kind, folder, options.repeat) for tool in tools}
+        rows = {tool: _repeat(tool, options.iou_type, folder, options.repeat) for tool in tools}
     _print_table(rows)
     _compare(rows)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--kind", choices=("bbox", "segm", "keypoints"), default="bbox")
+    parser.add_argument("--iou-type", choices=("bbox", "segm", "keypoints"), default="bbox")
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--detections", type=int, default=100, help="per image")
     parser.add_argument("--classes", type=int, default=80)
@@ -65,25 +65,26 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _make(folder: Path, kind: str, images: int, detections: int, classes: int) -> None:
+def _make(folder: Path, iou_type: str, images: int, detections: int, classes: int) -> None:
     from coco_made import made_coco
     from coco_shapes import with_keypoints, with_masks
 
     folder.mkdir(parents=True, exist_ok=True)
     gt, results = made_coco(images, detections, classes)
-    if kind == "segm":
+    if iou_type == "segm":
         gt, results = with_masks(gt, results)
-    if kind == "keypoints":
+    if iou_type == "keypoints":
         gt, results = with_keypoints(gt, results)
     (folder / "truth.json").write_text(json.dumps(gt))
     (folder / "results.json").write_text(json.dumps(results))
     print(f"{images} images, {len(gt['annotations'])} truths, {len(results)} detections")
 
 
-def _repeat(tool: str, kind: str, folder: str, times: int) -> dict[str, Any]:
+def _repeat(tool: str, iou_type: str, folder: str, times: int) -> dict[str, Any]:
     """The run with the shortest evaluation."""
     runs = [
-        json.loads(_child("--tool", tool, "--kind", kind, "--folder", folder)) for _ in range(times)
+        json.loads(_child("--tool", tool, "--iou-type", iou_type, "--folder", folder))
+        for _ in range(times)
     ]
     return min(runs, key=lambda run: run["evaluate"])
 
@@ -94,9 +95,9 @@ def _child(*arguments: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def _measure(tool: str, kind: str, folder: Path) -> dict[str, Any]:
+def _measure(tool: str, iou_type: str, folder: Path) -> dict[str, Any]:
     """Load and evaluate with one tool, in this process."""
-    load, evaluate = _ours(kind) if tool == "tapetum" else _peer(tool, kind)
+    load, evaluate = _ours(iou_type) if tool == "tapetum" else _peer(tool, iou_type)
     started = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
         inputs = load(folder)
@@ -113,24 +114,24 @@ def _measure(tool: str, kind: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def _ours(kind: str) -> tuple[Callable[[Path], tuple], Callable[..., list[float]]]:
+def _ours(iou_type: str) -> tuple[Callable[[Path], tuple], Callable[..., list[float]]]:
     from tapetum.base.files import read_json
     from tapetum.evaluation.coco import detections_from_coco, ground_truth_from_coco
     from tapetum.evaluation.detection import evaluate_detections
 
     def load(folder: Path) -> tuple:
-        ground_truth = ground_truth_from_coco(read_json(folder / "truth.json"), kind)
+        ground_truth = ground_truth_from_coco(read_json(folder / "truth.json"), iou_type)
         return ground_truth, detections_from_coco(
-            read_json(folder / "results.json"), ground_truth, kind
+            read_json(folder / "results.json"), ground_truth, iou_type
         )
 
     def evaluate(ground_truth: Any, detections: Any) -> list[float]:
-        return list(evaluate_detections(ground_truth, detections, kind=kind).stats.values())
+        return list(evaluate_detections(ground_truth, detections, iou_type=iou_type).stats.values())
 
     return load, evaluate
 
 
-def _peer(tool: str, kind: str) -> tuple[Callable[[Path], tuple], Callable[..., list[float]]]:
+def _peer(tool: str, iou_type: str) -> tuple[Callable[[Path], tuple], Callable[..., list[float]]]:
     if tool == "pycocotools":
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval as Evaluation
@@ -143,11 +144,11 @@ def _peer(tool: str, kind: str) -> tuple[Callable[[Path], tuple], Callable[..., 
         return ground_truth, ground_truth.loadRes(str(folder / "results.json"))
 
     def evaluate(ground_truth: Any, detections: Any) -> list[float]:
-        evaluation = Evaluation(ground_truth, detections, iouType=kind)
+        evaluation = Evaluation(ground_truth, detections, iouType=iou_type)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-        return [float(value) for value in evaluation.stats[: 10 if kind == "keypoints" else 12]]
+        return [float(value) for value in evaluation.stats[: 10 if iou_type == "keypoints" else 12]]
 
     return load, evaluate
 

@@ -44,7 +44,7 @@ BATCH = 500
 def main(run: Path, image: Path | None = None) -> None:
     """Print a line for each class, and one for all."""
     loaded = api.load(run, checkpoint="last")
-    training = evaluation_dataset(run, None, "train", loaded.task.need)
+    training = evaluation_dataset(run, None, "train", loaded.task.task)
     means, overall, accuracy = look(loaded, training)
     templates = linear_model(loaded).templates().cpu()  # (C, 3, S, S)
     likeness = correlations(templates, means - overall)

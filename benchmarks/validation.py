@@ -1,8 +1,8 @@
 """What judging costs at a validation: from records and predictions to numbers, seconds and memory.
 
     python benchmarks/validation.py --repeat 2                    # boxes
-    python benchmarks/validation.py --repeat 2 --kind keypoints
-    python benchmarks/validation.py --repeat 2 --kind segm --detections 4
+    python benchmarks/validation.py --repeat 2 --iou-type keypoints
+    python benchmarks/validation.py --repeat 2 --iou-type segm --detections 4
 
 5,000 made images of 640 x 480 with 36,000 objects of 80 classes, 20 predictions on each image.
 "through JSON": records and predictions become COCO's ground truth and results, which are parsed
@@ -59,7 +59,7 @@ from tapetum.tasks.detection import Detection, DetectionGroundTruth
 
 HEIGHT, WIDTH, CLASSES, POINTS, BATCH = 480, 640, 80, 17, 8
 WAYS = ("through JSON", "arrays")
-TASK = {"bbox": "detection", "segm": "instances", "keypoints": "keypoints"}
+TASK = {"bbox": "detection", "segm": "instance_segmentation", "keypoints": "keypoint_detection"}
 IDS = tuple(range(1, CLASSES + 1))
 
 
@@ -68,7 +68,9 @@ def main() -> None:
     if options.way:
         print(json.dumps(_measure(options)))
         return
-    print(f"{options.images:,} images, {options.objects:,} objects, {options.kind}; {_machine()}")
+    print(
+        f"{options.images:,} images, {options.objects:,} objects, {options.iou_type}; {_machine()}"
+    )
     runs = [(way, _child(way, options)) for _ in range(options.repeat) for way in WAYS]
     print(f"{'':14}{'first s':>10}{'later s':>10}{'of which engine':>18}{'peak MiB':>10}")
     for way, row in runs:
@@ -82,7 +84,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--kind", choices=tuple(TASK), default="bbox")
+    parser.add_argument("--iou-type", choices=tuple(TASK), default="bbox")
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--objects", type=int, default=36_000)
     parser.add_argument("--detections", type=int, default=20, help="per image")
@@ -92,7 +94,7 @@ def _options() -> argparse.Namespace:
 
 
 def _child(way: str, options: argparse.Namespace) -> dict[str, Any]:
-    sizes = ("images", "objects", "detections", "kind")
+    sizes = ("images", "objects", "detections", "iou_type")
     said = [part for size in sizes for part in (f"--{size}", str(getattr(options, size)))]
     command = [sys.executable, __file__, "--way", way, *said]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -102,7 +104,7 @@ def _child(way: str, options: argparse.Namespace) -> dict[str, Any]:
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
     """Two validations one way, in this process."""
     torch.set_num_threads(1)
-    made = Made(options.kind, options.images, options.objects, options.detections)
+    made = Made(options.iou_type, options.images, options.objects, options.detections)
     next(made.batches())  # what is loaded at the first use is none of their business
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (Linux)
     before = _status("VmRSS")
@@ -122,9 +124,9 @@ class Made:
 
     name, classes, skeleton = "made", tuple(f"class {k}" for k in IDS), ()
 
-    def __init__(self, kind: str, images: int, objects: int, detections: int) -> None:
-        self.kind, self.detections = kind, detections
-        self.keypoint_names = tuple(f"point {k}" for k in range(POINTS)) * (kind == "keypoints")
+    def __init__(self, iou_type: str, images: int, objects: int, detections: int) -> None:
+        self.iou_type, self.detections = iou_type, detections
+        self.keypoint_names = tuple(f"point {k}" for k in range(POINTS)) * (iou_type == "keypoints")
         counts = np.random.default_rng(0).multinomial(objects, [1 / images] * images)
         self.records = [self._record(i, count) for i, count in enumerate(counts.tolist())]
 
@@ -157,7 +159,7 @@ class Made:
             difficult=np.zeros(count, dtype=bool),
             area=0.7 * xywh[:, 2] * xywh[:, 3],
             ids=tuple(range(count)),
-            segments=tuple([p.reshape(-1)] for p in around) if self.kind == "segm" else (),
+            segments=tuple([p.reshape(-1)] for p in around) if self.iou_type == "segm" else (),
             keypoints=made_points(random, xywh) if self.keypoint_names else None,
         )
 
@@ -176,7 +178,7 @@ class Made:
                 boxes=torch.from_numpy(corners.astype(np.float32)),
                 labels=torch.from_numpy(labels),
                 scores=torch.from_numpy(random.random(self.detections).astype(np.float32)),
-                masks=made_masks(xywh) if self.kind == "segm" else None,
+                masks=made_masks(xywh) if self.iou_type == "segm" else None,
                 keypoints=None if points is None else torch.from_numpy(points.astype(np.float32)),
             )
         )
@@ -231,20 +233,20 @@ def through_json(made: Made) -> dict[str, Any]:
     clock, found, boxes = Clock(), [], []
     for records, predictions in made.batches():
         clock.on()
-        found += results_list(predictions, records, made.kind)
-        boxes += [] if made.kind == "bbox" else results_list(predictions, records, "bbox")
+        found += results_list(predictions, records, made.iou_type)
+        boxes += [] if made.iou_type == "bbox" else results_list(predictions, records, "bbox")
         clock.off()
     clock.on()
     names = made.keypoint_names
     content = coco_dict(made.records, made.classes, IDS, keypoint_names=names)
     for number, annotation in enumerate(content["annotations"], start=1):
         annotation["id"] = number
-    ground_truth = ground_truth_from_coco(content, made.kind)
-    detections = detections_from_coco(found, ground_truth, made.kind)
+    ground_truth = ground_truth_from_coco(content, made.iou_type)
+    detections = detections_from_coco(found, ground_truth, made.iou_type)
     engine = time.process_time()
-    stats = evaluate_detections(ground_truth, detections, kind=made.kind).stats
+    stats = evaluate_detections(ground_truth, detections, iou_type=made.iou_type).stats
     engine = time.process_time() - engine
-    if made.kind != "bbox":
+    if made.iou_type != "bbox":
         plain = ground_truth_from_coco(content)
         other = detections_from_coco(boxes, plain)
         engine -= time.process_time()
@@ -255,7 +257,7 @@ def through_json(made: Made) -> dict[str, Any]:
 
 
 def results_list(
-    predictions: Sequence[Prediction], records: Sequence[ImageRecord], kind: str
+    predictions: Sequence[Prediction], records: Sequence[ImageRecord], iou_type: str
 ) -> list[dict[str, Any]]:
     """COCO's results."""
     results: list[dict[str, Any]] = []
@@ -264,7 +266,10 @@ def results_list(
         assert objects is not None
         assert objects.scores is not None
         rows = zip(
-            _outlines(objects, kind), objects.labels.tolist(), objects.scores.tolist(), strict=True
+            _outlines(objects, iou_type),
+            objects.labels.tolist(),
+            objects.scores.tolist(),
+            strict=True,
         )
         results += [
             {"image_id": record.id, "category_id": IDS[label], **outline, "score": score}
@@ -273,12 +278,12 @@ def results_list(
     return results
 
 
-def _outlines(objects: Objects, kind: str) -> list[dict[str, Any]]:
-    if kind == "bbox":
+def _outlines(objects: Objects, iou_type: str) -> list[dict[str, Any]]:
+    if iou_type == "bbox":
         corners = objects.boxes.double().numpy().copy()
         corners[:, 2:] -= corners[:, :2]
         return [{"bbox": xywh} for xywh in corners.tolist()]
-    if kind == "keypoints":
+    if iou_type == "keypoints":
         assert objects.keypoints is not None
         return [{"keypoints": row} for row in objects.keypoints.double().flatten(1).tolist()]
     assert objects.masks is not None
@@ -296,17 +301,17 @@ class Arrays:
         self.known: DetectionGroundTruth | None = None
 
     def __call__(self, made: Made) -> dict[str, Any]:
-        clock, found, kind = Clock(), [], made.kind
-        task = TASKS[TASK[kind]]
+        clock, found, iou_type = Clock(), [], made.iou_type
+        task = TASKS[TASK[iou_type]]
         assert isinstance(task, Detection)
         for _, predictions in made.batches():
             clock.on()
-            found += [detections_in(prediction, kind) for prediction in predictions]
+            found += [detections_in(prediction, iou_type) for prediction in predictions]
             clock.off()
         clock.on()
         known = self.known = self.known or task.ground_truth(made, IDS)  # type: ignore[arg-type]
         places = [record.id for record in known.images], known.category_ids
-        detections = detections_from_predictions(found, *places, known.ground_truth, kind)
+        detections = detections_from_predictions(found, *places, known.ground_truth, iou_type)
         boxes = detections_from_predictions(found, *places, known.boxes) if known.boxes else None
         engine = time.process_time()
         judged = task.judge(known, detections, boxes)

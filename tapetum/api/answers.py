@@ -72,7 +72,7 @@ def predict_files(
     files = list(dict.fromkeys(list_images(images)))
     check_saves(save if out is not None else (), predictor, files)
     if out is not None:
-        maps = predictor.task.name == "segmentation"
+        maps = predictor.task.name == "semantic_segmentation"
         refuse_places(save, Path(out), _drawn_names(files, maps=maps), images)
     if thresholds.words:
         log(thresholds.words)

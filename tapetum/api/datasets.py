@@ -34,7 +34,7 @@ def check(
     """
     if html is not None:
         refuse_output(html, inside=[data if Path(data).is_dir() else Path(data).parent])
-    annotations = read_annotations(data, format, need=_need(task))
+    annotations = read_annotations(data, format, task=_valid_task(task))
     findings = check_annotations(annotations, progress=progress)
     if html is not None:
         write_faults(html, annotations, findings)
@@ -54,10 +54,10 @@ def convert(
     task: whose truth is wanted, where the dataset holds several kinds.
     Returns what was written, and what the new format could not hold; `str` of it says so.
     """
-    return convert_dataset(data, out, to=to, format=format, need=_need(task))
+    return convert_dataset(data, out, to=to, format=format, task=_valid_task(task))
 
 
-def _need(task: str) -> str:
+def _valid_task(task: str) -> str:
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}", hint="one of " + ", ".join(TASKS))
-    return TASKS[task].need
+    return task

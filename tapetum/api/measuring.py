@@ -88,7 +88,7 @@ def evaluate(
     )
     if data is None and not Path(run).exists():
         raise UsageError(f"{run} is a network: on which data?", hint="tapetum evaluate NAME DATA")
-    dataset = evaluation_dataset(Path(run), data, split, predictor.task.need, log)
+    dataset = evaluation_dataset(Path(run), data, split, predictor.task.name, log)
     log(f"{dataset.name}: {len(dataset)} images; {predictor.folder.name}, {predictor.runtime}")
     evaluation = evaluate_predictor(
         predictor, dataset, max_dets=max_dets, workers=workers, progress=progress
@@ -142,53 +142,53 @@ def evaluate_files(
     ground_truth: str | Path,
     predictions: str | Path,
     *,
-    kind: str = "bbox",
+    iou_type: str = "bbox",
     max_dets: int | None = None,
 ) -> dict[str, float]:
     """COCO's numbers of a results file: pycocotools without pycocotools.
 
     ground_truth: COCO ground truth. predictions: COCO results, a list of detections.
-    kind: what is compared: "bbox", "segm" (masks) or "keypoints".
+    iou_type: what is compared: "bbox", "segm" (masks) or "keypoints".
     max_dets: most detections an image that count, also in AP; COCO's number by default.
 
     Raises:
         AnnotationError: one of the files is not what it should be, naming the entry.
     """
-    if kind not in CAPS:
-        raise UsageError(f"unknown kind {kind!r}", hint="one of " + ", ".join(CAPS))
-    limits = caps(CAPS[kind] if max_dets is None else max_dets, kind)
+    if iou_type not in CAPS:
+        raise UsageError(f"unknown iou_type {iou_type!r}", hint="one of " + ", ".join(CAPS))
+    limits = caps(CAPS[iou_type] if max_dets is None else max_dets, iou_type)
     try:
-        known = ground_truth_from_coco(read_json(ground_truth), kind)
+        known = ground_truth_from_coco(read_json(ground_truth), iou_type)
     except TapetumError as error:
         raise _named(error, ground_truth) from error
     try:
-        found = detections_from_coco(read_json(predictions), known, kind)
+        found = detections_from_coco(read_json(predictions), known, iou_type)
     except TapetumError as error:
         raise _named(error, predictions) from error
-    return evaluate_detections(known, found, limits, kind=kind).stats
+    return evaluate_detections(known, found, limits, iou_type=iou_type).stats
 
 
 def evaluation_dataset(
-    run: Path, data: str | Path | Samples | None, split: str | None, need: str, log: Log = no_log
+    run: Path, data: str | Path | Samples | None, split: str | None, task: str, log: Log = no_log
 ) -> Dataset:
     """The images that a run is measured on: those asked for, else its own test or val split.
 
-    need: what they must carry, one of `tapetum.data.dataset.NEEDS`. say: is told if the model may
+    task: one of `tapetum.structures.TASKS`. say: is told if the model may
     have learnt from them.
     """
     if isinstance(data, str | Path) and not _is_custom(run, str(data)):
-        return open_dataset(data, split or ("test" if is_scenes(data) else "all"), need=need)
+        return open_dataset(data, split or ("test" if is_scenes(data) else "all"), task=task)
     if data is not None and not isinstance(data, str | Path):
-        return _samples(run, data, split, need, log)
+        return _samples(run, data, split, task, log)
     record = read_run(run)
     refuse_code_of_run(record.data if split or record.val is None else record.val, DATA, run)
     if split is None and record.val is not None:
-        return open_validation(DataSpec.of(record), need)[0]
+        return open_validation(DataSpec.of(record), task)[0]
     if is_custom_data(record.data) and split is None:
-        return open_custom_to_evaluate(record.data, need=need)
+        return open_custom_to_evaluate(record.data, task=task)
     if not in_files(record.data):
-        return open_dataset(record.data, split or "test", need=need)
-    annotations, _ = annotations_of(DataSpec.of(record), need)
+        return open_dataset(record.data, split or "test", task=task)
+    annotations, _ = annotations_of(DataSpec.of(record), task)
     if (names := read_parts(run)) is not None:
         annotations, changes = with_parts(annotations, names)
         for words in changes:
@@ -197,7 +197,7 @@ def evaluation_dataset(
         split = "test" if "test" in available(annotations) else "val"
         if split == "val" and not record.validate:
             log("nothing was held out of this training: it may have seen these images")
-    return FileDataset(annotations, split, need=need)
+    return FileDataset(annotations, split, task=task)
 
 
 def _is_custom(run: Path, data: str) -> bool:
@@ -208,7 +208,7 @@ def _is_custom(run: Path, data: str) -> bool:
     return record.val is None and record.data == absolute(data)
 
 
-def _samples(run: Path, data: Samples, split: str | None, need: str, log: Log) -> Dataset:
+def _samples(run: Path, data: Samples, split: str | None, task: str, log: Log) -> Dataset:
     """Samples in Python. As many as a run was given are taken for its own, which have a held-out
     part; this is said."""
     record = read_run(run) if is_run(run) else None
@@ -218,7 +218,7 @@ def _samples(run: Path, data: Samples, split: str | None, need: str, log: Log) -
         if "val" in counts and sum(counts.values()) == len(data):
             log(f"as many samples as the run was given: the {counts['val']} that it held out count")
             split = "val"
-    return open_samples(data, split or "all", names, need=need)
+    return open_samples(data, split or "all", names, task=task)
 
 
 def _named(error: TapetumError, file: str | Path) -> AnnotationError:

@@ -55,7 +55,7 @@ def report(
     named_again(record, folder, None, data)
     predictor = load(folder, model=model, device=device, log=log)
     samples = None if isinstance(data, str) else data
-    dataset = evaluation_dataset(folder, samples, split, predictor.task.need, log)
+    dataset = evaluation_dataset(folder, samples, split, predictor.task.name, log)
     log(f"{dataset.name}: {len(dataset)} images; {predictor.folder.name}, {predictor.runtime}")
     started = time.perf_counter()
     workers = record.settings.workers  # as many as the training had
@@ -108,7 +108,7 @@ def _judged_to_choose(
         return _split_name(shown, split or "test"), evaluation
     # Images in a place of their own are all for validation, which is what no split means there.
     own = "val" if record.val is None else None
-    held = evaluation_dataset(folder, None, own, predictor.task.need)
+    held = evaluation_dataset(folder, None, own, predictor.task.name)
     name = _split_name(held, "val")
     if name == _split_name(shown, split or "test"):
         return name, evaluation

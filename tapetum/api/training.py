@@ -30,7 +30,6 @@ from tapetum.models import task_of
 from tapetum.runs.record import default_folder, read_run, refuse_used
 from tapetum.runs.train_options import merge_options
 from tapetum.structures import Trainable
-from tapetum.tasks import TASKS
 from tapetum.training.callbacks import Call, Calls
 from tapetum.training.console import ConsoleObserver
 from tapetum.training.data_preview import draw_data
@@ -184,12 +183,12 @@ def resume(
         log(changes)
     check_model_file(record.model, record.environment, folder, log)
     _refuse_code(record.model, record.data, record.val, folder)
-    need = TASKS[task_of(record.model)].need
+    task = task_of(record.model)
     own = None if data is None else InMemoryData.of(data, val, record.classes)
     if own is None:
-        images = TrainingData.open(DataSpec.of(record), need, names=read_parts(folder), log=log)
+        images = TrainingData.open(DataSpec.of(record), task, names=read_parts(folder), log=log)
     else:
-        images = own.open(need, record.validate)
+        images = own.open(task, record.validate)
     if images.training.classes != record.classes:
         raise UsageError("its classes are not those of the run any more", file=record.data)
     start = None

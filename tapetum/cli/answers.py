@@ -36,7 +36,9 @@ def evaluate(
     *,
     ground_truth: File = None,
     predictions: File = None,
-    kind: Annotated[Literal["bbox", "segm", "keypoints"] | None, arg(help_behavior_hint="")] = None,
+    iou_type: Annotated[
+        Literal["bbox", "segm", "keypoints"] | None, arg(help_behavior_hint="")
+    ] = None,
     max_dets: Number = None,
     split: Text = None,
     model: Code = None,
@@ -62,7 +64,7 @@ def evaluate(
         data: other data than the run's own; its classes must be among the model's, by name
         ground_truth: COCO ground truth, with --predictions, in place of a run
         predictions: COCO results, as a list of detections
-        kind: what the two files are compared by (default: bbox); a run knows its own
+        iou_type: what the two files are compared by (default: bbox); a run knows its own
         max_dets: most detections an image that count (default: 100; 20 for keypoints)
         split: train, val, test or all (default: of the run's own data test, else val; of DATA all,
             of scenes test)
@@ -86,10 +88,10 @@ def evaluate(
                 "--ground-truth GT.json and --predictions DT.json go together, without RUN"
             )
         stats = api.evaluate_files(
-            ground_truth, predictions, kind=kind or "bbox", max_dets=max_dets
+            ground_truth, predictions, iou_type=iou_type or "bbox", max_dets=max_dets
         )
-    elif kind is not None:
-        raise UsageError("--kind is for --ground-truth and --predictions; a run knows its own")
+    elif iou_type is not None:
+        raise UsageError("--iou-type is for --ground-truth and --predictions; a run knows its own")
     elif run is None:
         raise UsageError("evaluate needs RUN, or --ground-truth and --predictions", hint="--help")
     elif data is not None and data_ is not None:

@@ -39,7 +39,12 @@ Format = Literal[
     "described",
 ]
 TaskName = Literal[
-    "classification", "localization", "segmentation", "detection", "instances", "keypoints"
+    "classification",
+    "localization",
+    "semantic_segmentation",
+    "detection",
+    "instance_segmentation",
+    "keypoint_detection",
 ]
 Checkpoint = Literal["best", "last"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]

@@ -7,10 +7,6 @@ from typing import Protocol
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.structures import Sample
 
-NEEDS = ("labels", "box", "boxes", "masks", "keypoints", "semantic")
-"""What a task may need of each image: labels of the whole, one object or all objects with boxes,
-masks too, keypoints too, or a class for each pixel."""
-
 
 class Dataset(Protocol):
     """What training and evaluation need of data. Indexing is a pure function of the index."""

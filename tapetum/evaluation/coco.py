@@ -44,16 +44,16 @@ from tapetum.evaluation.entries import (
     numbers,
     places,
 )
+from tapetum.evaluation.iou_types import check_iou_type
 from tapetum.evaluation.keypoints import points_area, points_of, points_per_object
-from tapetum.evaluation.kinds import check_kind
 from tapetum.evaluation.outlines import box_outlines, image_sizes, masks_of
 from tapetum.evaluation.records import Detections, GroundTruth
 
 
-def ground_truth_from_coco(gt: Mapping[str, Any], kind: str = "bbox") -> GroundTruth:
+def ground_truth_from_coco(gt: Mapping[str, Any], iou_type: str = "bbox") -> GroundTruth:
     """The ground truth of `gt`, a COCO dictionary with images, annotations and categories.
 
-    kind: "bbox", "segm" (masks) or "keypoints", what shall be compared.
+    iou_type: "bbox", "segm" (masks) or "keypoints", what shall be compared.
 
     Each annotation needs id, image_id, category_id and bbox; without `area` it has width x height,
     without `iscrowd` it is no crowd region. For masks it needs a segmentation, as polygons or run
@@ -65,9 +65,9 @@ def ground_truth_from_coco(gt: Mapping[str, Any], kind: str = "bbox") -> GroundT
         AnnotationError: a key is missing, an image or category id is used twice, a box or area is
             no finite number, iscrowd is neither 0 nor 1, an outline cannot be read or does not
             belong to its image, keypoints are not all equally many; `where` names the entry.
-        ValueError: there is no such kind.
+        ValueError: the iou_type is unknown.
     """
-    check_kind(kind)
+    check_iou_type(iou_type)
     images, annotations, categories = (
         _section(gt, name) for name in ("images", "annotations", "categories")
     )
@@ -79,13 +79,13 @@ def ground_truth_from_coco(gt: Mapping[str, Any], kind: str = "bbox") -> GroundT
     entries, image, category = entries.only(counted), image[counted], category[counted]
 
     crowd = _crowd(entries)
-    sizes = image_sizes(images, image_index) if kind == "segm" else None
+    sizes = image_sizes(images, image_index) if iou_type == "segm" else None
     masks = None if sizes is None else masks_of(entries, sizes[image])
     xywh = boxes(entries) if masks is None else _boxes_or(entries, masks.xywh)
     extent = xywh[:, 2] * xywh[:, 3] if masks is None else masks.area.astype(np.float64)
     area = numbers(entries, "area", default=extent)
     points, ignored = None, crowd
-    if kind == "keypoints":
+    if iou_type == "keypoints":
         check_positive_areas(area, entries.refuse)
         points = points_of(entries, points_per_object(entries, categories))
         ignored = crowd | _unmarked(entries, points)
@@ -107,11 +107,11 @@ def ground_truth_from_coco(gt: Mapping[str, Any], kind: str = "bbox") -> GroundT
 
 
 def detections_from_coco(
-    results: Sequence[Mapping[str, Any]], ground_truth: GroundTruth, kind: str = "bbox"
+    results: Sequence[Mapping[str, Any]], ground_truth: GroundTruth, iou_type: str = "bbox"
 ) -> Detections:
     """The detections of `results`, COCO's list of {image_id, category_id, bbox, score}.
 
-    kind: as that of the truth. For masks each needs a segmentation; where bbox stands in its place
+    iou_type: as that of the truth. For masks each needs a segmentation; if bbox is in its place
     the box is the outline. For keypoints each needs x, y and a third number of each point.
 
     A detection's area decides whether it is small or large. As in pycocotools, all of them take it
@@ -122,9 +122,9 @@ def detections_from_coco(
         AnnotationError: an entry lacks a key, names an image that `ground_truth` does not have, or
             its box, score, outline or keypoints cannot be read; `where` is "entry 17", counted
             from 0.
-        ValueError: there is no such kind, or the truth was read for another.
+        ValueError: the iou_type is unknown, or the truth was read for another.
     """
-    check_kind(kind, ground_truth)
+    check_iou_type(iou_type, ground_truth)
     if not isinstance(results, Sequence) or isinstance(results, str | bytes):
         raise AnnotationError(f"expected a list of detections, got {type(results).__name__}")
     image_index = {image_id: i for i, image_id in enumerate(ground_truth.image_ids)}
@@ -134,9 +134,9 @@ def detections_from_coco(
     counted = category != UNLISTED
     entries, image, category = entries.only(counted), image[counted], category[counted]
     score = numbers(entries, "score")
-    if kind == "segm":
+    if iou_type == "segm":
         return _with_masks(entries, image, category, score, ground_truth, _boxed(results))
-    if kind == "keypoints":
+    if iou_type == "keypoints":
         return _with_keypoints(entries, image, category, score, ground_truth, _boxed(results))
     xywh = boxes(entries)
     return Detections(image, category, xywh, xywh[:, 2] * xywh[:, 3], score)

@@ -17,7 +17,7 @@ def detection_confusion(
     detections: Detections,
     thresholds: np.ndarray | float,
     iou: float = 0.5,
-    kind: str = "bbox",
+    iou_type: str = "bbox",
 ) -> np.ndarray:
     """(K + 1, K + 1) int64: a row for each true class, a column for each predicted one, and
     background last: its row counts false alarms, its column misses.
@@ -37,7 +37,7 @@ def detection_confusion(
         score=np.where(shown, detections.score, _NEVER),
     )
     together = replace(ground_truth, category=np.zeros_like(ground_truth.category))
-    outcomes = matches_at(together, mixed, iou, np.finfo(np.float64).min, kind)
+    outcomes = matches_at(together, mixed, iou, np.finfo(np.float64).min, iou_type)
     paired, alone = outcomes.true_positive, outcomes.false_alarm
     true = ground_truth.category[outcomes.matched_target[paired]]
     counts = np.zeros((classes + 1, classes + 1), dtype=np.int64)

@@ -4,7 +4,7 @@
     result = evaluate_detections(truth, detections_from_coco(results, truth))
     result.stats["AP50"]
 
-Boxes, masks (kind="segm") and keypoints go through the same engine: `evaluate_pairs` takes the
+Boxes, masks (iou_type="segm") and keypoints go through the same engine: `evaluate_pairs` takes the
 function that compares a truth with a detection, and the rules.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapetum.evaluation.accumulate import accumulate, count_truths, ignored_by_area
-from tapetum.evaluation.kinds import rules_of, similarity_of
+from tapetum.evaluation.iou_types import rules_of, similarity_of
 from tapetum.evaluation.matching import effective, match_in_rounds
 from tapetum.evaluation.pairing import Progress, candidate_pairs, rank_detections
 from tapetum.evaluation.records import Detections, GroundTruth, Rules, Similarity
@@ -61,7 +61,7 @@ def evaluate_detections(
     ground_truth: GroundTruth,
     detections: Detections,
     max_dets: Sequence[int] | None = None,
-    kind: str = "bbox",
+    iou_type: str = "bbox",
     *,
     sigmas: Sequence[float] | np.ndarray | None = None,
     progress: Progress | None = None,
@@ -71,19 +71,19 @@ def evaluate_detections(
     max_dets: how many detections of each image and class count, by default 1, 10 and 100, for
     keypoints 20. The largest is that of all AP numbers and of the AR by area; pycocotools reports
     its first number at 100 whatever was asked.
-    kind: "bbox", "segm" (masks) or "keypoints"; truth and detections were read for the same.
+    iou_type: "bbox", "segm" (masks) or "keypoints"; truth and detections were read for the same.
     sigmas: (K,) how far apart people mark each keypoint, as a share of the square root of the
     area. By default COCO's for 17 points, and for any other number the mean of COCO's, 0.067.
     progress: called with (pairs compared, pairs in all) now and then.
 
     Raises:
-        ValueError: max_dets are not different positive integers, there is no such kind, or truth
+        ValueError: max_dets are not different positive integers, the iou_type is unknown, or truth
             or detections were read for another.
     """
-    rules = rules_of(kind, max_dets)
+    rules = rules_of(iou_type, max_dets)
     least = float(effective(rules.iou_thresholds).min())
-    similarity = similarity_of(kind, ground_truth, detections, least=least, sigmas=sigmas)
-    summary = summarise_keypoints if kind == "keypoints" else summarise
+    similarity = similarity_of(iou_type, ground_truth, detections, least=least, sigmas=sigmas)
+    summary = summarise_keypoints if iou_type == "keypoints" else summarise
     return evaluate_pairs(ground_truth, detections, similarity, rules, progress, summary)
 
 

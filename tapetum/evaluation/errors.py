@@ -16,7 +16,7 @@ import numpy as np
 
 from tapetum.evaluation.accumulate import accumulate, count_truths
 from tapetum.evaluation.detection import mean_defined
-from tapetum.evaluation.kinds import rules_of, similarity_of
+from tapetum.evaluation.iou_types import rules_of, similarity_of
 from tapetum.evaluation.matching import Matches, effective
 from tapetum.evaluation.outcomes import Outcomes, matches_at
 from tapetum.evaluation.pairing import candidate_pairs, rank_detections
@@ -74,7 +74,7 @@ class ErrorKinds:
 def error_kinds(
     ground_truth: GroundTruth,
     detections: Detections,
-    kind: str = "bbox",
+    iou_type: str = "bbox",
     *,
     iou: float = 0.5,
     near: float = NEAR,
@@ -82,7 +82,7 @@ def error_kinds(
 ) -> ErrorKinds:
     """Sort all false positives and misses by what is wrong with them (TIDE, sections 3.1, 3.2).
 
-    kind: "bbox", "segm" or "keypoints", for which both were read; overlaps of keypoints are OKS.
+    iou_type: "bbox", "segm" or "keypoints", for which both were read; of keypoints it is OKS.
     iou: from which a detection may match (the paper's t_f). near: below which it lies on background
     (t_b). max_dets: how many detections of an image and class count, by default COCO's number.
 
@@ -90,11 +90,11 @@ def error_kinds(
     bit; detections that COCO ignores (on crowds) are no errors; and a class of which a mended
     count of truths leaves none has AP 1, where the code has 0 and so makes misses look free.
     """
-    outcomes = matches_at(ground_truth, detections, iou, kind=kind)
-    shown = _under_cap(detections, max_dets or rules_of(kind).max_dets[-1])
+    outcomes = matches_at(ground_truth, detections, iou, iou_type=iou_type)
+    shown = _under_cap(detections, max_dets or rules_of(iou_type).max_dets[-1])
     match = np.where(outcomes.true_positive & shown, outcomes.matched_target, -1)
     wrong = outcomes.false_alarm & shown
-    own, other = _nearest(ground_truth, detections, outcomes, wrong, kind, near)
+    own, other = _nearest(ground_truth, detections, outcomes, wrong, iou_type, near)
     number, target, overlap = _sorted_out(wrong, own, other, effective(np.array([iou]))[0])
     counted = outcomes.found | outcomes.missed
     plain = ErrorKinds(
@@ -121,7 +121,7 @@ def _nearest(
     detections: Detections,
     outcomes: Outcomes,
     wrong: np.ndarray,
-    kind: str,
+    iou_type: str,
     near: float,
 ) -> tuple[Nearest, Nearest]:
     """For each false positive the nearest truth of its own class, and of any other class."""
@@ -130,7 +130,7 @@ def _nearest(
     mixed = replace(detections, category=np.zeros_like(detections.category))
     ranking = rank_detections(mixed)
     ranking = ranking.only(wrong[ranking.index])
-    similarity = similarity_of(kind, together, mixed, least=near)
+    similarity = similarity_of(iou_type, together, mixed, least=near)
     pairs = candidate_pairs(together, mixed, ranking, similarity, near)
     who = ranking.index[pairs.position]
     counted = (outcomes.found | outcomes.missed)[pairs.ground_truth]

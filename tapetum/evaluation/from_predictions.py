@@ -22,8 +22,8 @@ from tapetum.evaluation.checks import (
     check_sizes,
 )
 from tapetum.evaluation.from_records import refuse_by, whose
+from tapetum.evaluation.iou_types import check_iou_type
 from tapetum.evaluation.keypoints import points_area
-from tapetum.evaluation.kinds import check_kind
 from tapetum.evaluation.outlines import masks_from_codes
 from tapetum.evaluation.records import Detections, GroundTruth, Masks, place_in_run
 from tapetum.ops.masks import masks_to_runs
@@ -54,16 +54,16 @@ _NOTHING = Result(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 4)))
 """Shared by all images in which nothing was found."""
 
 
-def detections_in(prediction: Prediction, kind: str = "bbox") -> Result:
-    """The objects of a prediction with what a comparison of this kind needs of them, in copies.
+def detections_in(prediction: Prediction, iou_type: str = "bbox") -> Result:
+    """The objects of a prediction with what a comparison of this iou_type needs of them, in copies.
 
     Boxes come as float32 corners; width and height are taken in float64, so that nothing is rounded
     twice.
 
     Raises:
-        ValueError: there is no such kind, or the objects lack what it asks for.
+        ValueError: the iou_type is unknown, or the objects lack what it asks for.
     """
-    check_kind(kind)
+    check_iou_type(iou_type)
     objects = prediction.objects
     if objects is None or objects.scores is None or not len(objects):
         return _NOTHING
@@ -71,10 +71,10 @@ def detections_in(prediction: Prediction, kind: str = "bbox") -> Result:
     corners[:, 2:] -= corners[:, :2]
     labels = objects.labels.detach().cpu().numpy().copy()
     plain = Result(labels, _doubles(objects.scores), corners)
-    if kind == "segm":
+    if iou_type == "segm":
         masks = _given(objects.masks, "masks").detach().cpu().numpy()  # (N, H, W)
         return replace(plain, masks=masks_to_runs(masks), size=(masks.shape[1], masks.shape[2]))
-    if kind == "keypoints":
+    if iou_type == "keypoints":
         return replace(plain, keypoints=_doubles(_given(objects.keypoints, "keypoints")))
     return plain
 
@@ -84,7 +84,7 @@ def detections_from_predictions(
     image_ids: Sequence[int | str],
     category_ids: Sequence[int | str],
     ground_truth: GroundTruth,
-    kind: str = "bbox",
+    iou_type: str = "bbox",
 ) -> Detections:
     """All that was found (`detections_in`), in the order of its images.
 
@@ -94,9 +94,9 @@ def detections_from_predictions(
     Raises:
         AnnotationError: a box, score or keypoint is not finite, or a mask is not of its image's
             size; it names the image, and the place of the object among those found there.
-        ValueError: not one entry for each image, no such kind, or the truth is for another.
+        ValueError: not one entry for each image, an unknown iou_type, or the truth is for another.
     """
-    check_kind(kind, ground_truth)
+    check_iou_type(iou_type, ground_truth)
     if len(found) != len(image_ids):
         raise ValueError(f"expected {len(image_ids)} predictions, got {len(found)}")
     counts = np.array([len(one) for one in found], dtype=np.int64)
@@ -109,11 +109,11 @@ def detections_from_predictions(
     ]
     score = _column(found, lambda one: one.score)
     check_numbers(score, "score", refuse)
-    if kind == "segm":
+    if iou_type == "segm":
         masks = _masks(found, counts, image, ground_truth, blame)
         area = masks.area.astype(np.float64)
         return Detections(image, category, masks.xywh, area, score, masks=masks)
-    if kind == "keypoints":
+    if iou_type == "keypoints":
         points = _points(found, counts, ground_truth, blame)
         xywh, area = points_area(points)
         return Detections(image, category, xywh, area, score, keypoints=points)
@@ -162,7 +162,7 @@ def _masks(
 
     def code(row: int, _: list[int]) -> np.ndarray:
         masks, number = runs[row], numbers[row]
-        assert masks is not None  # `detections_in` was asked for this kind
+        assert masks is not None  # `detections_in` was asked for this iou_type
         return masks.counts[masks.first[number] : masks.first[number + 1]].astype(np.int64)
 
     return masks_from_codes(code, sizes, blame)

@@ -25,8 +25,8 @@ from tapetum.evaluation.checks import (
     check_sizes,
 )
 from tapetum.evaluation.entries import FAULTS
+from tapetum.evaluation.iou_types import check_iou_type
 from tapetum.evaluation.keypoints import COCO_SIGMAS
-from tapetum.evaluation.kinds import check_kind
 from tapetum.evaluation.outlines import Code, can_hold_masks, code_of_mask, masks_from_codes
 from tapetum.evaluation.records import GroundTruth, Masks
 from tapetum.ops.polygons import checked_polygon
@@ -62,7 +62,7 @@ def ground_truth_from_records(
     records: Sequence[Record],
     classes: Sequence[str],
     category_ids: Sequence[int | str],
-    kind: str = "bbox",
+    iou_type: str = "bbox",
     *,
     keypoint_names: Sequence[str] = (),
 ) -> GroundTruth:
@@ -79,9 +79,9 @@ def ground_truth_from_records(
     Raises:
         AnnotationError: a box, an area, an outline or keypoints cannot be judged; it names the
             image, and the place of the object in it.
-        ValueError: there is no such kind, an id is there twice, or not each class has one.
+        ValueError: the iou_type is unknown, an id is there twice, or not each class has one.
     """
-    check_kind(kind)
+    check_iou_type(iou_type)
     if len(classes) != len(category_ids):
         raise ValueError(f"category_ids: expected {len(classes)}, got {len(category_ids)}")
     image_order, category_order = _order([r.id for r in records]), _order(category_ids)
@@ -90,7 +90,7 @@ def ground_truth_from_records(
     blame = _blame(records, counts)
     refuse = refuse_by(blame)
     sizes, masks, points = None, None, None
-    if kind == "segm":
+    if iou_type == "segm":
         own = _sizes(records)
         check_sizes(own[owner], refuse)
         sizes, masks = own[image_order], _masks(records, counts, own[owner], blame)
@@ -100,7 +100,7 @@ def ground_truth_from_records(
     check_numbers(area, "area", refuse)
     crowd = _column([record.crowd | record.difficult for record in records], (), np.bool_)
     ignored = crowd
-    if kind == "keypoints":
+    if iou_type == "keypoints":
         check_positive_areas(area, refuse)
         points = _points(records, counts, len(keypoint_names), blame)
         ignored = crowd | ~(points[:, :, 2] > 0).any(axis=1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapetum.evaluation.accumulate import ignored_by_area
-from tapetum.evaluation.kinds import similarity_of
+from tapetum.evaluation.iou_types import similarity_of
 from tapetum.evaluation.matching import effective, match_in_rounds
 from tapetum.evaluation.pairing import candidate_pairs, rank_detections
 from tapetum.evaluation.records import COCO_AREAS, Detections, GroundTruth, Rules, run_starts
@@ -54,11 +54,11 @@ def matches_at(
     detections: Detections,
     iou: float = 0.5,
     score_threshold: float = -np.inf,
-    kind: str = "bbox",
+    iou_type: str = "bbox",
 ) -> Outcomes:
     """Match as COCO does at one IoU, all areas, without a cap on detections.
 
-    kind: "bbox", "segm" or "keypoints", for which both were read; `iou` is OKS for keypoints.
+    iou_type: "bbox", "segm" or "keypoints", for which both were read; `iou` is OKS for keypoints.
 
     Detections scored below `score_threshold` are left out beforehand. Unlike in the reference's
     counts, an annotation with the id 0 can be found.
@@ -68,7 +68,7 @@ def matches_at(
     ranking = rank_detections(detections)
     ranking = ranking.only(detections.score[ranking.index] >= score_threshold)
     least = float(effective(rules.iou_thresholds)[0])
-    similarity = similarity_of(kind, ground_truth, detections, least=least)
+    similarity = similarity_of(iou_type, ground_truth, detections, least=least)
     pairs = candidate_pairs(ground_truth, detections, ranking, similarity, least)
     matches = match_in_rounds(pairs, ground_truth, ignored_truth, rules.iou_thresholds)
     who, given = ranking.index[matches.position], matches.ground_truth[:, 0, 0]
@@ -93,14 +93,14 @@ def matches_at(
 
 
 def best_thresholds(
-    ground_truth: GroundTruth, detections: Detections, iou: float = 0.5, kind: str = "bbox"
+    ground_truth: GroundTruth, detections: Detections, iou: float = 0.5, iou_type: str = "bbox"
 ) -> list[BestThreshold]:
     """For each class the score threshold of the largest F1 = 2 TP / (detections + truths).
 
     On equal F1 the higher threshold. One matching serves all thresholds, because a detection's
     match never depends on those with lower scores.
     """
-    outcomes = matches_at(ground_truth, detections, iou, kind=kind)
+    outcomes = matches_at(ground_truth, detections, iou, iou_type=iou_type)
     counted = np.flatnonzero(~outcomes.ignored)
     order = counted[np.lexsort((-detections.score[counted], detections.category[counted]))]
     classes = len(ground_truth.category_ids)

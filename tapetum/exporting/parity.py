@@ -122,7 +122,7 @@ def made_images(model: nn.Module, sizes: Sequence[tuple[int, int]]) -> Iterator[
         large = blocks.repeat_interleave(16, 1).repeat_interleave(16, 2)[:, :height, :width]
         noise = torch.rand(3, height, width, generator=chance)
         yield (255 * (0.85 * large + 0.15 * noise)).round().to(torch.uint8)
-    yield Scenes("test", need="boxes")[0].image
+    yield Scenes("test", task="detection")[0].image
 
 
 def _raw_difference(client: Any, graph: Graph, model: Any, image: Tensor) -> float:

@@ -24,6 +24,7 @@ IGNORE = 255
 AROUND = 2
 """Pixels on each side that a pixel stands for, so that it outlives being made smaller."""
 
+PART_TASKS = {"mask": "instance_segmentation", "keypoint": "keypoint_detection"}
 _NUMBER = re.compile(r"(?P<kind>box|mask|keypoint)?:?(?P<number>\d+)(:(?P<name>.+))?")
 _PIXEL = re.compile(r"pixel:(?P<x>\d+)\s*,\s*(?P<y>\d+)")
 
@@ -56,9 +57,9 @@ def check_aim(words: str, predictor: Predictor) -> None:
     """
     if _class(words, predictor) is not None:
         return
-    need = predictor.task.need
+    task = predictor.task.name
     if _PIXEL.fullmatch(words):
-        if need == "labels":
+        if task == "classification":
             raise UsageError(
                 "a class of the whole image has no pixels", option="target", hint="a class"
             )
@@ -69,17 +70,17 @@ def check_aim(words: str, predictor: Predictor) -> None:
         raise UsageError(f"cannot be {words!r}", option="target", hint=hint)
     if match["kind"]:
         _check_part(match["kind"], match["name"], predictor)
-    elif need == "labels":  # every class is an answer, so their number is known
+    elif task == "classification":  # every class is an answer, so their number is known
         number_of(int(match["number"]), len(predictor.classes))
 
 
 def _check_part(kind: str, name: str | None, predictor: Predictor) -> None:
-    need = predictor.task.need
-    if need in ("labels", "semantic"):
+    task = predictor.task.name
+    if task in ("classification", "semantic_segmentation"):
         raise UsageError(
             f"{predictor.task.name} finds no {kind}", option="target", hint="a class, or N"
         )
-    if kind in ("mask", "keypoint") and need != f"{kind}s":
+    if kind in ("mask", "keypoint") and task != PART_TASKS[kind]:
         raise UsageError(f"{predictor.model_info.model} finds no {kind}s", option="target")
     if kind == "keypoint" and name is not None:
         _keypoint(name, predictor.model_info.keypoint_names)

@@ -69,7 +69,7 @@ def refuse_places(
 
 def finds_objects(predictor: Predictor) -> bool:
     """Are its answers objects with boxes?"""
-    return predictor.task.name not in ("classification", "segmentation")
+    return predictor.task.name not in ("classification", "semantic_segmentation")
 
 
 def save_answers(

@@ -69,7 +69,9 @@ def run_of(predictor: Predictor) -> Path | None:
 
 def chosen_thresholds(evaluation: DetectionEvaluation) -> tuple[float, ...]:
     """For each class the score from which its F1 is best; SURE where nothing was found at all."""
-    best = best_thresholds(evaluation.ground_truth, evaluation.detections, kind=evaluation.kind)
+    best = best_thresholds(
+        evaluation.ground_truth, evaluation.detections, iou_type=evaluation.iou_type
+    )
     return tuple(SURE if row.threshold is None else row.threshold for row in best)
 
 

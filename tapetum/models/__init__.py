@@ -46,10 +46,10 @@ BY_TASK: dict[str, Functions] = {
         "knn": knn,
     },
     "localization": {"localizer": localizer},
-    "segmentation": {"unet": unet},
+    "semantic_segmentation": {"unet": unet},
     "detection": {"retinanet": retinanet, "faster_rcnn": faster_rcnn},
-    "instances": {"mask_rcnn": mask_rcnn},
-    "keypoints": {"keypoint_rcnn": keypoint_rcnn},
+    "instance_segmentation": {"mask_rcnn": mask_rcnn},
+    "keypoint_detection": {"keypoint_rcnn": keypoint_rcnn},
 }
 """Task -> the models for it, by name."""
 

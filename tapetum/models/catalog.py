@@ -210,7 +210,7 @@ LOCALIZATION: dict[str, ModelEntry] = {
 SEMANTIC_SEGMENTATION: dict[str, ModelEntry] = {
     "unet": ModelEntry(
         unet,
-        "segmentation",
+        "semantic_segmentation",
         "Ronneberger et al. 2015, arXiv 1505.04597",
         {
             "encoder": "resnet10",
@@ -272,7 +272,7 @@ DETECTION: dict[str, ModelEntry] = {
 INSTANCE_SEGMENTATION: dict[str, ModelEntry] = {
     "mask_rcnn": ModelEntry(
         mask_rcnn,
-        "instances",
+        "instance_segmentation",
         "He et al. 2017, arXiv 1703.06870",
         {**_TINY_RCNN, "classes": 3, "mask_width": 16, "mask_convs": 1},
         (
@@ -291,7 +291,7 @@ INSTANCE_SEGMENTATION: dict[str, ModelEntry] = {
 KEYPOINT_DETECTION: dict[str, ModelEntry] = {
     "keypoint_rcnn": ModelEntry(
         keypoint_rcnn,
-        "keypoints",
+        "keypoint_detection",
         "He et al. 2017, arXiv 1703.06870",
         {
             **_TINY_RCNN,

@@ -22,10 +22,10 @@ class Pace(NamedTuple):
 DEFAULTS = {
     "classification": "resnet18",
     "localization": "localizer",
-    "segmentation": "unet",
+    "semantic_segmentation": "unet",
     "detection": "faster_rcnn",
-    "instances": "mask_rcnn",
-    "keypoints": "keypoint_rcnn",
+    "instance_segmentation": "mask_rcnn",
+    "keypoint_detection": "keypoint_rcnn",
 }
 """What to begin with, by task: good on little data, and no slower than it must be."""
 

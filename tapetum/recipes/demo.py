@@ -82,7 +82,7 @@ DEMOS: dict[str, Demo] = {
         arguments={"backbone": "resnet10", "backbone_width": 24},
         settings={**_SETTINGS, "batch_size": 16, "lr": 2e-3},
     ),
-    "segmentation": Demo(
+    "semantic_segmentation": Demo(
         model="unet",
         seconds=60,
         image_size=160,
@@ -96,7 +96,7 @@ DEMOS: dict[str, Demo] = {
         },
         settings={**_SETTINGS, "lr": 5e-3},
     ),
-    "instances": Demo(
+    "instance_segmentation": Demo(
         model="mask_rcnn",
         seconds=80,
         image_size=192,
@@ -104,7 +104,7 @@ DEMOS: dict[str, Demo] = {
         arguments={**_REGIONS, "mask_width": 64, "mask_convs": 2},
         settings={**_SETTINGS, "batch_size": 4, "lr": 3e-3},
     ),
-    "keypoints": Demo(
+    "keypoint_detection": Demo(
         model="keypoint_rcnn",
         seconds=80,
         image_size=192,

@@ -15,7 +15,7 @@ from tapetum.base.files import atomic_write
 from tapetum.base.runtime import choose_runtime
 from tapetum.data.reading.files import open_dataset
 from tapetum.data.reading.subset import Subset
-from tapetum.evaluation.kinds import similarity_of
+from tapetum.evaluation.iou_types import similarity_of
 from tapetum.inference.predictor import Predictor
 from tapetum.render import contact_sheet
 from tapetum.render.palette import DARK, WHITE
@@ -98,7 +98,7 @@ class Story:
 
     def _draw(self, predictor: Predictor, title: str) -> None:
         task = predictor.task
-        few = Subset(open_dataset(self._data, "test", need=task.need), SCENES)
+        few = Subset(open_dataset(self._data, "test", task=task.name), SCENES)
         samples = [few[index] for index in range(len(few))]
         answers = predictor.predict([sample.image for sample in samples])
         captions = [task.words(answer.answer(THRESHOLD)) for answer in answers]
@@ -162,14 +162,14 @@ def _guess(view: Inspected, row: int) -> str:
     here = np.flatnonzero(detections.image == ground_truth.image[row])
     if len(here) == 0:
         return "nothing was guessed in this image"
-    kind = view.evaluation.kind
-    overlaps = similarity_of(kind, ground_truth, detections)(np.full(len(here), row), here)
+    iou_type = view.evaluation.iou_type
+    overlaps = similarity_of(iou_type, ground_truth, detections)(np.full(len(here), row), here)
     fits = overlaps >= FITS
     best = int((np.where(fits, detections.score[here], -1) if fits.any() else overlaps).argmax())
     if overlaps[best] < NEAR:
         return "no guess comes near"
     said = f"{view.classes[detections.category[here[best]]]} {detections.score[here[best]]:.2f}"
-    loose = "" if fits.any() else f", {OVERLAPS[kind]} {overlaps[best]:.2f} only"
+    loose = "" if fits.any() else f", {OVERLAPS[iou_type]} {overlaps[best]:.2f} only"
     return f"nearest guess {said}{loose}"
 
 

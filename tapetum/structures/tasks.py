@@ -1,10 +1,12 @@
-"""The tasks, by name."""
+"""The names of the tasks. Data, models, measures and reports use these."""
+
+from __future__ import annotations
 
 TASKS = (
     "classification",
     "localization",
-    "segmentation",
+    "semantic_segmentation",
     "detection",
-    "instances",
-    "keypoints",
+    "instance_segmentation",
+    "keypoint_detection",
 )

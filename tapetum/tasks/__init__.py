@@ -11,10 +11,10 @@ from tapetum.tasks.task import Evaluation, ExplainTarget, Names, Task, Watch
 TASKS: dict[str, Task] = {
     "classification": Classification(),
     "localization": Localization(),
-    "segmentation": Segmentation(),
-    "detection": Detection("detection", need="boxes", kind="bbox"),
-    "instances": Detection("instances", need="masks", kind="segm"),
-    "keypoints": Detection("keypoints", need="keypoints", kind="keypoints"),
+    "semantic_segmentation": Segmentation(),
+    "detection": Detection("detection", iou_type="bbox"),
+    "instance_segmentation": Detection("instance_segmentation", iou_type="segm"),
+    "keypoint_detection": Detection("keypoint_detection", iou_type="keypoints"),
 }
 """The task of each name in `tapetum.structures.TASKS`."""
 

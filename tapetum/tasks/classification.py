@@ -69,7 +69,6 @@ class Classification:
     """One label an image, or several."""
 
     name: str = "classification"
-    need: str = "labels"
     metric: str = "top1"
     augmentations: tuple[str, ...] = CLASSIFICATION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 64, "epochs": 20})

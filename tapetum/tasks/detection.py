@@ -17,10 +17,10 @@ from tapetum.data.formats.coco import category_ids, image_ids
 from tapetum.data.reading.loading import Augment
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.transforms import (
-    AUGMENTATIONS,
+    DETECTION_AUGMENTATIONS,
+    detection_pixels,
+    detection_transforms,
     keypoint_pairs,
-    standard_pixels,
-    standard_transforms,
 )
 from tapetum.evaluation import (
     DetectionResult,
@@ -39,7 +39,7 @@ from tapetum.structures import Model, Objects, Prediction, Target
 from tapetum.tasks.task import ExplainTarget, Names, Watch, batches, image_of
 
 CAPS = {"bbox": 100, "segm": 100, "keypoints": 20}
-"""COCO's most detections an image, by kind."""
+"""COCO's most detections an image, by iou_type."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +47,8 @@ class DetectionGroundTruth:
     """What a dataset says is true, for any number of measurements: records never change.
 
     images: the records, in the dataset's order, with ids that COCO's files can hold.
-    category_ids: such an id for each label. truth: of the task's kind. boxes: the truth for boxes,
-    where the kind is another.
+    category_ids: such an id for each label. truth: of the task's iou_type. boxes: the truth for
+    boxes, where the iou_type is another.
     """
 
     images: tuple[ImageRecord, ...]
@@ -61,12 +61,12 @@ class DetectionGroundTruth:
 class DetectionEvaluation:
     """Predictions over a dataset with everything that follows from them.
 
-    kind: "bbox", "segm" or "keypoints".
-    ground_truth, detections, result: of that kind; boxes: the result for boxes, where the kind
+    iou_type: "bbox", "segm" or "keypoints".
+    ground_truth, detections, result: of that iou_type; boxes: the result for boxes, where it
     is another.
     """
 
-    kind: str
+    iou_type: str
     images: tuple[ImageRecord, ...]
     ground_truth: GroundTruth
     detections: Detections
@@ -88,13 +88,12 @@ class DetectionEvaluation:
 
 @dataclass(frozen=True)
 class Detection:
-    """Objects with boxes, and with masks or keypoints where `kind` says so."""
+    """Objects with boxes, and with masks or keypoints where `iou_type` says so."""
 
     name: str
-    need: str
-    kind: str
+    iou_type: str
     metric: str = "AP"
-    augmentations: tuple[str, ...] = AUGMENTATIONS
+    augmentations: tuple[str, ...] = DETECTION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def image_size(self, dataset: Dataset) -> int:
@@ -116,10 +115,10 @@ class Detection:
 
     def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
         pairs = keypoint_pairs(dataset.keypoint_names)
-        return standard_transforms(image_size, augmentation, pairs=pairs)
+        return detection_transforms(image_size, augmentation, pairs=pairs)
 
     def most_pixels(self, image_size: int, augmentation: str) -> int | None:
-        return standard_pixels(image_size, augmentation)
+        return detection_pixels(image_size, augmentation)
 
     def ground_truth(
         self, dataset: Dataset, class_ids: Sequence[int | str] = ()
@@ -128,14 +127,14 @@ class Detection:
         images = numbered([dataset.record(index) for index in range(len(dataset))])
         ids = tuple(category_ids(class_ids or None, len(dataset.classes)))
 
-        def of_kind(kind: str) -> GroundTruth:
+        def of_type(iou_type: str) -> GroundTruth:
             names = dataset.keypoint_names
             return ground_truth_from_records(
-                images, dataset.classes, ids, kind, keypoint_names=names
+                images, dataset.classes, ids, iou_type, keypoint_names=names
             )
 
-        boxes = None if self.kind == "bbox" else of_kind("bbox")
-        return DetectionGroundTruth(tuple(images), ids, of_kind(self.kind), boxes)
+        boxes = None if self.iou_type == "bbox" else of_type("bbox")
+        return DetectionGroundTruth(tuple(images), ids, of_type(self.iou_type), boxes)
 
     def measure(
         self,
@@ -154,10 +153,10 @@ class Detection:
         found: list[Result] = []
         for images in batches(dataset, 8, watch, workers, image_of):
             predictions = predict(cast(Model, model), images, runtime=runtime)
-            found += [detections_in(prediction, self.kind) for prediction in predictions]
+            found += [detections_in(prediction, self.iou_type) for prediction in predictions]
         image_ids, ids = [image.id for image in known.images], known.category_ids
         detections = detections_from_predictions(
-            found, image_ids, ids, known.ground_truth, self.kind
+            found, image_ids, ids, known.ground_truth, self.iou_type
         )
         boxes = None
         if known.boxes is not None:
@@ -176,13 +175,13 @@ class Detection:
         They stay apart because COCO takes the area of a mask from its box, where it has one, and
         then sorts it into the wrong one of small, medium and large.
         """
-        limits = caps(CAPS[self.kind] if max_dets is None else max_dets, self.kind)
-        result = evaluate_detections(known.ground_truth, detections, limits, kind=self.kind)
+        limits = caps(CAPS[self.iou_type] if max_dets is None else max_dets, self.iou_type)
+        result = evaluate_detections(known.ground_truth, detections, limits, iou_type=self.iou_type)
         beside = None
         if known.boxes is not None and boxes is not None:
             beside = evaluate_detections(known.boxes, boxes)
         return DetectionEvaluation(
-            self.kind, known.images, known.ground_truth, detections, result, beside
+            self.iou_type, known.images, known.ground_truth, detections, result, beside
         )
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
@@ -238,7 +237,7 @@ def confident(prediction: Prediction, threshold: float) -> Objects:
     return objects[objects.scores >= threshold]
 
 
-def caps(max_dets: int, kind: str = "bbox") -> tuple[int, ...]:
+def caps(max_dets: int, iou_type: str = "bbox") -> tuple[int, ...]:
     """COCO's caps on detections an image: 1, 10 and `max_dets`, which is that of AP; for keypoints
     the last one alone.
 
@@ -247,7 +246,7 @@ def caps(max_dets: int, kind: str = "bbox") -> tuple[int, ...]:
     """
     if max_dets < 1:
         raise UsageError(f"must be above 0, got {max_dets}", option="max_dets")
-    if kind == "keypoints":
+    if iou_type == "keypoints":
         return (max_dets,)
     return (*(cap for cap in (1, 10) if cap < max_dets), max_dets)
 

@@ -12,7 +12,11 @@ from torch import Tensor, nn
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment
-from tapetum.data.transforms import AUGMENTATIONS, standard_pixels, standard_transforms
+from tapetum.data.transforms import (
+    LOCALIZATION_AUGMENTATIONS,
+    detection_pixels,
+    detection_transforms,
+)
 from tapetum.evaluation import LocalizationResult, evaluate_locations
 from tapetum.models.predict import predict
 from tapetum.render import draw_objects
@@ -20,7 +24,7 @@ from tapetum.structures import Model, Objects, Prediction
 from tapetum.tasks.detection import Detection
 from tapetum.tasks.task import ExplainTarget, Names, Watch, batches
 
-_OBJECTS = Detection("detection", need="boxes", kind="bbox")
+_OBJECTS = Detection("detection", iou_type="bbox")
 """Its answers read and explain like those of detection."""
 
 
@@ -58,9 +62,8 @@ class Localization:
     """The main object of an image with its box, or a few objects."""
 
     name: str = "localization"
-    need: str = "box"
     metric: str = "both_right"
-    augmentations: tuple[str, ...] = AUGMENTATIONS
+    augmentations: tuple[str, ...] = LOCALIZATION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 16, "epochs": 20})
 
     def image_size(self, dataset: Dataset) -> int:
@@ -70,10 +73,10 @@ class Localization:
         return {"classes": len(dataset.classes), "image_size": image_size}
 
     def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
-        return standard_transforms(image_size, augmentation)
+        return detection_transforms(image_size, augmentation)
 
     def most_pixels(self, image_size: int, augmentation: str) -> int | None:
-        return standard_pixels(image_size, augmentation)
+        return detection_pixels(image_size, augmentation)
 
     def ground_truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> None:
         return None  # it comes with each sample

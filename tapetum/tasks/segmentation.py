@@ -55,8 +55,7 @@ class SegmentationEvaluation:
 class Segmentation:
     """A class for each pixel."""
 
-    name: str = "segmentation"
-    need: str = "semantic"
+    name: str = "semantic_segmentation"
     metric: str = "mIoU"
     augmentations: tuple[str, ...] = SEGMENTATION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 8, "epochs": 60})

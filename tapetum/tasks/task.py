@@ -66,10 +66,8 @@ class Task(Protocol):
     """What is asked of an image."""
 
     @property
-    def name(self) -> str: ...
-    @property
-    def need(self) -> str:
-        """What a dataset must carry: one of `tapetum.data.dataset.NEEDS`."""
+    def name(self) -> str:
+        """One of `tapetum.structures.TASKS`."""
         ...
 
     @property
@@ -99,7 +97,7 @@ class Task(Protocol):
         """How training images are varied.
 
         Raises:
-            UsageError: an unknown recipe.
+            UsageError: an unknown augmentation.
         """
         ...
 

@@ -149,11 +149,13 @@ def _has_its_fields(subject: Subject, found: Prediction) -> None:
     """What measuring and showing ask of a prediction, by task."""
     needed: dict[str, Any] = {
         "classification": {"labels": found.labels, "class_scores": found.class_scores},
-        "segmentation": {"semantic": found.semantic},
+        "semantic_segmentation": {"semantic": found.semantic},
     }.get(subject.task, {"objects": found.objects})
     if found.objects is not None and subject.task in BOXED:
         needed |= {"objects.scores": found.objects.scores}
-        extra = {"instances": "masks", "keypoints": "keypoints"}.get(subject.task)
+        extra = {"instance_segmentation": "masks", "keypoint_detection": "keypoints"}.get(
+            subject.task
+        )
         if extra:
             needed[f"objects.{extra}"] = getattr(found.objects, extra)
     lacking = [name for name, value in needed.items() if value is None]

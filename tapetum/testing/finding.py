@@ -57,8 +57,11 @@ def _boxes_are_inside(boxes: Tensor, height: int, width: int) -> None:
 
 def _extras_have_shapes(subject: Subject, objects: Objects, size: tuple[int, int]) -> None:
     count = len(objects)
-    shapes = {"instances": ("masks", (count, *size)), "keypoints": ("keypoints", (count, 3, 3))}
-    assert shapes["keypoints"][1][1] == KEYPOINTS
+    shapes = {
+        "instance_segmentation": ("masks", (count, *size)),
+        "keypoint_detection": ("keypoints", (count, 3, 3)),
+    }
+    assert shapes["keypoint_detection"][1][1] == KEYPOINTS
     if subject.task in shapes:
         name, expected = shapes[subject.task]
         actual = tuple(getattr(objects, name).shape)

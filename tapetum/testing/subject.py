@@ -17,9 +17,9 @@ from tapetum.models import model_function
 from tapetum.models.custom import declared_task
 from tapetum.structures import Fittable, Objects, Prediction, Sample, Target, Trainable
 
-BOXED = ("detection", "instances", "keypoints", "localization")
+BOXED = ("detection", "instance_segmentation", "keypoint_detection", "localization")
 """Tasks whose answers are objects."""
-ANYWHERE = ("detection", "instances", "keypoints")
+ANYWHERE = ("detection", "instance_segmentation", "keypoint_detection")
 """Tasks that find any number of objects, anywhere in an image."""
 KEYPOINTS = 3
 """Of each object that is asked with."""
@@ -77,7 +77,7 @@ class Subject:
             code.name()
         function = model_function(make) if isinstance(make, str) else make
         task = declared_task(function)
-        classes = 1 if task == "keypoints" else classes
+        classes = 1 if task == "keypoint_detection" else classes
         follows = {"classes": classes, "keypoints": KEYPOINTS}
         known = inspect.signature(function).parameters
         own = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
@@ -117,15 +117,15 @@ class Subject:
         rows = tuple((*row[:4], row[4] % self.classes) for row in rows)
         if self.task == "classification":
             return Target(labels=torch.tensor([row[4] for row in rows[:1]], dtype=torch.int64))
-        if self.task == "segmentation":
+        if self.task == "semantic_segmentation":
             semantic = torch.full(size, 255, dtype=torch.uint8)
             for x1, y1, x2, y2, label in rows:
                 semantic[int(y1) : int(y2), int(x1) : int(x2)] = label
             return Target(semantic=semantic)
         objects = boxes(rows, crowd)
-        if self.task == "instances":
+        if self.task == "instance_segmentation":
             objects = objects.with_(masks=filled(objects.boxes, size))
-        if self.task == "keypoints":
+        if self.task == "keypoint_detection":
             objects = objects.with_(keypoints=corners(objects.boxes))
         return Target(objects=objects)
 

@@ -50,9 +50,9 @@ def plan_run(
     if own is not None or not in_files(options.data):
         refuse_words_for_files(reading, hold_out)
     if own is None:
-        images = TrainingData.open(reading, task.need, hold_out, progress=progress, log=log)
+        images = TrainingData.open(reading, task.name, hold_out, progress=progress, log=log)
     else:
-        images = own.open(task.need, options.validate)
+        images = own.open(task.name, options.validate)
     training = images.training
     size = chosen_size(task, name, training, options.image_size)
     arguments = chosen_arguments(options, task, training, size)

@@ -27,7 +27,7 @@ from tapetum.training.step_time import fitted, seconds_per_step
 from tapetum.weights.sources import Source
 
 BACKBONE = "resnet18"
-SMALL_BATCH = ("detection", "instances", "keypoints")
+SMALL_BATCH = ("detection", "instance_segmentation", "keypoint_detection")
 """Tasks whose batches are too small for statistics: they keep those that came with weights."""
 LOOKED_AT = 4
 """Images from which the time of an evaluation is known."""

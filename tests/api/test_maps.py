@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def lines(data: Path) -> list[str]:
-    return TrainingData.open(DataSpec(str(data)), "semantic").describe()
+    return TrainingData.open(DataSpec(str(data)), "semantic_segmentation").describe()
 
 
 def test_maps_without_names_are_told_how_to_get_them(data: Path) -> None:

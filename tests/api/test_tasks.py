@@ -20,10 +20,13 @@ PYRAMID = {"backbone_width": 8, "fpn_channels": 16, "head_width": 32, "head_conv
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "classification": ("resnet10", {"backbone_width": 8}),
     "localization": ("localizer", {"backbone_width": 8}),
-    "segmentation": ("unet", {"backbone_width": 8, "decoder_channels": [16, 16, 16, 8, 8]}),
+    "semantic_segmentation": (
+        "unet",
+        {"backbone_width": 8, "decoder_channels": [16, 16, 16, 8, 8]},
+    ),
     "detection": ("retinanet", PYRAMID),
-    "instances": ("mask_rcnn", {**PYRAMID, "proposals": 20, "training_proposals": 40}),
-    "keypoints": ("keypoint_rcnn", {**PYRAMID, "proposals": 20, "training_proposals": 40}),
+    "instance_segmentation": ("mask_rcnn", {**PYRAMID, "proposals": 20, "training_proposals": 40}),
+    "keypoint_detection": ("keypoint_rcnn", {**PYRAMID, "proposals": 20, "training_proposals": 40}),
 }
 DATA = "scenes:count=4"
 """Enough to see that everything is connected."""
@@ -57,7 +60,7 @@ def task(run: Path) -> Any:
 @pytest.fixture
 def photo(tmp_path: Path, task: Any) -> Path:
     path = tmp_path / "photo.png"
-    scene = open_dataset("scenes", "test", need=task.need)[0].image
+    scene = open_dataset("scenes", "test", task=task.task)[0].image
     Image.fromarray(scene.permute(1, 2, 0).numpy()).save(path)
     return path
 

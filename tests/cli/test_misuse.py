@@ -88,7 +88,10 @@ def test_an_existing_run_is_refused_not_overwritten(run):
     ("words", "complaint"),
     [
         (("train", "vit_b_16", "scenes", "--backbone", "resnet50"), "vit_b_16 has none to choose"),
-        (("evaluate", "run", "--kind", "segm"), "--kind is for --ground-truth and --predictions"),
+        (
+            ("evaluate", "run", "--iou-type", "segm"),
+            "--iou-type is for --ground-truth and --predictions",
+        ),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(words, complaint):

@@ -63,8 +63,8 @@ def write_photos(root: Path, suffix: str = ".jpg") -> Path:
     return root
 
 
-def opened(root: Path, need: str = "boxes") -> FileDataset:
-    dataset = open_dataset(root, "train", need=need, hold_out=False)
+def opened(root: Path, task: str = "detection") -> FileDataset:
+    dataset = open_dataset(root, "train", task=task, hold_out=False)
     assert isinstance(dataset, FileDataset)
     return dataset
 

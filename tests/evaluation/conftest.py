@@ -23,11 +23,11 @@ def run_reference(
     gt: dict,
     results: list,
     max_dets: Sequence[int] | None = None,
-    kind: str = "bbox",
+    iou_type: str = "bbox",
     sigmas: Sequence[float] | None = None,
 ) -> COCOeval:
     """pycocotools on copies of the same input (it writes into what it is given)."""
-    max_dets = max_dets or CAPS[kind]
+    max_dets = max_dets or CAPS[iou_type]
     gt, results = copy.deepcopy(gt), copy.deepcopy(results)
     with contextlib.redirect_stdout(io.StringIO()):
         ground_truth = _indexed(gt)
@@ -35,13 +35,13 @@ def run_reference(
             detections = ground_truth.loadRes(results)
         else:  # loadRes looks at the first result and fails where there is none
             detections = _indexed({**gt, "annotations": []})
-        evaluation = COCOeval(ground_truth, detections, kind)
+        evaluation = COCOeval(ground_truth, detections, iou_type)
         evaluation.params.maxDets = list(max_dets)
         if sigmas is not None:
             evaluation.params.kpt_oks_sigmas = np.array(sigmas)
         evaluation.evaluate()
         evaluation.accumulate()
-        if len(max_dets) == len(CAPS[kind]):
+        if len(max_dets) == len(CAPS[iou_type]):
             evaluation.summarize()
     return evaluation
 
@@ -50,12 +50,12 @@ def run_ours(
     gt: dict,
     results: list,
     max_dets: Sequence[int] | None = None,
-    kind: str = "bbox",
+    iou_type: str = "bbox",
     sigmas: Sequence[float] | None = None,
 ) -> DetectionResult:
-    ground_truth = read_truth(gt, kind)
-    detections = detections_from_coco(results, ground_truth, kind)
-    return evaluate_detections(ground_truth, detections, max_dets, kind, sigmas=sigmas)
+    ground_truth = read_truth(gt, iou_type)
+    detections = detections_from_coco(results, ground_truth, iou_type)
+    return evaluate_detections(ground_truth, detections, max_dets, iou_type, sigmas=sigmas)
 
 
 @pytest.fixture(scope="session")
@@ -76,20 +76,20 @@ def same_as_reference() -> Callable[..., DetectionResult]:
         gt: dict,
         results: list,
         max_dets: Sequence[int] | None = None,
-        kind: str = "bbox",
+        iou_type: str = "bbox",
         sigmas: Sequence[float] | None = None,
     ) -> DetectionResult:
-        expected = run_reference(gt, results, max_dets, kind, sigmas)
-        actual = run_ours(gt, results, max_dets, kind, sigmas)
+        expected = run_reference(gt, results, max_dets, iou_type, sigmas)
+        actual = run_ours(gt, results, max_dets, iou_type, sigmas)
         for name in ("precision", "recall", "scores"):
             theirs, ours = expected.eval[name], getattr(actual, name)
             assert ours.shape == theirs.shape
             assert ours.tobytes() == theirs.tobytes(), f"{name}: first at {_first(ours, theirs)}"
         caps = expected.params.maxDets
-        if len(expected.stats) and (kind != "keypoints" or caps == [20]):
+        if len(expected.stats) and (iou_type != "keypoints" or caps == [20]):
             ours = list(actual.stats.values())
             # Without 100 among the caps pycocotools has no first number.
-            skip = 0 if kind == "keypoints" or caps[2] == 100 else 1
+            skip = 0 if iou_type == "keypoints" or caps[2] == 100 else 1
             assert ours[skip:] == expected.stats[skip:].tolist()
         return actual
 

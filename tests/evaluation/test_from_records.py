@@ -30,7 +30,7 @@ from tapetum.ops.masks import rle_decode, rle_encode, rle_to_string
 from tapetum.structures import Objects, Prediction
 from tapetum.tasks.detection import numbered
 
-KINDS = ["bbox", "segm", "keypoints"]
+IOU_TYPES = ["bbox", "segm", "keypoints"]
 CLASSES, POINTS = ("cat", "dog", "owl"), 3
 NAMES = {"keypoint_names": ("nose", "tail", "paw")}
 SEEDS = st.integers(0, 2**32 - 1)
@@ -135,7 +135,7 @@ def made_prediction(random: np.random.Generator, record: ImageRecord) -> Predict
 
 
 def written_truth(
-    records: Sequence[ImageRecord], class_ids: Sequence[Any], kind: str
+    records: Sequence[ImageRecord], class_ids: Sequence[Any], iou_type: str
 ) -> GroundTruth:
     """The records as COCO's ground truth, read again, by the rules for what we measure."""
     content = coco_dict(records, CLASSES, class_ids, **NAMES)
@@ -144,11 +144,11 @@ def written_truth(
         if not annotation["segmentation"]:
             x, y, w, h = annotation["bbox"]
             annotation["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
-    return ground_truth_from_coco(json.loads(json.dumps(content)), kind)
+    return ground_truth_from_coco(json.loads(json.dumps(content)), iou_type)
 
 
 def written_results(
-    predictions: Sequence[Prediction], records: Sequence[ImageRecord], class_ids: Any, kind: str
+    predictions: Sequence[Prediction], records: Sequence[ImageRecord], class_ids: Any, iou_type: str
 ) -> list[dict[str, Any]]:
     """The predictions as COCO's results, object by object."""
     categories = category_ids(class_ids, len(CLASSES))
@@ -162,7 +162,7 @@ def written_results(
                 "segmentation": lambda: _string(found.masks[row].numpy()),  # noqa: B023
                 "keypoints": lambda: found.keypoints[row].double().flatten().tolist(),  # noqa: B023
             }
-            name = "segmentation" if kind == "segm" else kind
+            name = "segmentation" if iou_type == "segm" else iou_type
             results.append(
                 {
                     "image_id": record.id,
@@ -179,9 +179,9 @@ def _string(mask: np.ndarray) -> dict[str, Any]:
     return {"size": code["size"], "counts": rle_to_string(code["counts"])}
 
 
-def truth_of(records: Sequence[ImageRecord], class_ids: Any, kind: str) -> GroundTruth:
+def truth_of(records: Sequence[ImageRecord], class_ids: Any, iou_type: str) -> GroundTruth:
     ids = category_ids(class_ids, len(CLASSES))
-    return ground_truth_from_records(numbered(records), CLASSES, ids, kind, **NAMES)
+    return ground_truth_from_records(numbered(records), CLASSES, ids, iou_type, **NAMES)
 
 
 def detections_of(
@@ -189,53 +189,57 @@ def detections_of(
     records: Sequence[ImageRecord],
     class_ids: Any,
     ground_truth: GroundTruth,
-    kind: str,
+    iou_type: str,
 ) -> Detections:
-    found = [detections_in(prediction, kind) for prediction in predictions]
+    found = [detections_in(prediction, iou_type) for prediction in predictions]
     image_ids = [record.id for record in numbered(records)]
     ids = category_ids(class_ids, len(CLASSES))
-    return detections_from_predictions(found, image_ids, ids, ground_truth, kind)
+    return detections_from_predictions(found, image_ids, ids, ground_truth, iou_type)
 
 
 # --- the laws -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("iou_type", IOU_TYPES)
 @settings(max_examples=150, deadline=None)
 @given(seed=SEEDS, class_ids=IDS)
 @example(seed=0, class_ids=(1, 2, 3))
 def test_truth_from_records_is_that_from_json_in_every_bit(
-    kind: str, seed: int, class_ids: Any
+    iou_type: str, seed: int, class_ids: Any
 ) -> None:
     records = made_records(seed)
-    assert_same(truth_of(records, class_ids, kind), written_truth(records, class_ids, kind))
+    assert_same(truth_of(records, class_ids, iou_type), written_truth(records, class_ids, iou_type))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("iou_type", IOU_TYPES)
 @settings(max_examples=150, deadline=None)
 @given(seed=SEEDS, class_ids=IDS)
 def test_detections_from_predictions_are_those_from_json_in_every_bit(
-    kind: str, seed: int, class_ids: Any
+    iou_type: str, seed: int, class_ids: Any
 ) -> None:
     records = made_records(seed)
     predictions = made_predictions(records, seed)
-    results = written_results(predictions, records, class_ids, kind)
-    ground_truth = truth_of(records, class_ids, kind)
-    theirs = detections_from_coco(json.loads(json.dumps(results)), ground_truth, kind)
-    ours = detections_of(predictions, records, class_ids, ground_truth, kind)
+    results = written_results(predictions, records, class_ids, iou_type)
+    ground_truth = truth_of(records, class_ids, iou_type)
+    theirs = detections_from_coco(json.loads(json.dumps(results)), ground_truth, iou_type)
+    ours = detections_of(predictions, records, class_ids, ground_truth, iou_type)
     assert_same(ours, theirs)
     assert results_from_detections(ours, ground_truth) == results
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("iou_type", IOU_TYPES)
 @settings(max_examples=50, deadline=None)
 @given(seed=SEEDS, class_ids=IDS)
-def test_results_read_again_are_the_same_detections(kind: str, seed: int, class_ids: Any) -> None:
+def test_results_read_again_are_the_same_detections(
+    iou_type: str, seed: int, class_ids: Any
+) -> None:
     records = made_records(seed)
-    ground_truth = truth_of(records, class_ids, kind)
-    ours = detections_of(made_predictions(records, seed), records, class_ids, ground_truth, kind)
+    ground_truth = truth_of(records, class_ids, iou_type)
+    ours = detections_of(
+        made_predictions(records, seed), records, class_ids, ground_truth, iou_type
+    )
     saved = json.loads(json.dumps(results_from_detections(ours, ground_truth)))
-    assert_same(detections_from_coco(saved, ground_truth, kind), ours)
+    assert_same(detections_from_coco(saved, ground_truth, iou_type), ours)
 
 
 def test_the_records_made_here_have_everything() -> None:
@@ -290,7 +294,7 @@ UNREADABLE = {"size": (40, 60), "counts": "~~~"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "why"),
+    ("iou_type", "changes", "why"),
     [
         ("bbox", {"xywh": np.array([[0.0, 0, np.nan, 1]])}, "its box is not 4 finite numbers"),
         ("bbox", {"xywh": np.array([[0.0, 0, 1e-200, 1e-200]])}, "too small to have an area"),
@@ -309,11 +313,11 @@ UNREADABLE = {"size": (40, 60), "counts": "~~~"}
         ("keypoints", {"area": np.array([-1.0])}, "its area is negative"),
     ],
 )
-def test_what_cannot_be_judged_is_named(kind: str, changes: dict[str, Any], why: str) -> None:
+def test_what_cannot_be_judged_is_named(iou_type: str, changes: dict[str, Any], why: str) -> None:
     fine, bad = one_object(name="fine.png"), one_object(name="bad.png", id=8, **changes)
     order = [bad, fine] if "has no keypoints" in why else [fine, bad]
     with pytest.raises(AnnotationError, match=why) as caught:
-        truth_of(order, (1, 2, 3), kind)
+        truth_of(order, (1, 2, 3), iou_type)
     assert str(caught.value).startswith("bad.png: object 0: ")
 
 
@@ -328,7 +332,7 @@ def test_mistakes_of_a_caller_are_named() -> None:
         ground_truth_from_records([], CLASSES, (1, 2))
     with pytest.raises(ValueError, match="ids: expected 2 different ones, got 1"):
         ground_truth_from_records([one_object(), one_object()], CLASSES, (1, 2, 3))
-    with pytest.raises(ValueError, match="kind: expected one of"):
+    with pytest.raises(ValueError, match="iou_type: expected one of"):
         ground_truth_from_records([], CLASSES, (1, 2, 3), "boxes")
 
 
@@ -349,10 +353,10 @@ def objects(**changes: Any) -> Prediction:
     return Prediction(objects=Objects(**(values | changes)))
 
 
-def results(prediction: Prediction, kind: str) -> list[dict[str, Any]]:
+def results(prediction: Prediction, iou_type: str) -> list[dict[str, Any]]:
     """COCO's results of a prediction for an image 7 with classes 5, 9 and 11."""
-    ground_truth = truth_of([one_object()], (5, 9, 11), kind)
-    found = detections_of([prediction], [one_object()], (5, 9, 11), ground_truth, kind)
+    ground_truth = truth_of([one_object()], (5, 9, 11), iou_type)
+    found = detections_of([prediction], [one_object()], (5, 9, 11), ground_truth, iou_type)
     return results_from_detections(found, ground_truth)
 
 
@@ -397,25 +401,25 @@ def test_keypoints_as_results() -> None:
 
 
 def test_objects_of_another_kind_than_was_predicted() -> None:
-    for kind, words in (("segm", "masks"), ("keypoints", "keypoints")):
+    for iou_type, words in (("segm", "masks"), ("keypoints", "keypoints")):
         with pytest.raises(ValueError, match=f"expected predictions with {words}"):
-            detections_in(objects(masks=None, keypoints=None), kind)
-    with pytest.raises(ValueError, match="kind: expected one of"):
+            detections_in(objects(masks=None, keypoints=None), iou_type)
+    with pytest.raises(ValueError, match="iou_type: expected one of"):
         detections_in(objects(), "boxes")
     assert len(detections_in(Prediction(objects=Objects.empty(scored=True)), "segm")) == 0
 
 
 def test_what_was_found_is_a_copy() -> None:
     """Also in float64, where NumPy and PyTorch could share the numbers."""
-    for kind in KINDS:
+    for iou_type in IOU_TYPES:
         prediction = objects(
             boxes=objects().objects.boxes.double(), keypoints=objects().objects.keypoints.double()
         )
-        found, whole = detections_in(prediction, kind), prediction.objects
+        found, whole = detections_in(prediction, iou_type), prediction.objects
         assert found.xywh.tolist() == [[2, 3, 3, 6], [7, 0, 1, 40]]
         for tensor in (whole.boxes, whole.labels, whole.scores, whole.masks, whole.keypoints):
             tensor.zero_()
-        again = detections_in(objects(), kind)
+        again = detections_in(objects(), iou_type)
         assert_same(replace(found, keypoints=None), replace(again, keypoints=None))
 
 
@@ -426,7 +430,7 @@ def test_found_masks_take_little_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "why"),
+    ("iou_type", "changes", "why"),
     [
         ("bbox", {"scores": torch.tensor([0.5, np.nan])}, "its score is not a finite number"),
         ("bbox", {"boxes": torch.tensor([[0.0, 0, 1, 1], [0, 0, np.inf, 1]])}, "its box is not 4"),
@@ -435,11 +439,11 @@ def test_found_masks_take_little_memory() -> None:
         ("keypoints", {"keypoints": torch.tensor([0.0, 1e9])}, "2\\*\\*25 pixels away"),
     ],
 )
-def test_what_is_no_number_is_named(kind: str, changes: dict[str, Any], why: str) -> None:
+def test_what_is_no_number_is_named(iou_type: str, changes: dict[str, Any], why: str) -> None:
     if "keypoints" in changes:
         changes = {"keypoints": changes["keypoints"][:, None, None].repeat(1, 3, 3)}
     with pytest.raises(AnnotationError, match=why) as caught:
-        results(objects(**changes), kind)
+        results(objects(**changes), iou_type)
     assert str(caught.value).startswith("image 7, detection 1: ")
 
 
@@ -459,5 +463,5 @@ def test_one_entry_for_each_image() -> None:
         detections_from_predictions(found, [7], (1, 2, 3), ground_truth)
     with pytest.raises(ValueError, match="ids: expected some of the truth's, got 8"):
         detections_from_predictions(found, [7, 8], (1, 2, 3), ground_truth)
-    with pytest.raises(ValueError, match="Truth: expected one read with kind='segm'"):
+    with pytest.raises(ValueError, match="Truth: expected one read with iou_type='segm'"):
         detections_from_predictions([], [], (1, 2, 3), ground_truth, "segm")

@@ -75,7 +75,7 @@ def test_real_sets_equal_the_reference(
     folder = shared_data / "coco_eval" / name
     case = json.loads((folder / "expected.json").read_text())["keypoints"]
     gt, results = (json.loads((folder / case[part]).read_text()) for part in ("gt", "dt"))
-    stats = same_as_reference(gt, results, kind="keypoints").stats
+    stats = same_as_reference(gt, results, iou_type="keypoints").stats
     assert list(stats) == NUMBERS
     assert stats == case["stats"]
 
@@ -139,12 +139,12 @@ def test_there_are_more_detections_than_the_cap(same_as_reference: Callable) -> 
 
 def test_text_ids_and_nothing_found(same_as_reference: Callable) -> None:
     gt, results = pose_set(4)
-    same_as_reference(gt, [], kind="keypoints")
-    same_as_reference({**gt, "annotations": []}, results, kind="keypoints")
+    same_as_reference(gt, [], iou_type="keypoints")
+    same_as_reference({**gt, "annotations": []}, results, iou_type="keypoints")
     for entry in (*gt["annotations"], *results):
         entry["image_id"] = str(entry["image_id"])
     gt["images"] = [{"id": str(image["id"])} for image in gt["images"]]
-    assert same_as_reference(gt, results, kind="keypoints").stats["AP"] > 0
+    assert same_as_reference(gt, results, iou_type="keypoints").stats["AP"] > 0
 
 
 def one_person(points: list[float], area: float = 100.0, **more: Any) -> dict[str, Any]:
@@ -195,9 +195,9 @@ def test_a_person_with_no_marked_points_is_neither_found_nor_missed() -> None:
         ground_truth = ground_truth_from_coco(gt, "keypoints")
         assert ground_truth.ignored.tolist() == [True]
         detections = detections_from_coco([pose([5, 5, 1] * 17)], ground_truth, "keypoints")
-        result = evaluate_detections(ground_truth, detections, kind="keypoints")
+        result = evaluate_detections(ground_truth, detections, iou_type="keypoints")
         assert set(result.stats.values()) == {-1.0}
-        outcomes = matches_at(ground_truth, detections, kind="keypoints")
+        outcomes = matches_at(ground_truth, detections, iou_type="keypoints")
         assert outcomes.ignored.tolist() == [True]
     assert ground_truth.crowd.tolist() == [False]
 

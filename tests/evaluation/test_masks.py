@@ -104,7 +104,7 @@ def test_real_sets_equal_the_reference(
     folder = shared_data / "coco_eval" / name
     case = json.loads((folder / "expected.json").read_text())["segm"]
     gt, results = (json.loads((folder / case[part]).read_text()) for part in ("gt", "dt"))
-    assert same_as_reference(gt, results, kind="segm").stats == case["stats"]
+    assert same_as_reference(gt, results, iou_type="segm").stats == case["stats"]
 
 
 def test_without_boxes_the_area_of_a_detection_is_that_of_its_mask(
@@ -113,8 +113,8 @@ def test_without_boxes_the_area_of_a_detection_is_that_of_its_mask(
     """The number of faster-coco-eval's test, which drops the boxes of its polygon results."""
     folder = shared_data / "coco_eval" / "shapes_3img"
     gt, results = (json.loads((folder / name).read_text()) for name in ("gt.json", "dt.json"))
-    boxed = evaluate(gt, results, kind="segm").stats
-    bare = evaluate(gt, [{**r, "bbox": []} for r in results], kind="segm").stats
+    boxed = evaluate(gt, results, iou_type="segm").stats
+    bare = evaluate(gt, [{**r, "bbox": []} for r in results], iou_type="segm").stats
     assert bare["APmedium"] == pytest.approx(0.7367986798679867, abs=1e-15)
     assert {k: v for k, v in bare.items() if boxed[k] != v} == {"APmedium": bare["APmedium"]}
 
@@ -147,7 +147,7 @@ def test_read_for_masks_boxes_are_judged_as_ever(evaluate: Callable, reference: 
     gt, results = mask_set(5)
     ground_truth = ground_truth_from_coco(gt, "segm")
     ours = evaluate_detections(
-        ground_truth, detections_from_coco(results, ground_truth, "segm"), kind="bbox"
+        ground_truth, detections_from_coco(results, ground_truth, "segm"), iou_type="bbox"
     )
     theirs = reference(gt, results).eval
     assert ours.precision.tobytes() == theirs["precision"].tobytes()
@@ -157,7 +157,7 @@ def test_results_without_masks_are_judged_by_their_boxes(same_as_reference: Call
     gt, results = mask_set(6, boxed=True)
     for result in results[::2]:
         del result["segmentation"]
-    assert same_as_reference(gt, results, kind="segm").stats["AP"] > 0
+    assert same_as_reference(gt, results, iou_type="segm").stats["AP"] > 0
 
 
 def test_text_ids_and_shared_ids(same_as_reference: Callable) -> None:
@@ -167,14 +167,14 @@ def test_text_ids_and_shared_ids(same_as_reference: Callable) -> None:
     gt["images"] = [{**image, "id": str(image["id"])} for image in gt["images"]]
     gt["annotations"][3]["id"] = gt["annotations"][8]["id"]
     gt["annotations"].append({**gt["annotations"][0], "id": 99, "category_id": 77})
-    assert same_as_reference(gt, results, kind="segm").stats["AP"] > 0
+    assert same_as_reference(gt, results, iou_type="segm").stats["AP"] > 0
 
 
 def test_nothing_found_and_nothing_true(same_as_reference: Callable) -> None:
     gt, results = mask_set(1)
     for found in (results[:1], []):
-        same_as_reference(gt, found, kind="segm")
-        same_as_reference({**gt, "annotations": []}, found, kind="segm")
+        same_as_reference(gt, found, iou_type="segm")
+        same_as_reference({**gt, "annotations": []}, found, iou_type="segm")
 
 
 def pair_set(true: list[dict], found: list[dict], crowd: list[int]) -> tuple[dict, list]:
@@ -255,7 +255,7 @@ def test_matches_at_takes_masks() -> None:
     gt, results = pair_set([compressed(upper)], [compressed(lower), compressed(upper)], [0])
     ground_truth = ground_truth_from_coco(gt, "segm")
     outcomes = matches_at(
-        ground_truth, detections_from_coco(results, ground_truth, "segm"), kind="segm"
+        ground_truth, detections_from_coco(results, ground_truth, "segm"), iou_type="segm"
     )
     assert outcomes.true_positive.tolist() == [False, True]
     assert outcomes.false_alarm.tolist() == [True, False]
@@ -271,7 +271,7 @@ def test_masks_of_large_images_are_never_drawn() -> None:
     try:
         ground_truth = ground_truth_from_coco(gt, "segm")
         result = evaluate_detections(
-            ground_truth, detections_from_coco(results, ground_truth, "segm"), kind="segm"
+            ground_truth, detections_from_coco(results, ground_truth, "segm"), iou_type="segm"
         )
         assert tracemalloc.get_traced_memory()[1] < 3 * 10**7
     finally:

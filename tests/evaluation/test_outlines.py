@@ -179,25 +179,27 @@ def test_numbers_in_messages_are_those_of_the_file() -> None:
         detections_from_coco(results, ground_truth, "segm")
 
 
-@pytest.mark.parametrize("kind", ["segm", "keypoints"])
-def test_records_read_for_boxes_cannot_be_compared_otherwise(kind: str) -> None:
+@pytest.mark.parametrize("iou_type", ["segm", "keypoints"])
+def test_records_read_for_boxes_cannot_be_compared_otherwise(iou_type: str) -> None:
     gt = {**small(), "annotations": []}
-    boxes, other = ground_truth_from_coco(gt), ground_truth_from_coco(gt, kind)
-    with pytest.raises(ValueError, match=f"Truth: expected one read with kind='{kind}'"):
-        detections_from_coco([], boxes, kind)
+    boxes, other = ground_truth_from_coco(gt), ground_truth_from_coco(gt, iou_type)
+    with pytest.raises(ValueError, match=f"Truth: expected one read with iou_type='{iou_type}'"):
+        detections_from_coco([], boxes, iou_type)
     plain = detections_from_coco([], boxes)
-    with pytest.raises(ValueError, match=f"Detections: expected one read with kind='{kind}'"):
-        evaluate_detections(other, plain, kind=kind)
+    with pytest.raises(
+        ValueError, match=f"Detections: expected one read with iou_type='{iou_type}'"
+    ):
+        evaluate_detections(other, plain, iou_type=iou_type)
 
 
 def test_there_are_three_kinds() -> None:
     ground_truth = ground_truth_from_coco(small(), "segm")
-    message = "kind: expected one of bbox, segm, keypoints, got 'mask'"
+    message = "iou_type: expected one of bbox, segm, keypoints, got 'mask'"
     for call in (
         lambda: ground_truth_from_coco(small(), "mask"),
         lambda: detections_from_coco([], ground_truth, "mask"),
         lambda: evaluate_detections(
-            ground_truth, detections_from_coco([], ground_truth), kind="mask"
+            ground_truth, detections_from_coco([], ground_truth), iou_type="mask"
         ),
     ):
         with pytest.raises(ValueError, match=message):

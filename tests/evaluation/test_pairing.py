@@ -33,7 +33,7 @@ def score_of_both(ground_truth: np.ndarray, detection: np.ndarray) -> np.ndarray
 def check(ranking: Ranking, detections: Detections, members: list[int]) -> None:
     """The three orders of `ranking` are those of sorting `members` by their keys."""
     image, category, score = (
-        getattr(detections, name).tolist() for name in ("image", "category", "target_logits")
+        getattr(detections, name).tolist() for name in ("image", "category", "score")
     )
     curve = sorted(members, key=lambda d: (category[d], -score[d], image[d], d))
     assert ranking.index.tolist() == curve

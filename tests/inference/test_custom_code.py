@@ -80,7 +80,7 @@ def test_the_task_is_that_of_the_class(file: Path) -> None:
     with pytest.raises(UsageError, match="says of no task") as caught:
         task_of(f"{file}:unsaid")
     assert "-> Class" in str(caught.value)
-    assert task_of("unet") == "segmentation"
+    assert task_of("unet") == "semantic_segmentation"
 
 
 def test_arguments_are_those_of_its_signature(file: Path) -> None:
@@ -204,7 +204,7 @@ def test_only_a_run_of_ones_own_model_has_it_named_again(file: Path, tmp_path: P
     for words in (f"{file}:build", "linear"):
         with pytest.raises(UsageError, match=": linear"):
             load(run, model=words)
-    with pytest.raises(UsageError, match="here it is retinanet"):
+    with pytest.raises(UsageError, match=": retinanet"):
         load("retinanet", model=f"{file}:build")
 
 

@@ -51,8 +51,8 @@ def boxes_of(target: Any) -> list[float]:
 
 
 DETECTOR = Answers(TASKS["detection"])
-CUTTER = Answers(TASKS["instances"])
-MAPPER = Answers(TASKS["segmentation"])
+CUTTER = Answers(TASKS["instance_segmentation"])
+MAPPER = Answers(TASKS["semantic_segmentation"])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_pixel_of_a_mask() -> None:
 
 def test_one_keypoint_of_all() -> None:
     points = torch.arange(18, dtype=torch.float32).reshape(3, 2, 3) + 1
-    answer, poser = objects(keypoints=points), Answers(TASKS["keypoints"])
+    answer, poser = objects(keypoints=points), Answers(TASKS["keypoint_detection"])
     everything = explain_target("keypoint:1", answer, poser).target.objects
     nose = explain_target("keypoint:1:Nose", answer, poser)
     assert everything is not None

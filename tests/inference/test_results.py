@@ -56,7 +56,7 @@ def test_labels_and_pixels_are_rows_too() -> None:
     assert [(row["class"], row["score"]) for row in label] == [("dog", 0.75), ("cat", 0.25)]
     semantic = torch.zeros(40, 60, dtype=torch.uint8)
     semantic[:10] = 1
-    shares = found("segmentation", semantic=semantic)
+    shares = found("semantic_segmentation", semantic=semantic)
     assert [(row["class"], row["score"]) for row in shares] == [("cat", 0.75), ("dog", 0.25)]
 
 
@@ -84,14 +84,14 @@ def test_names_cannot_break_the_page() -> None:
 def test_coco_results() -> None:
     masks = torch.zeros(2, 40, 60, dtype=torch.bool)
     masks[:, 5:25, 4:20] = True
-    rows = found("instances", objects=objects(masks=masks)).to_coco(image_id=9)
+    rows = found("instance_segmentation", objects=objects(masks=masks)).to_coco(image_id=9)
     assert [row["category_id"] for row in rows] == [7, 3] or rows[0]["category_id"] in (3, 7)
     dog = next(row for row in rows if row["category_id"] == 7)
     assert dog["bbox"] == [30, 10, 20, 29]
     assert dog["image_id"] == 9
     assert dog["segmentation"]["size"] == [40, 60]
     points = torch.tensor([[[1.0, 2.0, 0.5], [3.0, 4.0, 0.6]]] * 2)
-    rows = found("keypoints", objects=objects(keypoints=points)).to_coco()
+    rows = found("keypoint_detection", objects=objects(keypoints=points)).to_coco()
     assert rows[0]["keypoints"] == pytest.approx([1, 2, 0.5, 3, 4, 0.6])
     with pytest.raises(UsageError, match="classification finds no objects"):
         scores = torch.tensor([0.25, 0.75])

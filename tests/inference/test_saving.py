@@ -114,7 +114,7 @@ def test_masks_and_keypoints_go_into_coco(images: list[Path], tmp_path: Path) ->
         shutil.copy(images[0], tmp_path / kind / "coco")
     (record,) = read_annotations(tmp_path / "masks" / "coco").splits["all"]
     assert tuple(record.segments[0]["size"]) == (HEIGHT, WIDTH)
-    found = read_annotations(tmp_path / "points" / "coco", need="keypoints")
+    found = read_annotations(tmp_path / "points" / "coco", task="keypoint_detection")
     assert found.keypoint_names == ("head", "foot")
     (record,) = found.splits["all"]
     assert record.keypoints.tolist() == [[[6, 7, 2], [8, 9, 2]]]

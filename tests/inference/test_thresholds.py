@@ -199,7 +199,7 @@ def test_a_threshold_itself_belongs_to_what_counts() -> None:
     assert len(none) == 0
 
 
-@pytest.mark.parametrize("name", ["localization", "classification", "segmentation"])
+@pytest.mark.parametrize("name", ["localization", "classification", "semantic_segmentation"])
 def test_other_tasks_leave_out_no_answer(
     name: str, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

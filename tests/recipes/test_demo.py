@@ -41,7 +41,7 @@ def test_the_whole_story(tmp_path: Path) -> None:
         "them",
     ]
     text = page.read_text("utf-8")
-    assert "While it learnt" in text
+    assert "During training" in text
     assert "untrained" in text
     assert "box-outside" in (run / FAULTS).read_text("utf-8")
     assert "AP50" in read_json(run / "evaluation.json")
@@ -54,12 +54,12 @@ def test_the_whole_story(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small")
 def test_other_tasks_show_the_scenes_and_what_is_next(tmp_path: Path) -> None:
     run, lines = tmp_path / "run", list[str]()
-    page = run_demo(run, "segmentation", seconds=0.5, log=lines.append)
-    assert "While it learnt" in page.read_text("utf-8")
+    page = run_demo(run, "semantic_segmentation", seconds=0.5, log=lines.append)
+    assert "During training" in page.read_text("utf-8")
     assert (run / FILE).is_file()
     assert not (run / FAULTY).exists()
     assert not any("was missed" in line for line in lines)
-    assert "--task segmentation" in lines[-1]
+    assert "--task semantic_segmentation" in lines[-1]
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_every_task_of_the_vocabulary_is_there() -> None:
     assert all(task.name == name for name, task in TASKS.items())
 
 
-@pytest.mark.parametrize("name", ["detection", "instances", "keypoints"])
+@pytest.mark.parametrize("name", ["detection", "instance_segmentation", "keypoint_detection"])
 def test_objects_below_the_threshold_are_left_out(name: str) -> None:
     task, prediction = TASKS[name], Prediction(objects=objects())
     both, one = (task.answer(prediction, Zoo(), t)["objects"] for t in (0.25, 0.5))
@@ -54,7 +54,9 @@ def test_objects_below_the_threshold_are_left_out(name: str) -> None:
 
 
 def test_masks_and_keypoints_are_whole() -> None:
-    (obj,) = TASKS["instances"].answer(Prediction(objects=objects()), Zoo(), 0.5)["objects"]
+    (obj,) = TASKS["instance_segmentation"].answer(Prediction(objects=objects()), Zoo(), 0.5)[
+        "objects"
+    ]
     assert np.array_equal(rle_decode(obj["mask"]), objects().masks[0].numpy())
     assert obj["keypoints"] == [[3.0, 2.0, 1.5], [6.0, 3.0, -1.0]]
 
@@ -77,7 +79,7 @@ def test_the_likeliest_class_comes_first() -> None:
 
 
 def test_the_pixels_of_a_class_are_one_object() -> None:
-    task = TASKS["segmentation"]
+    task = TASKS["semantic_segmentation"]
     semantic = torch.tensor([[0, 0, 0, 2], [0, 0, 2, 2]], dtype=torch.uint8)
     prediction = Prediction(semantic=semantic)
     answer = task.answer(prediction, Zoo(), 0.5)
@@ -91,7 +93,7 @@ def test_the_pixels_of_a_class_are_one_object() -> None:
 def test_the_map_itself_is_drawn_beside_the_image() -> None:
     semantic = torch.tensor([[0, 0, 1, 2], [0, 0, 2, 2]], dtype=torch.uint8)
     image = torch.zeros(3, 2, 4, dtype=torch.uint8)
-    drawn = TASKS["segmentation"].draw(image, Prediction(semantic=semantic), Zoo(), 0.5)
+    drawn = TASKS["semantic_segmentation"].draw(image, Prediction(semantic=semantic), Zoo(), 0.5)
     assert np.asarray(drawn["-map"]).tolist() == semantic.tolist()
 
 

@@ -45,7 +45,7 @@ SMALL: dict[str, dict[str, Any]] = {
 def small(name: str, count: int = 5) -> tuple[nn.Module, Task, Dataset]:
     """A small model with random weights, its task, and a few images for it."""
     task = TASKS[task_of(name)]
-    dataset = Subset(open_scenes("scenes", "val", task.need), range(count))
+    dataset = Subset(open_scenes("scenes", "val", task.name), range(count))
     arguments = SMALL[name] | {"classes": len(dataset.classes)}
     if dataset.keypoint_names:
         arguments |= {"keypoints": len(dataset.keypoint_names), "score_threshold": 0.0}
@@ -71,8 +71,8 @@ def test_saved_results_give_the_same_numbers_to_the_last_bit(name: str) -> None:
     evaluation = task.measure(model, dataset, CPU)
     assert isinstance(evaluation, DetectionEvaluation)
     saved = json.loads(json.dumps(evaluation.results()))
-    found = detections_from_coco(saved, evaluation.ground_truth, evaluation.kind)
-    again = evaluate_detections(evaluation.ground_truth, found, kind=evaluation.kind)
+    found = detections_from_coco(saved, evaluation.ground_truth, evaluation.iou_type)
+    again = evaluate_detections(evaluation.ground_truth, found, iou_type=evaluation.iou_type)
     assert again.stats == evaluation.result.stats
     assert again.precision.tobytes() == evaluation.result.precision.tobytes()
     assert again.scores.tobytes() == evaluation.result.scores.tobytes()
@@ -88,7 +88,7 @@ def test_truth_that_is_at_hand_is_not_read_again(monkeypatch: pytest.MonkeyPatch
 
 
 def test_batches_are_in_order_and_may_hold_a_part_of_each_sample() -> None:
-    dataset = Subset(open_scenes("scenes", "val", "masks"), range(5))
+    dataset = Subset(open_scenes("scenes", "val", "instance_segmentation"), range(5))
     whole = [dataset[index] for index in range(5)]
     for workers in (0, 2):
         groups = list(batches(dataset, 2, Watch(), workers))

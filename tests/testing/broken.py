@@ -27,7 +27,7 @@ from tests.contract.tiny import TINY
 class Sound(nn.Module):
     """A class for every pixel, at an eighth of the size."""
 
-    task = "segmentation"
+    task = "semantic_segmentation"
     differentiable = True
 
     def __init__(self, classes: int = 3) -> None:
@@ -67,7 +67,7 @@ class Sound(nn.Module):
 
 
 class Mute(nn.Module):
-    task = "segmentation"
+    task = "semantic_segmentation"
 
 
 class TakesASet(Sound):

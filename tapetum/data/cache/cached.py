@@ -127,7 +127,7 @@ def entry_key(dataset: Dataset, index: int, needed: int | None) -> str:
     told = {
         "version": _VERSION,
         "needed": needed,
-        "need": getattr(dataset, "need", ""),
+        "task": getattr(dataset, "task", ""),
         "shift": getattr(dataset, "label_shift", 0),
         "name": image.name,
         "size": image.size,

@@ -37,19 +37,19 @@ def check_dataset(
     deep: bool = True,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress = no_progress,
-    need: str = "boxes",
+    task: str = "detection",
 ) -> list[Finding]:
     """Read a dataset as training would, and say what is wrong with it, most severe first.
 
     deep: decode every image too, which takes a few milliseconds each, and compare what the
     annotations say of it, its class map too, and the images with each other: ten seconds for
-    50,000, four times as many for twice as many. need: which of several files is read, as for
+    50,000, four times as many for twice as many. task: which of several files is read, as for
     `read_annotations`.
 
     Raises:
         UsageError, AnnotationError: it cannot be read at all.
     """
-    annotations = read_annotations(path, format, limits, need=need)
+    annotations = read_annotations(path, format, limits, task=task)
     return check_annotations(annotations, deep=deep, limits=limits, progress=progress)
 
 

@@ -14,7 +14,6 @@ from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.files import atomic_write, read_bytes, safe_path
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.base.outputs import refuse_output
-from tapetum.data.dataset import NEEDS
 from tapetum.data.formats import (
     cifar,
     coco,
@@ -36,8 +35,13 @@ from tapetum.data.formats.archive import is_archive, unpacked
 from tapetum.data.records.align import settle
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.splits.assign import everything
+from tapetum.structures.tasks import TASKS
 
 AUTO = "auto"
+
+BOXED = ("classification", "localization", "detection")
+OUTLINED = (*BOXED, "instance_segmentation", "semantic_segmentation")
+"""The tasks that formats with boxes, and formats with outlines, are made for."""
 
 Read = Callable[[Path, Limits], Annotations]
 Write = Callable[[Annotations, Path, Callable[[ImageRecord, str], None]], list[str]]
@@ -47,8 +51,8 @@ Write = Callable[[Annotations, Path, Callable[[ImageRecord, str], None]], list[s
 class Format:
     """What can be done with a format.
 
-    looked_for: what it is recognised by, for people. serves: needs that it is made for; where a
-    folder could be of two formats, the one for the need is taken. keypoints: how to read it for
+    looked_for: what it is recognised by, for people. serves: tasks that it is made for; where a
+    folder could be of two formats, the one for the task is taken. keypoints: how to read it for
     them, where that differs. rank: a format is considered only where none of a lower rank is found.
     """
 
@@ -56,12 +60,12 @@ class Format:
     read: Read
     write: Write | None
     looked_for: str
-    serves: tuple[str, ...] = ("labels", "box", "boxes")
+    serves: tuple[str, ...] = BOXED
     keypoints: Read | None = None
     rank: int = 1
 
 
-def _read_described(path: Path, limits: Limits, need: str = "boxes") -> Annotations:
+def _read_described(path: Path, limits: Limits, task: str = "detection") -> Annotations:
     """What a description leads to, as it says."""
     said = description.load(path, limits)
     hint = "one of " + ", ".join(name for name in FORMATS if name != "described")
@@ -69,12 +73,12 @@ def _read_described(path: Path, limits: Limits, need: str = "boxes") -> Annotati
         raise UsageError(f"unknown format {said.format!r}", file=said.file, hint=hint)
     if (reader := description.READERS.get(said.format)) is not None:
         return description.apply(said, reader(said, limits))
-    return description.apply(said, read_annotations(said.root, said.format, limits, need=need))
+    return description.apply(said, read_annotations(said.root, said.format, limits, task=task))
 
 
 FORMATS = {
     "coco": Format(
-        coco.recognise, coco.read, coco.write, coco.LOOKED_FOR, NEEDS, coco.read_keypoints
+        coco.recognise, coco.read, coco.write, coco.LOOKED_FOR, TASKS, coco.read_keypoints
     ),
     "voc": Format(voc.recognise, voc.read, voc.write, voc.LOOKED_FOR),
     "yolo": Format(yolo.recognise, yolo.read, yolo.write, yolo.LOOKED_FOR),
@@ -83,31 +87,31 @@ FORMATS = {
         cvat.read,
         None,
         cvat.LOOKED_FOR,
-        ("labels", "box", "boxes", "masks", "semantic"),
+        OUTLINED,
     ),
     "labelme": Format(
         labelme.recognise,
         labelme.read,
         None,
         labelme.LOOKED_FOR,
-        ("labels", "box", "boxes", "masks", "semantic"),
+        OUTLINED,
     ),
-    "maps": Format(maps.recognise, maps.read, None, maps.LOOKED_FOR, ("semantic",)),
+    "maps": Format(maps.recognise, maps.read, None, maps.LOOKED_FOR, ("semantic_segmentation",)),
     "instances": Format(
-        instances.recognise, instances.read, instances.write, instances.LOOKED_FOR, NEEDS
+        instances.recognise, instances.read, instances.write, instances.LOOKED_FOR, TASKS
     ),
-    "idx": Format(idx.recognise, idx.read, None, idx.LOOKED_FOR, ("labels",)),
-    "cifar": Format(cifar.recognise, cifar.read, None, cifar.LOOKED_FOR, ("labels",)),
+    "idx": Format(idx.recognise, idx.read, None, idx.LOOKED_FOR, ("classification",)),
+    "cifar": Format(cifar.recognise, cifar.read, None, cifar.LOOKED_FOR, ("classification",)),
     "folders": Format(
-        folders.recognise, folders.read, None, folders.LOOKED_FOR, ("labels",), rank=2
+        folders.recognise, folders.read, None, folders.LOOKED_FOR, ("classification",), rank=2
     ),
     "described": Format(
         description.recognise,
         _read_described,
         None,
         description.LOOKED_FOR,
-        NEEDS,
-        partial(_read_described, need="keypoints"),
+        TASKS,
+        partial(_read_described, task="keypoint_detection"),
         rank=0,
     ),
 }
@@ -128,7 +132,7 @@ class Converted:
         return f"{text}; not kept: {', '.join(self.lost)}" if self.lost else text
 
 
-def recognise(path: str | Path, need: str = "boxes") -> str:
+def recognise(path: str | Path, task: str = "detection") -> str:
     """The name of the format of a folder or file, or of what a .zip holds.
 
     Raises:
@@ -138,7 +142,7 @@ def recognise(path: str | Path, need: str = "boxes") -> str:
     for rank in sorted({format.rank for format in FORMATS.values()}):
         ranked = {name: format for name, format in FORMATS.items() if format.rank == rank}
         found = [name for name, format in ranked.items() if format.recognise(path)]
-        found = [name for name in found if need in FORMATS[name].serves] or found
+        found = [name for name in found if task in FORMATS[name].serves] or found
         if len(found) == 1:
             return found[0]
         if found:
@@ -153,11 +157,11 @@ def read_annotations(
     format: str = AUTO,
     limits: Limits = DEFAULT_LIMITS,
     *,
-    need: str = "boxes",
+    task: str = "detection",
 ) -> Annotations:
     """Everything that a dataset's files say, and what is wrong with them, without its pixels.
 
-    need: decides where there is a choice: COCO keeps keypoints in files of their own, and VOC's
+    task: decides where there is a choice: COCO keeps keypoints in files of their own, and VOC's
     folders may hold boxes and class maps.
 
     Raises:
@@ -167,12 +171,12 @@ def read_annotations(
     """
     place = _opened(Path(path), limits)
     if format == AUTO:
-        format = recognise(place, need)
+        format = recognise(place, task)
     if format not in FORMATS:
         hint = "one of " + ", ".join((AUTO, *FORMATS))
         raise UsageError(f"unknown format {format!r}", hint=hint)
     chosen = FORMATS[format]
-    read = chosen.keypoints if need == "keypoints" and chosen.keypoints else chosen.read
+    read = chosen.keypoints if task == "keypoint_detection" and chosen.keypoints else chosen.read
     return read(place, limits)
 
 
@@ -194,11 +198,11 @@ def convert(
     format: str = AUTO,
     limits: Limits = DEFAULT_LIMITS,
     *,
-    need: str = "boxes",
+    task: str = "detection",
 ) -> Converted:
     """Write a dataset in another format, images copied byte for byte; the source is untouched.
 
-    Images that lie many in one file are written as PNG. need: as for `read_annotations`.
+    Images that lie many in one file are written as PNG. task: as for `read_annotations`.
 
     Findings of severity error are left out, as everywhere. Boxes that were recorded before an
     EXIF turn are written for the upright image. A split `trainval` that only repeats train and
@@ -214,7 +218,7 @@ def convert(
         raise UsageError(f"format {to!r} {why}", hint="one of " + ", ".join(writers))
     target = Path(out)
     refuse_output(target, folder=True, inside=[data])
-    source = _settled(_without_repeats(read_annotations(data, format, limits, need=need)), limits)
+    source = _settled(_without_repeats(read_annotations(data, format, limits, task=task)), limits)
 
     lost = [*writers[to](source, target, _copier(target, limits)), *_lost(source, to)]
     images = everything(source)

@@ -26,12 +26,13 @@ SCENES = "scenes"
 
 
 class FileDataset:
-    """A split of a dataset in files, as a Dataset. need: what its samples carry.
+    """A split of a dataset in files, as a Dataset. task: decides what its samples carry.
 
-    "labels": the labels of the image, else the sorted classes of its objects, crowds aside.
-    "box", "boxes": objects. "masks": objects with masks (N, H, W), drawn from outlines, or from
-    boxes where there are none. "keypoints": objects of the classes that have keypoints. "semantic":
-    a map, read, or painted from outlines; then class 0 is "background".
+    "classification": the labels of the image, else the sorted classes of its objects, crowds aside.
+    "localization", "detection": objects. "instance_segmentation": objects with masks (N, H, W),
+    drawn from outlines, or from boxes where there are none. "keypoint_detection": objects of the
+    classes that have keypoints. "semantic_segmentation": a map, read, or painted from outlines;
+    then class 0 is "background".
 
     Boxes of a sample are clipped to its image. An image whose size is not the recorded one
     raises AnnotationError with its name, unless the recorded size is that of the pixels before
@@ -47,7 +48,7 @@ class FileDataset:
     words: how the split was chosen. findings: of the whole dataset.
 
     Raises:
-        UsageError: the annotations cannot serve the need. AnnotationError: no image is there.
+        UsageError: the annotations cannot serve the task. AnnotationError: no image is there.
     """
 
     def __init__(
@@ -55,11 +56,11 @@ class FileDataset:
         annotations: Annotations,
         split: str,
         *,
-        need: str = "boxes",
+        task: str = "detection",
         hold_out: bool = True,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        annotations = narrowed(annotations, need)
+        annotations = narrowed(annotations, task)
         chosen = choose_split(annotations, split, hold_out=hold_out)
         self.records = tuple(p for p in chosen.images if p.there)
         self.limits, self.map_code = limits, annotations.maps
@@ -68,15 +69,15 @@ class FileDataset:
             why = f"split {split!r} has no image that is there ({self.left_out} are missing)"
             raise AnnotationError(why, file=annotations.root, hint="tapetum check tells more")
         self.name = f"{annotations.root.resolve().name}/{chosen.name}"
-        self.need = need
+        self.task = task
         self.classes, self.class_ids = annotations.classes, annotations.class_ids
-        self.label_shift = int(need == "semantic" and self.map_code is None)
+        self.label_shift = int(task == "semantic_segmentation" and self.map_code is None)
         if self.label_shift:
             self._prepend_background(annotations)
-        posed = need == "keypoints"
+        posed = task == "keypoint_detection"
         self.keypoint_names = annotations.keypoint_names if posed else ()
         self.skeleton = annotations.skeleton if posed else ()
-        self.multilabel = need != "labels" or not states_one_label(annotations)
+        self.multilabel = task != "classification" or not states_one_label(annotations)
         self.palette = annotations.palette
         self.words = chosen.words
         self.findings = annotations.findings
@@ -104,7 +105,7 @@ class FileDataset:
     def class_counts(self) -> list[int]:
         """For each class, images with it where labels are needed, else objects of it (none are
         counted of what is known by pixels alone)."""
-        if self.need == "labels":
+        if self.task == "classification":
             labels = [np.array(image.shown, dtype=np.int64) for image in self.records]
         else:
             labels = [image.labels for image in self.records]
@@ -121,17 +122,21 @@ class FileDataset:
 
     def target_of(self, image: ImageRecord, size: ImageSize) -> Target:
         """What a sample of the image carries, in the frame of its `size`."""
-        if self.need == "labels":
+        if self.task == "classification":
             return Target(labels=torch.tensor(image.shown, dtype=torch.int64))
-        if self.need == "semantic" and image.semantic is not None and self.map_code is not None:
+        if (
+            self.task == "semantic_segmentation"
+            and image.semantic is not None
+            and self.map_code is not None
+        ):
             return Target(semantic=read_semantic(image, self.map_code, size, self.limits))
         image = settle_in(image, size)
-        if self.need == "semantic":
+        if self.task == "semantic_segmentation":
             return Target(semantic=paint_semantic(image, size.size))
         objects = to_objects(image, size.size)
-        if self.need != "keypoints":
+        if self.task != "keypoint_detection":
             objects = objects.with_(keypoints=None)
-        if self.need == "masks":
+        if self.task == "instance_segmentation":
             objects = objects.with_(masks=segments_to_masks(image, size.size))
         return Target(objects=objects)
 
@@ -149,7 +154,7 @@ def open_dataset(
     split: str,
     format: str = AUTO,
     *,
-    need: str = "boxes",
+    task: str = "detection",
     hold_out: bool = True,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Dataset:
@@ -159,24 +164,24 @@ def open_dataset(
 
     split: "train", "val", "test", "all", or one of the dataset's own
         (`tapetum.data.splits.assign`).
-    need: what its samples must carry, one of `tapetum.data.dataset.NEEDS`.
+    task: one of `tapetum.structures.TASKS`.
     hold_out: keep some of "train" for validation, where the dataset has no split for it.
 
     Raises:
-        UsageError: no such path, format, split or need; or the annotations cannot serve the need.
+        UsageError: no such path, format, split or task; or the annotations cannot serve the task.
         AnnotationError: the annotations cannot be read, or no image is there.
     """
     if is_scenes(data):
         from tapetum.data.scenes import open_scenes
 
-        return open_scenes(str(data), split, need)
+        return open_scenes(str(data), split, task)
     if is_custom_data(data):
-        return open_custom(str(data), split, need=need, hold_out=hold_out)
+        return open_custom(str(data), split, task=task, hold_out=hold_out)
     if data == IN_PYTHON:
         hint = "tapetum.evaluate(run, samples), resume(run, samples), report(run, samples)"
         raise UsageError("samples in Python are not kept with a run: give them again", hint=hint)
-    annotations = read_annotations(data, format, limits, need=need)
-    return FileDataset(annotations, split, need=need, hold_out=hold_out, limits=limits)
+    annotations = read_annotations(data, format, limits, task=task)
+    return FileDataset(annotations, split, task=task, hold_out=hold_out, limits=limits)
 
 
 def is_scenes(data: str | Path) -> bool:

@@ -17,9 +17,9 @@ IGNORE = 255
 
 @dataclass(frozen=True)
 class InputCheck:
-    """The check at the border, for a need and a number of classes and keypoints."""
+    """The check at the border, for a task and a number of classes and keypoints."""
 
-    need: str
+    task: str
     classes: int
     keypoints: int
     multilabel: bool
@@ -43,9 +43,9 @@ class InputCheck:
             return
         yield from _image_faults(sample.image)
         target = sample.target
-        if self.need == "labels":
+        if self.task == "classification":
             yield from self._label_faults(target)
-        elif self.need == "semantic":
+        elif self.task == "semantic_segmentation":
             yield from self._map_faults(target, sample.size)
         elif target.objects is None:
             yield "its target has no objects (Objects.empty() says that there are none)"
@@ -74,11 +74,11 @@ class InputCheck:
         yield from self._range_faults("labels", objects.labels)
         yield from _box_faults(objects.boxes, size)
         masks, points = objects.masks, objects.keypoints
-        if self.need == "masks" and masks is None:
+        if self.task == "instance_segmentation" and masks is None:
             yield "its objects have no masks"
         if masks is not None and len(masks) and tuple(masks.shape[1:]) != size:
             yield f"masks: expected {size} as the image has, got {tuple(masks.shape[1:])}"
-        if self.need == "keypoints":
+        if self.task == "keypoint_detection":
             yield from self._keypoint_faults(points)
 
     def _keypoint_faults(self, points: Tensor | None) -> Iterator[str]:

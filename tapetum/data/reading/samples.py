@@ -18,11 +18,11 @@ import numpy as np
 from tapetum.base.custom_code import Own, custom_function, own_fault
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import derive_seed
-from tapetum.data.dataset import NEEDS
 from tapetum.data.reading.input_check import InputCheck
 from tapetum.data.records.image_record import ImageRecord, bare_record
 from tapetum.ops.masks import rle_encode
 from tapetum.structures import Objects, Sample, Target
+from tapetum.structures.tasks import TASKS
 
 HELD_OUT = 0.1
 SAMPLES = "samples"
@@ -45,10 +45,10 @@ class SampleDataset:
     indices: which samples, in this order; None for all.
     multilabel: may an image have no label, or several? None: what the sequence says; else a list
     or tuple is looked through; else False.
-    need: what its samples carry, one of `tapetum.data.dataset.NEEDS`, and no more.
+    task: one of `tapetum.structures.TASKS`; samples carry what it learns from, and no more.
 
     Raises:
-        UsageError: no samples, no classes, or an unknown need.
+        UsageError: no samples, no classes, or an unknown task.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class SampleDataset:
         samples: Samples,
         classes: Sequence[str] | None = None,
         *,
-        need: str = "boxes",
+        task: str = "detection",
         name: str | None = None,
         multilabel: bool | None = None,
         indices: Sequence[int] | None = None,
     ) -> None:
-        if need not in NEEDS:
-            raise UsageError(f"unknown need {need!r}", hint="one of " + ", ".join(NEEDS))
-        self.samples, self.need = samples, need
+        if task not in TASKS:
+            raise UsageError(f"unknown task {task!r}", hint="one of " + ", ".join(TASKS))
+        self.samples, self.task = samples, task
         self.indices = tuple(range(len(samples)) if indices is None else indices)
         self.name = name or str(getattr(samples, "name", SAMPLES))
         if not self.indices:
@@ -72,13 +72,13 @@ class SampleDataset:
         self.class_ids = tuple(getattr(samples, "class_ids", ()))
         if multilabel is None:
             multilabel = getattr(samples, "multilabel", None)
-        posed = need == "keypoints"
+        posed = task == "keypoint_detection"
         self.keypoint_names = self._keypoint_names() if posed else ()
         self.skeleton = tuple(getattr(samples, "skeleton", ())) if posed else ()
         several = _several(samples) if multilabel is None else bool(multilabel)
-        self.multilabel = need != "labels" or several
+        self.multilabel = task != "classification" or several
         self._border = InputCheck(
-            need, len(self.classes), len(self.keypoint_names), self.multilabel
+            task, len(self.classes), len(self.keypoint_names), self.multilabel
         )
 
     def __len__(self) -> int:
@@ -92,7 +92,7 @@ class SampleDataset:
         """
         place = self.indices[index]
         sample = self._border.check(self.samples[place], self.name, place)
-        target = _narrowed(sample.target, self.need)
+        target = _narrowed(sample.target, self.task)
         return replace(sample, target=target, name=sample.name or f"{place:06d}")
 
     def record(self, index: int) -> ImageRecord:
@@ -123,7 +123,7 @@ def open_samples(
     split: str,
     classes: Sequence[str] | None = None,
     *,
-    need: str = "boxes",
+    task: str = "detection",
     hold_out: bool = True,
     name: str | None = None,
 ) -> SampleDataset:
@@ -136,7 +136,7 @@ def open_samples(
     """
     count = len(samples)
     if split == "all" or (split == "train" and not hold_out):
-        return SampleDataset(samples, classes, need=need, name=name)
+        return SampleDataset(samples, classes, task=task, name=name)
     name = name or str(getattr(samples, "name", SAMPLES))
     if split not in ("train", "val"):
         raise UsageError(f"it has no split {split!r}", file=name, hint="it has train, val, all")
@@ -146,7 +146,7 @@ def open_samples(
     order = sorted(range(count), key=lambda index: derive_seed(0, "held out", index))
     held = set(order[: max(1, round(HELD_OUT * count))])
     indices = [index for index in range(count) if (index in held) == (split == "val")]
-    return SampleDataset(samples, classes, need=need, name=f"{name}/{split}", indices=indices)
+    return SampleDataset(samples, classes, task=task, name=f"{name}/{split}", indices=indices)
 
 
 def is_custom_data(data: Any) -> bool:
@@ -155,7 +155,7 @@ def is_custom_data(data: Any) -> bool:
 
 
 def open_custom(
-    data: str, split: str, *, need: str = "boxes", hold_out: bool = True
+    data: str, split: str, *, task: str = "detection", hold_out: bool = True
 ) -> SampleDataset:
     """The dataset that a function in a Python file returns: a sequence with `classes`.
 
@@ -170,14 +170,14 @@ def open_custom(
     if samples is None:
         raise UsageError(f"it has no split {split!r}", file=name, hint="it returned None for it")
     if divided:
-        return SampleDataset(samples, need=need, name=f"{name}/{split}")
-    return open_samples(samples, split, need=need, hold_out=hold_out, name=name)
+        return SampleDataset(samples, task=task, name=f"{name}/{split}")
+    return open_samples(samples, split, task=task, hold_out=hold_out, name=name)
 
 
-def open_custom_to_evaluate(data: str, *, need: str = "boxes") -> SampleDataset:
+def open_custom_to_evaluate(data: str, *, task: str = "detection") -> SampleDataset:
     """The split "test" of a function's data where it has one, else "val"; see `open_custom`."""
     _, divided, samples = _asked(data, "test")
-    return open_custom(data, "test" if divided and samples is not None else "val", need=need)
+    return open_custom(data, "test" if divided and samples is not None else "val", task=task)
 
 
 def _asked(data: str, split: str) -> tuple[Own, bool, Samples | None]:
@@ -229,19 +229,19 @@ def _areas(objects: Objects, sides: np.ndarray) -> np.ndarray:
     return sides.prod(axis=1)
 
 
-def _narrowed(target: Target, need: str) -> Target:
-    """The truth with what the need names, and nothing else."""
-    if need == "labels":
+def _narrowed(target: Target, task: str) -> Target:
+    """The truth with what the task takes, and nothing else."""
+    if task == "classification":
         return Target(labels=target.labels)
-    if need == "semantic":
+    if task == "semantic_segmentation":
         return Target(semantic=target.semantic)
     objects = target.objects
     assert objects is not None  # the border saw to it
     return Target(
         objects=objects.with_(
             scores=None,
-            masks=objects.masks if need == "masks" else None,
-            keypoints=objects.keypoints if need == "keypoints" else None,
+            masks=objects.masks if task == "instance_segmentation" else None,
+            keypoints=objects.keypoints if task == "keypoint_detection" else None,
         )
     )
 

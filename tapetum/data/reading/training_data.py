@@ -67,24 +67,24 @@ class TrainingData:
     @staticmethod
     def open(
         reading: DataSpec,
-        need: str,
+        task: str,
         options: HoldOut | None = None,
         names: Names | None = None,
         progress: Progress = no_progress,
         log: Log = no_log,
     ) -> TrainingData:
-        """need: what they must carry, one of `tapetum.data.dataset.NEEDS`. wish: what to hold out,
+        """task: one of `tapetum.structures.TASKS`. wish: what to hold out,
         if something was said of it. names: the splits of the run, where it made some.
 
         Raises:
             UsageError: a wish that the data cannot fulfil, or validation data of other classes.
         """
         if in_files(reading.data):
-            images = _of_files(reading, need, options, names, progress, log)
+            images = _of_files(reading, task, options, names, progress, log)
         else:
-            images = _built_in(reading, need)
+            images = _built_in(reading, task)
         if reading.validate and reading.val is not None:
-            held, words = open_validation(reading, need)
+            held, words = open_validation(reading, task)
             images = replace(images, held=held, words=(*images.words, *words))
         if images.held is not None and images.held.classes != images.training.classes:
             why = "its classes differ from those of the training data"
@@ -204,7 +204,7 @@ class InMemoryData:
             raise UsageError("data and val: expected samples for both, or files for both")
         return InMemoryData(data, val, classes)
 
-    def open(self, need: str, validate: bool) -> TrainingData:
+    def open(self, task: str, validate: bool) -> TrainingData:
         """As `Images.open`.
 
         Raises:
@@ -212,33 +212,33 @@ class InMemoryData:
         """
         holding = validate and self.val is None
         classes = self.classes
-        training = open_samples(self.data, "train", classes, need=need, hold_out=holding)
+        training = open_samples(self.data, "train", classes, task=task, hold_out=holding)
         if not validate:
             return TrainingData(training, None)
         if self.val is None:
-            return TrainingData(training, open_samples(self.data, "val", classes, need=need))
+            return TrainingData(training, open_samples(self.data, "val", classes, task=task))
         classes = classes or getattr(self.val, "classes", None) or training.classes
-        held = open_samples(self.val, "all", classes, need=need, name="val")
+        held = open_samples(self.val, "all", classes, task=task, name="val")
         if held.classes != training.classes:
             raise UsageError("its classes differ from those of the training data", file="val")
         return TrainingData(training, held)
 
 
-def open_validation(reading: DataSpec, need: str) -> tuple[Dataset, list[str]]:
+def open_validation(reading: DataSpec, task: str) -> tuple[Dataset, list[str]]:
     """All images of the place that is named for validation; how its files were read, in words."""
     assert reading.val is not None
     if not in_files(reading.val):
-        return open_dataset(reading.val, "all", need=need), []
+        return open_dataset(reading.val, "all", task=task), []
     own = replace(reading, data=reading.val, format=DataSpec.format)
-    annotations, words = annotations_of(own, need)
-    return FileDataset(annotations, "all", need=need), words
+    annotations, words = annotations_of(own, task)
+    return FileDataset(annotations, "all", task=task), words
 
 
-def annotations_of(reading: DataSpec, need: str) -> tuple[Annotations, list[str]]:
-    """Everything that the files say for a need, and how images without labels are taken."""
-    annotations = narrowed(read_annotations(reading.data, reading.format, need=need), need)
+def annotations_of(reading: DataSpec, task: str) -> tuple[Annotations, list[str]]:
+    """Everything that the files say for a task, and how images without labels are taken."""
+    annotations = narrowed(read_annotations(reading.data, reading.format, task=task), task)
     everything = {id(p): p for own in annotations.splits.values() for p in own}
-    bare = {number for number, image in everything.items() if unlabeled(image, need)}
+    bare = {number for number, image in everything.items() if unlabeled(image, task)}
     words = [f"{reading.data}: {annotations.format}, {len(everything):,} images"]
     if not bare:
         return annotations, words
@@ -253,22 +253,22 @@ def annotations_of(reading: DataSpec, need: str) -> tuple[Annotations, list[str]
     return replace(annotations, splits=splits), words
 
 
-def unlabeled(image: ImageRecord, need: str) -> bool:
+def unlabeled(image: ImageRecord, task: str) -> bool:
     """Is nothing said of what the image shows?"""
-    if need == "semantic":
+    if task == "semantic_segmentation":
         return image.semantic is None and not len(image)
-    return not image.shown if need == "labels" else not len(image)
+    return not image.shown if task == "classification" else not len(image)
 
 
 def _of_files(
     reading: DataSpec,
-    need: str,
+    task: str,
     options: HoldOut | None,
     names: Names | None,
     progress: Progress,
     log: Log,
 ) -> TrainingData:
-    annotations, words = annotations_of(reading, need)
+    annotations, words = annotations_of(reading, task)
     holding = reading.validate and reading.val is None
     if options is not None and (not holding or to_divide(annotations) is None):
         why = "it has a split for validation" if holding else "nothing is held out of it"
@@ -280,15 +280,15 @@ def _of_files(
         else:
             annotations, changes = with_parts(annotations, names)
             words += changes
-    training = FileDataset(annotations, "train", need=need, hold_out=holding)
-    held = FileDataset(annotations, "val", need=need) if holding else None
+    training = FileDataset(annotations, "train", task=task, hold_out=holding)
+    held = FileDataset(annotations, "val", task=task) if holding else None
     return TrainingData(training, held, tuple(words), annotations)
 
 
-def _built_in(reading: DataSpec, need: str) -> TrainingData:
+def _built_in(reading: DataSpec, task: str) -> TrainingData:
     holding = reading.validate and reading.val is None
-    training = open_dataset(reading.data, "train", need=need, hold_out=holding)
-    return TrainingData(training, open_dataset(reading.data, "val", need=need) if holding else None)
+    training = open_dataset(reading.data, "train", task=task, hold_out=holding)
+    return TrainingData(training, open_dataset(reading.data, "val", task=task) if holding else None)
 
 
 def near_duplicates(annotations: Annotations, progress: Progress, log: Log) -> list[list[int]]:

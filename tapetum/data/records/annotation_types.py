@@ -1,28 +1,38 @@
-"""What a dataset carries, and what a task needs: served, or refused in one line."""
+"""What a dataset carries, and what each task takes: served, or refused in one line."""
 
 from __future__ import annotations
 
 from tapetum.base.errors import UsageError
-from tapetum.data.dataset import NEEDS
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.records.relabel import keep_classes
 from tapetum.data.splits.assign import everything
+from tapetum.structures.tasks import TASKS
 
 BACKGROUND = "background"
 """The class 0 of maps that are painted from outlines."""
 
-_WORDS = {
+ANNOTATION_TYPES = {
     "labels": "labels of whole images",
-    "box": "boxes",
     "boxes": "boxes",
     "masks": "masks",
     "keypoints": "keypoints",
     "semantic": "class maps",
 }
+"""What files may state of images, and how a message calls it."""
+
+ACCEPTED = {
+    "classification": ("labels", "boxes"),
+    "localization": ("boxes",),
+    "semantic_segmentation": ("semantic", "masks"),
+    "detection": ("boxes",),
+    "instance_segmentation": ("masks",),
+    "keypoint_detection": ("keypoints",),
+}
+"""The annotation types that each task can be served from; the first is the task's own."""
 
 
 def carried(annotations: Annotations) -> tuple[str, ...]:
-    """What its files state, among "labels", "boxes", "masks", "keypoints", "semantic"."""
+    """What its files state, among ANNOTATION_TYPES."""
     images = everything(annotations)
     objects = any(map(len, images))
     found = {
@@ -34,28 +44,27 @@ def carried(annotations: Annotations) -> tuple[str, ...]:
     outlined = any(s is not None for p in images for s in p.segments)
     found["masks"] = found["boxes"] and (outlined or not objects)
     found["keypoints"] = bool(annotations.keypoint_labels)
-    return tuple(kind for kind in NEEDS if found.get(kind))
+    return tuple(kind for kind in ANNOTATION_TYPES if found.get(kind))
 
 
-def narrowed(annotations: Annotations, need: str) -> Annotations:
-    """The dataset as a task with that need sees it: for keypoints, the classes that have some.
+def narrowed(annotations: Annotations, task: str) -> Annotations:
+    """The dataset as a task sees it: for keypoints, the classes that have some.
+
+    Args:
+        annotations: the dataset.
+        task: one of `tapetum.structures.TASKS`.
 
     Raises:
-        UsageError: an unknown need, or one that the files cannot serve; says what they have.
+        UsageError: an unknown task, or one that the files cannot serve; says what they have.
     """
-    if need not in NEEDS:
-        raise UsageError(f"unknown need {need!r}", hint="one of " + ", ".join(NEEDS))
+    if task not in TASKS:
+        raise UsageError(f"unknown task {task!r}", hint="one of " + ", ".join(TASKS))
     has = carried(annotations)
-    serves = {
-        "labels": {"labels", "boxes"},
-        "box": {"boxes"},
-        "semantic": {"semantic", "masks"},
-    }.get(need, {need})
-    if not serves & set(has):
-        there = " and ".join(_WORDS[kind] for kind in has)
-        why = f"these annotations have {there}; {_WORDS[need]} are needed"
+    if not set(ACCEPTED[task]) & set(has):
+        there = " and ".join(ANNOTATION_TYPES[kind] for kind in has)
+        why = f"these annotations have {there}; {ANNOTATION_TYPES[ACCEPTED[task][0]]} are needed"
         raise UsageError(why, file=annotations.root)
-    if need == "keypoints":
+    if task == "keypoint_detection":
         return keep_classes(annotations, annotations.keypoint_labels)
     return annotations
 

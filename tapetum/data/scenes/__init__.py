@@ -61,20 +61,21 @@ class Scenes:
     size: (height, width) of every image. length: how many scenes there are; any number, since
     scene 10,000 exists whether or not anybody counts that far.
     options: what the scenes are like. name: of the dataset, in reports.
-    need: what a sample carries, and nothing else.
+    task: decides what a sample carries; it carries nothing else.
 
-    "boxes", "masks": all objects as objects, without or with masks. "box": exactly one large
-    object. "labels": the classes in the image. "semantic": a map; class 0 is "background". For
-    these the same index shows the same scene ("box" aside), so that tasks can be compared on one
-    image. "keypoints": people as objects with COCO's 17 keypoints; objects lie about without a
-    label. Where the options ask for people, the other needs have a ninth class for them.
+    "detection", "instance_segmentation": all objects, without or with masks. "localization":
+    exactly one large object. "classification": the classes in the image. "semantic_segmentation":
+    a map; class 0 is "background". For these the same index shows the same scene ("localization"
+    aside), so that tasks can be compared on one image. "keypoint_detection": people as objects
+    with COCO's 17 keypoints; objects lie about without a label. Where the options ask for people,
+    the other tasks have a ninth class for them.
 
     A box is the tight hull of what can be seen of an object, half open; `area` is the number of its
     visible pixels. A keypoint is 2 (visible), 1 (another object or the same body hides it) or 0
     (outside the image).
 
     Raises:
-        UsageError: an unknown split. ValueError: an unknown need.
+        UsageError: an unknown split. ValueError: an unknown task.
     """
 
     def __init__(
@@ -84,18 +85,18 @@ class Scenes:
         size: tuple[int, int] = (192, 256),
         length: int | None = None,
         options: SceneOptions = SceneOptions(),  # noqa: B008, it is frozen
-        need: str = "boxes",
+        task: str = "detection",
         name: str = "scenes",
     ) -> None:
         if split not in LENGTHS:
             raise UsageError(f"scenes have no split {split!r}", hint="one of " + ", ".join(LENGTHS))
         if min(size) < 1:
             raise ValueError(f"size: expected at least (1, 1), got {size}")
-        self.name, self.need = name, need
+        self.name, self.task = name, task
         self.split, self.seed, self.size, self.options = split, seed, size, options
-        self._suited = options.suited(need, size)
-        self.classes = _classes(need, people=self._suited.figures[1] > 0)
-        posed = need == "keypoints"
+        self._suited = options.suited(task, size)
+        self.classes = _classes(task, people=self._suited.figures[1] > 0)
+        posed = task == "keypoint_detection"
         self.keypoint_names = KEYPOINTS if posed else ()
         self.skeleton = SKELETON if posed else ()
         self.multilabel = True
@@ -117,7 +118,7 @@ class Scenes:
         boxes, area = layout.boxes_and_areas(chosen)
         labels = self._labels(layout)[chosen]
         none = np.zeros(len(chosen), dtype=bool)
-        outlined = chosen if self.need == "masks" else []
+        outlined = chosen if self.task == "instance_segmentation" else []
         return ImageRecord(
             name=self._name(index),
             path=None,
@@ -131,14 +132,16 @@ class Scenes:
             ids=_ids(index, chosen),
             segments=tuple(rle_encode(layout.owner == number) for number in outlined),
             keypoints=layout.keypoints(chosen) if self.keypoint_names else None,
-            image_labels=tuple(np.unique(labels).tolist()) if self.need == "labels" else None,
+            image_labels=tuple(np.unique(labels).tolist())
+            if self.task == "classification"
+            else None,
         )
 
     def _target(self, layout: Layout, index: int) -> Target:
         labels = self._labels(layout)
-        if self.need == "labels":
+        if self.task == "classification":
             return Target(labels=torch.from_numpy(np.unique(labels)))
-        if self.need == "semantic":
+        if self.task == "semantic_segmentation":
             of_pixel = np.append(labels + 1, 0).astype(np.uint8)  # owner -1: background
             return Target(semantic=torch.from_numpy(of_pixel.take(layout.owner)))
         chosen = self._chosen(layout)
@@ -149,23 +152,23 @@ class Scenes:
             area=torch.from_numpy(area).float(),
             ids=_ids(index, chosen),
         )
-        if self.need == "masks":
+        if self.task == "instance_segmentation":
             numbers = torch.arange(len(labels), dtype=torch.int16)[:, None, None]
             objects = objects.with_(masks=torch.from_numpy(layout.owner) == numbers)
-        if self.need == "keypoints":
+        if self.task == "keypoint_detection":
             points = torch.from_numpy(layout.keypoints(chosen)).float()
             objects = objects.with_(keypoints=points)
         return Target(objects=objects)
 
     def _chosen(self, layout: Layout) -> list[int]:
         """Which pieces of the layout are objects."""
-        if self.need != "keypoints":
+        if self.task != "keypoint_detection":
             return list(range(len(layout.pieces)))
         return [i for i, piece in enumerate(layout.pieces) if piece.joints is not None]
 
     def _labels(self, layout: Layout) -> np.ndarray:
         """(N,) int64 of all pieces, index into the classes of objects and people."""
-        return np.zeros_like(layout.labels) if self.need == "keypoints" else layout.labels
+        return np.zeros_like(layout.labels) if self.task == "keypoint_detection" else layout.labels
 
     def _layout(self, index: int) -> Layout:
         if not 0 <= index < self.length:
@@ -182,7 +185,7 @@ class Scenes:
         return f"{self.split}-{index:05d}"
 
 
-def open_scenes(words: str, split: str = "train", need: str = "boxes") -> Scenes:
+def open_scenes(words: str, split: str = "train", task: str = "detection") -> Scenes:
     """Scenes by name: "scenes", "scenes:mixed", "scenes:occlusion=0.8,clutter" (`scene_options`),
     "scenes:count=4" (the first four of each split), "scenes:count=4,mixed".
 
@@ -190,7 +193,7 @@ def open_scenes(words: str, split: str = "train", need: str = "boxes") -> Scenes
         UsageError: an unknown split or challenge, or a count that cannot be.
     """
     count, likeness = scene_count(words.partition(":")[2])
-    return Scenes(split, length=count, options=scene_options(likeness), need=need, name=words)
+    return Scenes(split, length=count, options=scene_options(likeness), task=task, name=words)
 
 
 @functools.cache
@@ -202,10 +205,10 @@ def handwriting(split: str) -> np.ndarray:
     return digits[np.isin(np.arange(len(digits)) % 10, _WRITERS[split])]
 
 
-def _classes(need: str, *, people: bool) -> tuple[str, ...]:
-    if need == "keypoints":
+def _classes(task: str, *, people: bool) -> tuple[str, ...]:
+    if task == "keypoint_detection":
         return (FIGURE,)
-    first = ("background",) if need == "semantic" else ()
+    first = ("background",) if task == "semantic_segmentation" else ()
     return (*first, *OBJECTS, FIGURE) if people else (*first, *OBJECTS)
 
 

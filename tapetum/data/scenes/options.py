@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tapetum.base.errors import UsageError
-from tapetum.data.dataset import NEEDS
+from tapetum.structures.tasks import TASKS
 
 Count = tuple[int, int]
 Range = tuple[float, float]
@@ -18,9 +18,9 @@ class SceneOptions:
     """What scenes are like. The defaults suit a detector that learns for two minutes.
 
     count: fewest and most objects, as tried; a scene may end with fewer. None: (3, 8), or what
-        the need wants (`suited`).
+        the task wants (`suited`).
     scale: smallest and largest side of an object in pixels; even in the logarithm. None: (16, 96),
-        or what the need wants.
+        or what the task wants.
     figures: fewest and most people. None: (1, 3) where keypoints are needed, else none.
     figure_scale: smallest and largest height of a standing person in pixels.
     overlap: the share of an object's box, at most, that the box of another may take; beside a
@@ -83,21 +83,21 @@ class SceneOptions:
                 f"rotation, noise: expected 0 or more, got {self.rotation}, {self.noise}"
             )
 
-    def suited(self, need: str, size: tuple[int, int]) -> Suited:
-        """These options with everything that is None chosen for a need and an image's size.
+    def suited(self, task: str, size: tuple[int, int]) -> Suited:
+        """These options with everything that is None chosen for a task and an image's size.
 
-        "box" has exactly one large object, whatever `count` and `figures` say; "keypoints" has one
-        to three people among a few objects.
+        "localization" has exactly one large object, whatever `count` and `figures` say;
+        "keypoint_detection" has one to three people among a few objects.
 
         Raises:
-            ValueError: a need that is not one of `tapetum.data.dataset.NEEDS`.
+            ValueError: a task that is not one of `tapetum.structures.TASKS`.
         """
-        if need not in NEEDS:
-            raise ValueError(f"need: expected one of {', '.join(NEEDS)}, got {need!r}")
+        if task not in TASKS:
+            raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
         count, scale, figures = (3, 8), (16.0, 96.0), (0, 0)
-        if need == "keypoints":
+        if task == "keypoint_detection":
             count, figures = (0, 4), (1, 3)
-        if need == "box":
+        if task == "localization":
             scale = (0.28 * min(size), 0.75 * min(size))
             return Suited(self, (1, 1), self.scale or scale, (0, 0))
         return Suited(self, self.count or count, self.scale or scale, self.figures or figures)

@@ -55,7 +55,7 @@ DECODER = (256, 128, 64, 32, 16)
 class UNet(nn.Module):
     """Encoder, decoder, and a convolution to classes; see the module's docstring and `unet`."""
 
-    task = "segmentation"
+    task = "semantic_segmentation"
     differentiable = True
     class_weights: Tensor | None
 

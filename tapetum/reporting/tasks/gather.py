@@ -16,10 +16,10 @@ from tapetum.tasks import Evaluation
 GATHER: dict[str, Callable[[Run, Any], ReportContents]] = {
     "classification": classification_report,
     "localization": localization_report,
-    "segmentation": segmentation_report,
+    "semantic_segmentation": segmentation_report,
     "detection": detection_report,
-    "instances": detection_report,
-    "keypoints": detection_report,
+    "instance_segmentation": detection_report,
+    "keypoint_detection": detection_report,
 }
 
 

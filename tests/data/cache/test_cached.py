@@ -32,7 +32,7 @@ def test_off_is_the_dataset_itself(photos, tmp_path):
 
 
 def test_what_is_decoded_already_is_not_kept(shared_data, tmp_path):
-    digits = open_dataset(shared_data / "mnist", "test", need="labels")
+    digits = open_dataset(shared_data / "mnist", "test", task="classification")
     assert cached(digits, "ram", None) is digits
     assert cached(digits, "disk", None, folder=tmp_path) is digits
 
@@ -53,7 +53,7 @@ def test_drawn_images_are_kept_in_memory_and_never_on_disk(tmp_path):
 
 @pytest.mark.parametrize("kind", ["ram", "disk"])
 def test_the_second_time_nothing_is_decoded(photos, tmp_path, kind, monkeypatch):
-    kept = made(opened(photos, "masks"), kind, 100, tmp_path / "cache")
+    kept = made(opened(photos, "instance_segmentation"), kind, 100, tmp_path / "cache")
     first = [kept[i] for i in range(3)]
 
     def never(*_: Any) -> Sample:
@@ -72,14 +72,14 @@ def test_the_next_training_finds_what_is_on_disk(photos, tmp_path, monkeypatch):
 
 
 def test_a_key_depends_on_all_that_a_sample_depends_on(photos):
-    def keys(need: str = "boxes", needed: int = 100) -> list[str]:
-        dataset = opened(photos, need)
+    def keys(task: str = "detection", needed: int = 100) -> list[str]:
+        dataset = opened(photos, task)
         return [entry_key(dataset, i, needed) for i in range(3)]
 
     plain = keys()
     assert len(set(plain)) == 3
     assert keys() == plain
-    assert not set(keys("masks")) & set(plain)
+    assert not set(keys("instance_segmentation")) & set(plain)
     assert not set(keys(needed=101)) & set(plain)
     file = photos / "annotations" / "instances_train.json"
     content = json.loads(file.read_text())
@@ -143,10 +143,10 @@ def test_all_else_is_the_datasets_own(photos, tmp_path):
 
 def test_sets_of_class_maps_keep_their_code(shared_data, tmp_path):
     """Colour maps: the key knows which colour means what."""
-    annotations = read_annotations(shared_data / "camvid", need="semantic")
+    annotations = read_annotations(shared_data / "camvid", task="semantic_segmentation")
     own = annotations.splits["train"][:2]
     annotations = replace(annotations, splits={"train": own})
-    dataset = FileDataset(annotations, "train", need="semantic", hold_out=False)
+    dataset = FileDataset(annotations, "train", task="semantic_segmentation", hold_out=False)
     kept = made(dataset, "disk", 90, tmp_path)
     first = kept[0]
     assert first.target.semantic is not None
@@ -154,5 +154,5 @@ def test_sets_of_class_maps_keep_their_code(shared_data, tmp_path):
     assert same(kept[0], first)
     assert annotations.maps is not None
     other = replace(annotations, maps=annotations.maps.relabelled(np.array([1, 0])))
-    changed = FileDataset(other, "train", need="semantic", hold_out=False)
+    changed = FileDataset(other, "train", task="semantic_segmentation", hold_out=False)
     assert entry_key(changed, 0, 90) != entry_key(dataset, 0, 90)

@@ -93,7 +93,9 @@ def test_different_real_images_are_not_alike(shared_data, name, count, groups):
 
 def test_digits_need_more(shared_data):
     """Digits are alike by nature: at the likeness for photographs they would all hang together."""
-    images = list(read_annotations(shared_data / "mnist", need="labels").splits["test"][:1000])
+    images = list(
+        read_annotations(shared_data / "mnist", task="classification").splits["test"][:1000]
+    )
     prints = fingerprints_of(images)
     needed = similarity_threshold([pixels.size for pixels in images])
     assert alike(prints, needed) == []

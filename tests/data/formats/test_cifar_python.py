@@ -81,7 +81,7 @@ def test_a_folder_of_batches(tmp_path):
         (root / name).write_bytes(as_python_2(batch(count)))
     names = [f"kind {n}" for n in range(10)]
     (root / "batches.meta").write_bytes(pickle.dumps({"label_names": names}, protocol=2))
-    dataset = open_dataset(tmp_path, "test", need="labels")
+    dataset = open_dataset(tmp_path, "test", task="classification")
     assert (len(dataset), dataset.classes) == (4, tuple(names))
     expected = batch(4)["data"].reshape(-1, 3, 32, 32)
     assert (dataset[2].image.numpy() == expected[2]).all()
@@ -93,7 +93,7 @@ def test_a_folder_of_batches(tmp_path):
     (other / "train").write_bytes(pickle.dumps(hundred, protocol=2))
     meta = {"fine_label_names": [f"f{n}" for n in range(100)], "coarse_label_names": ["x"]}
     (other / "meta").write_bytes(pickle.dumps(meta, protocol=2))
-    found = open_dataset(other, "all", need="labels")
+    found = open_dataset(other, "all", task="classification")
     assert (found.classes[99], found[0].target.labels.tolist()) == ("f99", [7])
 
 

@@ -35,7 +35,7 @@ def posed(content: dict[str, Any]) -> None:
 
 
 def test_keypoints_of_the_classes_that_have_some(coco_folder):
-    dataset = open_dataset(coco_folder(posed), "all", need="keypoints")
+    dataset = open_dataset(coco_folder(posed), "all", task="keypoint_detection")
     assert dataset.classes == ("dog",)
     assert dataset.class_ids == (3,)
     assert dataset.keypoint_names == tuple(NAMES)
@@ -58,7 +58,7 @@ def test_absent_points_have_no_place_in_tensors_and_keep_it_in_records(coco_fold
         posed(content)
         content["annotations"][0]["keypoints"][6:] = [7, 8, 0]
 
-    dataset = open_dataset(coco_folder(plant), "all", need="keypoints")
+    dataset = open_dataset(coco_folder(plant), "all", task="keypoint_detection")
     assert dataset[0].target.objects.keypoints[0, 2].tolist() == [0, 0, 0]
     assert dataset.record(0).keypoints[0, 2].tolist() == [7, 8, 0]
 
@@ -66,7 +66,7 @@ def test_absent_points_have_no_place_in_tensors_and_keep_it_in_records(coco_fold
 def test_real_keypoints(shared_data):
     """Files for keypoints are chosen where they are needed; numbers are the file's own."""
     root = shared_data / "coco_mini"
-    dataset = open_dataset(root, "train", need="keypoints")
+    dataset = open_dataset(root, "train", task="keypoint_detection")
     content = json.loads((root / "annotations" / "person_keypoints_train2017.json").read_text())
     theirs = {entry["id"]: entry for entry in content["annotations"]}
     assert (dataset.classes, len(dataset.keypoint_names), len(dataset)) == (("person",), 17, 50)
@@ -84,7 +84,7 @@ def test_real_keypoints(shared_data):
 
 
 def test_keypoints_come_back_exactly(shared_data, tmp_path):
-    convert(shared_data / "coco_mini", tmp_path / "out", need="keypoints")
+    convert(shared_data / "coco_mini", tmp_path / "out", task="keypoint_detection")
     for split in ("train", "val"):
         name = f"person_keypoints_{split}2017.json"
         source = json.loads((shared_data / "coco_mini" / "annotations" / name).read_text())
@@ -96,7 +96,7 @@ def test_keypoints_come_back_exactly(shared_data, tmp_path):
         assert ours == {a["id"]: [a[key] for key in keys] for a in source["annotations"]}
         for key in ("id", "name", "keypoints", "skeleton"):
             assert copy["categories"][0][key] == source["categories"][0][key]
-    again = open_dataset(tmp_path / "out", "val", need="keypoints")
+    again = open_dataset(tmp_path / "out", "val", task="keypoint_detection")
     assert (len(again), again.classes) == (51, ("person",))
 
 
@@ -119,7 +119,7 @@ def test_keypoints_turn_with_their_image(coco_folder, make, orientation):
     tags = Image.Exif()
     tags[0x0112] = orientation
     make.save(root / "train" / "a.png", make.noise(40, 60), exif=tags)
-    dataset = open_dataset(root, "all", need="keypoints")
+    dataset = open_dataset(root, "all", task="keypoint_detection")
     expected = turn_points(np.array([[10.0, 20], [3.5, 4.25]]), orientation, (40, 60))
     assert dataset.record(0).keypoints[0, :2, :2].tolist() == expected.tolist()
     assert dataset.record(0).keypoints[0, 2].tolist() == [0, 0, 0]
@@ -182,8 +182,8 @@ def test_a_folder_with_files_of_keypoints_alone(coco_folder):
     (root / "annotations" / "instances_train.json").rename(
         root / "annotations" / "person_keypoints_train.json"
     )
-    for need in ("boxes", "keypoints"):
-        assert list(read_annotations(root, need=need).splits) == ["train"]
+    for task in ("detection", "keypoint_detection"):
+        assert list(read_annotations(root, task=task).splits) == ["train"]
 
 
 # --- results ------------------------------------------------------------------------------------
@@ -195,7 +195,9 @@ def test_the_reference_takes_truth_and_results_with_keypoints(shared_data, capsy
     from pycocotools.cocoeval import COCOeval
 
     dataset = FileDataset(
-        read_annotations(shared_data / "coco_mini", need="keypoints"), "val", need="keypoints"
+        read_annotations(shared_data / "coco_mini", task="keypoint_detection"),
+        "val",
+        task="keypoint_detection",
     )
     images = [dataset.record(index) for index in range(len(dataset))]
     ground_truth = pycocotools.COCO()
@@ -211,7 +213,7 @@ def test_the_reference_takes_truth_and_results_with_keypoints(shared_data, capsy
     for index in range(len(dataset)):
         objects = dataset[index].target.objects
         predictions.append(Prediction(objects=objects.with_(scores=torch.ones(len(objects)))))
-    task = TASKS["keypoints"]
+    task = TASKS["keypoint_detection"]
     assert isinstance(task, Detection)
     known = task.ground_truth(dataset, dataset.class_ids)
     found = [detections_in(prediction, "keypoints") for prediction in predictions]

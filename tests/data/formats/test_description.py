@@ -50,7 +50,7 @@ def describe(folder: Path, text: str, name: str = "data.yaml", **values: object)
 def test_road_scenes_with_names_and_without_void(shared_data, tmp_path):
     file = describe(tmp_path, CAMVID, root=shared_data / "camvid")
     assert recognise(file) == "described"
-    dataset = open_dataset(file, "val", need="semantic")
+    dataset = open_dataset(file, "val", task="semantic_segmentation")
     assert (len(dataset), len(dataset.classes), dataset.classes[3]) == (51, 11, "Road")
     assert dataset.name == "camvid/val"
     raw = np.asarray(Image.open(shared_data / "camvid/labels/val/0016E5_07959.png"))
@@ -64,7 +64,7 @@ def test_membranes_with_splits(shared_data, tmp_path):
     file = describe(tmp_path, ISBI, root=shared_data / "isbi2012_em")
     counts = {}
     for split in ("train", "val", "test"):
-        dataset = open_dataset(file, split, need="semantic")
+        dataset = open_dataset(file, split, task="semantic_segmentation")
         counts[split] = [dataset[i].name for i in range(len(dataset))]
     assert {split: (names[0], len(names)) for split, names in counts.items()} == {
         "train": ("00.png", 20),
@@ -88,7 +88,7 @@ def test_the_last_ten_images_of_a_split(shared_data, tmp_path):
     }
     assert sorted(Path(p.name).stem for p in found.splits["val"]) == names[-10:]
     assert available(found) == ["train", "val", "test", "all"]
-    posed = open_dataset(file, "val", need="keypoints")
+    posed = open_dataset(file, "val", task="keypoint_detection")
     assert (len(posed), posed.classes) == (10, ("person",))
 
 
@@ -100,7 +100,7 @@ def test_names_and_ranges_of_packed_images(shared_data, tmp_path):
     splits: {{train: "train-00000-54999", val: "train-55000-59999", test: "test/*"}}
     """.replace("\n    ", "\n")
     file = describe(tmp_path, text, root=shared_data / "fashion_mnist")
-    dataset = open_dataset(file, "val", need="labels")
+    dataset = open_dataset(file, "val", task="classification")
     assert (len(dataset), dataset[0].name) == (5000, "train-55000.png")
     assert dataset.classes[-1] == "Boot"
     assert not dataset.multilabel
@@ -142,7 +142,7 @@ def test_ignored_classes_by_name_in_the_middle(tmp_path, make):
     make.save(tmp_path / "in" / "frames" / "a.png", make.noise(2, 3))
     make.save(tmp_path / "in" / "truth" / "a.png", values)
     text = "format: maps\nroot: in\nimages: frames\nmaps: truth\nclasses: [a, b, c]\nignore: [b]\n"
-    dataset = open_dataset(describe(tmp_path, text), "all", need="semantic")
+    dataset = open_dataset(describe(tmp_path, text), "all", task="semantic_segmentation")
     assert (dataset.classes, dataset.class_ids) == (("a", "c"), (0, 2))
     assert dataset[0].target.semantic.tolist() == [[0, 255, 1], [1, 255, 0]]
 
@@ -219,7 +219,7 @@ def test_what_leads_nowhere(tmp_path, make, text, words):
     file = tmp_path / "d.yaml"
     file.write_text(text)
     with pytest.raises(TapetumError, match=words):
-        read_annotations(file, need="semantic")
+        read_annotations(file, task="semantic_segmentation")
 
 
 def test_descriptions_are_read_not_written(coco_folder, tmp_path):

@@ -132,7 +132,7 @@ def test_cvat_coco_marks_brushed_masks_as_crowds(tmp_path: Path) -> None:
     (record,) = found.splits["all"]
     assert record.crowd.tolist() == [False]
     assert "crowd-by-tool" in codes(found)
-    sample = open_dataset(str(tmp_path), "all", need="masks")[0]
+    sample = open_dataset(str(tmp_path), "all", task="instance_segmentation")[0]
     assert sample.target.objects.masks[0].numpy().tolist() == mask.tolist()
 
 
@@ -222,7 +222,9 @@ def test_cvat_for_images(cvat: Path) -> None:
 
 
 def test_the_outlines_of_cvat(cvat: Path) -> None:
-    masks = open_dataset(str(cvat), "train", need="masks")[0].target.objects.masks.numpy()
+    masks = open_dataset(str(cvat), "train", task="instance_segmentation")[
+        0
+    ].target.objects.masks.numpy()
     brushed = np.zeros((HEIGHT, WIDTH), dtype=bool)
     brushed[4, 5] = brushed[5, 5] = True
     assert masks[4].tolist() == brushed.tolist()
@@ -231,7 +233,7 @@ def test_the_outlines_of_cvat(cvat: Path) -> None:
 
 
 def test_the_tags_of_cvat_are_labels(cvat: Path) -> None:
-    dataset = open_dataset(str(cvat), "train", need="labels")
+    dataset = open_dataset(str(cvat), "train", task="classification")
     assert dataset[0].target.labels.tolist() == [2]
 
 
@@ -337,7 +339,9 @@ def test_labelme(tmp_path: Path) -> None:
         (0, 0, 8, 8),
     }
     assert "shape-no-object" in codes(found)
-    masks = open_dataset(str(tmp_path), "train", need="masks")[0].target.objects.masks
+    masks = open_dataset(str(tmp_path), "train", task="instance_segmentation")[
+        0
+    ].target.objects.masks
     assert {int(m.sum()) for m in masks} >= {6, 80}
 
 

@@ -44,7 +44,7 @@ def instances_folder(tmp_path, make):
 
 def test_objects_become_outlines_and_boxes(instances_folder):
     root = instances_folder()
-    assert recognise(root) == recognise(root, "masks") == "instances"
+    assert recognise(root) == recognise(root, "instance_segmentation") == "instances"
     found = read_annotations(root)
     assert (list(found.splits), found.classes, found.class_ids) == (
         ["train", "val"],
@@ -56,14 +56,16 @@ def test_objects_become_outlines_and_boxes(instances_folder):
     assert image.labels.tolist() == [0, 1, 1]
     assert image.xywh.tolist() == [[0, 4, 12, 6], [0, 0, 4, 3], [6, 5, 1, 4]]
     assert image.area.tolist() == [2, 12, 4]
-    masks = open_dataset(root, "train", need="masks")[0].target.objects.masks.numpy()
+    masks = open_dataset(root, "train", task="instance_segmentation")[
+        0
+    ].target.objects.masks.numpy()
     for mask, value in zip(masks, image.ids, strict=True):
         np.testing.assert_array_equal(mask, scene() == value)
     assert [f for f in check_dataset(root) if f.severity != "info"] == []
-    semantic = open_dataset(root, "train", need="semantic")
+    semantic = open_dataset(root, "train", task="semantic_segmentation")
     assert semantic.classes == ("background", "cat", "dog")
     assert semantic[0].target.semantic.flatten().bincount().tolist() == [102, 2, 16]
-    assert open_dataset(root, "val", need="labels")[0].target.labels.tolist() == [0, 1]
+    assert open_dataset(root, "val", task="classification")[0].target.labels.tolist() == [0, 1]
 
 
 def test_classes_without_names_and_unknown_ones(instances_folder):
@@ -96,7 +98,7 @@ def test_faults(instances_folder, make):
 
 def test_images_without_objects(instances_folder):
     root = instances_folder(values=np.zeros((10, 12), dtype=np.uint16))
-    objects = open_dataset(root, "train", need="masks")[0].target.objects
+    objects = open_dataset(root, "train", task="instance_segmentation")[0].target.objects
     assert objects.masks.shape == (0, 10, 12)
 
 
@@ -104,14 +106,16 @@ def test_they_come_back_as_they_were(instances_folder, tmp_path):
     root = instances_folder()
     done = convert(root, tmp_path / "out", "instances")
     assert (done.objects, done.lost) == (6, ("ids and stated areas",))
-    first, second = (open_dataset(r, "val", need="masks") for r in (root, tmp_path / "out"))
+    first, second = (
+        open_dataset(r, "val", task="instance_segmentation") for r in (root, tmp_path / "out")
+    )
     assert torch.equal(first[0].target.objects.masks, second[0].target.objects.masks)
     assert torch.equal(first[0].target.objects.labels, second[0].target.objects.labels)
     written = np.asarray(Image.open(tmp_path / "out/instances/val/a.png"))
     assert written.dtype == np.uint16
     assert np.unique(written).tolist() == [0, 1000, 2000, 2001]
     convert(tmp_path / "out", tmp_path / "coco", "coco")
-    third = open_dataset(tmp_path / "coco", "val", need="masks")
+    third = open_dataset(tmp_path / "coco", "val", task="instance_segmentation")
     assert torch.equal(first[0].target.objects.masks, third[0].target.objects.masks)
 
 
@@ -163,4 +167,4 @@ def test_what_16_bits_cannot_hold(coco_folder, tmp_path):
 
 def test_keypoints_are_not_served(instances_folder):
     with pytest.raises(UsageError, match="have boxes and masks; keypoints are needed"):
-        open_dataset(instances_folder(), "all", need="keypoints")
+        open_dataset(instances_folder(), "all", task="keypoint_detection")

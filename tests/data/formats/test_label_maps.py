@@ -41,7 +41,7 @@ def maps_folder(tmp_path, make):
 
 
 def semantic(root: Path, index: int = 0, split: str = "all") -> np.ndarray:
-    return open_dataset(root, split, need="semantic")[index].target.semantic.numpy()
+    return open_dataset(root, split, task="semantic_segmentation")[index].target.semantic.numpy()
 
 
 # --- layouts ------------------------------------------------------------------------------------
@@ -59,8 +59,8 @@ def semantic(root: Path, index: int = 0, split: str = "all") -> np.ndarray:
 )
 def test_layouts(maps_folder, images, maps):
     root = maps_folder(images, maps)
-    assert recognise(root, "semantic") == "maps"
-    dataset = open_dataset(root, "all", need="semantic")
+    assert recognise(root, "semantic_segmentation") == "maps"
+    dataset = open_dataset(root, "all", task="semantic_segmentation")
     assert dataset.classes == ("class 0", "class 1", "class 2")
     assert [dataset[i].name for i in range(4)] == [f"{i}.png" for i in range(4)]
     for index in range(4):
@@ -69,7 +69,9 @@ def test_layouts(maps_folder, images, maps):
         np.testing.assert_array_equal(sample.target.semantic.numpy(), classes_map(index))
         assert (sample.target.objects, sample.target.labels) == (None, None)
         assert dataset.record(index).size == (8, 6)
-    assert [f.code for f in check_dataset(root, need="semantic")] == ["class-names-missing"]
+    assert [f.code for f in check_dataset(root, task="semantic_segmentation")] == [
+        "class-names-missing"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_folders_of_splits(maps_folder, images, maps):
         root = maps_folder(images.format(split), maps.format(split))
     found = read_annotations(root)
     assert {name: len(own) for name, own in found.splits.items()} == {"train": 4, "val": 4}
-    dataset = open_dataset(root, "val", need="semantic")
+    dataset = open_dataset(root, "val", task="semantic_segmentation")
     assert dataset.name == "maps/val"
 
 
@@ -107,12 +109,15 @@ def test_voc_with_boxes_and_maps(voc_folder, make):
     root = voc_folder()
     for name in ("a", "b"):
         make.save(root / "SegmentationClass" / f"{name}.png", classes_map(size=(40, 60)))
-    assert recognise(root) == recognise(root, "labels") == "voc"
-    assert recognise(root, "semantic") == "maps"
-    assert len(open_dataset(root, "train", need="boxes")[0].target.objects) == 2
-    assert open_dataset(root, "all", need="semantic")[0].target.semantic.shape == (40, 60)
+    assert recognise(root) == recognise(root, "classification") == "voc"
+    assert recognise(root, "semantic_segmentation") == "maps"
+    assert len(open_dataset(root, "train", task="detection")[0].target.objects) == 2
+    assert open_dataset(root, "all", task="semantic_segmentation")[0].target.semantic.shape == (
+        40,
+        60,
+    )
     with pytest.raises(UsageError, match="have boxes; class maps are needed"):
-        open_dataset(root, "train", "voc", need="semantic")
+        open_dataset(root, "train", "voc", task="semantic_segmentation")
 
 
 def test_yolo_labels_are_no_maps(yolo_folder):
@@ -120,12 +125,12 @@ def test_yolo_labels_are_no_maps(yolo_folder):
 
 
 def test_real_maps(shared_data):
-    camvid = open_dataset(shared_data / "camvid", "val", need="semantic")
+    camvid = open_dataset(shared_data / "camvid", "val", task="semantic_segmentation")
     assert (len(camvid), len(camvid.classes)) == (51, 12)
     raw = np.asarray(Image.open(shared_data / "camvid/labels/val/0016E5_07959.png"))
     np.testing.assert_array_equal(camvid[0].target.semantic.numpy(), raw)
     assert camvid[0].size == raw.shape
-    cells = open_dataset(shared_data / "isbi2012_em", "all", need="semantic")
+    cells = open_dataset(shared_data / "isbi2012_em", "all", task="semantic_segmentation")
     assert (len(cells), cells.classes) == (30, ("class 0", "class 1"))
     raw = np.asarray(Image.open(shared_data / "isbi2012_em/label/03.png"))
     np.testing.assert_array_equal(cells[3].target.semantic.numpy(), raw // 255)
@@ -141,7 +146,7 @@ def test_names_255_and_the_order_of_a_list(maps_folder, make):
     values[0] = 255
     make.save(root / "labels" / "0.png", values)
     (root / "classes.txt").write_text("# ours\nroad\n\ntree house\nsky\n")
-    dataset = open_dataset(root, "all", need="semantic")
+    dataset = open_dataset(root, "all", task="semantic_segmentation")
     assert dataset.classes == ("road", "tree house", "sky")
     assert dataset.palette is None
     np.testing.assert_array_equal(dataset[0].target.semantic.numpy(), values)
@@ -165,7 +170,7 @@ def test_colour_maps(maps_folder, make, name, text):
     with pytest.raises(AnnotationError, match="the map is in colours; what do they mean"):
         read_annotations(root)
     (root / name).write_text(text)
-    dataset = open_dataset(root, "all", need="semantic")
+    dataset = open_dataset(root, "all", task="semantic_segmentation")
     assert dataset.classes == ("road", "tree", "sky")
     np.testing.assert_array_equal(dataset.palette, palette)
     np.testing.assert_array_equal(dataset[2].target.semantic.numpy(), classes_map(2))
@@ -182,7 +187,7 @@ def test_black_and_white_maps_with_names(maps_folder, make):
     for number in range(4):
         make.save(root / "labels" / f"{number}.png", 255 * classes_map(number, 2))
     (root / "classes.txt").write_text("wall\ncell\n")
-    dataset = open_dataset(root, "all", need="semantic")
+    dataset = open_dataset(root, "all", task="semantic_segmentation")
     assert dataset.classes == ("wall", "cell")
     np.testing.assert_array_equal(semantic(root, 1), classes_map(1, 2))
     make.save(root / "labels" / "0.png", classes_map(0, 2))  # 0 and 1: then 255 is not the second
@@ -319,9 +324,9 @@ def test_faults_in_maps(maps_folder, make, fault, words):
     root = maps_folder()
     (root / "classes.txt").write_text("a\nb\nc\n")
     file = plant(root, make, fault)
-    found = [(f.code, f.file) for f in check_dataset(root, need="semantic")]
+    found = [(f.code, f.file) for f in check_dataset(root, task="semantic_segmentation")]
     assert found == [(fault, file)]
-    dataset = open_dataset(root, "all", need="semantic")
+    dataset = open_dataset(root, "all", task="semantic_segmentation")
     if words is None:
         assert len(dataset) == 3
         return
@@ -331,6 +336,6 @@ def test_faults_in_maps(maps_folder, make, fault, words):
 
 
 def test_needs_that_maps_cannot_serve(maps_folder):
-    for need in ("boxes", "labels", "masks"):
+    for task in ("detection", "classification", "instance_segmentation"):
         with pytest.raises(UsageError, match="these annotations have class maps; "):
-            open_dataset(maps_folder(), "all", need=need)
+            open_dataset(maps_folder(), "all", task=task)

@@ -41,7 +41,7 @@ def classes_folder(tmp_path, make):
 
 def test_folders_are_classes_in_alphabetical_order(classes_folder):
     root = classes_folder()
-    dataset = open_dataset(root, "all", need="labels")
+    dataset = open_dataset(root, "all", task="classification")
     assert (recognise(root), dataset.classes) == ("folders", ("cat", "dog"))
     assert not dataset.multilabel
     labels = {dataset[i].name: dataset[i].target.labels.item() for i in range(5)}
@@ -90,7 +90,7 @@ def test_other_formats_come_first(coco_folder, voc_folder, yolo_folder, make):
         root = build()
         make.save(root / "x" / "a.png", make.noise(4, 4))
         make.save(root / "y" / "a.png", make.noise(4, 4))
-        assert recognise(root, "labels") == name
+        assert recognise(root, "classification") == name
 
 
 def test_faults_in_folders(classes_folder):
@@ -137,10 +137,16 @@ def write_idx(root: Path, count: int = 30, packed: bool = False, stem: str = "tr
 def test_idx_images_and_labels(tmp_path, packed):
     images = write_idx(tmp_path, packed=packed)
     write_idx(tmp_path, 7, packed, "t10k")
-    assert recognise(tmp_path, "labels") == "idx"
+    assert recognise(tmp_path, "classification") == "idx"
     assert list(read_annotations(tmp_path).splits) == ["train", "test"]
-    train, val = (open_dataset(tmp_path, split, need="labels") for split in ("train", "val"))
-    assert (len(train), len(val), len(open_dataset(tmp_path, "test", need="labels"))) == (27, 3, 7)
+    train, val = (
+        open_dataset(tmp_path, split, task="classification") for split in ("train", "val")
+    )
+    assert (len(train), len(val), len(open_dataset(tmp_path, "test", task="classification"))) == (
+        27,
+        3,
+        7,
+    )
     assert train.classes == tuple("0123456789")
     assert not train.multilabel
     for dataset in (train, val):
@@ -156,7 +162,7 @@ def test_idx_images_and_labels(tmp_path, packed):
 
 def test_samples_of_packed_images_are_copies(tmp_path):
     write_idx(tmp_path)
-    dataset = open_dataset(tmp_path, "all", need="labels")
+    dataset = open_dataset(tmp_path, "all", task="classification")
     first = dataset[0].image.clone()
     dataset[0].image.zero_()
     assert torch.equal(dataset[0].image, first)
@@ -232,7 +238,7 @@ def test_labels_that_do_not_fit(tmp_path):
 
 
 def test_real_idx(shared_data):
-    dataset = open_dataset(shared_data / "fashion_mnist", "test", need="labels")
+    dataset = open_dataset(shared_data / "fashion_mnist", "test", task="classification")
     assert (len(dataset), dataset.class_counts()) == (10000, [1000] * 10)
     assert dataset[0].target.labels.tolist() == [9]  # an ankle boot, as published
     start = time.process_time()
@@ -243,7 +249,7 @@ def test_real_idx(shared_data):
 
 def test_packed_images_are_written_as_files(tmp_path):
     images = write_idx(tmp_path / "in")
-    done = convert(tmp_path / "in", tmp_path / "out", "coco", need="labels")
+    done = convert(tmp_path / "in", tmp_path / "out", "coco", task="classification")
     assert done.images == 30
     assert done.lost == ("30 labels of whole images",)
     copy = open_dataset(tmp_path / "out", "all")
@@ -272,11 +278,11 @@ def test_cifar_10_in_binary(tmp_path, inner):
         (root / f"{name}.bin").write_bytes(data)
     names = "airplane automobile bird cat deer dog frog horse ship truck".split()  # noqa: SIM905
     (root / "batches.meta.txt").write_text("\n".join(names) + "\n\n")
-    assert recognise(tmp_path, "labels") == "cifar"
-    dataset = open_dataset(tmp_path, "all", need="labels")
+    assert recognise(tmp_path, "classification") == "cifar"
+    dataset = open_dataset(tmp_path, "all", task="classification")
     assert (len(dataset), dataset.classes) == (36, tuple(names))
     assert not dataset.multilabel
-    assert len(open_dataset(tmp_path, "test", need="labels")) == 5
+    assert len(open_dataset(tmp_path, "test", task="classification")) == 5
     sample = dataset[23]
     assert sample.name == "data_batch_2-00003.png"
     assert (sample.image.numpy() == pixels["data_batch_2"][3]).all()
@@ -289,7 +295,7 @@ def test_cifar_100_in_binary(tmp_path):
     for name in ("train.bin", "test.bin"):
         (tmp_path / name).write_bytes(data)
     (tmp_path / "fine_label_names.txt").write_text("".join(f"c{i}\n" for i in range(100)))
-    dataset = open_dataset(tmp_path, "test", need="labels")
+    dataset = open_dataset(tmp_path, "test", task="classification")
     assert len(dataset.classes) == 100
     assert [dataset[i].target.labels.item() for i in range(7)] == [1, 3, 5, 7, 9, 11, 13]
     assert (dataset[2].image.numpy() == pixels[2]).all()

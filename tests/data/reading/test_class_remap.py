@@ -19,16 +19,16 @@ MORE = ("bird", "dog", "fish", "cat", "dog")
 """The model's classes; of two of one name the first is meant."""
 
 
-def dataset(need: str, target: Target) -> RemappedClasses:
+def dataset(task: str, target: Target) -> RemappedClasses:
     image = torch.zeros(3, 20, 30, dtype=torch.uint8)
     return RemappedClasses(
-        SampleDataset([Sample(image, target, "a")], ["cat", "dog"], need=need), MORE
+        SampleDataset([Sample(image, target, "a")], ["cat", "dog"], task=task), MORE
     )
 
 
 def test_labels_count_in_the_classes_of_the_model() -> None:
     boxes = torch.tensor([[0.0, 0, 9, 9], [5, 5, 15, 15]])
-    own = dataset("boxes", Target(objects=Objects(boxes, torch.tensor([1, 0]))))
+    own = dataset("detection", Target(objects=Objects(boxes, torch.tensor([1, 0]))))
     objects = own[0].target.objects
     assert own.classes == MORE
     assert objects is not None
@@ -38,11 +38,11 @@ def test_labels_count_in_the_classes_of_the_model() -> None:
 
 
 def test_labels_of_images_and_of_pixels() -> None:
-    own = dataset("labels", Target(labels=torch.tensor([0])))
+    own = dataset("classification", Target(labels=torch.tensor([0])))
     assert own[0].target.labels == torch.tensor([3])
     assert own.record(0).image_labels == (3,)
     semantic = torch.tensor([[0, 1, 255]], dtype=torch.uint8).repeat(20, 10)
-    renamed = dataset("semantic", Target(semantic=semantic))[0].target.semantic
+    renamed = dataset("semantic_segmentation", Target(semantic=semantic))[0].target.semantic
     assert renamed is not None
     assert renamed[0, :3].tolist() == [3, 1, 255]
 
@@ -50,7 +50,7 @@ def test_labels_of_images_and_of_pixels() -> None:
 def test_a_class_that_the_model_does_not_know() -> None:
     samples = [Sample(torch.zeros(3, 9, 9), Target(labels=torch.tensor([0])), "a")]
     with pytest.raises(UsageError, match="its classes cow are not among the model's"):
-        RemappedClasses(SampleDataset(samples, ["cow"], need="labels"), MORE)
+        RemappedClasses(SampleDataset(samples, ["cow"], task="classification"), MORE)
 
 
 def test_fewer_classes_give_the_numbers_that_they_would_alone(

@@ -46,7 +46,7 @@ def test_a_sample_is_its_image_and_its_record(coco_folder, make):
 
 
 def test_masks_on_request(coco_folder):
-    dataset = FileDataset(read_annotations(coco_folder()), "all", need="masks")
+    dataset = FileDataset(read_annotations(coco_folder()), "all", task="instance_segmentation")
     masks = dataset[0].target.objects.masks
     assert masks.shape == (2, 40, 60)
     assert masks[1].nonzero().tolist() == [[2, 0], [3, 0], [4, 0]]
@@ -66,7 +66,7 @@ def test_images_without_objects(coco_folder):
     def plant(content: dict[str, Any]) -> None:
         content["annotations"].clear()
 
-    dataset = FileDataset(read_annotations(coco_folder(plant)), "all", need="masks")
+    dataset = FileDataset(read_annotations(coco_folder(plant)), "all", task="instance_segmentation")
     objects = dataset[0].target.objects
     assert objects.boxes.shape == (0, 4)
     assert objects.labels.dtype == torch.int64
@@ -87,7 +87,7 @@ def test_boxes_recorded_before_the_turn_turn_along(tmp_path, make, orientation):
     content["annotations"][1] |= {"bbox": [0, 2, 1, 3]}
     content["annotations"].pop()
     (tmp_path / "gt.json").write_text(json.dumps(content))
-    dataset = FileDataset(read_annotations(tmp_path), "all", need="masks")
+    dataset = FileDataset(read_annotations(tmp_path), "all", task="instance_segmentation")
     sample, record = dataset[0], dataset.record(0)
     assert sample.size == record.size == (60, 40)
     for row, (x, y, w, h) in enumerate([(5, 2, 20, 10), (0, 2, 1, 3)]):
@@ -101,7 +101,7 @@ def test_boxes_recorded_before_the_turn_turn_along(tmp_path, make, orientation):
     assert (record.xywh[:, :2] == corners[:, :2]).all()
     assert (record.xywh[:, 2:] == corners[:, 2:] - corners[:, :2]).all()
     convert(tmp_path / "gt.json", tmp_path / "out")
-    again = FileDataset(read_annotations(tmp_path / "out"), "all", need="masks")
+    again = FileDataset(read_annotations(tmp_path / "out"), "all", task="instance_segmentation")
     assert (again.record(0).xywh == record.xywh).all()
     assert again.record(0).size == (60, 40)
     assert (again[0].target.objects.masks == sample.target.objects.masks).all()

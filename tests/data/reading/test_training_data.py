@@ -61,7 +61,7 @@ def names(dataset: Any) -> set[str]:
 
 
 def test_it_says_what_it_took(photos: Path) -> None:
-    images = TrainingData.open(DataSpec(str(photos)), "boxes")
+    images = TrainingData.open(DataSpec(str(photos)), "detection")
     assert images.describe() == [
         f"{photos}: coco, 20 images",
         "4 of them have no labels and count as images of nothing "
@@ -76,19 +76,19 @@ def test_faults_are_counted_aloud(photos: Path) -> None:
     labels["annotations"][0]["bbox"] = [500, 500, 9, 9]
     labels["annotations"][1]["bbox"] = [1, 2, 3]
     (photos / "labels.json").write_text(json.dumps(labels))
-    lines = TrainingData.open(DataSpec(str(photos)), "boxes").describe()
+    lines = TrainingData.open(DataSpec(str(photos)), "detection").describe()
     assert "left out: box-malformed 1, box-outside 1; tapetum check shows each" in lines
 
 
 def test_images_without_labels_can_be_left_out(photos: Path) -> None:
-    images = TrainingData.open(DataSpec(str(photos), unlabeled="skip"), "boxes")
+    images = TrainingData.open(DataSpec(str(photos), unlabeled="skip"), "detection")
     assert len(images.training) + len(images.held or ()) == 16
     assert "4 of them have no labels and are left out" in images.describe()[1]
 
 
 def test_people_come_to_one_side(photos: Path) -> None:
     options = HoldOut(val=0.3, group_by=r"person(\d+)_")
-    images = TrainingData.open(DataSpec(str(photos)), "boxes", options)
+    images = TrainingData.open(DataSpec(str(photos)), "detection", options)
     assert images.held is not None
     held = {name[:8] for name in names(images.held)}
     assert len(held) == 3
@@ -109,7 +109,9 @@ def test_near_duplicates_come_to_one_side(tmp_path: Path) -> None:
     content = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "cat"}]}
     (folder / "labels.json").write_text(json.dumps(content))
     lines: list[str] = []
-    inputs = TrainingData.open(DataSpec(str(folder)), "boxes", HoldOut(val=0.4), log=lines.append)
+    inputs = TrainingData.open(
+        DataSpec(str(folder)), "detection", HoldOut(val=0.4), log=lines.append
+    )
     assert lines == [
         "looking for near-duplicates among 40 images",
         "40 images look nearly the same as another",
@@ -122,7 +124,7 @@ def test_near_duplicates_come_to_one_side(tmp_path: Path) -> None:
 
 def test_a_wish_without_use_is_refused(photos: Path) -> None:
     with pytest.raises(UsageError, match=r"nothing is held out of it: split_ratio"):
-        TrainingData.open(DataSpec(str(photos), validate=False), "boxes", HoldOut())
+        TrainingData.open(DataSpec(str(photos), validate=False), "detection", HoldOut())
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_what_is_for_files_is_refused_of_others(asked: dict[str, str], words: st
 
 def test_a_run_that_recorded_such_words_still_opens() -> None:
     """It was made before they were refused, and they never had any effect."""
-    images = TrainingData.open(DataSpec("scenes", format="coco", unlabeled="skip"), "boxes")
+    images = TrainingData.open(DataSpec("scenes", format="coco", unlabeled="skip"), "detection")
     assert len(images.training) > 0
 
 
@@ -150,7 +152,7 @@ def test_validation_data_of_its_own_leaves_all_others_for_training(
     photos: Path, tmp_path: Path
 ) -> None:
     other = make_photos(tmp_path / "other", 6, 40)
-    images = TrainingData.open(DataSpec(str(photos), val=str(other)), "boxes")
+    images = TrainingData.open(DataSpec(str(photos), val=str(other)), "detection")
     assert (len(images.training), len(images.held or ())) == (20, 6)
 
 
@@ -166,16 +168,18 @@ def test_a_run_keeps_its_splits(photos: Path, tmp_path: Path) -> None:
     kept = read_parts(run)
     assert kept is not None
     assert {name: len(own) for name, own in kept.items()} == {"train": 10, "val": 5, "test": 5}
-    assert names(evaluation_dataset(run, None, None, "boxes")) == set(kept["test"])
-    assert names(evaluation_dataset(run, None, "val", "boxes")) == set(kept["val"])
+    assert names(evaluation_dataset(run, None, None, "detection")) == set(kept["test"])
+    assert names(evaluation_dataset(run, None, "val", "detection")) == set(kept["val"])
 
     make_photos(photos, 30)
     (photos / kept["val"][0]).unlink()
     words: list[str] = []
-    assert names(evaluation_dataset(run, None, "test", "boxes", words.append)) == set(kept["test"])
+    assert names(evaluation_dataset(run, None, "test", "detection", words.append)) == set(
+        kept["test"]
+    )
     assert words == ["10 images are new since the run was made"]
-    assert len(evaluation_dataset(run, None, "train", "boxes")) == 20
-    assert len(evaluation_dataset(run, None, "val", "boxes")) == 4
+    assert len(evaluation_dataset(run, None, "train", "detection")) == 20
+    assert len(evaluation_dataset(run, None, "val", "detection")) == 4
 
 
 def test_what_it_will_see_is_drawn(photos: Path, tmp_path: Path) -> None:
@@ -218,7 +222,7 @@ def test_a_damaged_list_of_splits_is_one_line(tmp_path: Path) -> None:
 def test_bare_images_are_skipped_in_validation_data_too(photos: Path, tmp_path: Path) -> None:
     other = make_photos(tmp_path / "other", 10, 40)  # every fifth shows nothing
     reading = DataSpec(str(photos), val=str(other), unlabeled="skip")
-    images = TrainingData.open(reading, "boxes")
+    images = TrainingData.open(reading, "detection")
     assert images.held is not None
     assert len(images.held) == 8
     assert "2 of them have no labels and are left out, as `unlabeled` skip asks" in images.words
@@ -227,7 +231,7 @@ def test_bare_images_are_skipped_in_validation_data_too(photos: Path, tmp_path: 
 def test_the_runs_own_data_by_name_is_what_it_held_out(photos: Path, tmp_path: Path) -> None:
     run = api.train("retinanet", photos, out=tmp_path / "run", group_by="^(.+)_", **QUICK)
     own, named, every = (
-        evaluation_dataset(run, data, split, "boxes")
+        evaluation_dataset(run, data, split, "detection")
         for data, split in ((None, None), (photos, None), (photos, "all"))
     )
     assert names(named) == names(own)

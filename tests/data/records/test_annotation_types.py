@@ -13,19 +13,19 @@ import torch
 from PIL import Image
 
 from tapetum.base.errors import UsageError
-from tapetum.data.dataset import NEEDS
 from tapetum.data.formats.registry import read_annotations
 from tapetum.data.reading.files import FileDataset, open_dataset
 from tapetum.data.records.annotation_types import carried
 from tapetum.data.records.image_record import ImageRecord, bare_record
+from tapetum.structures import TASKS
 
 CARRIED = {
-    "labels": {"labels"},
-    "box": {"objects"},
-    "boxes": {"objects"},
-    "masks": {"objects"},
-    "keypoints": {"objects"},
-    "semantic": {"semantic"},
+    "classification": {"classification"},
+    "localization": {"objects"},
+    "detection": {"objects"},
+    "instance_segmentation": {"objects"},
+    "keypoint_detection": {"objects"},
+    "semantic_segmentation": {"semantic_segmentation"},
 }
 
 
@@ -33,17 +33,19 @@ def filled(target: Any) -> set[str]:
     return {name for name in ("labels", "objects", "semantic") if getattr(target, name) is not None}
 
 
-@pytest.mark.parametrize("need", NEEDS)
-def test_a_sample_of_real_images_carries_what_is_needed_and_nothing_else(shared_data, need):
-    dataset = open_dataset(shared_data / "coco_mini", "val", need=need)
+@pytest.mark.parametrize("task", TASKS)
+def test_a_sample_of_real_images_carries_what_is_needed_and_nothing_else(shared_data, task):
+    dataset = open_dataset(shared_data / "coco_mini", "val", task=task)
     target = dataset[0].target
-    assert filled(target) == CARRIED[need]
+    assert filled(target) == CARRIED[task]
     assert dataset.multilabel
-    assert bool(dataset.keypoint_names) == bool(dataset.skeleton) == (need == "keypoints")
+    assert bool(dataset.keypoint_names) == bool(dataset.skeleton) == (task == "keypoint_detection")
     if target.objects is not None:
-        assert (target.objects.masks is not None) == (need == "masks")
-        assert (target.objects.keypoints is not None) == (need == "keypoints")
-    assert len(dataset.classes) == {"keypoints": 1, "semantic": 81}.get(need, 80)
+        assert (target.objects.masks is not None) == (task == "instance_segmentation")
+        assert (target.objects.keypoints is not None) == (task == "keypoint_detection")
+    assert len(dataset.classes) == {"keypoint_detection": 1, "semantic_segmentation": 81}.get(
+        task, 80
+    )
     assert len(dataset.class_ids) == len(dataset.class_counts()) == len(dataset.classes)
 
 
@@ -51,7 +53,7 @@ def test_labels_of_objects_are_sorted_and_without_crowds(coco_folder):
     def plant(content: dict[str, Any]) -> None:
         content["annotations"][2] |= {"image_id": 7, "category_id": 3}
 
-    dataset = open_dataset(coco_folder(plant), "all", need="labels")
+    dataset = open_dataset(coco_folder(plant), "all", task="classification")
     assert [dataset[i].target.labels.tolist() for i in range(2)] == [[1], []]  # the cat is a crowd
     assert dataset[1].target.labels.dtype == torch.int64
     assert dataset.class_counts() == [0, 1]
@@ -63,7 +65,7 @@ def test_labels_of_real_images_are_those_of_the_file(shared_data):
     content = json.loads((root / "annotations" / "instances_val2017.json").read_text())
     names = {c["id"]: c["name"] for c in content["categories"]}
     files = {i["id"]: i["file_name"] for i in content["images"]}
-    dataset = open_dataset(root, "val", need="labels")
+    dataset = open_dataset(root, "val", task="classification")
     theirs: dict[str, set[str]] = {name: set() for name in files.values()}
     for entry in content["annotations"]:
         if not entry["iscrowd"]:
@@ -90,7 +92,7 @@ def test_maps_are_painted_from_outlines_small_objects_on_top(coco_folder):
         crowd |= {"iscrowd": 1, "segmentation": {"size": [40, 60], "counts": [30, 3, 2367]}}
         content["annotations"] = [small, large, boxed, crowd]
 
-    dataset = open_dataset(coco_folder(plant), "all", need="semantic")
+    dataset = open_dataset(coco_folder(plant), "all", task="semantic_segmentation")
     assert dataset.classes == ("background", "cat", "dog")
     assert dataset.class_ids == (0, 1, 3)
     assert dataset.class_counts() == [0, 1, 3]
@@ -116,33 +118,41 @@ def test_painted_maps_turn_with_their_images(coco_folder, make, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     make.save(root / "train" / "a.png", make.noise(40, 60), exif=exif)
-    sample = open_dataset(root, "all", need="semantic")[0]
-    objects = open_dataset(root, "all", need="masks")[0].target.objects
+    sample = open_dataset(root, "all", task="semantic_segmentation")[0]
+    objects = open_dataset(root, "all", task="instance_segmentation")[0].target.objects
     assert torch.equal(sample.target.semantic > 0, objects.masks[0])
     assert sample.size == tuple(sample.target.semantic.shape)
 
 
 @pytest.mark.parametrize(
-    ("build", "need", "words"),
+    ("build", "task", "words"),
     [
-        ("voc_folder", "keypoints", "these annotations have boxes; keypoints are needed"),
-        ("voc_folder", "masks", "these annotations have boxes; masks are needed"),
-        ("yolo_folder", "semantic", "these annotations have boxes; class maps are needed"),
-        ("coco_folder", "keypoints", "these annotations have boxes and masks; keypoints are"),
-        ("voc_folder", "nonsense", "unknown need 'nonsense'.*labels, box, boxes"),
+        ("voc_folder", "keypoint_detection", "these annotations have boxes; keypoints are needed"),
+        ("voc_folder", "instance_segmentation", "these annotations have boxes; masks are needed"),
+        (
+            "yolo_folder",
+            "semantic_segmentation",
+            "these annotations have boxes; class maps are needed",
+        ),
+        (
+            "coco_folder",
+            "keypoint_detection",
+            "these annotations have boxes and masks; keypoints are",
+        ),
+        ("voc_folder", "nonsense", "unknown task 'nonsense'.*classification, localization"),
     ],
 )
-def test_what_cannot_be_served_is_refused(request, build, need, words):
+def test_what_cannot_be_served_is_refused(request, build, task, words):
     root: Path = request.getfixturevalue(build)()
     with pytest.raises(UsageError, match=words) as caught:
-        open_dataset(root, "train", need=need)
+        open_dataset(root, "train", task=task)
     assert "\n" not in str(caught.value)
 
 
 def test_what_annotations_carry(coco_folder, voc_folder, shared_data):
     assert carried(read_annotations(coco_folder())) == ("boxes", "masks")
     assert carried(read_annotations(voc_folder())) == ("boxes",)
-    found = read_annotations(shared_data / "coco_mini", need="keypoints")
+    found = read_annotations(shared_data / "coco_mini", task="keypoint_detection")
     assert carried(found) == ("boxes", "masks", "keypoints")
 
 
@@ -152,7 +162,7 @@ def test_too_many_classes_for_a_map_of_bytes(coco_folder: Callable[..., Path]):
 
     root = coco_folder(plant)
     with pytest.raises(UsageError, match="255 classes and a background are too many"):
-        FileDataset(read_annotations(root), "all", need="semantic")
+        FileDataset(read_annotations(root), "all", task="semantic_segmentation")
 
 
 def test_records_check_their_shapes():

@@ -70,8 +70,8 @@ def test_illumination_spreads_brightness_and_leaves_the_truth():
         means = [float(image.mean().log()) for image in images("illumination", level)]
         spreads.append(np.std(means))
     assert spreads[0] < 0.8 * spreads[1] < 0.8 * spreads[2]
-    plain = Scenes(need="masks")
-    hard = Scenes(options=CHALLENGES["illumination"], need="masks")
+    plain = Scenes(task="instance_segmentation")
+    hard = Scenes(options=CHALLENGES["illumination"], task="instance_segmentation")
     assert torch.equal(plain[3].target.objects.masks, hard[3].target.objects.masks)
 
 
@@ -196,9 +196,9 @@ def test_a_turned_knob_keeps_everything_else(name):
 
 
 @pytest.mark.parametrize("name", CHALLENGES)
-def test_every_challenge_serves_every_need(name):
-    for need in ("box", "keypoints", "semantic"):
-        scenes = Scenes("test", options=CHALLENGES[name], need=need)
+def test_every_challenge_serves_every_task(name):
+    for task in ("localization", "keypoint_detection", "semantic_segmentation"):
+        scenes = Scenes("test", options=CHALLENGES[name], task=task)
         assert scenes[0].size == (192, 256)
         assert len(scenes.record(0)) >= 1
 
@@ -210,9 +210,13 @@ def test_words_become_options():
     assert scene_options("context=-1") == SceneOptions(context=-1.0)
     assert scene_options("mixed,scale=0").figures == (1, 2)
     assert scene_options("scale=0").scale == pytest.approx((39.2, 39.2))
-    scenes = open_scenes("scenes:occlusion=0.8", "val", "keypoints")
+    scenes = open_scenes("scenes:occlusion=0.8", "val", "keypoint_detection")
     assert scenes.name == "scenes:occlusion=0.8"
-    assert (scenes.options.occlusion, scenes.need, scenes.split) == (0.8, "keypoints", "val")
+    assert (scenes.options.occlusion, scenes.task, scenes.split) == (
+        0.8,
+        "keypoint_detection",
+        "val",
+    )
 
 
 @pytest.mark.parametrize("words", ["count=3", "count=3,occlusion=0.8", " occlusion , count = 3"])

@@ -119,7 +119,10 @@ def test_keypoints_move_with_the_body_under_every_warp():
 def test_visible_hidden_and_absent_follow_from_who_owns_the_pixel():
     """The mixed scene has the same people; there the masks say what lies over a joint."""
     options = SceneOptions(count=(4, 9), figures=(2, 3), overlap=0.7, cut=0.4)
-    posed, masked = (Scenes(options=options, need=need) for need in ("keypoints", "masks"))
+    posed, masked = (
+        Scenes(options=options, task=task)
+        for task in ("keypoint_detection", "instance_segmentation")
+    )
     counts = np.zeros(3)
     for index in range(20):
         objects, every = posed[index].target.objects, masked[index].target.objects
@@ -143,7 +146,9 @@ def test_visible_hidden_and_absent_follow_from_who_owns_the_pixel():
 def test_what_a_board_covers_is_hidden():
     options = SceneOptions(count=(0, 0), figures=(1, 1), occlusion=1.0)
     open_air = SceneOptions(count=(0, 0), figures=(1, 1))
-    scenes, plain = (Scenes(options=each, need="keypoints") for each in (options, open_air))
+    scenes, plain = (
+        Scenes(options=each, task="keypoint_detection") for each in (options, open_air)
+    )
     counts = [0, 0]
     for index in range(8):
         covered = scenes._layout(index).hidden
@@ -157,7 +162,7 @@ def test_what_a_board_covers_is_hidden():
 
 
 def test_boxes_hold_their_visible_keypoints_and_all_poses_occur():
-    scenes = Scenes("val", need="keypoints")
+    scenes = Scenes("val", task="keypoint_detection")
     assert scenes.classes == (FIGURE,)
     assert scenes.keypoint_names == KEYPOINTS
     assert scenes.skeleton == SKELETON
@@ -176,7 +181,7 @@ def test_boxes_hold_their_visible_keypoints_and_all_poses_occur():
     assert max(heights) > 130
 
 
-def test_people_appear_in_other_needs_only_when_asked_for():
+def test_people_appear_in_other_tasks_only_when_asked_for():
     assert FIGURE not in Scenes().classes
     mixed = Scenes(options=SceneOptions(figures=(2, 2)))
     assert mixed.classes[-1] == FIGURE

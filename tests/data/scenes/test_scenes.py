@@ -1,4 +1,4 @@
-"""Scenes: reproducible, and with a truth that is exact, for every need."""
+"""Scenes: reproducible, and with a truth that is exact, for every task."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 from scipy.ndimage import binary_dilation
 
 from tapetum.base.errors import UsageError
-from tapetum.data.dataset import NEEDS
 from tapetum.data.scenes import LENGTHS, MIXED, OBJECTS, SceneOptions, Scenes, handwriting
 from tapetum.data.scenes.layout import lay_out
 from tapetum.ops.masks import rle_decode
+from tapetum.structures import TASKS
 
 FLAT = {"light": 0.0, "texture": 0.0, "noise": 0.0}
 
@@ -39,24 +39,24 @@ def digest(sample):
     return whole.hexdigest()
 
 
-@pytest.mark.parametrize("need", NEEDS)
-def test_a_scene_depends_on_seed_split_and_index_alone(need):
-    scenes = Scenes("val", seed=3, need=need)
+@pytest.mark.parametrize("task", TASKS)
+def test_a_scene_depends_on_seed_split_and_index_alone(task):
+    scenes = Scenes("val", seed=3, task=task)
     there = [digest(scenes[i]) for i in range(4)]
-    back = [digest(Scenes("val", seed=3, length=4, need=need)[i]) for i in reversed(range(4))]
+    back = [digest(Scenes("val", seed=3, length=4, task=task)[i]) for i in reversed(range(4))]
     assert there == back[::-1]
     assert len(set(there)) == 4
-    assert digest(Scenes("val", seed=4, need=need)[0]) != there[0]
+    assert digest(Scenes("val", seed=4, task=task)[0]) != there[0]
 
 
 def test_another_process_makes_the_same_scene():
     code = (
-        "from tapetum.data.scenes import *; s = Scenes('test', 8, need='keypoints')[5];"
+        "from tapetum.data.scenes import *; s = Scenes('test', 8, task='keypoint_detection')[5];"
         "print(hash_of(s.image), hash_of(s.target.objects.keypoints))"
     )
     define = "import hashlib; hash_of = lambda t: hashlib.sha256(t.numpy().tobytes()).hexdigest();"
     run = subprocess.run([sys.executable, "-c", define + code], capture_output=True, check=True)
-    sample = Scenes("test", seed=8, need="keypoints")[5]
+    sample = Scenes("test", seed=8, task="keypoint_detection")[5]
     parts = sample.image, sample.target.objects.keypoints
     here = [hashlib.sha256(part.numpy().tobytes()).hexdigest() for part in parts]
     assert run.stdout.decode().split() == here
@@ -74,15 +74,20 @@ def test_splits_share_nothing():
 
 
 @pytest.mark.parametrize("options", [SceneOptions(), SceneOptions((20, 40), overlap=0.9), MIXED])
-def test_the_needs_show_one_scene_and_agree(options):
+def test_the_tasks_show_one_scene_and_agree(options):
     every = {
-        need: Scenes("train", options=options, need=need)
-        for need in ("boxes", "masks", "semantic", "labels")
+        task: Scenes("train", options=options, task=task)
+        for task in (
+            "detection",
+            "instance_segmentation",
+            "semantic_segmentation",
+            "classification",
+        )
     }
     seen = set()
     for index in range(9):
-        sample = {need: scenes[index] for need, scenes in every.items()}
-        first, objects = sample["boxes"], sample["masks"].target.objects
+        sample = {task: scenes[index] for task, scenes in every.items()}
+        first, objects = sample["detection"], sample["instance_segmentation"].target.objects
         for other in sample.values():
             assert torch.equal(other.image, first.image)
             assert other.name == first.name
@@ -92,32 +97,32 @@ def test_the_needs_show_one_scene_and_agree(options):
             assert torch.equal(getattr(first.target.objects, name), getattr(objects, name))
         assert objects.masks.sum(0).max() <= 1
         semantic = (objects.masks * (objects.labels + 1)[:, None, None]).sum(0)
-        assert torch.equal(sample["semantic"].target.semantic.long(), semantic)
+        assert torch.equal(sample["semantic_segmentation"].target.semantic.long(), semantic)
         assert torch.equal(objects.area.long(), objects.masks.sum((1, 2)))
         for mask, found in zip(objects.masks, objects.boxes.tolist(), strict=True):
             rows, columns = mask.nonzero().unbind(1)
             hull = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
             assert found == [float(side) for side in hull]
-        labels = sample["labels"].target.labels.tolist()
+        labels = sample["classification"].target.labels.tolist()
         assert labels == sorted(set(objects.labels.tolist()))
-        seen |= {every["labels"].classes[label] for label in labels}
-    assert seen == set(every["boxes"].classes)
-    assert every["semantic"].classes == ("background", *every["boxes"].classes)
+        seen |= {every["classification"].classes[label] for label in labels}
+    assert seen == set(every["detection"].classes)
+    assert every["semantic_segmentation"].classes == ("background", *every["detection"].classes)
 
 
 def test_a_sample_holds_what_is_needed_and_nothing_else():
     held = {
-        need: {name for name, value in _fields(Scenes(need=need)[2].target) if value is not None}
-        for need in NEEDS
+        task: {name for name, value in _fields(Scenes(task=task)[2].target) if value is not None}
+        for task in TASKS
     }
     objects = {"objects", "boxes", "labels of objects", "area", "ids"}
     assert held == {
-        "labels": {"labels"},
-        "box": objects,
-        "boxes": objects,
-        "masks": objects | {"masks"},
-        "keypoints": objects | {"keypoints"},
-        "semantic": {"semantic"},
+        "classification": {"labels"},
+        "localization": objects,
+        "detection": objects,
+        "instance_segmentation": objects | {"masks"},
+        "keypoint_detection": objects | {"keypoints"},
+        "semantic_segmentation": {"semantic"},
     }
 
 
@@ -129,9 +134,9 @@ def _fields(target):
     yield "labels of objects", getattr(target.objects, "labels", None)
 
 
-def test_the_need_for_one_box_has_exactly_one_large_object():
+def test_the_task_of_one_box_has_exactly_one_large_object():
     for options in (SceneOptions(), SceneOptions(occlusion=1), MIXED):
-        scenes = Scenes("val", options=options, need="box")
+        scenes = Scenes("val", options=options, task="localization")
         assert scenes.classes == OBJECTS
         sides = []
         for index in range(12):
@@ -141,9 +146,9 @@ def test_the_need_for_one_box_has_exactly_one_large_object():
         assert np.mean(sides) > 50
 
 
-@pytest.mark.parametrize("need", NEEDS)
-def test_records_say_what_the_sample_says(need):
-    scenes, ids = Scenes("test", seed=2, need=need), set()
+@pytest.mark.parametrize("task", TASKS)
+def test_records_say_what_the_sample_says(task):
+    scenes, ids = Scenes("test", seed=2, task=task), set()
     for index in range(8):
         sample, image = scenes[index], scenes.record(index)
         objects = sample.target.objects
@@ -153,7 +158,7 @@ def test_records_say_what_the_sample_says(need):
         assert not image.crowd.any()
         assert not ids & set(image.ids)
         ids |= set(image.ids)
-        if need == "labels":
+        if task == "classification":
             assert list(image.image_labels) == sample.target.labels.tolist()
         if objects is None:
             continue
@@ -162,16 +167,16 @@ def test_records_say_what_the_sample_says(need):
         np.testing.assert_array_equal(image.labels, objects.labels.numpy())
         np.testing.assert_array_equal(image.area, objects.area.double().numpy())
         assert image.ids == objects.ids
-        if need == "masks":
+        if task == "instance_segmentation":
             masks = [rle_decode(segment) for segment in image.segments]
             np.testing.assert_array_equal(masks, objects.masks.numpy())
-        if need == "keypoints":
+        if task == "keypoint_detection":
             np.testing.assert_array_equal(image.keypoints.astype("f4"), objects.keypoints.numpy())
 
 
 def test_the_image_shows_objects_where_the_masks_say_and_nowhere_else():
     options = SceneOptions(count=(15, 25), figures=(1, 2), overlap=0.8, **FLAT)
-    scenes = Scenes(options=options, need="masks")
+    scenes = Scenes(options=options, task="instance_segmentation")
     for index in range(15):
         sample = scenes[index]
         objects = sample.target.objects.masks.any(0).numpy()
@@ -185,7 +190,7 @@ def test_the_image_shows_objects_where_the_masks_say_and_nowhere_else():
 
 def test_what_hardly_shows_is_left_out():
     options = SceneOptions(count=(40, 40), overlap=1.0, cut=0.9, min_visible=0.4)
-    suited, dropped = options.suited("boxes", (192, 256)), 0
+    suited, dropped = options.suited("detection", (192, 256)), 0
     for seed in range(5):
         layout = lay_out(
             lambda purpose, seed=seed: np.random.default_rng([seed, *purpose.encode()]),
@@ -203,7 +208,8 @@ def test_what_hardly_shows_is_left_out():
 
 def test_light_and_noise_leave_the_truth_alone():
     plain, harsh = (
-        Scenes(options=SceneOptions(light=light, noise=8), need="semantic") for light in (0.0, 1.0)
+        Scenes(options=SceneOptions(light=light, noise=8), task="semantic_segmentation")
+        for light in (0.0, 1.0)
     )
     for index in range(5):
         assert torch.equal(plain[index].target.semantic, harsh[index].target.semantic)
@@ -223,15 +229,15 @@ def test_options_are_kept():
         assert (apart | apart.T | torch.eye(4, dtype=torch.bool)).all()
 
 
-@pytest.mark.parametrize("need", [need for need in NEEDS if need != "box"])
-def test_a_scene_without_objects_is_normal(need):
-    scenes = Scenes(options=SceneOptions(count=(0, 0), figures=(0, 0)), need=need)
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "localization"])
+def test_a_scene_without_objects_is_normal(task):
+    scenes = Scenes(options=SceneOptions(count=(0, 0), figures=(0, 0)), task=task)
     target = scenes[0].target
     assert len(scenes.record(0)) == 0
     assert all(part.numel() == 0 for part in tensors(scenes[0])[1:]) or not target.semantic.any()
-    if need == "masks":
+    if task == "instance_segmentation":
         assert target.objects.masks.shape == (0, 192, 256)
-    if need == "keypoints":
+    if task == "keypoint_detection":
         assert target.objects.keypoints.shape == (0, 17, 3)
 
 
@@ -246,10 +252,10 @@ def test_a_scene_without_objects_is_normal(need):
         ((1100, 600), SceneOptions(rotation=180.0, cut=0.0, intraclass=1)),
     ],
 )
-@pytest.mark.parametrize("need", ["boxes", "box", "keypoints"])
-def test_extremes_do_not_break(size, options, need):
+@pytest.mark.parametrize("task", ["detection", "localization", "keypoint_detection"])
+def test_extremes_do_not_break(size, options, task):
     for index in range(2):
-        scenes = Scenes(size=size, options=options, need=need)
+        scenes = Scenes(size=size, options=options, task=task)
         sample = scenes[index]
         assert sample.size == size
         boxes = sample.target.objects.boxes
@@ -273,8 +279,8 @@ def test_wrong_arguments_are_refused():
         Scenes("dev")
     with pytest.raises(ValueError, match="size"):
         Scenes(size=(0, 5))
-    with pytest.raises(ValueError, match=r"need: expected one of labels.*got 'poses'"):
-        Scenes(need="poses")
+    with pytest.raises(ValueError, match=r"task: expected one of classification.*got 'poses'"):
+        Scenes(task="poses")
     for wrong in (
         {"count": (5, 4)}, {"count": (-1, 4)}, {"count": (0, 1000)}, {"scale": (0, 4)},
         {"figures": (2, 1)}, {"figure_scale": (9, 8)}, {"occlusion": 1.1}, {"context": -1.1},

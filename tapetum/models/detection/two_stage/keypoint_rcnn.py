@@ -64,7 +64,7 @@ class KeypointRCNN(BranchedRCNN):
     The logits of its `Output` are maps, (P, K, S, S).
     """
 
-    task = "keypoints"
+    task = "keypoint_detection"
 
     def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
         """The detector's losses, and the cross entropy over the cells of the maps, mean over the

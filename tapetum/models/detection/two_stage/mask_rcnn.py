@@ -64,7 +64,7 @@ class MaskRCNN(BranchedRCNN):
     The logits of its `Output` are those of the masks of the regions' own classes, (P, S, S).
     """
 
-    task = "instances"
+    task = "instance_segmentation"
 
     def _look(self, maps: Sequence[Tensor], rois: RoIs) -> Tensor:
         every = super()._look(maps, rois)  # (P, 1 + K, S, S)

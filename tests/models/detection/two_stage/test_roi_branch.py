@@ -56,7 +56,7 @@ def test_predictions_are_those_of_the_detector_in_the_original_frame(model: Any)
         assert torch.equal(found.objects.boxes, plain.objects.boxes)
         assert torch.equal(found.objects.labels, plain.objects.labels)
         assert torch.equal(found.objects.scores, plain.objects.scores)
-        if model.task == "instances":
+        if model.task == "instance_segmentation":
             assert found.objects.masks.shape == (len(plain.objects), *size)
         else:
             x, y, _ = found.objects.keypoints.unbind(2)

@@ -18,31 +18,33 @@ from tapetum.evaluation.records import (
 )
 from tapetum.evaluation.similarity import box_similarity
 
-KINDS = ("bbox", "segm", "keypoints")
+IOU_TYPES = ("bbox", "segm", "keypoints")
 
 _FIELDS = {"segm": "masks", "keypoints": "keypoints"}
 
 
-def check_kind(kind: str, *records: GroundTruth | Detections) -> None:
-    """Raise ValueError unless there is this kind and every record was read for it."""
-    if kind not in KINDS:
-        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
+def check_iou_type(iou_type: str, *records: GroundTruth | Detections) -> None:
+    """Raise ValueError unless there is this iou_type and every record was read for it."""
+    if iou_type not in IOU_TYPES:
+        raise ValueError(f"iou_type: expected one of {', '.join(IOU_TYPES)}, got {iou_type!r}")
     for record in records:
-        if kind in _FIELDS and getattr(record, _FIELDS[kind]) is None:
+        if iou_type in _FIELDS and getattr(record, _FIELDS[iou_type]) is None:
             name = type(record).__name__
-            raise ValueError(f"{name}: expected one read with kind={kind!r}, got one without")
+            raise ValueError(
+                f"{name}: expected one read with iou_type={iou_type!r}, got one without"
+            )
 
 
-def rules_of(kind: str, max_dets: Sequence[int] | None = None) -> Rules:
+def rules_of(iou_type: str, max_dets: Sequence[int] | None = None) -> Rules:
     """COCO's rules; for keypoints a cap of 20 and no small area, since nobody marks those."""
-    if kind == "keypoints":
+    if iou_type == "keypoints":
         areas = tuple(area for area in COCO_AREAS if area.name != "small")
         return coco_rules((20,) if max_dets is None else tuple(max_dets), areas)
     return coco_rules((1, 10, 100) if max_dets is None else tuple(max_dets))
 
 
 def similarity_of(
-    kind: str,
+    iou_type: str,
     ground_truth: GroundTruth,
     detections: Detections,
     *,
@@ -52,11 +54,11 @@ def similarity_of(
     """The function that compares pairs; what it says of those below `least` need not be exact.
 
     Raises:
-        ValueError: there is no such kind, or a record was read for another.
+        ValueError: the iou_type is unknown, or a record was read for another.
     """
-    check_kind(kind, ground_truth, detections)
-    if kind == "segm":
+    check_iou_type(iou_type, ground_truth, detections)
+    if iou_type == "segm":
         return mask_similarity(ground_truth, detections, least)
-    if kind == "keypoints":
+    if iou_type == "keypoints":
         return keypoint_similarity(ground_truth, detections, sigmas)
     return box_similarity(ground_truth, detections)
