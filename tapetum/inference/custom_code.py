@@ -13,7 +13,8 @@ from torch import nn
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.progress import Log, no_log
-from tapetum.models import MODELS, model_function
+from tapetum.models import CATALOG
+from tapetum.models.catalog import model_function
 from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.record import RunRecord
 from tapetum.weights.checkpoint import MODEL_INFO
@@ -94,7 +95,7 @@ def function_of_run(
     Raises:
         CheckpointError: an unknown model, or see `check_model_file`.
     """
-    if model_info.model not in MODELS and custom_function(model_info.model) is None:
+    if model_info.model not in CATALOG and custom_function(model_info.model) is None:
         raise CheckpointError(f"unknown model {model_info.model!r}", file=folder / MODEL_INFO)
     environment = model_info.facts.get("environment")
     check_model_file(

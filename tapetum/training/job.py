@@ -16,7 +16,8 @@ from tapetum.base.progress import Log, no_log
 from tapetum.base.runtime import Runtime, derive_seed
 from tapetum.data.cache.cached import cached
 from tapetum.data.reading.training_data import TrainingData
-from tapetum.models import model_function, task_of
+from tapetum.models import task_of
+from tapetum.models.catalog import model_function
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.runs.record import RunRecord
 from tapetum.structures import Trainable

@@ -18,11 +18,11 @@ from tapetum import api
 from tapetum.api.answers import _output_names
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime
-from tapetum.data.formats.registry import read_annotations
+from tapetum.data.formats import read_annotations
 from tapetum.data.images.reader import image_size
 from tapetum.inference.filtering import nms_at
 from tapetum.inference.predictor import Predictor
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Objects, Prediction
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_chosen(
 
 
 def test_overlaps_of_a_real_detector() -> None:
-    model = MODELS["mask_rcnn"](
+    model = CATALOG["mask_rcnn"].build(
         "resnet10", backbone_width=8, fpn_channels=8, head_width=8, mask_width=8, classes=2
     )
     runtime = Runtime(torch.device("cpu"), "fp32")
