@@ -159,7 +159,7 @@ def load(
         network_model, model_info, file = build_network(entry, weights, bar, log)
         return _ready(network_model, model_info, file, runtime, whole_image, log)
     if weights != AUTO:
-        raise UsageError("--weights is for networks by name; a run has its own", file=run)
+        raise UsageError("is for networks by name; a run has its own", option="weights", file=run)
     folder, complaints = find_checkpoint(Path(run), checkpoint)
     for complaint in complaints:
         log(complaint)

@@ -119,5 +119,5 @@ def start_from(record: RunRecord, model: nn.Module, bar: Bar, log: Log) -> None:
     try:
         source.into(model, bar, log)
     except DownloadError as error:
-        hint = f"{error.hint}; --weights none starts from scratch"
+        hint = f"{error.hint}; `weights` none starts from scratch"
         raise DownloadError(error.why, file=error.file, hint=hint) from error

@@ -65,7 +65,7 @@ def chosen_backbone(model: str, asked: str | None) -> dict[str, Any]:
     name = asked or BACKBONE
     arguments = fitting_arguments(model, {}, {"backbone": name, "encoder": name})
     if asked is not None and not arguments:
-        raise UsageError(f"--backbone: {model} has none to choose", hint="tapetum models")
+        raise UsageError(f"{model} has none to choose", option="backbone", hint="tapetum models")
     return arguments
 
 
@@ -77,7 +77,7 @@ def chosen_size(task: Task, model: str, dataset: Dataset, asked: int | None) -> 
     """
     if asked is not None:
         if asked < SMALLEST:
-            raise UsageError(f"--image-size must be at least {SMALLEST}, got {asked}")
+            raise UsageError(f"must be at least {SMALLEST}, got {asked}", option="image_size")
         return asked
     own = defaults_of(model)
     most = own.get("image_size") or own.get("min_size")
@@ -122,7 +122,7 @@ def in_minutes(
         UsageError: a model that is fitted in one go.
     """
     if not isinstance(job.model, Trainable):
-        raise UsageError(f"--minutes: {record.model} is fitted in one go")
+        raise UsageError(f"{record.model} is fitted in one go", option="minutes")
     log("measuring the pace of this machine")
     seconds = seconds_per_step(job)
     looking = 0.0 if images.held is None else seconds_to_look(record, job, images.held)

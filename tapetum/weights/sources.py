@@ -110,7 +110,7 @@ def source_of(wanted: str, model: str, arguments: Mapping[str, Any]) -> Source |
     if "://" not in wanted and not Path(wanted).exists():
         names = ", ".join(weights.name for weights in all_published())
         hint = f"auto, none, a file, an address, a run, or one of {names}"
-        raise UsageError(f"no such weights: {wanted!r}", where="--weights", hint=hint)
+        raise UsageError(f"no such weights: {wanted!r}", option="weights", hint=hint)
     return Source(wanted)
 
 
@@ -146,7 +146,7 @@ def build_network(
     name = model_of(entry)
     source = Source(entry.name, entry) if weights == AUTO else source_of(weights, name, {})
     if source is None:
-        raise UsageError("a network without weights says nothing", where="--weights none")
+        raise UsageError("a network without weights says nothing", option="weights")
     # Of two files for one network each has its own protocol of what is cut from an image.
     theirs = source.entry or _by_file(Path(source.where))
     info = model_info(theirs if theirs is not None and model_of(theirs) == name else entry)
@@ -154,7 +154,7 @@ def build_network(
     result, path = source.into(model, bar)
     if result.missing or result.left_out:
         why = "its weights are not of the whole network, or of one with other classes"
-        hint = "tapetum train --weights starts from it"
+        hint = "tapetum train starts from it, as `weights`"
         raise CheckpointError(why, file=path, hint=hint)
     log(f"{entry.name}: {entry.data}, {path}")
     return model, info, path
@@ -208,7 +208,7 @@ def _file_of(url: str) -> tuple[Path, str]:
     address itself tells files of the same name apart."""
     name = Path(urlsplit(url).path).name
     if not name:
-        raise UsageError("the address names no file", file=url, where="--weights")
+        raise UsageError("the address names no file", file=url, option="weights")
     digest = digest_of_name(name)
     if not digest:
         name = f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"

@@ -251,7 +251,7 @@ def test_the_client_of_a_classifier_that_crops_crops(tmp_path: Path) -> None:
 
 
 def test_images_that_are_too_small_for_a_graph_are_a_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--sizes.*32 pixels once prepared.*64 or more"):
+    with pytest.raises(UsageError, match=r"sizes.*32 pixels once prepared.*64 or more"):
         api.export(
             make_run("unet", tmp_path / "run"), out=tmp_path / "o", sizes=((32, 48), (48, 32))
         )

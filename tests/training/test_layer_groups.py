@@ -92,16 +92,16 @@ def test_an_attribute_called_stages_is_no_backbone() -> None:
     for model in (own, paper):
         assert stages_of(model) == []
         assert set(rate_shares(model, 1.0).values()) == {1.0}
-        with pytest.raises(UsageError, match="--freeze: the model has no stages, not 1"):
+        with pytest.raises(UsageError, match="freeze: the model has no stages, not 1"):
             freeze(model, 1)
 
 
 def test_what_cannot_be_frozen() -> None:
-    with pytest.raises(UsageError, match="--freeze: the model has no stages, not 1"):
+    with pytest.raises(UsageError, match="freeze: the model has no stages, not 1"):
         freeze(CATALOG["linear"].build(classes=2), 1)
-    with pytest.raises(UsageError, match="--freeze: the model has 5 stages, not 6"):
+    with pytest.raises(UsageError, match="freeze: the model has 5 stages, not 6"):
         freeze(detector(), 6)
-    with pytest.raises(UsageError, match="--layer-decay: the model has no stages"):
+    with pytest.raises(UsageError, match="layer_decay: the model has no stages"):
         rate_shares(CATALOG["linear"].build(classes=2), 0.9)
-    with pytest.raises(UsageError, match=r"--layer-decay must lie in \(0, 1\]"):
+    with pytest.raises(UsageError, match=r"layer_decay: must lie in \(0, 1\]"):
         Settings(layer_decay=0)
