@@ -245,7 +245,7 @@ def caps(max_dets: int, iou_type: str = "bbox") -> tuple[int, ...]:
         UsageError: not above 0.
     """
     if max_dets < 1:
-        raise UsageError(f"--max-dets must be above 0, got {max_dets}")
+        raise UsageError(f"must be above 0, got {max_dets}", option="max_dets")
     if iou_type == "keypoints":
         return (max_dets,)
     return (*(cap for cap in (1, 10) if cap < max_dets), max_dets)
