@@ -82,7 +82,7 @@ def test_truth_that_is_at_hand_is_not_read_again(monkeypatch: pytest.MonkeyPatch
     model, task, dataset = small("mask_rcnn")
     known = task.ground_truth(dataset)
     fresh = task.measure(model, dataset, CPU)
-    monkeypatch.setattr(Subset, "image", None)
+    monkeypatch.setattr(Subset, "record", None)
     for _ in range(2):
         assert task.measure(model, dataset, CPU, known=known).stats == fresh.stats
 

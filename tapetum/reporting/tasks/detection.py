@@ -21,7 +21,7 @@ from tapetum.reporting.sections.examples import (
 )
 from tapetum.reporting.sections.run import MAPS, SHEETS, Run, frame
 from tapetum.reporting.sections.suggestions import LOOSE, detection_steps, next_steps
-from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected
+from tapetum.reporting.tasks.detection_errors import Inspected
 from tapetum.reporting.tasks.detection_tables import (
     confusion,
     doubtful_labels,
@@ -31,7 +31,6 @@ from tapetum.reporting.tasks.error_kinds import COSTLY, MEANINGS, NOTE, kinds_of
 from tapetum.structures import Target
 from tapetum.tasks.detection import DetectionEvaluation
 
-KINDS = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
 WRONG_MAPS = 4
 """Most heat maps of wrong answers, beside `MAPS` of right ones."""
 
@@ -43,7 +42,7 @@ def detection_report(run: Run, evaluation: DetectionEvaluation) -> ReportContent
     outcomes = image_outcomes(evaluation, view.thresholds)
     best, worst = best_and_worst(outcomes, SHEETS)
     sheets = {o.index: _sheet(o, run) for o in [*best, *worst]}
-    what, overlap = KINDS[evaluation.iou_type], OVERLAPS[evaluation.iou_type]
+    what, overlap = view.task.noun, view.task.overlap
     shown = confusion(view)
     thresholds = thresholds_table(view, run.chosen_on)
     return frame(
@@ -94,14 +93,14 @@ def verdicts(view: Inspected, outcomes: Sequence[ImageOutcome]) -> list[str]:
     costs = view.errors.costs
     worst = max(ERRORS, key=lambda name: costs[name])
     if costs[worst] >= COSTLY:
-        meaning = MEANINGS[worst].format(overlap=OVERLAPS[view.evaluation.iou_type])
+        meaning = MEANINGS[worst].format(overlap=view.task.overlap)
         sentences.append(
             f"Of the kinds of error {worst} costs most ({meaning}): without it AP50 would be "
             f"{view.errors.ap + costs[worst]:.3f}."
         )
     if stats["AP50"] - stats["AP75"] > LOOSE:
         sentences.append(
-            f"Objects are found but their {KINDS[view.evaluation.iou_type]} are loose: AP50 is "
+            f"Objects are found but their {view.task.noun} are loose: AP50 is "
             f"{stats['AP50']:.2f}, AP75 only {stats['AP75']:.2f}."
         )
     return sentences

@@ -10,10 +10,8 @@ from tapetum.reporting.contents import Crop, Mistakes
 from tapetum.reporting.sections.crops import crop
 from tapetum.reporting.sections.examples import found_objects, true_objects
 from tapetum.reporting.sections.run import Run
-from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected, commonest_mix
+from tapetum.reporting.tasks.detection_errors import Inspected, commonest_mix
 
-DRAWN = {"bbox": "boxes", "segm": "outlines", "keypoints": "points"}
-"""What people draw for each kind of truth."""
 EXAMPLES, COSTLY = 4, 0.005
 """Most examples of a kind, and the AP50 from which a kind is shown with some."""
 MEANINGS = {
@@ -43,7 +41,7 @@ def kinds_of_mistakes(run: Run, view: Inspected) -> list[Mistakes]:
             shown[name],
             everywhere[name],
             errors.costs[name],
-            MEANINGS[name].format(overlap=OVERLAPS[view.evaluation.iou_type]),
+            MEANINGS[name].format(overlap=view.task.overlap),
             advice(view, name) if everywhere[name] or shown[name] else "",
             examples(run, view, name) if errors.costs[name] >= COSTLY else (),
         )
@@ -70,9 +68,8 @@ def advice(view: Inspected, name: str) -> str:
     if name == "class":
         true, said, _ = commonest_mix(view)
         return f"{true} is taken for {said} most: are the two labelled alike?"
-    drawn = DRAWN[view.evaluation.iou_type]
     return {
-        "place": f"{drawn} of {worst} are loose most: how were they drawn?",
+        "place": f"{view.task.annotation} of {worst} are loose most: how were they drawn?",
         "both": f"{worst} is said near others, loosely: parts of objects, or crowds of them?",
         "duplicate": f"{worst} is found twice most: a lower --nms-iou in predict",
         "background": f"{worst} is seen where nothing is labelled: is a label missing?",
@@ -107,14 +104,14 @@ def _wrong(run: Run, view: Inspected, row: int) -> Crop:
     target, kind = int(errors.target[row]), ERRORS[errors.kind[row]]
     found = found_objects(evaluation, np.array([row]))
     ground_truth = true_objects(evaluation, index, np.array([target])) if target >= 0 else None
-    overlap = f"{OVERLAPS[evaluation.iou_type]} {errors.overlap[row]:.2f}"
+    overlap = f"{view.task.overlap} {errors.overlap[row]:.2f}"
     labelled = "" if target < 0 else view.classes[evaluation.ground_truth.category[target]]
     reason = {
         "class": f"labelled {labelled}, {overlap}",
         "place": f"{overlap} with the truth only",
         "both": f"the nearest is {labelled}, {overlap}",
         "duplicate": f"found a second time, {overlap}",
-        "background": f"nothing labelled within {OVERLAPS[evaluation.iou_type]} {NEAR}",
+        "background": f"nothing labelled within {view.task.overlap} {NEAR}",
     }[kind]
     return Crop(
         crop(run.dataset[index].image, found, ground_truth, run.dataset),
@@ -154,6 +151,4 @@ def why_missed(view: Inspected, row: int) -> str:
     if overlaps[best] < NEAR:
         return "nothing was found here"
     said = view.classes[detections.category[here[best]]]
-    return (
-        f"the nearest answer is {said}, {OVERLAPS[view.evaluation.iou_type]} {overlaps[best]:.2f}"
-    )
+    return f"the nearest answer is {said}, {view.task.overlap} {overlaps[best]:.2f}"
