@@ -25,7 +25,7 @@ from tapetum.base.runtime import generator
 from tapetum.data.cache.cached import cached
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.files import open_dataset
-from tapetum.data.transforms import standard_transforms
+from tapetum.data.transforms import detection_transforms
 
 SIDE, ZOOM = 640, 1.25
 
@@ -85,7 +85,7 @@ def make_photos(root: Path, count: int) -> Path:
 
 
 def _epoch(dataset: Dataset, number: int, augment: bool) -> float:
-    transforms = standard_transforms(SIDE)
+    transforms = detection_transforms(SIDE)
     start = time.perf_counter()
     for index in range(len(dataset)):
         sample = dataset[index]

@@ -12,20 +12,21 @@ import numpy as np
 from tapetum.base.errors import UsageError
 from tapetum.base.files import atomic_write, safe_path
 from tapetum.base.outputs import refuse_output
-from tapetum.data.formats import coco, voc, yolo
+from tapetum.data.formats import FORMATS, Format
 from tapetum.data.images.reader import read_image
 from tapetum.data.records.image_record import Annotations, ImageRecord, bare_record
 from tapetum.inference.predictor import Predictor
 from tapetum.render import to_image
 
 IMAGES = "images"
-SAVES = (IMAGES, "coco", "yolo", "voc", "csv", "crops")
-"""What `predict` can write: images with the answers drawn in, labels in three formats, all
-answers as one table, each found object as an image."""
+_LABELS = {name: format for name, format in FORMATS.items() if format.label_split is not None}
+SAVES = (IMAGES, *_LABELS, "csv", "crops")
+"""What `predict` can write: images with the answers drawn in, labels in several formats, all
+answers as one table, each detected object as an image."""
 _TABLE = "predictions.csv"
-_FOLDERS = ("coco", "yolo", "voc", "crops")
+_FOLDERS = (*_LABELS, "crops")
 """Kinds that are written into a folder of their own."""
-_BY_STEM = ("yolo", "voc")
+_BY_STEM = tuple(name for name, format in _LABELS.items() if format.label_per_image)
 """Kinds that keep a file of labels under the name of its image, without folder and suffix."""
 
 
@@ -84,14 +85,22 @@ def save_answers(
     written = []
     for kind in kinds:
         if kind in _LABELS:
-            split, write = _LABELS[kind]
-            write(_annotations(answers, predictor, split), out / kind, _no_copy)
+            _save_labels(_LABELS[kind], answers, predictor, out / kind)
             written.append(out / kind)
         elif kind == "csv":
             written.append(_save_table(answers, out / _TABLE))
         elif kind == "crops":
             written.append(_save_crops(answers, out / kind, names))
     return written
+
+
+def _save_labels(
+    format: Format, answers: Mapping[str, Any], predictor: Predictor, out: Path
+) -> None:
+    split, write = format.label_split, format.write
+    assert split is not None
+    assert write is not None
+    write(_annotations(answers, predictor, split), out, _no_copy)
 
 
 def _annotations(answers: Mapping[str, Any], predictor: Predictor, split: str) -> Annotations:
@@ -151,14 +160,6 @@ def _keypoints(objects: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
 
 def _no_copy(_: ImageRecord, __: str) -> None:
     """Labels alone are written; their images stay where they are."""
-
-
-_LABELS = {
-    "coco": ("default", coco.write),
-    "yolo": ("train", yolo.write),
-    "voc": ("default", voc.write),
-}
-"""The name of the split, as CVAT expects it, and what writes it."""
 
 
 def _save_table(answers: Mapping[str, Any], path: Path) -> Path:

@@ -17,10 +17,10 @@ from tapetum.data.formats.coco import category_ids, image_ids
 from tapetum.data.reading.loading import Augment
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.transforms import (
-    AUGMENTATIONS,
+    DETECTION_AUGMENTATIONS,
+    detection_pixels,
+    detection_transforms,
     keypoint_pairs,
-    standard_pixels,
-    standard_transforms,
 )
 from tapetum.evaluation import (
     DetectionResult,
@@ -97,7 +97,7 @@ class Detection(Task):
     max_detections: int = 100
     small_batches: bool = True
     targets: tuple[str, ...] = ("pixel", "box")
-    augmentations: tuple[str, ...] = AUGMENTATIONS
+    augmentations: tuple[str, ...] = DETECTION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def image_size(self, dataset: Dataset) -> int:
@@ -119,10 +119,10 @@ class Detection(Task):
 
     def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
         pairs = keypoint_pairs(dataset.keypoint_names)
-        return standard_transforms(image_size, augmentation, pairs=pairs)
+        return detection_transforms(image_size, augmentation, pairs=pairs)
 
     def most_pixels(self, image_size: int, augmentation: str) -> int | None:
-        return standard_pixels(image_size, augmentation)
+        return detection_pixels(image_size, augmentation)
 
     def ground_truth(
         self, dataset: Dataset, class_ids: Sequence[int | str] = ()

@@ -12,7 +12,11 @@ from torch import Tensor
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment
-from tapetum.data.transforms import AUGMENTATIONS, standard_pixels, standard_transforms
+from tapetum.data.transforms import (
+    LOCALIZATION_AUGMENTATIONS,
+    detection_pixels,
+    detection_transforms,
+)
 from tapetum.evaluation import LocalizationResult, evaluate_locations
 from tapetum.models.predict import predict
 from tapetum.render import draw_objects
@@ -64,7 +68,7 @@ class Localization(Task):
     overlap: str = "IoU"
     has_objects: bool = True
     targets: tuple[str, ...] = ("pixel", "box")
-    augmentations: tuple[str, ...] = AUGMENTATIONS
+    augmentations: tuple[str, ...] = LOCALIZATION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 16, "epochs": 20})
 
     def image_size(self, dataset: Dataset) -> int:
@@ -74,10 +78,10 @@ class Localization(Task):
         return {"classes": len(dataset.classes), "image_size": image_size}
 
     def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
-        return standard_transforms(image_size, augmentation)
+        return detection_transforms(image_size, augmentation)
 
     def most_pixels(self, image_size: int, augmentation: str) -> int | None:
-        return standard_pixels(image_size, augmentation)
+        return detection_pixels(image_size, augmentation)
 
     def ground_truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> None:
         return None  # it comes with each sample

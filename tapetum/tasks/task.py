@@ -118,7 +118,7 @@ class Task(ABC):
         """How training images are varied.
 
         Raises:
-            UsageError: an unknown recipe.
+            UsageError: an unknown augmentation.
         """
 
     @abstractmethod

@@ -18,7 +18,7 @@ from tapetum import api
 from tapetum.api.answers import _output_names
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime
-from tapetum.data.formats.registry import read_annotations
+from tapetum.data.formats import read_annotations
 from tapetum.data.images.reader import image_size
 from tapetum.inference.filtering import nms_at
 from tapetum.inference.predictor import Predictor

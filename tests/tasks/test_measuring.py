@@ -184,7 +184,7 @@ def test_a_training_reads_the_records_of_its_validation_once(
         asked[f"{self.name}/{index}"] += 1
         return image(self, index)
 
-    monkeypatch.setattr(FileDataset, "image", counted)
+    monkeypatch.setattr(FileDataset, "record", counted)
     run = api.train(
         "retinanet",
         folder,

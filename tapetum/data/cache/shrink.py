@@ -7,8 +7,8 @@ from tapetum.data.images.orientation import turned_size
 from tapetum.data.images.reader import ImageSize, read_image
 from tapetum.data.reading.files import FileDataset
 from tapetum.data.transforms.geometric import fit
-from tapetum.data.transforms.movements import (
-    Framing,
+from tapetum.data.transforms.operations import (
+    ResizeCrop,
     hide_outside,
     move_boxes,
     move_keypoints,
@@ -62,21 +62,21 @@ def _moved(target: Target, size: Size, small: Size) -> Target:
     """The target of an image of `size` in the frame of the same image of `small`."""
     if size == small:
         return target
-    framing = Framing(small, 0, 0, small)
+    framing = ResizeCrop(small, 0, 0, small)
     objects, semantic = target.objects, target.semantic
     return Target(
         labels=target.labels,
         objects=None if objects is None else _moved_objects(objects, framing, size),
-        semantic=None if semantic is None else framing.frame_map(semantic),
+        semantic=None if semantic is None else framing.apply_to_semantic(semantic),
     )
 
 
-def _moved_objects(objects: Objects, framing: Framing, size: Size) -> Objects:
+def _moved_objects(objects: Objects, framing: ResizeCrop, size: Size) -> Objects:
     matrix = framing.matrix(size)
     points, masks, area = objects.keypoints, objects.masks, objects.area
     return objects.with_(
         boxes=move_boxes(objects.boxes, matrix).to(objects.boxes.dtype),
-        masks=None if masks is None else framing.frame_masks(masks),
+        masks=None if masks is None else framing.apply_to_masks(masks),
         keypoints=None
         if points is None
         else hide_outside(move_keypoints(points, matrix), framing.size),

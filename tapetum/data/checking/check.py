@@ -15,7 +15,7 @@ from tapetum.base.errors import AnnotationError, ImageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.base.progress import Progress, no_progress
 from tapetum.data.checking.duplicates import UNIONS, Duplicates, file_of
-from tapetum.data.formats.registry import AUTO, read_annotations
+from tapetum.data.formats import AUTO, read_annotations
 from tapetum.data.images.orientation import UPRIGHT
 from tapetum.data.images.reader import ImageFile, ImageSize, read_image
 from tapetum.data.records.annotation_types import carried

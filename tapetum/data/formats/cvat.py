@@ -17,6 +17,7 @@ import numpy as np
 
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.formats.format import OUTLINED, Format
 from tapetum.data.formats.shapes import (
     Gathered,
     Shape,
@@ -200,3 +201,6 @@ def _size(node: Node) -> Size | None:
 def _tagged(image: ImageRecord, tags: tuple[str, ...], names: list[str]) -> ImageRecord:
     labels = sorted({names.index(tag) for tag in tags if tag})
     return replace(image, image_labels=tuple(labels))
+
+
+FORMAT = Format("cvat", LOOKED_FOR, recognise, read, tasks=OUTLINED)

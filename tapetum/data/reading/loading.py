@@ -21,12 +21,12 @@ from tapetum.base.custom_code import OWN_MODULE
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import allow_many_files, generator, worker_start
 from tapetum.data.dataset import Dataset
-from tapetum.data.transforms.transform import Moment, Transform
+from tapetum.data.transforms.transform import EpochContext, Transform
 from tapetum.structures import Sample
 
 Augment = Callable[[Sample, torch.Generator], Sample]
-"""How a sample is varied. A `Transform` may vary with the epoch, too: it is asked what it does `at`
-each moment."""
+"""How a sample is varied. A `Transform` may also depend on the epoch and on other samples of the
+dataset: its `at` is called with an `EpochContext` first."""
 
 
 @dataclass(frozen=True)
@@ -166,15 +166,18 @@ class _Augmented:
 
     def __getitem__(self, key: tuple[int, int]) -> Sample | TapetumError:
         epoch, index = key
+        augment = self.augment
+        if isinstance(augment, Transform):
+            count, sample_at = len(self.dataset), self.dataset.__getitem__
+            augment = augment.at(
+                EpochContext(epoch, self.epochs, index, self.seed, count, sample_at)
+            )
         try:
             sample = self.dataset[index]
+            return augment(sample, generator(self.seed, "augment", epoch, index))
         except TapetumError as error:
             # A DataLoader turns a worker's exception into text; as a value it arrives whole.
             return error
-        augment = self.augment
-        if isinstance(augment, Transform):
-            augment = augment.at(Moment(epoch, self.epochs, index, self.seed))
-        return augment(sample, generator(self.seed, "augment", epoch, index))
 
 
 class _Parts:

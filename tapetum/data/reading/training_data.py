@@ -17,8 +17,8 @@ from tapetum.data.checking.near_duplicates import (
     similarity_threshold,
 )
 from tapetum.data.dataset import Dataset
+from tapetum.data.formats import read_annotations
 from tapetum.data.formats.label_maps.legend import numbered
-from tapetum.data.formats.registry import read_annotations
 from tapetum.data.reading.files import SCENES, FileDataset, open_dataset
 from tapetum.data.reading.samples import IN_PYTHON, Samples, is_custom_data, open_samples
 from tapetum.data.records.annotation_types import narrowed

@@ -1,75 +1,84 @@
-"""Transforms for training: what may happen to a sample, drawn once, applied to all of it.
+"""Transforms for training: random parameters, drawn once, applied to image and target together.
 
-A transform draws its random numbers from the size of the image alone, never from its content,
-and gets a `Change`: a plain value that says what is to happen. Applying the change is a pure
-function, so the same change can be applied again, printed, or followed by its matrix, where it has
-one. Normalising is not done here; that belongs to a model's `prepare`.
+A transform draws an `Operation`, a plain value with the parameters, from the size of the image and
+a generator alone, never from the image's content. Applying it is a pure function, so the same
+operation can be applied again, printed, or followed by its matrix, where it has one. Names are
+those of torchvision.transforms.v2 where the transform is the same. Transforms that combine several
+samples (`MixUp`, `CutMix`, `Mosaic`, `CopyPaste`) get the others from an `EpochContext`.
+Normalising is not done here; it belongs to a model's `preprocess`.
 """
 
 from __future__ import annotations
 
-from tapetum.data.transforms.compose import Compose, InTurn, Stages
-from tapetum.data.transforms.crops import RandomResizedCrop, ZoomedCrop
-from tapetum.data.transforms.elastic import ElasticDeformation, Warp
+from tapetum.data.transforms.compose import Compose, OperationSequence, Stages
+from tapetum.data.transforms.crops import RandomResizedCrop, RandomScaledCrop
+from tapetum.data.transforms.elastic import DisplacementField, ElasticTransform
 from tapetum.data.transforms.geometric import (
     AlternatingFlip,
-    HorizontalFlip,
     Pad,
     RandomCrop,
-    RandomScale,
+    RandomHorizontalFlip,
+    RandomRotate90,
+    RandomShortestSize,
+    RandomTranslate,
+    RandomVerticalFlip,
     Resize,
-    Rotate90,
     ScaleJitter,
-    Translate,
-    VerticalFlip,
 )
-from tapetum.data.transforms.movements import Framing, Turn
-from tapetum.data.transforms.pairs import keypoint_pairs
-from tapetum.data.transforms.photometric import ColourJitter, Recolour
+from tapetum.data.transforms.keypoints import keypoint_pairs
+from tapetum.data.transforms.mixing import CopyPaste, CutMix, MixUp, Mosaic
+from tapetum.data.transforms.operations import Dihedral, ResizeCrop
+from tapetum.data.transforms.photometric import ColorAdjustment, ColorJitter
 from tapetum.data.transforms.presets import (
-    AUGMENTATIONS,
     CLASSIFICATION_AUGMENTATIONS,
+    DETECTION_AUGMENTATIONS,
+    LOCALIZATION_AUGMENTATIONS,
     SEGMENTATION_AUGMENTATIONS,
     classification_pixels,
     classification_transforms,
+    detection_pixels,
+    detection_transforms,
     segmentation_transforms,
-    standard_pixels,
-    standard_transforms,
 )
-from tapetum.data.transforms.transform import Change, Moment, Transform
+from tapetum.data.transforms.transform import EpochContext, Operation, Transform
 
 __all__ = [
-    "AUGMENTATIONS",
     "CLASSIFICATION_AUGMENTATIONS",
+    "DETECTION_AUGMENTATIONS",
+    "LOCALIZATION_AUGMENTATIONS",
     "SEGMENTATION_AUGMENTATIONS",
     "AlternatingFlip",
-    "Change",
-    "ColourJitter",
+    "ColorAdjustment",
+    "ColorJitter",
     "Compose",
-    "ElasticDeformation",
-    "Framing",
-    "HorizontalFlip",
-    "InTurn",
-    "Moment",
+    "CopyPaste",
+    "CutMix",
+    "Dihedral",
+    "DisplacementField",
+    "ElasticTransform",
+    "EpochContext",
+    "MixUp",
+    "Mosaic",
+    "Operation",
+    "OperationSequence",
     "Pad",
     "RandomCrop",
+    "RandomHorizontalFlip",
     "RandomResizedCrop",
-    "RandomScale",
-    "Recolour",
+    "RandomRotate90",
+    "RandomScaledCrop",
+    "RandomShortestSize",
+    "RandomTranslate",
+    "RandomVerticalFlip",
     "Resize",
-    "Rotate90",
+    "ResizeCrop",
     "ScaleJitter",
     "Stages",
     "Transform",
-    "Translate",
-    "Turn",
-    "VerticalFlip",
-    "Warp",
-    "ZoomedCrop",
     "classification_pixels",
     "classification_transforms",
+    "detection_pixels",
+    "detection_transforms",
     "keypoint_pairs",
     "segmentation_transforms",
-    "standard_pixels",
-    "standard_transforms",
 ]

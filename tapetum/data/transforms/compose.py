@@ -7,30 +7,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tapetum.data.transforms.transform import Change, Moment, Size, Transform
+from tapetum.data.transforms.transform import EpochContext, Operation, Size, Transform
 from tapetum.structures import Sample
 
 
 @dataclass(frozen=True)
-class InTurn:
-    """Several changes, one after the other."""
+class OperationSequence:
+    """Several operations, one after the other."""
 
-    changes: tuple[Change, ...]
+    operations: tuple[Operation, ...]
 
     def size_after(self, size: Size) -> Size:
-        for change in self.changes:
-            size = change.size_after(size)
+        for operation in self.operations:
+            size = operation.size_after(size)
         return size
 
     def matrix(self, size: Size) -> Tensor:
-        whole = torch.eye(3, dtype=torch.float64)
-        for change in self.changes:
-            whole, size = change.matrix(size) @ whole, change.size_after(size)
-        return whole
+        matrix = torch.eye(3, dtype=torch.float64)
+        for operation in self.operations:
+            matrix, size = operation.matrix(size) @ matrix, operation.size_after(size)
+        return matrix
 
     def apply(self, sample: Sample) -> Sample:
-        for change in self.changes:
-            sample = change.apply(sample)
+        for operation in self.operations:
+            sample = operation.apply(sample)
         return sample
 
 
@@ -40,34 +40,35 @@ class Compose(Transform):
 
     transforms: tuple[Transform, ...]
 
-    def at(self, moment: Moment) -> Compose:
-        return Compose(tuple(transform.at(moment) for transform in self.transforms))
+    def at(self, context: EpochContext) -> Compose:
+        return Compose(tuple(transform.at(context) for transform in self.transforms))
 
-    def draw(self, size: Size, generator: torch.Generator) -> InTurn:
-        changes = []
+    def draw(self, size: Size, generator: torch.Generator) -> OperationSequence:
+        operations = []
         for transform in self.transforms:
-            changes.append(transform.draw(size, generator))
-            size = changes[-1].size_after(size)
-        return InTurn(tuple(changes))
+            operations.append(transform.draw(size, generator))
+            size = operations[-1].size_after(size)
+        return OperationSequence(tuple(operations))
 
 
 @dataclass(frozen=True)
 class Stages(Transform):
-    """Different transforms as a training goes on; outside of one, the last of them.
+    """One transform for each part of a training, one after the other; outside of one, the last.
 
-    stages: pairs of a share of the training, rising up to 1, and the transform until then.
+    Args:
+        stages: pairs of a fraction of the training, ascending to 1, and the transform until then.
     """
 
     stages: tuple[tuple[float, Transform], ...]
 
     def __post_init__(self) -> None:
-        shares = [share for share, _ in self.stages]
-        if not shares or shares != sorted(shares) or shares[-1] != 1:
-            raise ValueError(f"stages: expected shares that rise to 1, got {shares}")
+        fractions = [fraction for fraction, _ in self.stages]
+        if not fractions or fractions != sorted(fractions) or fractions[-1] != 1:
+            raise ValueError(f"stages: expected fractions that rise to 1, got {fractions}")
 
-    def at(self, moment: Moment) -> Transform:
-        own = next(transform for share, transform in self.stages if moment.done < share)
-        return own.at(moment)
+    def at(self, context: EpochContext) -> Transform:
+        current = next(transform for end, transform in self.stages if context.done < end)
+        return current.at(context)
 
-    def draw(self, size: Size, generator: torch.Generator) -> Change:
+    def draw(self, size: Size, generator: torch.Generator) -> Operation:
         return self.stages[-1][1].draw(size, generator)

@@ -15,7 +15,7 @@ Nodes = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
-class Warp:
+class DisplacementField:
     """Every pixel shows what lies some way off; how far is interpolated between a few nodes.
 
     right, down: in pixels, at a grid of nodes that spans the image from border to border, rows
@@ -59,7 +59,7 @@ class Warp:
 
 
 @dataclass(frozen=True)
-class ElasticDeformation(Transform):
+class ElasticTransform(Transform):
     """Random shifts at a coarse grid, normally distributed, and smooth in between.
 
     The idea is that of Simard et al. 2003 (section 2), the form that of U-Net (Ronneberger et al.
@@ -73,11 +73,11 @@ class ElasticDeformation(Transform):
         expect_range("deviation", 0, self.deviation, 0)
         expect_range("nodes", 2, self.nodes, 2)
 
-    def draw(self, size: Size, generator: torch.Generator) -> Warp:
+    def draw(self, size: Size, generator: torch.Generator) -> DisplacementField:
         shape = (2, self.nodes, self.nodes)
         shifts = self.deviation * torch.randn(shape, dtype=torch.float64, generator=generator)
         right, down = (tuple(tuple(row) for row in part) for part in shifts.tolist())
-        return Warp(right, down)
+        return DisplacementField(right, down)
 
 
 def take_nearest(values: Tensor, x: Tensor, y: Tensor) -> Tensor:

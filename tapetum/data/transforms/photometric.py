@@ -1,4 +1,4 @@
-"""Changes of colour: one small matrix per image, whatever the mixture of changes."""
+"""Changes of color: one small matrix per image, however many are combined."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from tapetum.data.transforms.transform import Size, Transform, expect_share, uniform
+from tapetum.data.transforms.transform import Size, Transform, expect_fraction, uniform
 from tapetum.structures import Sample
 
 _LUMA = (0.299, 0.587, 0.114)
 """How bright red, green and blue look (ITU-R BT.601)."""
 
 _PIECE = 65536
-"""Pixels that are recoloured at a time."""
+"""Pixels that are adjusted at a time."""
 
 
 @dataclass(frozen=True)
-class Recolour:
-    """An affine change of colour; each part is neutral by default.
+class ColorAdjustment:
+    """An affine change of color; each part is neutral by default.
 
-    hue: a rotation of the colours about the grey axis, in turns (1 = all the way round).
-    saturation: factor on the distance from the grey of equal brightness (BT.601).
-    contrast: factor on the distance from mid-grey. brightness: factor on everything.
+    hue: a rotation of the colors about the gray axis, in turns (1 = all the way round).
+    saturation: factor on the distance from the gray of equal brightness (BT.601).
+    contrast: factor on the distance from mid-gray. brightness: factor on everything.
 
-    They apply in this order, and all of them are linear, so the whole change is one 3 x 4 matrix
-    and one pass over the image. A rotation keeps greys grey but, unlike HSV's hue, does not
+    They apply in this order, and all of them are linear, so all together are one 3 x 4 matrix
+    and one pass over the image. A rotation keeps grays gray but, unlike HSV's hue, does not
     clip on the way.
     """
 
@@ -45,23 +45,23 @@ class Recolour:
         return torch.eye(3, dtype=torch.float64)
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample with its image recoloured."""
-        if self == Recolour():
+        """The sample with its image adjusted."""
+        if self == ColorAdjustment():
             return sample
-        return replace(sample, image=mix_colours(sample.image, self.colour_matrix()))
+        return replace(sample, image=mix_colors(sample.image, self.color_matrix()))
 
-    def colour_matrix(self) -> Tensor:
-        """3 x 4 float64: colours in [0, 1] to colours, not yet clipped to [0, 1]."""
-        grey = torch.tensor(_LUMA, dtype=torch.float64).expand(3, 3)
+    def color_matrix(self) -> Tensor:
+        """3 x 4 float64: colors in [0, 1] to colors, not yet clipped to [0, 1]."""
+        gray = torch.tensor(_LUMA, dtype=torch.float64).expand(3, 3)
         identity = torch.eye(3, dtype=torch.float64)
-        saturate = self.saturation * identity + (1 - self.saturation) * grey
+        saturate = self.saturation * identity + (1 - self.saturation) * gray
         linear = self.brightness * self.contrast * saturate @ rotation_about_grey(self.hue)
         offset = torch.full((3, 1), 0.5 * self.brightness * (1 - self.contrast)).double()
         return torch.cat((linear, offset), 1)
 
 
 @dataclass(frozen=True)
-class ColourJitter(Transform):
+class ColorJitter(Transform):
     """Factors for brightness, contrast, saturation from [1 - x, 1 + x], hue from [-x, x] turns."""
 
     brightness: float = 0.25
@@ -71,14 +71,16 @@ class ColourJitter(Transform):
 
     def __post_init__(self) -> None:
         for name in ("brightness", "contrast", "saturation", "hue"):
-            expect_share(name, getattr(self, name))
+            expect_fraction(name, getattr(self, name))
 
-    def draw(self, size: Size, generator: torch.Generator) -> Recolour:
+    def draw(self, size: Size, generator: torch.Generator) -> ColorAdjustment:
         brightness, contrast, saturation = (
-            uniform(1 - most, 1 + most, generator)
-            for most in (self.brightness, self.contrast, self.saturation)
+            uniform(1 - limit, 1 + limit, generator)
+            for limit in (self.brightness, self.contrast, self.saturation)
         )
-        return Recolour(brightness, contrast, saturation, uniform(-self.hue, self.hue, generator))
+        return ColorAdjustment(
+            brightness, contrast, saturation, uniform(-self.hue, self.hue, generator)
+        )
 
 
 def rotation_about_grey(turns: float) -> Tensor:
@@ -89,18 +91,18 @@ def rotation_about_grey(turns: float) -> Tensor:
     return cosine * torch.eye(3, dtype=torch.float64) + along + sine * cross
 
 
-def mix_colours(image: Tensor, matrix: Tensor) -> Tensor:
-    """Image (3, H, W) with every colour c replaced by matrix @ (c, 1), rounded and clipped.
+def mix_colors(image: Tensor, matrix: Tensor) -> Tensor:
+    """Image (3, H, W) with every color c replaced by matrix @ (c, 1), rounded and clipped.
 
     uint8 stays uint8, float stays float in [0, 1].
     """
-    whole = image.dtype == torch.uint8
-    largest = 255.0 if whole else 1.0
-    dtype = torch.float32 if whole else image.dtype
-    offset = matrix[:, 3:].to(dtype) * largest + (0.5 if whole else 0.0)
-    colours = image.reshape(3, -1)
-    mixed = torch.empty_like(colours)
+    integer = image.dtype == torch.uint8
+    largest = 255.0 if integer else 1.0
+    dtype = torch.float32 if integer else image.dtype
+    offset = matrix[:, 3:].to(dtype) * largest + (0.5 if integer else 0.0)
+    colors = image.reshape(3, -1)
+    mixed = torch.empty_like(colors)
     # In pieces that fit the cache: a float copy of the whole image costs more than the product.
-    for old, new in zip(colours.split(_PIECE, 1), mixed.split(_PIECE, 1), strict=True):
+    for old, new in zip(colors.split(_PIECE, 1), mixed.split(_PIECE, 1), strict=True):
         new.copy_(torch.addmm(offset, matrix[:, :3].to(dtype), old.to(dtype)).clamp_(0, largest))
     return mixed.reshape(image.shape)

@@ -1,4 +1,4 @@
-"""Recipes: which transforms a training uses, by the task and what its images are like."""
+"""Presets: which transforms a training uses, by the task and what its images are like."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ import math
 
 from tapetum.base.errors import UsageError
 from tapetum.data.transforms.compose import Compose, Stages
-from tapetum.data.transforms.crops import RandomResizedCrop, ZoomedCrop
-from tapetum.data.transforms.elastic import ElasticDeformation
+from tapetum.data.transforms.crops import RandomResizedCrop, RandomScaledCrop
+from tapetum.data.transforms.elastic import ElasticTransform
 from tapetum.data.transforms.geometric import (
     AlternatingFlip,
-    HorizontalFlip,
     RandomCrop,
+    RandomHorizontalFlip,
+    RandomRotate90,
+    RandomTranslate,
+    RandomVerticalFlip,
     Resize,
-    Rotate90,
     ScaleJitter,
-    Translate,
-    VerticalFlip,
 )
-from tapetum.data.transforms.movements import Pairs
-from tapetum.data.transforms.photometric import ColourJitter
+from tapetum.data.transforms.keypoints import Pairs
+from tapetum.data.transforms.mixing import CopyPaste, CutMix, MixUp, Mosaic
+from tapetum.data.transforms.photometric import ColorJitter
 from tapetum.data.transforms.transform import Size, Transform
 
-AUGMENTATIONS = ("default", "microscope", "any-orientation", "flip", "none")
-"""What `standard_transforms` knows."""
+LOCALIZATION_AUGMENTATIONS = ("default", "microscope", "any-orientation", "flip", "none")
+"""Those of `detection_transforms` that keep an image of one object so."""
+
+DETECTION_AUGMENTATIONS = (*LOCALIZATION_AUGMENTATIONS, "mosaic", "copy-paste")
+"""What `detection_transforms` knows."""
 
 CLASSIFICATION_AUGMENTATIONS = (
     "default",
@@ -31,66 +35,92 @@ CLASSIFICATION_AUGMENTATIONS = (
     "small-no-flip",
     "growing",
     "digits",
+    "mixup",
+    "cutmix",
     "flip",
     "none",
 )
 """What `classification_transforms` knows."""
 
+SMALL = 64
+"""Short side in pixels up to which images are mirrored and shifted, rather than cropped."""
+
+MOSAIC_FRACTION = 0.85
+"""Of a training; the rest sees plain images, as YOLOX does (Ge et al. 2021, section 2.1)."""
+
 SEGMENTATION_AUGMENTATIONS = ("default", "any-orientation", "elastic", "flip", "none")
 """What `segmentation_transforms` knows."""
 
 
-def standard_transforms(size: int, augmentation: str = "default", *, pairs: Pairs = ()) -> Compose:
-    """What a detector that starts from scratch on little data sees; shorter side `size` pixels.
+def detection_transforms(
+    size: int, augmentation: str = "default", *, pairs: Pairs = ()
+) -> Compose | Stages | CopyPaste:
+    """What a detector that starts from scratch on little data sees.
 
     "default": mirrored half of the time, grown or shrunk by up to a quarter in a frame that
-    keeps the image's proportions (so it also wanders), colours varied mildly. Each can be
+    keeps the image's proportions (so it also moves), colors varied mildly. Each can be
     true of a photograph of the same place. "microscope": also mirrored upside down.
     "any-orientation": the same with all eight turns, for views from above; batches that mix upright
-    and lying images hold more padding. "flip": mirrored only, for short trials. "none": nothing
-    random. The longer side is at most twice the shorter one's `size`.
+    and lying images hold more padding. "mosaic": squares of four images each, and the default for
+    the last 15 % of the training. "copy-paste": the default, with objects of another image pasted
+    in half of the time. "flip": mirrored only, for short trainings. "none": nothing random.
+
+    Args:
+        size: of the shorter side in pixels; the longer one is at most twice as long.
+        augmentation: one of `DETECTION_AUGMENTATIONS`.
+        pairs: keypoints that swap when the image is mirrored.
 
     Raises:
-        UsageError: an unknown recipe.
+        UsageError: an unknown augmentation.
     """
-    _expect(augmentation, AUGMENTATIONS)
-    resize = Resize(size, longest=2 * size)
-    flip = HorizontalFlip(pairs=pairs)
+    _expect(augmentation, DETECTION_AUGMENTATIONS)
+    resize = Resize(size, max_size=2 * size)
+    flip = RandomHorizontalFlip(pairs=pairs)
     if augmentation in ("flip", "none"):
         return Compose((flip, resize) if augmentation == "flip" else (resize,))
     turns: tuple[Transform, ...] = (flip,)
     if augmentation == "microscope":
-        turns = (flip, VerticalFlip(pairs=pairs))
+        turns = (flip, RandomVerticalFlip(pairs=pairs))
     elif augmentation == "any-orientation":
-        turns = (Rotate90(pairs=pairs),)
-    return Compose((*turns, ScaleJitter(size=size, longest=2 * size), ColourJitter()))
+        turns = (RandomRotate90(pairs=pairs),)
+    varied = Compose((*turns, ScaleJitter(size=size, max_size=2 * size), ColorJitter()))
+    if augmentation == "copy-paste":
+        return CopyPaste(varied)
+    if augmentation == "mosaic":
+        tiles = Compose((Mosaic((size, size)), flip, resize, ColorJitter()))
+        return Stages(((MOSAIC_FRACTION, tiles), (1.0, varied)))
+    return varied
 
 
-def standard_pixels(size: int, augmentation: str = "default") -> int:
-    """The short side in pixels beyond which `standard_transforms` see no more of an image."""
+def detection_pixels(size: int, augmentation: str = "default") -> int:
+    """The short side in pixels beyond which `detection_transforms` see no more of an image."""
     return size if augmentation in ("flip", "none") else math.ceil(size * ScaleJitter.high)
 
 
-def classification_transforms(size: int, augmentation: str = "default") -> Compose | Stages:
+def classification_transforms(size: int, augmentation: str = "default") -> Transform:
     """What a classifier sees: squares of `size` pixels; the label holds for each of them.
 
     "default", for photographs: a window of 35 to 100 % of the image's area and of proportions
-    3:4 to 4:3 (Szegedy et al. 2015, section 6, with a larger least area, since little data should
-    show their object), mirrored half of the time, colours varied. "small", for images of up to 64
+    3:4 to 4:3 (Szegedy et al. 2015, section 6, with a larger minimum, since little data should show
+    their object), mirrored half of the time, colors varied. "small", for images of up to 64
     pixels: mirrored, and shifted by up to an eighth, 2 to 4 pixels, the border mirrored (He et al.
     2016, section 4.2, who pad with zeros). "small-no-flip": shifted only, where left and right
     matter. "growing": mirrored in every other epoch, and a window at a random place, of 3/4 of the
     side for a quarter of the training, of 7/8 for another, and then the whole, shifted;
     cheaper steps for models that take windows as they come (airbench). "digits": shifted by up to 2
-    pixels. "flip": mirrored only. "none": nothing random.
+    pixels. "mixup", "cutmix": the default ("small" up to 64 pixels), and mixed with another image.
+    "flip": mirrored only. "none": nothing random.
 
     Raises:
-        UsageError: an unknown recipe.
+        UsageError: an unknown preset.
     """
     _expect(augmentation, CLASSIFICATION_AUGMENTATIONS)
-    square, flip, other = Resize((size, size)), HorizontalFlip(), AlternatingFlip()
+    if augmentation in ("mixup", "cutmix"):
+        single = classification_transforms(size, _unmixed(size))
+        return MixUp(single) if augmentation == "mixup" else CutMix(single)
+    square, flip, other = Resize((size, size)), RandomHorizontalFlip(), AlternatingFlip()
     if augmentation == "default":
-        return Compose((RandomResizedCrop((size, size)), flip, ColourJitter()))
+        return Compose((RandomResizedCrop((size, size)), flip, ColorJitter()))
     far = 2 if augmentation == "digits" else max(2, min(4, size // 8))
     steps: dict[str, tuple[Transform, ...]] = {
         "small": (flip, square, _shift(far)),
@@ -100,17 +130,19 @@ def classification_transforms(size: int, augmentation: str = "default") -> Compo
         "flip": (flip, square),
         "none": (square,),
     }
-    whole = Compose(steps[augmentation])
+    full = Compose(steps[augmentation])
     if augmentation != "growing":
-        return whole
+        return full
     first, then = (RandomCrop((side, side)) for side in (size * 3 // 4, size * 7 // 8))
     windows = (Compose((other, square, window)) for window in (first, then))
-    return Stages(tuple(zip((1 / 4, 1 / 2, 1), (*windows, whole), strict=True)))
+    return Stages(tuple(zip((1 / 4, 1 / 2, 1), (*windows, full), strict=True)))
 
 
 def classification_pixels(size: int, augmentation: str = "default") -> int:
     """The short side in pixels beyond which `classification_transforms` see no more of an image:
     the smallest window of the default is enlarged by less than two."""
+    if augmentation in ("mixup", "cutmix"):
+        augmentation = _unmixed(size)
     return 2 * size if augmentation == "default" else size
 
 
@@ -118,30 +150,37 @@ def segmentation_transforms(crop: Size, augmentation: str = "default") -> Compos
     """What a model of semantic maps sees: windows of `crop` (height, width), 255 where they reach
     beyond the image.
 
-    "default": mirrored half of the time, grown or shrunk by a factor from 0.6 to 1.4, colours
+    "default": mirrored half of the time, grown or shrunk by a factor from 0.6 to 1.4, colors
     varied. "any-orientation", for microscopes and views from above: all eight turns, a factor from
     0.75 to 1.33. "elastic", for tissue under one microscope: all eight turns, deformed smoothly, at
     their own scale (U-Net, section 3.1); images with boxes cannot be. "flip": whole images,
     mirrored only. "none": as they are.
 
     Raises:
-        UsageError: an unknown recipe.
+        UsageError: an unknown preset.
     """
     _expect(augmentation, SEGMENTATION_AUGMENTATIONS)
     if augmentation in ("flip", "none"):
-        return Compose((HorizontalFlip(),) if augmentation == "flip" else ())
+        return Compose((RandomHorizontalFlip(),) if augmentation == "flip" else ())
     if augmentation == "default":
-        return Compose((HorizontalFlip(), ZoomedCrop(crop, 0.6, 1.4), ColourJitter()))
+        return Compose((RandomHorizontalFlip(), RandomScaledCrop(crop, 0.6, 1.4), ColorJitter()))
     if augmentation == "elastic":
-        bend = ElasticDeformation()
-        return Compose((Rotate90(), ZoomedCrop(crop, 1.0, 1.0), bend, ColourJitter()))
-    return Compose((Rotate90(), ZoomedCrop(crop, 0.75, 4 / 3), ColourJitter()))
+        bend = ElasticTransform()
+        return Compose((RandomRotate90(), RandomScaledCrop(crop, 1.0, 1.0), bend, ColorJitter()))
+    return Compose((RandomRotate90(), RandomScaledCrop(crop, 0.75, 4 / 3), ColorJitter()))
 
 
-def _shift(pixels: int) -> Translate:
-    return Translate(pixels, pixels, fill=None)
+def _unmixed(size: int) -> str:
+    """What happens to the images before they are mixed."""
+    return "small" if size <= SMALL else "default"
+
+
+def _shift(pixels: int) -> RandomTranslate:
+    return RandomTranslate(pixels, pixels, fill=None)
 
 
 def _expect(augmentation: str, known: tuple[str, ...]) -> None:
     if augmentation not in known:
-        raise UsageError(f"unknown recipe {augmentation!r}", hint="one of " + ", ".join(known))
+        raise UsageError(
+            f"unknown augmentation {augmentation!r}", hint="one of " + ", ".join(known)
+        )

@@ -95,15 +95,16 @@ def label_loss(
 ) -> Tensor:
     """The mean of loss(logits (L, C), labels (L,)) -> (L,) over the images that have a label.
 
-    Several labels of one image share it evenly (Mahajan et al. 2018, section 2.4). Images
-    without a label teach nothing; a batch of such gives 0, still connected to the logits.
+    Several labels of one image count by their `label_weights`, or else all the same (Mahajan et
+    al. 2018, section 2.4). Images without a label are left out; a batch of such gives 0, still
+    connected to the logits.
     """
     logits = wide(logits)
     image, label = named(targets, logits.device)  # (L,) each
     each = loss(logits[image], label)
     labels_of = torch.bincount(image, minlength=len(targets))  # (B,)
-    share = each.new_ones(()) / labels_of[image]
-    return (each * share).sum() / (labels_of > 0).sum().clamp(min=1) + 0 * logits.sum()
+    weights = _weights(targets, each.new_ones(()) / labels_of[image])
+    return (each * weights).sum() / (labels_of > 0).sum().clamp(min=1) + 0 * logits.sum()
 
 
 def multilabel_loss(logits: Tensor, targets: Sequence[Target], smoothing: float = 0.0) -> Tensor:
@@ -113,11 +114,21 @@ def multilabel_loss(logits: Tensor, targets: Sequence[Target], smoothing: float 
     """
     logits = wide(logits)
     wanted = torch.zeros_like(logits)  # (B, C)
-    wanted[named(targets, logits.device)] = 1
+    places = named(targets, logits.device)
+    wanted[places] = _weights(targets, wanted.new_ones(len(places[0])))
     wanted = wanted * (1 - smoothing) + smoothing / 2
     known = torch.tensor([target.labels is not None for target in targets], device=logits.device)
     each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1)
     return (each * known).sum() / known.sum().clamp(min=1)
+
+
+def _weights(targets: Sequence[Target], default: Tensor) -> Tensor:
+    """(L,) the weight of every label of every image: its own, or that of `default` (L,)."""
+    if all(target.label_weights is None for target in targets):
+        return default
+    rows = default.split([0 if t.labels is None else len(t.labels) for t in targets])
+    pairs = zip(rows, targets, strict=True)
+    return torch.cat([r if t.label_weights is None else t.label_weights.to(r) for r, t in pairs])
 
 
 def named(targets: Sequence[Target], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tapetum.data.cache.shrink import read_shrunk, shrunk_size
 from tapetum.data.reading.files import open_dataset
-from tapetum.data.transforms.movements import Framing
+from tapetum.data.transforms.operations import ResizeCrop
 from tests.data.photos import SIZES, made, opened, photo, same, write_photos
 
 
@@ -49,7 +49,7 @@ def test_the_target_is_in_the_frame_of_the_shrunk_image(photos, task):
     dataset = opened(photos, task)
     for index, size in enumerate(SIZES):
         small = shrunk_size(size, 100)
-        expected = Framing(small, 0, 0, small).apply(dataset[index])
+        expected = ResizeCrop(small, 0, 0, small).apply(dataset[index])
         found = read_shrunk(dataset, index, 100)
         assert found.size == small == expected.size
         # The image may have been decoded at half its size; all else must be equal.
@@ -85,7 +85,7 @@ def test_a_draft_differs_little(photos, shared_data):
         for index in range(count):
             whole = dataset[index]
             small = shrunk_size(whole.size, 100)
-            exact = Framing(small, 0, 0, small).apply(whole).image
+            exact = ResizeCrop(small, 0, 0, small).apply(whole).image
             found = read_shrunk(dataset, index, 100).image
             differences.append((found.int() - exact.int()).abs().float())
     means = [float(difference.mean()) for difference in differences]
@@ -102,7 +102,7 @@ def test_turned_images(photos, tmp_path):
     Image.fromarray(photo(300, 400, 0)).save(photos / "train" / "0.jpg", exif=exif, quality=92)
     dataset = opened(photos, "instance_segmentation")
     found = read_shrunk(dataset, 0, 100)
-    expected = Framing((133, 100), 0, 0, (133, 100)).apply(dataset[0])
+    expected = ResizeCrop((133, 100), 0, 0, (133, 100)).apply(dataset[0])
     assert found.size == (133, 100)
     assert same(replace(found, image=expected.image), expected)
     assert float((found.image.int() - expected.image.int()).abs().float().mean()) < 4

@@ -18,7 +18,7 @@ from tapetum.data.cache.packing import pack
 from tapetum.data.cache.shrink import read_shrunk
 from tapetum.data.cache.stores import MemoryStore
 from tapetum.data.reading.loading import Plan, training_batches
-from tapetum.data.transforms import standard_transforms
+from tapetum.data.transforms import detection_transforms
 from tests.data.photos import SIZES, made, opened, same
 
 # --- bounds -------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_workers_fill_one_cache_and_read_it(photos, tmp_path, kind):
     """Two workers, four epochs: the samples of a training without workers, and every entry kept in
     the main process's own store."""
     kept = made(opened(photos), kind, 100, tmp_path / "cache", workers=2)
-    plan, augment = Plan(count=3, batch_size=1, seed=0), standard_transforms(80)
+    plan, augment = Plan(count=3, batch_size=1, seed=0), detection_transforms(80)
     shrunk = [read_shrunk(opened(photos), i, 100) for i in range(3)]
     batches = list(training_batches(kept, plan, augment, 0, 12, workers=2))
     expected = list(training_batches(shrunk, plan, augment, 0, 12))

@@ -20,7 +20,7 @@ from tapetum.data.checking.near_duplicates import (
     first_alike,
     similarity_threshold,
 )
-from tapetum.data.formats.registry import read_annotations
+from tapetum.data.formats import read_annotations
 from tapetum.data.images.reader import read_image
 from tapetum.data.records.image_record import bare_record
 from tapetum.data.splits.assign import everything

@@ -15,7 +15,7 @@ from tapetum.base.errors import UsageError
 from tapetum.base.runtime import allow_many_files, worker_start
 from tapetum.data.reading.files import open_dataset
 from tapetum.data.reading.loading import Plan, training_batches
-from tapetum.data.transforms import standard_transforms
+from tapetum.data.transforms import detection_transforms
 
 OWN = """
 import torch
@@ -47,7 +47,7 @@ def limit() -> Iterator[int]:
 
 
 def first_batch(data: str, workers: int) -> list:
-    plan, augment = Plan(count=4, batch_size=2, seed=0), standard_transforms(32)
+    plan, augment = Plan(count=4, batch_size=2, seed=0), detection_transforms(32)
     dataset = open_dataset(data, "train", hold_out=False)
     return next(training_batches(dataset, plan, augment, 0, 1, workers=workers))
 

@@ -13,24 +13,24 @@ from tapetum.base.errors import UsageError
 from tapetum.base.runtime import generator
 from tapetum.data.reading.loading import Plan, training_batches
 from tapetum.data.transforms import (
-    AUGMENTATIONS,
     CLASSIFICATION_AUGMENTATIONS,
+    DETECTION_AUGMENTATIONS,
     SEGMENTATION_AUGMENTATIONS,
     AlternatingFlip,
-    ElasticDeformation,
-    Framing,
-    HorizontalFlip,
+    DisplacementField,
+    ElasticTransform,
+    RandomHorizontalFlip,
     RandomResizedCrop,
+    RandomScaledCrop,
+    RandomTranslate,
+    ResizeCrop,
     Stages,
-    Translate,
-    Warp,
-    ZoomedCrop,
     classification_pixels,
     classification_transforms,
+    detection_pixels,
+    detection_transforms,
     keypoint_pairs,
     segmentation_transforms,
-    standard_pixels,
-    standard_transforms,
 )
 from tapetum.data.transforms.elastic import take_bilinear
 from tapetum.structures import Objects, Sample, Target
@@ -53,12 +53,12 @@ def image(size, seed=0):
 @settings(max_examples=200, deadline=None)
 @given(SIZE, st.integers(8, 40), st.integers(0, 2**31), st.sampled_from([0.1, 0.35, 1.0]))
 def test_a_resized_crop_shows_so_much_of_the_image_and_nothing_else(size, side, seed, least):
-    change = RandomResizedCrop((side, side), least).draw(size, generator(seed))
-    assert change.size == (side, side)
+    operation = RandomResizedCrop((side, side), least).draw(size, generator(seed))
+    assert operation.size == (side, side)
     corners = torch.tensor([[0.0, 0, 1], [side, side, 1]], dtype=torch.float64)
-    first, last = (corners @ change.matrix(size).inverse().T)[:, :2]
+    first, last = (corners @ operation.matrix(size).inverse().T)[:, :2]
     frame = torch.tensor(size[::-1], dtype=torch.float64)
-    slack = frame / torch.tensor(change.scaled[::-1]) + 1e-9  # whole pixels of the result
+    slack = frame / torch.tensor(operation.scaled[::-1]) + 1e-9  # whole pixels of the result
     assert (first >= -slack).all()
     assert (last <= frame + slack).all()
     width, height = (last - first).tolist()
@@ -76,8 +76,8 @@ def test_resized_crops_use_their_whole_range():
     random = generator(1)
     shares = []
     for _ in range(400):
-        change = RandomResizedCrop((50, 50)).draw((200, 200), random)
-        shares.append(50 * 50 / (change.scaled[0] * change.scaled[1]))
+        operation = RandomResizedCrop((50, 50)).draw((200, 200), random)
+        shares.append(50 * 50 / (operation.scaled[0] * operation.scaled[1]))
     assert 0.34 < min(shares) < 0.4
     assert 0.9 < max(shares) <= 1
 
@@ -85,25 +85,25 @@ def test_resized_crops_use_their_whole_range():
 def test_a_zoomed_crop_pads_with_what_is_ignored():
     sample = image((40, 60))
     random = generator(0)
-    drawn = [ZoomedCrop((50, 50), 0.5, 2.0).draw((40, 60), random) for _ in range(300)]
-    factors = np.array([change.scaled[0] / 40 for change in drawn])
+    drawn = [RandomScaledCrop((50, 50), 0.5, 2.0).draw((40, 60), random) for _ in range(300)]
+    factors = np.array([operation.scaled[0] / 40 for operation in drawn])
     assert 0.5 <= factors.min() < 0.55
     assert 1.85 < factors.max() <= 2
     assert 0.4 < (factors < 1).mean() < 0.6  # even in the logarithm
-    for change in drawn[:40]:
-        result = change.apply(sample)
+    for operation in drawn[:40]:
+        result = operation.apply(sample)
         assert result.size == (50, 50)
         outside = result.target.semantic == 255
-        grey = torch.tensor([124, 116, 104], dtype=torch.uint8)[:, None]
-        assert (result.image[:, outside] == grey).all()
-        if min(change.scaled) >= 50:
+        gray = torch.tensor([124, 116, 104], dtype=torch.uint8)[:, None]
+        assert (result.image[:, outside] == gray).all()
+        if min(operation.scaled) >= 50:
             assert not outside.any()
 
 
 def test_a_mirrored_border_by_hand():
     row = torch.arange(1, 5, dtype=torch.uint8).expand(3, 1, 4)
     sample = Sample(row, Target(semantic=torch.zeros(1, 4, dtype=torch.uint8)))
-    shifted = Framing((1, 4), 0, -6, (1, 14), fill=None).apply(sample)
+    shifted = ResizeCrop((1, 4), 0, -6, (1, 14), fill=None).apply(sample)
     assert shifted.image[0, 0].tolist() == [3, 4, 4, 3, 2, 1, 1, 2, 3, 4, 4, 3, 2, 1]
     inside = [255] * 6 + [0] * 4 + [255] * 4
     assert shifted.target.semantic[0].tolist() == inside
@@ -113,18 +113,18 @@ def test_a_mirrored_border_by_hand():
 @given(SIZE, st.integers(0, 30), st.integers(0, 30), st.integers(0, 2**31))
 def test_a_mirrored_shift_is_numpys_symmetric_padding(size, y, x, seed):
     sample = image(size)
-    change = Translate(y, x, fill=None).draw(size, generator(seed))
+    operation = RandomTranslate(y, x, fill=None).draw(size, generator(seed))
     padded = np.pad(sample.image.numpy(), ((0, 0), (30, 30), (30, 30)), mode="symmetric")
-    top, left = 30 + change.top, 30 + change.left
+    top, left = 30 + operation.top, 30 + operation.left
     expected = padded[:, top : top + size[0], left : left + size[1]]
-    np.testing.assert_array_equal(change.apply(sample).image.numpy(), expected)
+    np.testing.assert_array_equal(operation.apply(sample).image.numpy(), expected)
 
 
 # --- elastic deformation ------------------------------------------------------------------------
 
 
 def constant(right, down):
-    return Warp(*(tuple((value,) * 3 for _ in range(3)) for value in (right, down)))
+    return DisplacementField(*(tuple((value,) * 3 for _ in range(3)) for value in (right, down)))
 
 
 def test_no_shift_changes_nothing():
@@ -138,7 +138,7 @@ def test_no_shift_changes_nothing():
 def test_a_constant_shift_shows_the_mirrored_image(right, down):
     sample = image((17, 23))
     result = constant(right, down).apply(sample)
-    same = Framing((17, 23), int(down), int(right), (17, 23), fill=None).apply(sample)
+    same = ResizeCrop((17, 23), int(down), int(right), (17, 23), fill=None).apply(sample)
     assert (result.image.int() - same.image.int()).abs().max() <= 1
     places = np.pad(sample.target.semantic.numpy(), 60, mode="symmetric")
     top, left = 60 + int(down), 60 + int(right)
@@ -151,8 +151,8 @@ def test_a_constant_shift_shows_the_mirrored_image(right, down):
 @given(st.tuples(st.integers(4, 50), st.integers(4, 50)), st.integers(0, 2**31))
 def test_image_and_map_follow_the_same_points(size, seed):
     """On a ramp the interpolated value is the point itself; the map's pixel holds it."""
-    change = ElasticDeformation(3.0).draw(size, generator(seed))
-    x, y = change.sources(size)
+    operation = ElasticTransform(3.0).draw(size, generator(seed))
+    x, y = operation.sources(size)
     inside = (x > 0.5) & (x < size[1] - 0.5) & (y > 0.5) & (y < size[0] - 0.5)
     columns = (torch.arange(size[1], dtype=torch.float64) + 0.5).expand(3, *size).clone()
     columns[1] = (torch.arange(size[0], dtype=torch.float64) + 0.5)[:, None]
@@ -160,14 +160,14 @@ def test_image_and_map_follow_the_same_points(size, seed):
     torch.testing.assert_close(taken[0][inside], x[inside])
     torch.testing.assert_close(taken[1][inside], y[inside])
     semantic = torch.arange(size[1]).expand(size).to(torch.uint8).contiguous()
-    result = change.apply(Sample(torch.zeros(3, *size), Target(semantic=semantic)))
+    result = operation.apply(Sample(torch.zeros(3, *size), Target(semantic=semantic)))
     assert torch.equal(result.target.semantic[inside].long(), x[inside].floor().long())
 
 
 def test_shifts_are_as_large_as_they_should_be_and_smooth():
     random = generator(4)
-    drawn = [ElasticDeformation(10.0).draw((64, 64), random) for _ in range(200)]
-    nodes = np.array([(change.right, change.down) for change in drawn])
+    drawn = [ElasticTransform(10.0).draw((64, 64), random) for _ in range(200)]
+    nodes = np.array([(operation.right, operation.down) for operation in drawn])
     assert nodes.shape == (200, 2, 3, 3)
     assert abs(nodes.std() - 10) < 0.5
     assert abs(nodes.mean()) < 0.5
@@ -181,7 +181,7 @@ def test_shifts_are_as_large_as_they_should_be_and_smooth():
 
 def test_objects_cannot_be_bent_and_the_rest_stays():
     objects = Objects(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
-    bend = ElasticDeformation()
+    bend = ElasticTransform()
     with pytest.raises(ValueError, match="expected a sample without objects"):
         bend(Sample(torch.zeros(3, 8, 8), Target(objects=objects)), generator(0))
     with pytest.raises(ValueError, match="no matrix"):
@@ -207,7 +207,7 @@ def test_pairs_of_keypoints():
     points[0, 5] = torch.tensor([2.0, 3, 2])  # left shoulder
     objects = Objects(torch.tensor([[0.0, 0, 9, 9]]), torch.tensor([0]), keypoints=points)
     sample = Sample(torch.zeros(3, 10, 10), Target(objects=objects))
-    mirrored = HorizontalFlip(1.0, pairs=pairs)(sample, generator(0)).target.objects.keypoints
+    mirrored = RandomHorizontalFlip(1.0, pairs=pairs)(sample, generator(0)).target.objects.keypoints
     assert mirrored[0, 6].tolist() == [8, 3, 2]
     assert mirrored[0, 5].tolist() == [0, 0, 0]
 
@@ -265,7 +265,7 @@ def test_alternating_flips_show_both_sides_in_turn():
 @pytest.mark.parametrize(
     ("make", "pixels", "augmentations"),
     [
-        (standard_transforms, standard_pixels, AUGMENTATIONS),
+        (detection_transforms, detection_pixels, DETECTION_AUGMENTATIONS),
         (classification_transforms, classification_pixels, CLASSIFICATION_AUGMENTATIONS),
     ],
 )
@@ -288,8 +288,8 @@ def test_no_more_pixels_are_seen_than_is_said(make, pixels, augmentations):
 
 @pytest.mark.parametrize("shares", [(), (0.5,), (0.7, 0.3, 1.0)])
 def test_stages_cover_the_training(shares):
-    with pytest.raises(ValueError, match="stages: expected shares that rise to 1"):
-        Stages(tuple((share, HorizontalFlip()) for share in shares))
+    with pytest.raises(ValueError, match="stages: expected fractions that rise to 1"):
+        Stages(tuple((share, RandomHorizontalFlip()) for share in shares))
 
 
 @pytest.mark.parametrize("augmentation", ["small-no-flip", "digits"])
@@ -308,7 +308,7 @@ def test_nothing_is_mirrored_where_sides_matter(augmentation):
 
 @pytest.mark.parametrize("augmentation", SEGMENTATION_AUGMENTATIONS)
 def test_maps_stay_with_their_images(augmentation):
-    """Each class has its own grey, which every recipe leaves apart by more than the jitter."""
+    """Each class has its own gray, which every recipe leaves apart by more than the jitter."""
     classes = torch.zeros(60, 80, dtype=torch.uint8)
     classes[:, 40:] = 1
     image = torch.where(classes == 1, 250, 5).to(torch.uint8).expand(3, -1, -1).clone()
@@ -317,16 +317,16 @@ def test_maps_stay_with_their_images(augmentation):
     for seed in range(20):
         result = transform(sample, generator(seed))
         assert result.size == ((60, 80) if augmentation in ("flip", "none") else (48, 64))
-        semantic, grey = result.target.semantic, result.image.float().mean(0)
+        semantic, gray = result.target.semantic, result.image.float().mean(0)
         assert set(semantic.unique().tolist()) <= {0, 1, 255}
         near = semantic.float()[None]
         inner = (F.max_pool2d(near, 5, 1, 2) == -F.max_pool2d(-near, 5, 1, 2))[0]
-        right = torch.where(semantic == 1, grey > 128, grey < 128)
+        right = torch.where(semantic == 1, gray > 128, gray < 128)
         assert right[inner & (semantic != 255)].all()  # the border between the two is mixed
 
 
 def test_unknown_recipes():
-    with pytest.raises(UsageError, match="unknown recipe 'x'"):
+    with pytest.raises(UsageError, match="unknown augmentation 'x'"):
         classification_transforms(28, "x")
-    with pytest.raises(UsageError, match="unknown recipe 'microscope'"):
+    with pytest.raises(UsageError, match="unknown augmentation 'microscope'"):
         segmentation_transforms((4, 4), "microscope")

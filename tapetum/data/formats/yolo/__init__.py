@@ -21,6 +21,7 @@ from pathlib import Path
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import Format
 from tapetum.data.formats.yaml_file import YAML_SUFFIXES, has_format
 from tapetum.data.formats.yolo.config import (
     OBJ_DATA,
@@ -170,3 +171,8 @@ def _label_folder(folder: str) -> str:
         if parts[place] == "images":
             return "/".join([*parts[:place], "labels", *parts[place + 1 :]])
     return folder
+
+
+FORMAT = Format(
+    "yolo", LOOKED_FOR, recognise, read, write, label_split="train", label_per_image=True
+)

@@ -1,10 +1,11 @@
-"""Movements of a whole sample: turn it, or scale it and look at a window of it.
+"""Geometric operations on a whole sample: flips and quarter turns, or a resize with a crop.
 
-Every geometric transform is one of two movements. `Turn` is a symmetry of the square: flips and
-quarter turns. `Framing` scales the image and shows a window of the result: resize, crop, pad and
-shift are all framings. A movement has a 3 x 3 matrix that maps continuous coordinates (x, y, 1) of
-the old image to those of the new one, pixel i covering [i, i + 1); boxes and keypoints follow
-the matrix, images, masks and semantic maps follow by their pixels. Everything runs on the CPU.
+Every geometric transform draws one of two operations. `Dihedral` is a symmetry of the square: flips
+and quarter turns. `ResizeCrop` scales the image and cuts a window out of the result: resize, crop,
+pad and translate are all of this kind. An operation has a 3 x 3 matrix that maps continuous
+coordinates (x, y, 1) of the old image to those of the new one, pixel i covering [i, i + 1); boxes
+and keypoints follow the matrix, images, masks and semantic maps follow by their pixels. Everything
+runs on the CPU.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tapetum.data.transforms.keypoints import Pairs, hide_outside, swap_keypoints
 from tapetum.data.transforms.transform import Size
-from tapetum.structures import Objects, Sample, Target
+from tapetum.structures import Objects, Sample
 
-Colour = tuple[int, int, int]
-Pairs = tuple[tuple[int, int], ...]
+Color = tuple[int, int, int]
 
 IGNORE = 255
 """What a semantic map says where there is no image."""
 
-MEAN_COLOUR: Colour = (124, 116, 104)
+MEAN_COLOR: Color = (124, 116, 104)
 """ImageNet's mean, in 0 ... 255: what models subtract, so this padding becomes zero, as theirs."""
 
 
 @dataclass(frozen=True)
-class Turn:
+class Dihedral:
     """Flip left-right, then flip top-bottom, then swap the axes: eight turns in all (D4).
 
     pairs: keypoints that trade places when the image is mirrored, such as both eyes.
@@ -59,24 +60,26 @@ class Turn:
         return torch.tensor([*rows, [0.0, 0.0, 1.0]], dtype=torch.float64)
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample turned, with all that is known of it."""
+        """The sample flipped, with its target."""
         if not (self.flip_x or self.flip_y or self.transpose):
             return sample
-        target = sample.target
-        objects = target.objects
-        if objects is not None:
-            objects = self._turn_objects(objects, sample.size)
-        semantic = None if target.semantic is None else self.turn_pixels(target.semantic)
-        target = replace(target, objects=objects, semantic=semantic)
-        return replace(sample, image=self.turn_pixels(sample.image), target=target)
+        target, size = sample.target, sample.size
+        moved = (
+            None if objects is None else self._flip_objects(objects, size)
+            for objects in (target.objects, target.proposals)
+        )
+        semantic = None if target.semantic is None else self.flip_pixels(target.semantic)
+        objects, proposals = moved
+        target = replace(target, objects=objects, semantic=semantic, proposals=proposals)
+        return replace(sample, image=self.flip_pixels(sample.image), target=target)
 
-    def turn_pixels(self, pixels: Tensor) -> Tensor:
+    def flip_pixels(self, pixels: Tensor) -> Tensor:
         """An image, masks or a map (..., H, W), turned."""
         axes = [-1] * self.flip_x + [-2] * self.flip_y
         turned = pixels.flip(axes) if axes else pixels
         return turned.transpose(-2, -1).contiguous() if self.transpose else turned
 
-    def _turn_objects(self, objects: Objects, size: Size) -> Objects:
+    def _flip_objects(self, objects: Objects, size: Size) -> Objects:
         matrix = self.matrix(size)
         masks, keypoints = objects.masks, objects.keypoints
         if keypoints is not None:
@@ -84,23 +87,23 @@ class Turn:
             keypoints = swap_keypoints(keypoints, self.pairs) if self.mirrors else keypoints
         return objects.with_(
             boxes=move_boxes(objects.boxes, matrix).to(objects.boxes.dtype),
-            masks=None if masks is None else self.turn_pixels(masks),
+            masks=None if masks is None else self.flip_pixels(masks),
             keypoints=keypoints,
         )
 
 
 @dataclass(frozen=True)
-class Framing:
+class ResizeCrop:
     """Scale an image to `scaled` (height, width), then show the window of `size` at (top, left).
 
     The window may reach beyond the image: there the image shows `fill` (None: the image as in
     a mirror along its border), semantic maps 255, masks nothing. Images are resampled bilinearly
     with antialiasing; a pixel of a mask or of a map takes the value of the old pixel in which its
-    centre lies.
+    center lies.
 
     With `min_visible` None every object is kept and its box only moved. With a number, boxes are
     clipped to the image, and an object goes, with its label, mask and all else, when less than
-    that share of its box stays, when its box is under 1 pixel wide or high, or when nothing is
+    that fraction of its box stays, when its box is under 1 pixel wide or high, or when nothing is
     left of its mask. Keypoints outside become absent. `area` shrinks in proportion to the box.
     Labels of the whole image stay as they are.
     """
@@ -109,7 +112,7 @@ class Framing:
     top: int
     left: int
     size: Size
-    fill: Colour | None = MEAN_COLOUR
+    fill: Color | None = MEAN_COLOR
     min_visible: float | None = None
 
     def size_after(self, size: Size) -> Size:
@@ -123,19 +126,21 @@ class Framing:
         return torch.tensor(rows, dtype=torch.float64)
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample scaled and framed, with all that is known of it."""
+        """The sample resized and cropped, with its target."""
         still = sample.size == self.scaled == self.size and self.top == self.left == 0
         if still and self.min_visible is None:
             return sample
-        target = sample.target
-        semantic = None if target.semantic is None else self.frame_map(target.semantic)
-        objects = target.objects
-        if objects is not None:
-            objects = self._frame_objects(objects, sample.size)
-        target = Target(labels=target.labels, objects=objects, semantic=semantic)
-        return replace(sample, image=self.frame_image(sample.image), target=target)
+        target, size = sample.target, sample.size
+        moved = (
+            None if objects is None else self._crop_objects(objects, size)
+            for objects in (target.objects, target.proposals)
+        )
+        semantic = None if target.semantic is None else self.apply_to_semantic(target.semantic)
+        objects, proposals = moved
+        target = replace(target, objects=objects, semantic=semantic, proposals=proposals)
+        return replace(sample, image=self.apply_to_image(sample.image), target=target)
 
-    def frame_image(self, image: Tensor) -> Tensor:
+    def apply_to_image(self, image: Tensor) -> Tensor:
         """An image (3, H, W), uint8 or float."""
         scaled = resize_image(image, self.scaled)
         if self.fill is None:
@@ -148,30 +153,30 @@ class Framing:
         rows, columns, inner = self._inside()
         if rows == slice(0, self.size[0]) and columns == slice(0, self.size[1]):
             return scaled[:, inner[0], inner[1]].contiguous()
-        framed = fill.to(image.dtype)[:, None, None].repeat(1, *self.size)  # (3, h, w)
-        framed[:, rows, columns] = scaled[:, inner[0], inner[1]]
-        return framed
+        cropped = fill.to(image.dtype)[:, None, None].repeat(1, *self.size)  # (3, h, w)
+        cropped[:, rows, columns] = scaled[:, inner[0], inner[1]]
+        return cropped
 
-    def frame_map(self, semantic: Tensor) -> Tensor:
+    def apply_to_semantic(self, semantic: Tensor) -> Tensor:
         """A semantic map (H, W); 255 outside the image."""
-        return self._frame_nearest(semantic[None], IGNORE)[0]
+        return self._crop_nearest(semantic[None], IGNORE)[0]
 
-    def frame_masks(self, masks: Tensor) -> Tensor:
+    def apply_to_masks(self, masks: Tensor) -> Tensor:
         """Masks (N, H, W); False outside the image."""
-        return self._frame_nearest(masks, 0)
+        return self._crop_nearest(masks, 0)
 
-    def _frame_nearest(self, layers: Tensor, outside: int) -> Tensor:
+    def _crop_nearest(self, layers: Tensor, outside: int) -> Tensor:
         rows, columns, inner = self._inside()
-        framed = layers.new_full((len(layers), *self.size), outside)
+        cropped = layers.new_full((len(layers), *self.size), outside)
         if layers.shape[-2:] == self.scaled:
-            framed[:, rows, columns] = layers[:, inner[0], inner[1]]
-            return framed
+            cropped[:, rows, columns] = layers[:, inner[0], inner[1]]
+            return cropped
         source_rows = _nearest(layers.shape[-2], self.scaled[0])[inner[0]]
         source_columns = _nearest(layers.shape[-1], self.scaled[1])[inner[1]]
         # NumPy gathers bytes twice as fast as torch does.
-        old, new = layers.numpy(), framed.numpy()
+        old, new = layers.numpy(), cropped.numpy()
         new[:, rows, columns] = old.take(source_columns, 2).take(source_rows, 1)
-        return framed
+        return cropped
 
     def _inside(self) -> tuple[slice, slice, tuple[slice, slice]]:
         """Where the image lies in the window (rows, columns), and which part of it that is."""
@@ -179,7 +184,7 @@ class Framing:
         columns, inner_columns = _overlap(self.left, self.size[1], self.scaled[1])
         return rows, columns, (inner_rows, inner_columns)
 
-    def _frame_objects(self, objects: Objects, size: Size) -> Objects:
+    def _crop_objects(self, objects: Objects, size: Size) -> Objects:
         matrix = self.matrix(size)
         moved = move_boxes(objects.boxes, matrix)  # (N, 4) float64
         clipped = moved
@@ -192,8 +197,8 @@ class Framing:
             keypoints = hide_outside(move_keypoints(keypoints, matrix), self.size)
         area = objects.area
         if area is not None:
-            area = (area * matrix[:2, :2].det() * share_left(moved, clipped)).to(area.dtype)
-        masks = None if objects.masks is None else self.frame_masks(objects.masks)
+            area = (area * matrix[:2, :2].det() * fraction_left(moved, clipped)).to(area.dtype)
+        masks = None if objects.masks is None else self.apply_to_masks(objects.masks)
         boxes = clipped.to(objects.boxes.dtype)
         objects = objects.with_(boxes=boxes, masks=masks, keypoints=keypoints, area=area)
         if self.min_visible is None or masks is None:
@@ -223,16 +228,16 @@ def clip_boxes(boxes: Tensor, size: Size) -> Tensor:
     return boxes.clamp(min=0).minimum(boxes.new_tensor([width, height, width, height]))
 
 
-def share_left(boxes: Tensor, clipped: Tensor) -> Tensor:
-    """(N,) which share of each box's area is left after clipping; 1 for a box without area."""
-    whole, left = (boxes[:, 2:] - boxes[:, :2]).prod(1), (clipped[:, 2:] - clipped[:, :2]).prod(1)
-    return torch.where(whole > 0, left / whole, 1.0)
+def fraction_left(boxes: Tensor, clipped: Tensor) -> Tensor:
+    """(N,) which fraction of each box's area is left after clipping; 1 for a box without area."""
+    area, left = (boxes[:, 2:] - boxes[:, :2]).prod(1), (clipped[:, 2:] - clipped[:, :2]).prod(1)
+    return torch.where(area > 0, left / area, 1.0)
 
 
 def is_visible(boxes: Tensor, clipped: Tensor, min_visible: float) -> Tensor:
-    """(N,) bool: at least that share of the box is left, and 1 pixel each way."""
+    """(N,) bool: at least that fraction of the box is left, and 1 pixel each way."""
     wide_enough = (clipped[:, 2:] - clipped[:, :2] >= 1).all(1)
-    return wide_enough & (share_left(boxes, clipped) >= min_visible)
+    return wide_enough & (fraction_left(boxes, clipped) >= min_visible)
 
 
 def move_keypoints(keypoints: Tensor, matrix: Tensor) -> Tensor:
@@ -241,28 +246,13 @@ def move_keypoints(keypoints: Tensor, matrix: Tensor) -> Tensor:
     return torch.cat((points, keypoints[..., 2:]), -1) * (keypoints[..., 2:] > 0)
 
 
-def swap_keypoints(keypoints: Tensor, pairs: Pairs) -> Tensor:
-    """Keypoints (N, K, 3) with the two of each pair exchanged."""
-    order = list(range(keypoints.shape[1]))
-    for left, right in pairs:
-        order[left], order[right] = order[right], order[left]
-    return keypoints[:, order]
-
-
-def hide_outside(keypoints: Tensor, size: Size) -> Tensor:
-    """Keypoints (N, K, 3); those outside an image of `size` become absent (0, 0, 0)."""
-    x, y = keypoints[..., 0], keypoints[..., 1]
-    inside = (x >= 0) & (y >= 0) & (x < size[1]) & (y < size[0])
-    return keypoints * inside[..., None]
-
-
 def _move_points(points: Tensor, matrix: Tensor) -> Tensor:
     """Points (..., 2) under an affine matrix, float64."""
     return points.double() @ matrix[:2, :2].T + matrix[:2, 2]
 
 
 def _nearest(old: int, new: int) -> np.ndarray:
-    """(new,) the old pixel in which the centre of each new pixel lies, in exact integers."""
+    """(new,) the old pixel in which the center of each new pixel lies, in exact integers."""
     return (2 * np.arange(new) + 1) * old // (2 * new)
 
 
