@@ -178,11 +178,11 @@ def test_a_training_reads_the_records_of_its_validation_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: Counter[str] = Counter()
-    image = FileDataset.image
+    record = FileDataset.record
 
     def counted(self: FileDataset, index: int) -> ImageRecord:
         asked[f"{self.name}/{index}"] += 1
-        return image(self, index)
+        return record(self, index)
 
     monkeypatch.setattr(FileDataset, "record", counted)
     run = api.train(
