@@ -197,7 +197,7 @@ class Detection(Task):
         """
         last = self.max_detections if max_dets is None else max_dets
         if last < 1:
-            raise UsageError(f"--max-dets must be above 0, got {last}")
+            raise UsageError(f"must be above 0, got {last}", option="max_dets")
         if self.iou_type == "keypoints":
             return (last,)
         return (*(cap for cap in (1, 10) if cap < last), last)

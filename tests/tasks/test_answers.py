@@ -106,7 +106,7 @@ def test_caps_are_those_of_coco() -> None:
     assert TASKS["detection"].caps() == (1, 10, 100)
     assert TASKS["detection"].caps(5) == (1, 5)
     assert TASKS["keypoint_detection"].caps() == (20,)
-    with pytest.raises(UsageError, match="--max-dets"):
+    with pytest.raises(UsageError, match="max_dets"):
         TASKS["detection"].caps(0)
 
 

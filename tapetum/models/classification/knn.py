@@ -20,6 +20,7 @@ from tapetum.models.classification.classifier import named
 from tapetum.models.classification.neighbours import METRICS, Result, distance, search
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.structures import Batch, Prediction, Sample, Target
+from tapetum.structures.model import FIT
 
 
 class Output(NamedTuple):
@@ -39,6 +40,7 @@ class NearestNeighbours(nn.Module):
 
     task = "classification"
     differentiable = True
+    phases = (FIT,)
     pixels: Tensor
     labels: Tensor
     mean: Tensor
