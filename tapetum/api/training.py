@@ -228,7 +228,7 @@ def _watching(
     """
     if DESCEND not in phase_kinds(job.model) and (observers or tensorboard or on_step or on_epoch):
         why = f"{job.model_info.model} learns at one blow: there are no steps to watch"
-        raise UsageError(why, hint="without --tensorboard, observers, on_step and on_epoch")
+        raise UsageError(why, hint="without tensorboard, observers, on_step and on_epoch")
     shown: list[Observer] = list(observers or ())
     if observers is None:
         shown.append(ConsoleObserver(metric=job.metric, evaluations=evaluation_steps(job)))

@@ -35,10 +35,10 @@ def check_saves(kinds: Iterable[str], predictor: Predictor, files: Sequence[Path
     not tell two of the images apart."""
     for kind in kinds:
         if kind not in SAVES:
-            raise UsageError(f"unknown kind {kind!r}", where="--save", hint=", ".join(SAVES))
-        if kind not in (IMAGES, "csv") and not finds_objects(predictor):
+            raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(SAVES))
+        if kind not in (IMAGES, "csv") and not predictor.task.has_objects:
             why = f"{predictor.task.name} finds no boxes to write as {kind}"
-            raise UsageError(why, where="--save", hint=f"{IMAGES} or csv")
+            raise UsageError(why, option="save", hint=f"{IMAGES} or csv")
         if kind in _BY_STEM:
             _refuse_same(kind, files)
 
@@ -48,7 +48,7 @@ def _refuse_same(kind: str, files: Sequence[Path]) -> None:
     for file in files:
         if (first := owners.setdefault(file.stem.casefold(), file)) != file:
             why = f"{first} and {file} would share one file of labels"
-            raise UsageError(why, where=f"--save {kind}", hint="coco holds both")
+            raise UsageError(why, option="save", hint="coco holds both")
 
 
 def refuse_places(
@@ -66,11 +66,6 @@ def refuse_places(
     folders = [out / kind for kind in _FOLDERS if kind in kinds]
     refuse_output(*files, inside=inside, beside=beside)
     refuse_output(*folders, folder=True, inside=inside)
-
-
-def finds_objects(predictor: Predictor) -> bool:
-    """Are its answers objects with boxes?"""
-    return predictor.task.name not in ("classification", "semantic_segmentation")
 
 
 def save_answers(

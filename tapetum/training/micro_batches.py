@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tapetum.training.state import TrainingState
 
 Item = TypeVar("Item")
-HINT = "a smaller --image-size, or a smaller model or --backbone"
+HINT = "a smaller `image_size`, or a smaller model or `backbone`"
 
 
 def split(samples: Sequence[Item], count: int) -> list[Sequence[Item]]:
