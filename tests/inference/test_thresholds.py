@@ -204,8 +204,9 @@ def test_other_tasks_leave_out_no_answer(
     name: str, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Predictor, "task", TASKS[name])
+    other = replace(predictor)  # it has not looked up its task yet
     for asked in (None, 0.9):
-        chosen = Thresholds.of(predictor, asked)
+        chosen = Thresholds.of(other, asked)
         assert set(chosen.values) == {0.0}
         assert (chosen.said, chosen.words) == (asked or 0.5, "")
 
