@@ -37,7 +37,7 @@ from tapetum.data.formats.yaml_file import has_format, load_yaml
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.records.relabel import keep_classes, relabel
 from tapetum.data.splits.assign import in_order
-from tapetum.data.splits.select import divide
+from tapetum.data.splits.by_name import divide
 from tapetum.structures.tasks import TASKS
 
 LOOKED_FOR = "a .yaml file with the key `format`, or *.tapetum.yaml"

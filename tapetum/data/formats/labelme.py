@@ -28,7 +28,7 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.finder import Finder
 from tapetum.data.formats.format import OUTLINED, Format
 from tapetum.data.formats.json_keys import first_match
-from tapetum.data.formats.shapes import Gathered, Shape, Size, ellipse, empty_mask, outlined
+from tapetum.data.formats.outlines import Gathered, Shape, Size, ellipse, empty_mask, outlined
 from tapetum.data.images.reader import SUFFIXES
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.records.table import Head
