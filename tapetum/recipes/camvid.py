@@ -18,7 +18,7 @@ from tapetum import api
 from tapetum.base.files import atomic_write
 from tapetum.base.progress import Log, no_log
 
-DESCRIPTION = """format: maps
+DESCRIPTION = """format: label_maps
 root: {root}
 classes: [Sky, Building, Pole, Road, Pavement, Tree, SignSymbol, Fence, Car, Pedestrian, Bicyclist]
 ignore: [11]

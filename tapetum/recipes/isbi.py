@@ -21,7 +21,7 @@ from tapetum import api
 from tapetum.base.files import atomic_write
 from tapetum.base.progress import Log, no_log
 
-DESCRIPTION = """format: maps
+DESCRIPTION = """format: label_maps
 root: {root}
 classes: {{0: membrane, 255: cell}}
 splits:

@@ -41,7 +41,7 @@ def test_the_whole_story(tmp_path: Path) -> None:
         "them",
     ]
     text = page.read_text("utf-8")
-    assert "While it learnt" in text
+    assert "During training" in text
     assert "untrained" in text
     assert "box-outside" in (run / FAULTS).read_text("utf-8")
     assert "AP50" in read_json(run / "evaluation.json")
@@ -55,7 +55,7 @@ def test_the_whole_story(tmp_path: Path) -> None:
 def test_other_tasks_show_the_scenes_and_what_is_next(tmp_path: Path) -> None:
     run, lines = tmp_path / "run", list[str]()
     page = run_demo(run, "semantic_segmentation", seconds=0.5, log=lines.append)
-    assert "While it learnt" in page.read_text("utf-8")
+    assert "During training" in page.read_text("utf-8")
     assert (run / FILE).is_file()
     assert not (run / FAULTY).exists()
     assert not any("was missed" in line for line in lines)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.models import CATALOG
 from tapetum.models.detection.one_stage.retinanet import retinanet
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tapetum.models.segmentation.dense import (
@@ -21,7 +22,6 @@ from tapetum.models.segmentation.dense import (
     postprocess_maps,
 )
 from tapetum.structures import Batch, Prediction, Target
-from tests.contract.tiny import TINY
 
 
 class Sound(nn.Module):
@@ -222,7 +222,7 @@ def detector(**changes: Callable[..., Any]) -> Callable[..., nn.Module]:
     """A tiny RetinaNet with some of its verbs wrapped: each takes the model's own verb first."""
 
     def build(classes: int = 3) -> nn.Module:
-        model: Any = retinanet(**{**TINY["retinanet"], **SMALL, "classes": classes})
+        model: Any = retinanet(**{**CATALOG["retinanet"].tiny, **SMALL, "classes": classes})
         for verb, change in changes.items():
             own = getattr(model, verb)
             setattr(model, verb, lambda *a, own=own, change=change: change(own, *a))

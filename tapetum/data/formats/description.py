@@ -1,11 +1,11 @@
 """A dataset described in a few lines of YAML, for what its own files do not say.
 
-    format: maps                      # any format by its name; this key makes it a description
+    format: label_maps                # any format by its name; this key makes it a description
     root: ../camvid                   # from this file's folder, or absolute; else its own folder
-    images: frames                    # for maps and instances: where images and maps lie,
+    images: frames                    # for label_maps and instance_maps: their folders,
     maps: truth                       # if not in the usual folders
     classes: [Sky, Building, Pole]    # names by number; or {0: Sky, 255: Road}, numbers to names
-    ignore: [Pole, 11]                # for maps: classes or numbers whose pixels do not count
+    ignore: [Pole, 11]                # for label_maps: classes or numbers whose pixels do not count
     splits:
       train: rest                     # whatever no other split takes
       val: "020-024"                  # from the image 020 to 024
@@ -21,26 +21,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tapetum.base.errors import AnnotationError
+from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.data.formats import instance_maps as instances
-from tapetum.data.formats import label_maps as maps
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import Format
+from tapetum.data.formats.recognition import read_annotations
+from tapetum.data.formats.registry import FORMATS
 from tapetum.data.formats.yaml_file import has_format, load_yaml
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.records.relabel import keep_classes, relabel
 from tapetum.data.splits.assign import in_order
-from tapetum.data.splits.select import divide
+from tapetum.data.splits.by_name import divide
+from tapetum.structures.tasks import TASKS
 
 LOOKED_FOR = "a .yaml file with the key `format`, or *.tapetum.yaml"
 ENDING = ".tapetum.yaml"
 _NUMBERED = re.compile(r"(class )?\d+")
-_PLACED = ("maps", "instances")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,32 @@ def recognise(path: Path) -> bool:
     return _file(path) is not None
 
 
+def read(path: Path, limits: Limits = DEFAULT_LIMITS, task: str = "detection") -> Annotations:
+    """The dataset that a description leads to, as it states.
+
+    Raises:
+        UsageError: it names an unknown format.
+        AnnotationError: the description or the dataset cannot be read.
+    """
+    said = load(path, limits)
+    if said.format not in FORMATS or said.format == FORMAT.name:
+        hint = "one of " + ", ".join(name for name in FORMATS if name != FORMAT.name)
+        raise UsageError(f"unknown format {said.format!r}", file=said.file, hint=hint)
+    format = FORMATS[said.format]
+    if format.read_placed is None:
+        return apply(said, read_annotations(said.root, said.format, limits, task=task))
+    names = _numbered(said, format.first_class)
+    annotations = format.read_placed(
+        said.root, limits, images=said.images, maps=said.maps, names=names
+    )
+    return apply(said, annotations)
+
+
+def _placed() -> list[str]:
+    """Formats for which a description may state folders and the numbers of classes."""
+    return [format.name for format in FORMATS.values() if format.read_placed is not None]
+
+
 def load(path: Path, limits: Limits = DEFAULT_LIMITS) -> Description:
     """Read a description, given as a file or its folder.
 
@@ -88,9 +116,9 @@ def load(path: Path, limits: Limits = DEFAULT_LIMITS) -> Description:
     root = file.parent / content.get("root", ".")
     said = Description(file=file, **(content | {"root": root, "splits": parts}))
     for key in ("images", "maps", "ignore"):
-        allowed = ("maps",) if key == "ignore" else _PLACED
+        allowed = ("label_maps",) if key == "ignore" else _placed()
         if key in content and said.format not in allowed:
-            raise said.fault(key, f"only said of {' and '.join(allowed)}")
+            raise said.fault(key, f"is for the format {' or '.join(allowed)}")
     return said
 
 
@@ -119,25 +147,6 @@ def _file(path: Path) -> Path | None:
     return path / names[0] if len(names) == 1 and has_format(path / names[0]) else None
 
 
-def _read_maps(said: Description, limits: Limits) -> Annotations:
-    return maps.read_named(
-        said.root, limits, images=said.images, maps=said.maps, names=_numbered(said, 0)
-    )
-
-
-def _read_instances(said: Description, limits: Limits) -> Annotations:
-    return instances.read_named(
-        said.root, limits, images=said.images, maps=said.maps, names=_numbered(said, 1)
-    )
-
-
-READERS: dict[str, Callable[[Description, Limits], Annotations]] = {
-    "maps": _read_maps,
-    "instances": _read_instances,
-}
-"""Formats whose readers take more than a folder."""
-
-
 def _numbered(said: Description, first: int) -> dict[int, str] | None:
     """Number -> name, where `classes` says that; numbers that are ignored get a name too."""
     if isinstance(said.classes, list):
@@ -155,7 +164,7 @@ def _numbered(said: Description, first: int) -> dict[int, str] | None:
 def _with_classes(said: Description, annotations: Annotations) -> Annotations:
     """Classes renamed or in another order."""
     own = annotations.classes
-    if said.format in _PLACED and _numbered(said, 0) is not None:
+    if said.format in _placed() and _numbered(said, 0) is not None:
         return annotations  # the reader has named them
     if isinstance(said.classes, dict):
         unknown = [str(key) for key in said.classes if key not in own]
@@ -230,3 +239,14 @@ _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "splits": (_is_splits, "{split: names of images, in quotes}"),
 }
 """Key -> what it must look like, and that in words."""
+
+
+FORMAT = Format(
+    "described",
+    LOOKED_FOR,
+    recognise,
+    read,
+    tasks=TASKS,
+    read_keypoints=partial(read, task="keypoint_detection"),
+    rank=0,
+)

@@ -13,6 +13,7 @@ from pathlib import Path
 from tapetum.base.errors import AnnotationError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import Format
 from tapetum.data.images.reader import SUFFIXES
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations, ImageRecord, bare_record
@@ -101,3 +102,6 @@ def _images(finder: Finder, folder: str, collector: FindingCollector) -> list[st
     if not images:
         collector.note("class-empty", folder, "folder", "no image in it")
     return images
+
+
+FORMAT = Format("folders", LOOKED_FOR, recognise, read, tasks=("classification",), rank=2)

@@ -26,8 +26,9 @@ from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.files import read_json
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import OUTLINED, Format
 from tapetum.data.formats.json_keys import first_match
-from tapetum.data.formats.shapes import Gathered, Shape, Size, ellipse, empty_mask, outlined
+from tapetum.data.formats.outlines import Gathered, Shape, Size, ellipse, empty_mask, outlined
 from tapetum.data.images.reader import SUFFIXES
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.records.table import Head
@@ -235,3 +236,6 @@ def _size(content: dict[str, Any]) -> Size | None:
     if type(height) is not int or type(width) is not int:
         return None
     return (height, width) if min(height, width) > 0 and max(height, width) < 2**31 else None
+
+
+FORMAT = Format("labelme", LOOKED_FOR, recognise, read, tasks=OUTLINED)

@@ -10,7 +10,7 @@ import torch
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.dataset import Dataset
-from tapetum.data.formats.registry import AUTO, read_annotations
+from tapetum.data.formats import AUTO, read_annotations
 from tapetum.data.images.reader import ImageFile, ImageSize, read_image
 from tapetum.data.reading.samples import IN_PYTHON, is_custom_data, open_custom
 from tapetum.data.records.align import settle, settle_in, to_objects

@@ -18,7 +18,7 @@ import numpy as np
 from tapetum.base.custom_code import Own, custom_function, own_fault
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import derive_seed
-from tapetum.data.reading.input_check import InputCheck
+from tapetum.data.reading.sample_validation import SampleValidator
 from tapetum.data.records.image_record import ImageRecord, bare_record
 from tapetum.ops.masks import rle_encode
 from tapetum.structures import Objects, Sample, Target
@@ -77,7 +77,7 @@ class SampleDataset:
         self.skeleton = tuple(getattr(samples, "skeleton", ())) if posed else ()
         several = _several(samples) if multilabel is None else bool(multilabel)
         self.multilabel = task != "classification" or several
-        self._border = InputCheck(
+        self._border = SampleValidator(
             task, len(self.classes), len(self.keypoint_names), self.multilabel
         )
 

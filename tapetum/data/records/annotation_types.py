@@ -5,7 +5,6 @@ from __future__ import annotations
 from tapetum.base.errors import UsageError
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.records.relabel import keep_classes
-from tapetum.data.splits.assign import everything
 from tapetum.structures.tasks import TASKS
 
 BACKGROUND = "background"
@@ -33,7 +32,7 @@ ACCEPTED = {
 
 def carried(annotations: Annotations) -> tuple[str, ...]:
     """What its files state, among ANNOTATION_TYPES."""
-    images = everything(annotations)
+    images = annotations.all_images()
     objects = any(map(len, images))
     found = {
         "labels": any(p.image_labels is not None for p in images),
@@ -71,5 +70,5 @@ def narrowed(annotations: Annotations, task: str) -> Annotations:
 
 def states_one_label(annotations: Annotations) -> bool:
     """Does the format itself give every image exactly one label?"""
-    images = everything(annotations)
+    images = annotations.all_images()
     return all(p.image_labels is not None and len(p.image_labels) == 1 for p in images)

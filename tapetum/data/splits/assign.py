@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tapetum.base.errors import UsageError
-from tapetum.data.formats.finder import Finder
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.splits.hold_out import HoldOut, held_out
 
@@ -52,19 +51,6 @@ def compatible(folder: str | None, split: str | None) -> bool:
     return bool(parts.get(folder, {folder}) & parts.get(split, {split}))
 
 
-def also_spelt(finder: Finder, folder: str) -> list[str]:
-    """The folders that are there and mean the same split as `folder`: val, valid and Validation
-    are one word, as in "images/val"."""
-    parts = folder.split("/")
-    found = []
-    for place, part in enumerate(parts):
-        if (word := WORDS.get(part.lower())) is not None:
-            same = [n for n in finder.folders("/".join(parts[:place])) if n != part]
-            same = [name for name in same if WORDS.get(name.lower()) == word]
-            found += ["/".join([*parts[:place], name, *parts[place + 1 :]]) for name in same]
-    return [name for name in found if finder.is_folder(name)]
-
-
 def in_order(
     splits: Mapping[str, Iterable[ImageRecord]],
 ) -> dict[str, tuple[ImageRecord, ...]]:
@@ -86,7 +72,7 @@ def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True
     own = annotations.splits
     name = wanted if wanted in own else split_name(wanted) or wanted
     if wanted == ALL:
-        return Split(ALL, everything(annotations), "all images")
+        return Split(ALL, annotations.all_images(), "all images")
     if name in own and not (name == "train" and "val" not in own):
         words = annotations.split_words.get(name, "the dataset's own split")
         return Split(name, own[name], words)
@@ -108,15 +94,6 @@ def available(annotations: Annotations) -> list[str]:
     if to_divide(annotations) is not None:
         names += [name for name in ("train", "val") if name not in names]
     return [name for name in names if name != ALL] + [ALL]
-
-
-def everything(annotations: Annotations) -> tuple[ImageRecord, ...]:
-    """Every image once, although splits may share some (VOC's trainval holds train and val)."""
-    seen: dict[object, ImageRecord] = {}
-    for images in annotations.splits.values():
-        for image in images:
-            seen.setdefault((image.path or image.name, image.id), image)
-    return tuple(seen.values())
 
 
 def to_divide(annotations: Annotations) -> str | None:

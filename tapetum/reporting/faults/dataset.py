@@ -1,4 +1,4 @@
-"""What a dataset is like: splits, classes, sizes of images and of boxes."""
+"""A summary of a dataset: splits, classes, sizes of images and of boxes."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from tapetum.base.errors import ImageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.images.reader import image_size
 from tapetum.data.records.image_record import Annotations, ImageRecord
-from tapetum.data.splits.assign import everything
 from tapetum.render.charts import histogram
 from tapetum.reporting.page.html import EMPTY, Html, join, tag
 from tapetum.reporting.page.tables import bar, number, number_table
 
-_MOST_CLASSES = 60
+_MAX_CLASSES = 60
 _ONE_COLUMN = 12
-_MOST_HEADERS = 1000
+_MAX_HEADERS = 1000
 """Images whose size is read from their header, where the dataset does not state it."""
 
 
 def tiles(annotations: Annotations) -> Html:
-    """The largest numbers: format, images, classes, objects."""
-    images = everything(annotations)
+    """Format, images, classes, objects."""
+    images = annotations.all_images()
     objects = sum(len(image) for image in images)
-    facts = {
+    values = {
         "format": annotations.format,
         "images": number(len(images)),
         "classes": number(len(annotations.classes)),
@@ -35,7 +34,7 @@ def tiles(annotations: Annotations) -> Html:
         tag(
             "div", tag("div", value, class_="value"), tag("div", name, class_="name"), class_="tile"
         )
-        for name, value in facts.items()
+        for name, value in values.items()
         if value
     ]
     return tag("div", shown, class_="tiles")
@@ -75,17 +74,17 @@ def _classes(annotations: Annotations) -> Html:
     if not total.any():
         return tag("p", "Classes: " + ", ".join(annotations.classes))
     order = [label for label in np.argsort(-total, kind="stable").tolist() if total[label]]
-    half = _MOST_CLASSES // 2
-    few = order if len(order) <= _MOST_CLASSES else order[:half] + order[-half:]
+    half = _MAX_CLASSES // 2
+    few = order if len(order) <= _MAX_CLASSES else order[:half] + order[-half:]
     middle = len(few) if len(few) <= _ONE_COLUMN else -(-len(few) // 2)
     parts = [part for part in (few[:middle], few[middle:]) if part]
     tables = [_bars(annotations.classes, counts, total, part) for part in parts]
     bare = len(total) - len(order)
-    words = [
-        f"The most and the least frequent of {len(order):,} classes." * (len(few) < len(order)),
-        f"Without objects: {bare:,} more." if bare else "",
+    notes = [
+        f"The most and least frequent of {len(order):,} classes." * (len(few) < len(order)),
+        f"Classes without objects: {bare:,}." if bare else "",
     ]
-    note = tag("p", " ".join(filter(None, words)), class_="dim") if any(words) else EMPTY
+    note = tag("p", " ".join(filter(None, notes)), class_="dim") if any(notes) else EMPTY
     return join([tag("div", tables, class_="pair"), note])
 
 
@@ -97,7 +96,7 @@ def _bars(
         tag(
             "tr",
             tag("th", names[label], scope="row"),
-            [tag("td", number(int(own[label])), class_="n") for own in counts.values()],
+            [tag("td", number(int(split[label])), class_="n") for split in counts.values()],
             tag("td", bar(float(total[label]), float(total.max())), class_="bar"),
         )
         for label in labels
@@ -107,7 +106,7 @@ def _bars(
 
 
 def _image_sizes(annotations: Annotations, limits: Limits) -> str:
-    sizes = [size for p in everything(annotations) if (size := p.size) is not None]
+    sizes = [size for p in annotations.all_images() if (size := p.size) is not None]
     if not sizes:
         sizes = _from_headers(annotations, limits)
     if not sizes:
@@ -118,9 +117,9 @@ def _image_sizes(annotations: Annotations, limits: Limits) -> str:
 
 
 def _from_headers(annotations: Annotations, limits: Limits) -> list[tuple[int, int]]:
-    paths = [p.path for p in everything(annotations) if p.path is not None]
+    paths = [p.path for p in annotations.all_images() if p.path is not None]
     sizes = []
-    for path in paths[:: max(1, len(paths) // _MOST_HEADERS)]:
+    for path in paths[:: max(1, len(paths) // _MAX_HEADERS)]:
         try:
             sizes.append(image_size(path, limits).size)
         except ImageError:
@@ -129,7 +128,7 @@ def _from_headers(annotations: Annotations, limits: Limits) -> list[tuple[int, i
 
 
 def _box_sizes(annotations: Annotations) -> str:
-    boxes = [p.xywh[:, 2:].prod(1) for p in everything(annotations) if len(p)]
+    boxes = [p.xywh[:, 2:].prod(1) for p in annotations.all_images() if len(p)]
     if not boxes:
         return ""
     sides = np.sqrt(np.concatenate(boxes))

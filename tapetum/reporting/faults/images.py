@@ -1,4 +1,4 @@
-"""What a finding is about, as images: the box that is wrong, or the two that are the same."""
+"""Images of a finding: the wrong box marked, or two duplicates side by side."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from tapetum.data.images.orientation import turn_boxes
 from tapetum.data.images.reader import ImageFile, ImageSize, read_image
 from tapetum.data.records.align import settle_in, to_objects
 from tapetum.data.records.image_record import Annotations, Finding, ImageRecord
-from tapetum.data.splits.assign import everything
 from tapetum.render.canvas import to_image
 from tapetum.render.draw import draw_objects
 from tapetum.render.palette import BLACK, OKABE_ITO, WHITE
 from tapetum.structures import Objects
 
 _SMALL = 1 / 12
-"""Boxes of less than this share of the image's longer side are shown enlarged, too."""
+"""Boxes of less than this fraction of the longer side of the image are shown enlarged, too."""
 
 _AROUND = 6
 """Side of what is shown around such a box, in sides of the box."""
 
-_LEAST = 1 / 80
+_MIN_DRAWN = 1 / 80
 """Least side of a box as it is drawn, in longer sides of the image: one without any is seen."""
 
 _BEYOND = 0.5
@@ -47,18 +46,18 @@ class Album:
     def __init__(self, annotations: Annotations, limits: Limits = DEFAULT_LIMITS) -> None:
         self._classes, self._limits = annotations.classes, limits
         self._known: dict[str, ImageRecord | None] = {}
-        for image in everything(annotations):
+        for image in annotations.all_images():
             if image.there:
                 for name in set(_names(image, annotations.root)):
-                    # A name that two images have says nothing.
+                    # A name that two images have is ambiguous.
                     self._known[name] = None if name in self._known else image
 
     def draw(self, finding: Finding) -> list[Image.Image]:
         """One or two images: the fault marked in its image, and, where it is small, a detail;
-        or twins side by side, with their objects. Nothing where no image can be shown."""
+        or duplicates side by side, with their objects. [] where no image can be shown."""
         names = [name for name in (finding.image or finding.file, finding.duplicate) if name]
-        found = [self._find(name) for name in names]
-        images = [image for image in found if image is not None]
+        matches = [self._find(name) for name in names]
+        images = [image for image in matches if image is not None]
         if len(images) < len(names):
             return []
         try:
@@ -91,7 +90,7 @@ class Album:
         try:
             instances = settle_in(record, _size(image))
         except AnnotationError:
-            instances = record  # of another size: drawn as they are, for everybody to see
+            instances = record  # of another size: drawn as they are
         objects = to_objects(instances, _size(image).size)
         height, width = _size(image).size
         scale = torch.tensor([image.size[1] / width, image.size[0] / height]).repeat(2)
@@ -140,14 +139,14 @@ def _with_margin(pixels: Tensor, box: np.ndarray) -> tuple[Tensor, np.ndarray]:
     """The image with grey around it, as far as the box reaches, and the box on that."""
     height, width = pixels.shape[1:]
     size = np.array([width, height], dtype=np.float64)
-    most = np.ceil(_BEYOND * size)
-    before = np.ceil(np.clip(-box[:2] * 1.1, 0, most))
-    after = np.ceil(np.clip((box[2:] - size) * 1.1, 0, most))
+    limit = np.ceil(_BEYOND * size)
+    before = np.ceil(np.clip(-box[:2] * 1.1, 0, limit))
+    after = np.ceil(np.clip((box[2:] - size) * 1.1, 0, limit))
     (left, top), (right, bottom) = before.astype(int).tolist(), after.astype(int).tolist()
     if left or top or right or bottom:
         pixels = torch.nn.functional.pad(pixels, (left, right, top, bottom), value=_GREY)
-    limit = np.tile(size + before + after, 2)
-    return pixels, np.clip(box + np.tile(before, 2), 0, limit)
+    corner = np.tile(size + before + after, 2)
+    return pixels, np.clip(box + np.tile(before, 2), 0, corner)
 
 
 def _around(box: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
@@ -170,10 +169,10 @@ def _framed(pixels: Tensor, box: np.ndarray) -> Image.Image:
     kind = Image.Resampling.NEAREST if factor > 3 else Image.Resampling.LANCZOS
     width, height = (max(1, round(side * factor)) for side in image.size)
     image = image.resize((width, height), kind)
-    least = np.minimum(_LEAST * _SIDE, (width, height)) / 2
-    middle = np.clip((box[:2] + box[2:]) / 2 * factor, least, (width, height) - least)
-    first = np.minimum(box[:2] * factor, middle - least) - _LINE
-    last = np.maximum(box[2:] * factor, middle + least) + _LINE - 1
+    smallest = np.minimum(_MIN_DRAWN * _SIDE, (width, height)) / 2
+    middle = np.clip((box[:2] + box[2:]) / 2 * factor, smallest, (width, height) - smallest)
+    first = np.minimum(box[:2] * factor, middle - smallest) - _LINE
+    last = np.maximum(box[2:] * factor, middle + smallest) + _LINE - 1
     corners = (*np.maximum(first, 1).tolist(), *np.minimum(last, (width - 2, height - 2)).tolist())
     draw = ImageDraw.Draw(image)
     draw.rectangle([corners[0] - 1, corners[1] - 1, corners[2] + 1, corners[3] + 1], outline=BLACK)

@@ -1,4 +1,4 @@
-"""What `tapetum check` found, as a page of images: one HTML file that needs nothing else."""
+"""What `tapetum check` found, with images, as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tapetum.reporting.page.images import image_tag
 from tapetum.reporting.page.style import CSS
 from tapetum.reporting.page.tables import count_of, mixed_table
 
-MOST_IMAGES = 6
+MAX_IMAGES = 6
 """Images of each kind of fault."""
 
-_MOST_TRIED = 30
-_MOST_LINES = 12
+_MAX_TRIED = 30
+_MAX_LINES = 12
 _SIDE = 720
 _CSS = (
     CSS
@@ -42,9 +42,9 @@ _CSS = (
 _SEVERITIES = ("error", "warning", "info")
 _COLORS = {"error": "#d55e00", "warning": "#e69f00", "info": "#56b4e9"}
 _EFFECTS = {
-    "error": "Errors are left out of training.",
-    "warning": "Warnings are used as they are, and are probably wrong.",
-    "info": "Notes are worth knowing.",
+    "error": "Entries with errors are left out of training.",
+    "warning": "Entries with warnings are used as they are; they are probably wrong.",
+    "info": "Notes need no correction.",
 }
 
 
@@ -54,7 +54,16 @@ def write_faults(
     findings: Sequence[Finding],
     limits: Limits = DEFAULT_LIMITS,
 ) -> Path:
-    """Write the page to `path`, whole or not at all; returns the path.
+    """Write the page of faults, atomically.
+
+    Args:
+        path: the HTML file.
+        annotations: the dataset.
+        findings: what `check_annotations` found in it.
+        limits: of the images that are decoded.
+
+    Returns:
+        The path.
 
     Raises:
         FileAccessError: the file cannot be written; one that was there before is intact.
@@ -69,23 +78,32 @@ def write_faults(
 def make_faults(
     annotations: Annotations, findings: Sequence[Finding], limits: Limits = DEFAULT_LIMITS
 ) -> str:
-    """The whole page as text: what the dataset is like, then each kind of fault, the gravest and
-    most frequent first, with up to `MOST_IMAGES` images."""
+    """Make the page: a summary of the dataset, then each kind of fault with up to `MAX_IMAGES`
+    images; errors before warnings, frequent kinds first.
+
+    Args:
+        annotations: the dataset.
+        findings: what `check_annotations` found in it.
+        limits: of the images that are decoded.
+
+    Returns:
+        HTML.
+    """
     kinds = _kinds(findings)
     album = Album(annotations, limits)
-    sections = [_kind(code, own, album) for code, own in kinds.items()]
-    title = f"{annotations.root.resolve().name or 'dataset'}: what is wrong with it"
-    words = _counted(findings)
+    sections = [_kind(code, group, album) for code, group in kinds.items()]
+    title = f"{annotations.root.resolve().name or 'dataset'}: faults"
+    counts = _counted(findings)
     main = tag(
         "main",
-        tag("header", tag("h1", title), tag("p", words, class_="subtitle"), tiles(annotations)),
+        tag("header", tag("h1", title), tag("p", counts, class_="subtitle"), tiles(annotations)),
         tag("section", tag("h2", "Dataset"), summary(annotations, limits), id="dataset"),
         sections,
         _footer(findings),
     )
     entries = [
         ("dataset", "Dataset"),
-        *((code, f"{code} {len(own):,}") for code, own in kinds.items()),
+        *((code, f"{code} {len(group):,}") for code, group in kinds.items()),
     ]
     links = [tag("li", tag("a", name, href=f"#{key}")) for key, name in entries]
     contents = tag("nav", tag("ol", links), aria_label="Contents")
@@ -106,10 +124,9 @@ def _kinds(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
 
 def _counted(findings: Sequence[Finding]) -> str:
     if not findings:
-        return "Nothing was found."
-    names = {"error": "error", "warning": "warning", "info": "note"}
+        return "No faults found."
     counts = {s: sum(finding.severity == s for finding in findings) for s in _SEVERITIES}
-    return ", ".join(count_of(counts[s], names[s]) for s in _SEVERITIES if counts[s])
+    return ", ".join(count_of(counts[s], _noun(s)) for s in _SEVERITIES if counts[s])
 
 
 def _kind(code: str, findings: Sequence[Finding], album: Album) -> Html:
@@ -117,7 +134,7 @@ def _kind(code: str, findings: Sequence[Finding], album: Album) -> Html:
     severity, meaning = CODES[code]
     drawn: list[tuple[Finding, list[Image.Image]]] = []
     for finding in _spread(findings):
-        if len(drawn) < MOST_IMAGES and (images := album.draw(finding)):
+        if len(drawn) < MAX_IMAGES and (images := album.draw(finding)):
             drawn.append((finding, images))
     cards = [_card(f"{code}-{i}", *pair) for i, pair in enumerate(drawn, 1)]
     shown = {id(finding) for finding, _ in drawn}
@@ -140,11 +157,11 @@ def _spread(findings: Sequence[Finding]) -> list[Finding]:
     for finding in findings:
         first.setdefault(finding.image or finding.file, finding)
     different = list(first.values())
-    step = max(1, len(different) // _MOST_TRIED)
-    chosen = different[::step][:_MOST_TRIED]
+    step = max(1, len(different) // _MAX_TRIED)
+    chosen = different[::step][:_MAX_TRIED]
     known = {id(finding) for finding in chosen}
-    more = (finding for finding in findings[:_MOST_TRIED] if id(finding) not in known)
-    return [*chosen, *more][:_MOST_TRIED]
+    more = (finding for finding in findings[:_MAX_TRIED] if id(finding) not in known)
+    return [*chosen, *more][:_MAX_TRIED]
 
 
 def _card(key: str, finding: Finding, images: Sequence[Image.Image]) -> Html:
@@ -173,11 +190,11 @@ def _lines(findings: Sequence[Finding], after: bool) -> Html:
     """Findings as text: the first ones, and how many more there are."""
     if not findings:
         return EMPTY
-    few = findings[:_MOST_LINES]
+    few = findings[:_MAX_LINES]
     rows = [(printable(f.file), printable(f.where), printable(f.message)) for f in few]
     table = mixed_table(Table("", ("file", "where", "what"), rows))
     hidden = len(findings) - len(few)
-    more = f"And {hidden:,} more, which tapetum check --json lists." if hidden else ""
+    more = f"And {hidden:,} more, which tapetum check lists as JSON." if hidden else ""
     title = tag("h3", "Also") if after else EMPTY
     return join([title, table, tag("p", more, class_="dim") if more else EMPTY])
 
@@ -218,5 +235,5 @@ def _policy() -> str:
 def _footer(findings: Sequence[Finding]) -> Html:
     there = [s for s in _SEVERITIES if any(finding.severity == s for finding in findings)]
     effects = " ".join(_EFFECTS[severity] for severity in there)
-    text = f"{MADE_BY} This page is complete in itself: it loads nothing and runs nothing."
+    text = f"{MADE_BY} This page loads nothing from the network and runs no scripts."
     return tag("footer", tag("p", effects) if effects else EMPTY, tag("p", text))

@@ -1,4 +1,4 @@
-"""Sections of images: the best, the worst, the explanations; details as cards."""
+"""The sections "Images" and "Explanations"; images as cards."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _ENLARGE = "Select an image to enlarge it."
 
 
 def images(contents: ReportContents) -> Html:
-    """Whole images, the best and the worst, truth and predictions drawn on them."""
+    """The best and the worst images with ground truth and predictions."""
     groups = [("best", "Best", contents.best), ("worst", "Worst", contents.worst)]
     shown = [_sheets(*group) for group in groups if group[2]]
     return join([tag("p", _ENLARGE, class_="dim screen"), shown]) if shown else EMPTY
 
 
 def explanations(contents: ReportContents) -> Html:
-    """Detections beside the pixels that speak for them."""
+    """Predictions with their heat maps."""
     if not contents.explanations:
         return EMPTY
-    text = "Bright pixels raise the score of the answer that is named; dark ones do not."
+    text = "Bright pixels raise the score of the prediction that is named; dark ones do not."
     cards = [_explanation(f"why-{i}", item) for i, item in enumerate(contents.explanations, 1)]
     return join([tag("p", text, class_="dim"), tag("div", cards, class_="cards wide")])
 
@@ -40,13 +40,13 @@ def _sheets(key: str, title: str, sheets: Sequence[Sheet]) -> Html:
 
 
 def crop_cards(key: str, title: str, crops: Sequence[Crop]) -> Html:
-    """Details under a title; `key` begins the ids of their cards."""
+    """Crops under a title; the ids of their cards begin with `key`."""
     cards = [
         card(
             f"{key}-{i}",
             [(crop.image, _alt(title, crop.label, crop.name))],
             crop.name,
-            [_belief(crop.label, crop.score), crop.reason],
+            [_label_and_score(crop.label, crop.score), crop.reason],
             largest=_CROP_SIDE,
         )
         for i, crop in enumerate(crops, 1)
@@ -64,7 +64,7 @@ def _explanation(key: str, item: Explanation) -> Html:
 
 
 def _named(item: Explanation) -> str:
-    text = _belief(item.label, item.score)
+    text = _label_and_score(item.label, item.score)
     return f"{text}, {item.verdict}" if item.verdict else text
 
 
@@ -84,7 +84,7 @@ def card(
     largest: int = 720,
     back: str = "images",
 ) -> Html:
-    """A figure that grows to the full width when it is selected; from there a link leads back."""
+    """A figure that is enlarged when it is selected, with a link back."""
     shown = [image_tag(image, alt, largest=largest) for image, alt in images]
     caption = tag(
         "figcaption",
@@ -96,7 +96,7 @@ def card(
     return tag("figure", pixels, caption, id=key, class_="card")
 
 
-def _belief(label: str, score: float | None) -> str:
+def _label_and_score(label: str, score: float | None) -> str:
     return label if score is None else f"{label} {score:.2f}"
 
 

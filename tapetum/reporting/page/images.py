@@ -1,4 +1,4 @@
-"""Images inside a page: made small, encoded anew, free of whatever their files carried."""
+"""Images of a page: resized and encoded again, without the metadata of their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, asks for nothing, and runs nothing."""
+"""The report: one HTML file without external resources and without scripts."""
 
 from __future__ import annotations
 
@@ -14,31 +14,38 @@ from tapetum.reporting.contents import ReportContents
 from tapetum.reporting.page import gallery
 from tapetum.reporting.page.html import EMPTY, Html, json_island, tag
 from tapetum.reporting.page.style import CSS
-from tapetum.reporting.sections import errors as wrong
+from tapetum.reporting.sections import errors as error_kinds
 from tapetum.reporting.sections import learning, progress, record, results
 
 Section = tuple[str, str, Callable[[ReportContents], Html]]
 
 SECTIONS: tuple[Section, ...] = (
-    ("verdicts", "What it says", results.verdicts),
-    ("progress", "While it learnt", progress.progress),
-    ("numbers", "Numbers", results.final_numbers),
+    ("verdicts", "Summary", results.verdicts),
+    ("progress", "During training", progress.progress),
+    ("numbers", "Metrics", results.final_numbers),
     ("classes", "Classes", results.classes),
     ("images", "Images", gallery.images),
-    ("errors", "What goes wrong", wrong.errors),
-    ("explanations", "Why it thinks so", gallery.explanations),
-    ("learning", "Learning", learning.learning),
+    ("errors", "Errors", error_kinds.errors),
+    ("explanations", "Explanations", gallery.explanations),
+    ("learning", "Training curves", learning.learning),
     ("data", "Data", record.data),
     ("settings", "Settings", record.settings),
-    ("machine", "Machine", record.machine),
+    ("machine", "Environment", record.machine),
     ("notes", "Notes", record.notes),
-    ("next", "Next", record.next_steps),
+    ("next", "Next steps", record.next_steps),
 )
 """Id, title and function of each section, in the order of the page; empty ones are left out."""
 
 
 def write_report(path: str | Path, contents: ReportContents) -> Path:
-    """Write the report of `contents` to `path`, whole or not at all; returns the path.
+    """Write a report as one HTML file, atomically.
+
+    Args:
+        path: the file.
+        contents: what it shows.
+
+    Returns:
+        The path.
 
     Raises:
         FileAccessError: the file cannot be written; one that was there before is intact.
@@ -51,12 +58,19 @@ def write_report(path: str | Path, contents: ReportContents) -> Path:
 
 
 def make_page(contents: ReportContents) -> str:
-    """The whole page as text, a function of `contents` alone: no date, no random name."""
+    """Make the page; the same contents give the same text.
+
+    Args:
+        contents: what it shows.
+
+    Returns:
+        HTML.
+    """
     made = [(key, title, make(contents)) for key, title, make in SECTIONS]
     shown = [(key, title, body) for key, title, body in made if body]
     entries = [tag("li", tag("a", title, href=f"#{key}")) for key, title, _ in shown]
     sections = [tag("section", tag("h2", title), body, id=key) for key, title, body in shown]
-    empty = EMPTY if shown else tag("p", "This run has nothing to show yet.", class_="dim")
+    empty = EMPTY if shown else tag("p", "This run has no results yet.", class_="dim")
     main = tag("main", results.header(contents), empty, sections, _footer())
     contents_list = tag("nav", tag("ol", entries), aria_label="Contents") if entries else tag("div")
     body = tag(
@@ -68,7 +82,7 @@ def make_page(contents: ReportContents) -> str:
 
 
 def policy() -> str:
-    """The content security policy: our one style sheet, images as data, nothing else at all."""
+    """The content security policy: one style sheet, images as data URIs, nothing else."""
     digest = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
@@ -89,7 +103,7 @@ def _head(contents: ReportContents) -> Html:
 
 
 def _footer() -> Html:
-    text = f"{MADE_BY} This page is complete in itself: it loads nothing and runs nothing."
+    text = f"{MADE_BY} This page loads nothing from the network and runs no scripts."
     return tag("footer", text)
 
 

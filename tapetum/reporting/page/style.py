@@ -1,4 +1,4 @@
-"""The look of the page: system fonts, light and dark, screen and paper."""
+"""The style sheet: system fonts, light and dark, screen and print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and the tables they stand in."""
+"""Numbers as text, and tables of them."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def count_of(count: int, name: str) -> str:
     return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
 
 
-def percent(share: float) -> str:
-    """A share as "12 %", with a decimal below 10 %."""
-    return f"{100 * share:.1f} %" if share < 0.0995 else f"{100 * share:.0f} %"
+def percent(fraction: float) -> str:
+    """A fraction as "12 %", with a decimal below 10 %."""
+    return f"{100 * fraction:.1f} %" if fraction < 0.0995 else f"{100 * fraction:.0f} %"
 
 
 def number_table(
@@ -89,17 +89,17 @@ def mixed_table(table: Table) -> Html:
     return tag("div", inside, class_="scroll")
 
 
-def bar(value: float | None, most: float = 1.0) -> Html:
-    """A bar of `value`'s share of `most`; nothing for undefined numbers and counts."""
-    if number(value) == DASH or value is None or not 0 <= value <= most or most <= 0:
+def bar(value: float | None, largest: float = 1.0) -> Html:
+    """A bar as long as `value` in `largest`; nothing for undefined numbers and counts."""
+    if number(value) == DASH or value is None or not 0 <= value <= largest or largest <= 0:
         return EMPTY
     empty = tag("rect", width="100%", height=8, rx=2, class_="track")
-    filled = tag("rect", width=f"{100 * value / most:.1f}%", height=8, rx=2, class_="filled")
+    filled = tag("rect", width=f"{100 * value / largest:.1f}%", height=8, rx=2, class_="filled")
     return tag("svg", empty, filled, width=120, height=8, aria_hidden="true")
 
 
 def pair_table(pairs: Mapping[str, Any], *, caption: str = "") -> Html:
-    """Names and values in two columns; what has no value is left out."""
+    """Names and values in two columns; empty values are left out."""
     rows = [
         tag("tr", tag("th", name, scope="row"), tag("td", plain(value)))
         for name, value in pairs.items()

@@ -3,48 +3,68 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from tapetum.diagnosis import TRAINING_IMAGES, Remedy
 from tapetum.reporting.sections.run import Run
 
+NEW_IMAGE, OTHER_DATA = "PHOTO.jpg", "OTHER_PHOTOS/"
+"""What stands for the reader's own image and dataset."""
 
-def train_again(run: Run, model: Sequence[str] = (), **options: str | int) -> str:
-    """The command that trains once more, beside `run`, with some options changed; "" for runs of
-    old versions, which do not know what they were asked for.
 
-    options: as in epochs=80. model: arguments of the model, as in "dice_weight=1".
+def command_of(run: Run, remedy: Remedy) -> str:
+    """The command line of a remedy.
+
+    Args:
+        run: the run that it is about.
+        remedy: what to do.
+
+    Returns:
+        The command; "" where there is none, or where the run is too old to be repeated.
+    """
+    if not remedy.verb:
+        return ""
+    if remedy.verb == "train":
+        return train_again(run, remedy.options, remedy.arguments)
+    inputs = remedy.inputs or ((OTHER_DATA if remedy.verb == "evaluate" else NEW_IMAGE),)
+    if TRAINING_IMAGES in inputs:
+        if not Path(run.record.data).is_dir():
+            return ""
+        inputs = tuple(run.record.data if name == TRAINING_IMAGES else name for name in inputs)
+    return shlex.join(
+        ["tapetum", remedy.verb, str(run.folder), *inputs, *_as_options(remedy.options)]
+    )
+
+
+def train_again(
+    run: Run, options: Mapping[str, Any], arguments: Mapping[str, Any] | None = None
+) -> str:
+    """The command that trains once more, beside the run, with some options changed.
+
+    Args:
+        run: the run to repeat.
+        options: name -> value, {"epochs": 80}.
+        arguments: arguments of the model, {"dice_weight": 1}.
+
+    Returns:
+        The command; "" for runs of old versions, which did not store their options.
     """
     if not run.record.options:
         return ""
-    words = ["tapetum", "train", "--from", str(run.folder)]
-    for name, value in options.items():
-        words += ["--" + name.replace("_", "-"), str(value)]
-    words += ["--set", *model] if model else []
-    return shlex.join([*words, "--out", str(_beside(run.folder))])
+    words = ["tapetum", "train", "--from", str(run.folder), *_as_options(options)]
+    if arguments:
+        words += ["--set", *(f"{name}={value}" for name, value in arguments.items())]
+    return shlex.join([*words, "--out", str(_free_name(run.folder))])
 
 
-def longer(run: Run) -> str:
-    """The same for twice as long, by the option that said how long."""
-    options, settings = run.record.options, run.record.settings
-    if options.get("minutes") is not None:
-        return train_again(run, minutes=f"{2 * options['minutes']:g}")
-    if settings.max_steps is not None:
-        return train_again(run, max_steps=2 * settings.max_steps)
-    return train_again(run, epochs=2 * settings.epochs)
+def _as_options(options: Mapping[str, Any]) -> Sequence[str]:
+    named = (("--" + name.replace("_", "-"), str(value)) for name, value in options.items())
+    return [word for pair in named for word in pair]
 
 
-def command(verb: str, run: Run, *words: str) -> str:
-    """A command on the run, as in `tapetum predict RUN photo.jpg`."""
-    return shlex.join(["tapetum", verb, str(run.folder), *words])
-
-
-def data_folder(run: Run) -> str | None:
-    """The folder of the run's images; None where there is none."""
-    return run.record.data if Path(run.record.data).is_dir() else None
-
-
-def _beside(folder: Path) -> Path:
-    """The first free name of `folder` with a number behind it."""
+def _free_name(folder: Path) -> Path:
+    """The first name that is free, of `folder` with a number behind it."""
     numbered = (folder.with_name(f"{folder.name}-{n}") for n in range(2, 10_000))
     return next(path for path in numbered if not path.exists())

@@ -1,4 +1,4 @@
-"""The section on what goes wrong: kinds of error with what they cost, examples, doubtful labels."""
+"""The section "Errors": kinds of error with their cost in AP, examples, labels to check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tapetum.reporting.page.tables import bar, mixed_table, number
 
 
 def errors(contents: ReportContents) -> Html:
-    """A table of the kinds of error, examples of the costly ones, what to look at again."""
+    """A table of the kinds of error, examples of the costly ones, labels to check."""
     note = tag("p", contents.errors_note, class_="dim") if contents.errors_note else EMPTY
     examples = [
         crop_cards(f"error-{i}", kind.name[:1].upper() + kind.name[1:], kind.examples)
@@ -24,8 +24,8 @@ def _kinds(contents: ReportContents) -> Html:
     counted = [kind for kind in contents.errors if kind.everywhere is not None]
     if not counted:
         return EMPTY
-    most = max((kind.cost or 0.0) for kind in counted)
-    numbers = ("confident", "all", "costs")
+    largest = max((kind.cost or 0.0) for kind in counted)
+    numbers = ("confident", "all", "cost")
     heads = tag(
         "tr",
         tag("th", "kind", scope="col"),
@@ -33,17 +33,17 @@ def _kinds(contents: ReportContents) -> Html:
         tag("td"),
         tag("th", "what to do", scope="col"),
     )
-    rows = [_row(kind, most) for kind in counted]
+    rows = [_row(kind, largest) for kind in counted]
     table = tag("table", tag("thead", heads), tag("tbody", rows), class_="kinds")
     return tag("div", table, class_="scroll")
 
 
-def _row(kind: Mistakes, most: float) -> Html:
+def _row(kind: Mistakes, largest: float) -> Html:
     return tag(
         "tr",
         tag("th", kind.name, _meaning(kind), scope="row"),
         [tag("td", number(v), class_="n") for v in (kind.count, kind.everywhere, kind.cost)],
-        tag("td", bar(kind.cost, most), class_="bar"),
+        tag("td", bar(kind.cost, largest), class_="bar"),
         tag("td", kind.advice, class_="dim"),
     )
 

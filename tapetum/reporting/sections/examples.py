@@ -1,4 +1,4 @@
-"""Which images of an evaluation are worth showing, with what was found and what is true there."""
+"""The images of an evaluation with their detections and ground truth: the best, the worst."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tapetum.data.records.segments import segments_to_masks
-from tapetum.evaluation import Outcomes, best_thresholds, matches_at
+from tapetum.evaluation import Outcomes, matches_at
 from tapetum.evaluation.results import mask_code
 from tapetum.ops.masks import rle_decode
 from tapetum.structures import Objects
@@ -18,34 +18,34 @@ from tapetum.tasks.detection import DetectionEvaluation
 
 @dataclass(frozen=True, eq=False)
 class ImageOutcome:
-    """One image's truths and its confident detections, and which of them agree at IoU 0.5.
+    """An image with its ground truth and confident detections; which match at IoU 0.5?
 
-    index: place in the dataset. right: (N,) bool for each of `found`; seen: (G,) bool for each of
-    `ground_truth`. Crowd regions and detections on them are left out.
+    index: place in the dataset. right: (N,) bool for each of `detections`; seen: (G,) bool for each
+    of `ground_truth`. Crowd regions and detections on them are left out.
     """
 
     index: int
     name: str
-    found: Objects
+    detections: Objects
     ground_truth: Objects
     right: np.ndarray
     seen: np.ndarray
 
     @property
     def f1(self) -> float:
-        """2 right / (found + true); 1 where there is nothing and nothing was found."""
+        """2 right / (detections + objects); 1 where there are neither."""
         count = len(self.right) + len(self.seen)
         return 2 * int(self.right.sum()) / count if count else 1.0
 
     def caption(self) -> str:
-        """What to see, in words."""
+        """A line about the image."""
         wrong = int((~self.right).sum())
-        alarms = "no false alarm" if wrong == 0 else f"{wrong} false alarm{'s' * (wrong > 1)}"
-        return f"{int(self.seen.sum())} of {len(self.seen)} found, {alarms}"
+        errors = f"{wrong} false positive{'s' * (wrong != 1)}"
+        return f"{int(self.seen.sum())} of {len(self.seen)} detected, {errors}"
 
 
 def image_outcomes(evaluation: DetectionEvaluation, thresholds: np.ndarray) -> list[ImageOutcome]:
-    """Every image of an evaluation, detections cut at the threshold of their class, (K,)."""
+    """All images of an evaluation; detections are cut at the threshold of their class, (K,)."""
     ground_truth, detections = evaluation.ground_truth, evaluation.detections
     outcomes = matches_at(ground_truth, detections, iou_type=evaluation.iou_type)
     confident = detections.score >= thresholds[detections.category]
@@ -60,7 +60,7 @@ def image_outcomes(evaluation: DetectionEvaluation, thresholds: np.ndarray) -> l
             ImageOutcome(
                 index=index,
                 name=evaluation.images[index].name,
-                found=found_objects(evaluation, shown),
+                detections=detected_objects(evaluation, shown),
                 ground_truth=true_objects(evaluation, index, true),
                 right=outcomes.true_positive[shown],
                 seen=seen[true],
@@ -69,18 +69,10 @@ def image_outcomes(evaluation: DetectionEvaluation, thresholds: np.ndarray) -> l
     return rows
 
 
-def class_thresholds(evaluation: DetectionEvaluation) -> np.ndarray:
-    """(K,) the score from which each class's F1 is best; 0.5 where nothing was found at all."""
-    best = best_thresholds(
-        evaluation.ground_truth, evaluation.detections, iou_type=evaluation.iou_type
-    )
-    return np.array([0.5 if row.threshold is None else row.threshold for row in best])
-
-
 def best_and_worst(
     outcomes: Sequence[ImageOutcome], count: int
 ) -> tuple[list[ImageOutcome], list[ImageOutcome]]:
-    """The images with the highest and the lowest F1, none in both; fuller images first."""
+    """The images with the highest and the lowest F1, none in both; more objects first."""
     order = sorted(outcomes, key=lambda o: (-o.f1, -len(o.seen)))
     half = min(count, len(order) // 2) if len(order) > 1 else len(order)
     worst = sorted(order[half:], key=lambda o: (o.f1, -len(o.seen)))[:count]
@@ -88,12 +80,12 @@ def best_and_worst(
 
 
 def _seen(outcomes: Outcomes, confident: np.ndarray) -> np.ndarray:
-    """Truths matched by a confident detection; a match never depends on lower scores."""
+    """Objects matched by a confident detection; a match never depends on lower scores."""
     match = outcomes.matched_detection
     return (match >= 0) & confident[match] if len(confident) else np.zeros(len(match), dtype=bool)
 
 
-def found_objects(evaluation: DetectionEvaluation, rows: np.ndarray) -> Objects:
+def detected_objects(evaluation: DetectionEvaluation, rows: np.ndarray) -> Objects:
     """The detections `rows` with their scores, and masks or keypoints."""
     detections = evaluation.detections
     objects = _objects(detections.xywh, detections.category, rows)
@@ -108,20 +100,20 @@ def found_objects(evaluation: DetectionEvaluation, rows: np.ndarray) -> Objects:
 
 
 def true_objects(evaluation: DetectionEvaluation, index: int, rows: np.ndarray) -> Objects:
-    """The truths `rows`, all of them on image `index`, with its masks or keypoints."""
+    """The ground-truth objects `rows`, all on image `index`, with its masks or keypoints."""
     ground_truth, record = evaluation.ground_truth, evaluation.images[index]
     objects = _objects(ground_truth.xywh, ground_truth.category, rows)
-    # Truths stand in the order of the records, those of one image side by side.
-    own = (
+    # Ground truth is in the order of the records, that of one image together.
+    local = (
         rows - np.flatnonzero(ground_truth.image == ground_truth.image[rows[0]])[0]
         if len(rows)
         else rows
     )
     masks, points = None, None
     if evaluation.iou_type == "segm" and record.size is not None:
-        masks = segments_to_masks(record, record.size)[own]
+        masks = segments_to_masks(record, record.size)[local]
     if evaluation.iou_type == "keypoints" and record.keypoints is not None:
-        points = torch.from_numpy(record.keypoints[own]).float()
+        points = torch.from_numpy(record.keypoints[local]).float()
     return objects.with_(masks=masks, keypoints=points)
 
 

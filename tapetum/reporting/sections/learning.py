@@ -1,4 +1,4 @@
-"""The section on how the model learnt: curves drawn from the rows that training logged."""
+"""The section "Training curves": drawn from the rows of metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tapetum.reporting.page.tables import count_of, percent
 Row = Mapping[str, Any]
 
 _BOOKKEEPING = frozenset({"step", "epoch", "seconds", "data_wait", "evaluation_seconds"})
-_MOST_METRICS = 4
+_MAX_METRICS = 4
 _SMALL = (5.2, 2.7)
 
 
 def learning(contents: ReportContents) -> Html:
-    """Loss, metrics at each evaluation, learning rate, gradient norm and time by step."""
+    """Loss, metrics, learning rate and gradient norm over the steps; time per step."""
     steps = [row for row in contents.history if "loss" in row]
     evaluations = [row for row in contents.history if row.get("event") == "evaluation"]
     large = [_losses(steps), _metrics(evaluations, contents.metric)]
@@ -65,7 +65,7 @@ def _metrics(evaluations: Sequence[Row], chosen: str) -> tuple[str, str]:
     kept = ([chosen] if chosen in names else []) + usual
     if not kept:
         return "", ""
-    curves = {name: series(evaluations, name) for name in kept[:_MOST_METRICS]}
+    curves = {name: series(evaluations, name) for name in kept[:_MAX_METRICS]}
     return "Evaluations", metric_curves(curves, y_label="value")
 
 
@@ -83,10 +83,10 @@ def _time(steps: Sequence[Row]) -> Html:
     seconds = [v for row in steps if (v := _number(row.get("seconds"))) is not None]
     if not seconds or sum(seconds) <= 0:
         return EMPTY
-    text = f"{count_of(len(steps), 'step')}, {_duration(statistics.median(seconds))} each"
+    text = f"{count_of(len(steps), 'step')}, median {_duration(statistics.median(seconds))}"
     waits = [v for row in steps if (v := _number(row.get("data_wait"))) is not None]
     if waits:
-        text += f"; {percent(sum(waits) / sum(seconds))} of the time went into waiting for images"
+        text += f"; {percent(sum(waits) / sum(seconds))} of the time was spent waiting for images"
     return tag("p", text + ".", class_="dim")
 
 

@@ -1,4 +1,4 @@
-"""The same few images again and again while a model learns: kept in the run, shown in its report.
+"""The section "During training": predictions on the same images at several steps.
 
 RUN/progress/progress.json: {"schema": "tapetum.progress/1", "moments": [{"title", "images":
 [{"name", "caption"}], "lines"}]}; the image in place P of moment M is RUN/progress/M-P.jpg.
@@ -29,7 +29,7 @@ def keep_progress(run: Path, moments: Sequence[Moment]) -> None:
         for p, sheet in enumerate(moment.sheets):
             with atomic_write(_image(run, m, p)) as file:
                 sheet.image.convert("RGB").save(file, "JPEG", quality=_QUALITY)
-    told = [
+    rows = [
         {
             "title": moment.title,
             "images": [{"name": s.name, "caption": s.caption} for s in moment.sheets],
@@ -37,11 +37,11 @@ def keep_progress(run: Path, moments: Sequence[Moment]) -> None:
         }
         for moment in moments
     ]
-    write_json(run / FOLDER / FILE, {"schema": SCHEMA, "moments": told})
+    write_json(run / FOLDER / FILE, {"schema": SCHEMA, "moments": rows})
 
 
 def kept_progress(run: Path) -> list[Moment]:
-    """What `keep_progress` wrote; nothing where it did not.
+    """What `keep_progress` wrote; [] if it did not.
 
     Raises:
         AnnotationError: the file is not what it should be. ImageError: an image is not there, or
@@ -50,19 +50,19 @@ def kept_progress(run: Path) -> list[Moment]:
     file = run / FOLDER / FILE
     if not file.is_file():
         return []
-    kept = read_json(file)
-    hint = f"without the folder {FOLDER} the report leaves the section out"
-    if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
+    stored = read_json(file)
+    hint = f"delete the folder {FOLDER}; the report is then made without this section"
+    if not isinstance(stored, dict) or stored.get("schema") != SCHEMA:
         raise AnnotationError(f"expected the schema {SCHEMA}", file=file, hint=hint)
     try:
-        return [_moment(run, m, told) for m, told in enumerate(kept["moments"])]
+        return [_moment(run, m, row) for m, row in enumerate(stored["moments"])]
     except (KeyError, TypeError) as error:
-        why = f"a moment is not of the form that was written: {error!r}"
+        why = f"a moment has not the expected form: {error!r}"
         raise AnnotationError(why, file=file, where="moments", hint=hint) from error
 
 
 def progress(contents: ReportContents) -> Html:
-    """A row of images for each moment, and below it what there is to say of it."""
+    """A row of images for each moment, with its lines below."""
     return join([_row(f"moment-{m}", moment) for m, moment in enumerate(contents.progress, 1)])
 
 
@@ -82,16 +82,16 @@ def _row(key: str, moment: Moment) -> Html:
     return join([tag("h3", moment.title), tag("div", cards, class_="cards four"), lines])
 
 
-def _moment(run: Path, m: int, told: Any) -> Moment:
+def _moment(run: Path, m: int, row: Any) -> Moment:
     sheets = [
-        Sheet(to_image(read_image(_image(run, m, p)).pixels), **_texts(words))
-        for p, words in enumerate(told["images"])
+        Sheet(to_image(read_image(_image(run, m, p)).pixels), **_texts(image))
+        for p, image in enumerate(row["images"])
     ]
-    return Moment(str(told["title"]), sheets, [str(line) for line in told["lines"]])
+    return Moment(str(row["title"]), sheets, [str(line) for line in row["lines"]])
 
 
-def _texts(words: Any) -> dict[str, str]:
-    return {"name": str(words["name"]), "caption": str(words["caption"])}
+def _texts(image: Any) -> dict[str, str]:
+    return {"name": str(image["name"]), "caption": str(image["caption"])}
 
 
 def _image(run: Path, m: int, p: int) -> Path:

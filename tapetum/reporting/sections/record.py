@@ -1,4 +1,4 @@
-"""Sections that make the run repeatable: data, settings, machine, notes, what to do next."""
+"""The sections "Data", "Settings", "Environment", "Notes" and "Next steps"."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def settings(contents: ReportContents) -> Html:
 
 
 def machine(contents: ReportContents) -> Html:
-    """Versions, hardware, and what the run cost there."""
+    """Versions, hardware, time and memory."""
     tables = [
         pair_table(contents.environment, caption="environment"),
         pair_table(contents.resources, caption="cost"),
@@ -32,14 +32,14 @@ def machine(contents: ReportContents) -> Html:
 
 
 def notes(contents: ReportContents) -> Html:
-    """Whatever else there is to say."""
+    """Notes on how the report was made."""
     if not contents.notes:
         return EMPTY
     return tag("ul", [tag("li", note) for note in contents.notes])
 
 
 def next_steps(contents: ReportContents) -> Html:
-    """What the run suggests, with the commands."""
+    """Suggestions with their commands."""
     if not contents.next_steps:
         return EMPTY
     return tag("ol", [_suggestion(step) for step in contents.next_steps], class_="steps")
@@ -69,5 +69,5 @@ def _objects(contents: ReportContents) -> Html:
         (name, [column[i] if i < len(column) else None for column in columns])
         for i, name in enumerate(contents.classes)
     ]
-    rows.append(("all", [sum(column) for column in columns]))
+    rows.append(("total", [sum(column) for column in columns]))
     return number_table(("objects by class", *counts), rows)

@@ -1,4 +1,4 @@
-"""Sections on what came out: the verdicts, the numbers, the classes."""
+"""The sections "Summary", "Metrics" and "Classes"."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ MEANINGS = {
     "APsmall": "AP of objects under 32 × 32 pixels",
     "APmedium": "AP of objects from 32 × 32 to 96 × 96 pixels",
     "APlarge": "AP of objects over 96 × 96 pixels",
-    "AR1": "recall with 1 detection an image, mean over overlaps",
-    "AR10": "recall with 10 detections an image",
-    "AR100": "recall with 100 detections an image",
+    "AR1": "recall with 1 detection per image, mean over overlaps",
+    "AR10": "recall with 10 detections per image",
+    "AR100": "recall with 100 detections per image",
     "ARsmall": "AR100 of objects under 32 × 32 pixels",
     "ARmedium": "AR100 of objects from 32 × 32 to 96 × 96 pixels",
     "ARlarge": "AR100 of objects over 96 × 96 pixels",
-    "AR": "recall with 20 detections an image, mean over overlaps",
-    "AR50": "the same at an overlap of 0.50",
-    "AR75": "the same at an overlap of 0.75",
+    "AR": "recall with 20 detections per image, mean over overlaps",
+    "AR50": "recall at an overlap of 0.50",
+    "AR75": "recall at an overlap of 0.75",
     "box AP": "AP of the boxes",
     "box AP50": "AP50 of the boxes",
     "box AP75": "AP75 of the boxes",
-    "top1": "share of images whose likeliest class is right",
-    "top5": "share of images with the right class among the five likeliest",
-    "mean_class_accuracy": "accuracy of each class, averaged: rare classes count as much",
-    "ECE": "expected calibration error: how far confidence is from being right; 0 is best",
+    "top1": "fraction of images whose predicted class is right",
+    "top5": "fraction of images with the right class among the five highest scores",
+    "mean_class_accuracy": "accuracy of each class, averaged over the classes",
+    "ECE": "expected calibration error: mean gap between confidence and accuracy; 0 is best",
     "mAP": "average precision of each class over the images, averaged",
-    "both_right": "share of images with the right class and a box of IoU 0.5 or more",
-    "class_accuracy": "share of images with the right class",
+    "both_right": "fraction of images with the right class and a box of IoU 0.5 or more",
+    "class_accuracy": "fraction of images with the right class",
     "mIoU": "intersection over union of each class, averaged",
-    "accuracy": "share of right pixels",
+    "accuracy": "fraction of pixels with the right class",
     "Dice": "2 × right / (true + predicted) pixels of each class, averaged",
 }
-"""What the usual names of numbers mean; other names stand for themselves."""
+"""What the usual metrics mean; others are shown without an explanation."""
 
-_MOST_TILES = 5
-_MOST_BARS = 40
+_MAX_TILES = 5
+_MAX_BARS = 40
 
 
 def header(contents: ReportContents) -> Html:
-    """Title, second line, and the few numbers that matter most."""
+    """Title, subtitle, and the main numbers."""
     tiles = [_tile(name, number(value)) for name, value in list(contents.stats.items())[:2]]
     if contents.parameters is not None:
         tiles.append(_tile("parameters", compact(contents.parameters)))
@@ -66,12 +66,12 @@ def header(contents: ReportContents) -> Html:
         "header",
         tag("h1", contents.title),
         tag("p", contents.subtitle, class_="subtitle") if contents.subtitle else EMPTY,
-        tag("div", tiles[:_MOST_TILES], class_="tiles") if tiles else EMPTY,
+        tag("div", tiles[:_MAX_TILES], class_="tiles") if tiles else EMPTY,
     )
 
 
 def verdicts(contents: ReportContents) -> Html:
-    """What the run says, in sentences."""
+    """The findings of the run, a sentence each."""
     if not contents.verdicts:
         return EMPTY
     return tag("ul", [tag("li", sentence) for sentence in contents.verdicts], class_="verdicts")
@@ -117,7 +117,7 @@ def _table(table: Table) -> Html:
 def _class_chart(contents: ReportContents) -> Html:
     rows = contents.class_rows
     columns = _columns(contents)
-    if not columns or not 2 <= len(rows) <= _MOST_BARS:
+    if not columns or not 2 <= len(rows) <= _MAX_BARS:
         return EMPTY
     values = [row.values.get(columns[0]) for row in rows]
     chart = class_bars([row.name for row in rows], values, x_label=columns[0])
@@ -139,7 +139,7 @@ def _curves(contents: ReportContents) -> Html:
     curves = {curve.name: (curve.x, _reached(curve.y)) for curve in contents.curves}
     return join(
         [
-            tag("h3", "Precision over recall"),
+            tag("h3", "Precision-recall curves"),
             _note(contents.curves_note),
             tag("div", Html(precision_recall_curves(curves)), class_="chart"),
         ]
@@ -147,12 +147,12 @@ def _curves(contents: ReportContents) -> Html:
 
 
 def _reached(precision: Sequence[float | None]) -> list[float | None]:
-    """Precision as far as detections reach: evaluations write 0 beyond, and -1 without truth."""
+    """Precision up to the highest recall reached; evaluations write 0 beyond, -1 if undefined."""
     return [value if value is not None and value > 0 else None for value in precision]
 
 
 def _columns(contents: ReportContents) -> list[str]:
-    """The names of all numbers that any class has, in the order they come."""
+    """The names of all numbers that any class has, in order of appearance."""
     return list(dict.fromkeys(name for row in contents.class_rows for name in row.values))
 
 
@@ -168,7 +168,7 @@ def _tile(name: str, value: str) -> Html:
 
 
 def _undefined(missing: bool) -> str:
-    return f"{DASH} means undefined: there is no such object in the truth." if missing else ""
+    return f"{DASH} means undefined: the ground truth has no such object." if missing else ""
 
 
 def _note(text: str) -> Html:

@@ -1,4 +1,4 @@
-"""What the report of any task says: the run, its settings, its learning."""
+"""A finished run, and the parts of its report that do not depend on the task."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from tapetum.data.dataset import Dataset
+from tapetum.diagnosis import Setup
 from tapetum.explain import method_for
+from tapetum.models.catalog import CATALOG, defaults_of
 from tapetum.reporting.contents import ReportContents
 from tapetum.reporting.sections.progress import kept_progress
 from tapetum.runs.record import RunRecord
 from tapetum.structures import Model, Prediction, Target
 
 SHEETS, CROPS, MAPS = 6, 8, 6
-"""Most images, details and heat maps that a report shows of a kind."""
+"""Most images, crops and heat maps of a kind in a report."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,23 @@ class Run:
     def method(self, target: Target) -> str:
         """What `explain` takes for `target`."""
         return method_for(target, cast(Model, self.model))
+
+    def setup(self) -> Setup:
+        """How the run was trained, as advice needs it."""
+        record, options = self.record, self.record.options
+        defaults = defaults_of(record.model) if record.model in CATALOG else {}
+        counts = record.counts.get("objects", {}).get("train", ())
+        return Setup(
+            image_size=record.image_size,
+            epochs=record.settings.epochs,
+            max_steps=record.settings.max_steps,
+            minutes=options.get("minutes"),
+            workers=record.settings.workers,
+            augment=record.augment,
+            arguments={**defaults, **record.arguments},
+            classes=record.classes,
+            class_counts=counts,
+        )
 
 
 def frame(run: Run, stats: Mapping[str, float], metric: str, **parts: Any) -> ReportContents:

@@ -1,4 +1,4 @@
-"""The report of classification: which classes are mixed up, how sure the model is, and why."""
+"""The report of a classifier: confusion matrix, calibration, errors, explanations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ import numpy as np
 import torch
 from PIL import Image
 
+from tapetum.diagnosis import (
+    Finding,
+    Setup,
+    accuracy_findings,
+    calibration_findings,
+    confused_classes,
+    few_examples,
+    multilabel_findings,
+)
 from tapetum.evaluation import ClassificationResult, MultilabelResult
 from tapetum.models.classification.linear import class_templates
 from tapetum.render import (
@@ -28,62 +37,60 @@ from tapetum.reporting.contents import (
     Sheet,
 )
 from tapetum.reporting.sections.run import CROPS, MAPS, SHEETS, Run, frame
-from tapetum.reporting.sections.suggestions import classification_steps, next_steps
+from tapetum.reporting.sections.suggestions import next_steps
 from tapetum.structures import Target
 from tapetum.tasks.classification import ClassificationEvaluation
 
 
 def classification_report(run: Run, evaluation: ClassificationEvaluation) -> ReportContents:
     """Everything that the report of a classifier shows; `evaluation` is on `run.dataset`."""
-    belief = belief_in_truth(evaluation)  # (N,)
-    order = np.argsort(belief, kind="stable")
+    scores = true_class_scores(evaluation)  # (N,)
+    order = np.argsort(scores, kind="stable")
     metric = "mAP" if isinstance(evaluation.result, MultilabelResult) else "top1"
-    surest = [_mistake(run, evaluation, int(i)) for i in _mistakes(evaluation)[:CROPS]]
+    errors = [_mistake(run, evaluation, int(i)) for i in _mistakes(evaluation)[:CROPS]]
     return frame(
         run,
         evaluation.stats,
         metric,
-        verdicts=verdicts(evaluation),
+        verdicts=[finding.text for finding in findings(evaluation)],
         class_rows=class_rows(evaluation),
         panels=_panels(run, evaluation),
         best=[_sheet(run, evaluation, int(i)) for i in order[::-1][:SHEETS]],
         worst=[_sheet(run, evaluation, int(i)) for i in order[:SHEETS]],
-        errors=[Mistakes("the surest mistakes", examples=surest)] if surest else [],
+        errors=[Mistakes("most confident errors", examples=errors)] if errors else [],
         explanations=_explanations(run, evaluation, order[::-1]),
-        next_steps=next_steps(run, metric, classification_steps(run, evaluation)),
+        next_steps=next_steps(run, metric, advice(evaluation, run.setup())),
     )
 
 
-def verdicts(evaluation: ClassificationEvaluation) -> list[str]:
-    """What the numbers say, in sentences, the most important first."""
+def findings(evaluation: ClassificationEvaluation) -> list[Finding]:
+    """What the numbers say, the most important first."""
     result, stats = evaluation.result, evaluation.stats
     if isinstance(result, MultilabelResult):
-        return [f"mAP {stats['mAP']:.3f} over {len(evaluation.classes)} classes."]
-    right = round(stats["top1"] * len(evaluation.ground_truth))
-    sentences = [
-        f"{right:,} of {len(evaluation.ground_truth):,} images are right: {stats['top1']:.1%}."
-    ]
-    mixed = result.confusion.copy()
-    np.fill_diagonal(mixed, 0)
-    if mixed.any():
-        true, said = np.unravel_index(int(mixed.argmax()), mixed.shape)
-        sentences.append(
-            f"The commonest mistake: {evaluation.classes[true]} taken for "
-            f"{evaluation.classes[said]}, "
-            f"{mixed[true, said]} times of {result.confusion[true].sum()}."
-        )
+        return multilabel_findings(stats["mAP"], evaluation.classes)
     confidence = float(evaluation.scores.max(axis=1).mean())
-    if stats["ECE"] > 0.05:
-        tendency = "more" if confidence > stats["top1"] else "less"
-        sentences.append(
-            f"The model is {tendency} sure than it should be: mean confidence {confidence:.2f}, "
-            f"right {stats['top1']:.2f} of the time."
-        )
-    return sentences
+    return [
+        *accuracy_findings(result.confusion, evaluation.classes),
+        *calibration_findings(stats["ECE"], confidence, stats["top1"]),
+    ]
 
 
-def belief_in_truth(evaluation: ClassificationEvaluation) -> np.ndarray:
-    """(N,) the score of the right class; with several labels, of the least believed answer."""
+def advice(evaluation: ClassificationEvaluation, setup: Setup) -> list[Finding]:
+    """Classes that are confused, and classes with few images."""
+    result, classes = evaluation.result, evaluation.classes
+    if isinstance(result, MultilabelResult):
+        ap = dict(zip(classes, result.average_precision.tolist(), strict=True))
+        return few_examples(setup, ap, "AP", "images")
+    note = "Check the labels of the most confident errors above, and add images of both classes."
+    recall = dict(zip(classes, result.recall.tolist(), strict=True))
+    return [
+        *confused_classes(result.confusion, classes, note),
+        *few_examples(setup, recall, "recall", "images"),
+    ]
+
+
+def true_class_scores(evaluation: ClassificationEvaluation) -> np.ndarray:
+    """(N,) the score of the true class; with several labels, the lowest score of a right answer."""
     if evaluation.ground_truth.ndim == 1:
         return evaluation.scores[np.arange(len(evaluation.ground_truth)), evaluation.ground_truth]
     agreement = np.where(
@@ -117,15 +124,17 @@ def _panels(run: Run, evaluation: ClassificationEvaluation) -> list[Panel]:
     result = evaluation.result
     if isinstance(result, ClassificationResult):
         matrix = confusion_matrix(result.confusion, evaluation.classes)
-        panels.append(Panel("Confusion", matrix, "Rows are true classes, columns what was said."))
+        panels.append(
+            Panel("Confusion matrix", matrix, "Rows are true classes, columns predicted classes.")
+        )
         bins = result.reliability
         chart = reliability_diagram(bins.confidence, bins.accuracy, bins.count)
-        note = "On the diagonal, the model is right as often as it says."
-        panels.append(Panel("Is it as sure as it is right?", chart, note))
+        note = "On the diagonal, confidence equals accuracy."
+        panels.append(Panel("Calibration", chart, note))
     templates = class_templates(run.model)
     if templates is not None:
         images = [to_image(template) for template in templates.cpu()]
-        note = "What each class looks for: the weights of its linear score, as an image."
+        note = "The weights of the linear score of each class, as an image."
         panels.append(Panel("Templates", image_grid(images, evaluation.classes), note))
     return panels
 
@@ -146,24 +155,24 @@ def _caption(evaluation: ClassificationEvaluation, index: int) -> str:
         ", ".join(evaluation.classes[label] for label in _ground_truth(evaluation, index)) or "none"
     )
     if evaluation.ground_truth.ndim == 2:
-        said = np.flatnonzero(evaluation.scores[index] >= 0.5)
-        found = ", ".join(evaluation.classes[label] for label in said) or "none"
-        return f"true: {true}; said: {found}"
+        predicted = np.flatnonzero(evaluation.scores[index] >= 0.5)
+        names = ", ".join(evaluation.classes[label] for label in predicted) or "none"
+        return f"true: {true}; predicted: {names}"
     label = int(evaluation.scores[index].argmax())
     return (
-        f"{true}, taken for {evaluation.classes[label]}"
+        f"{true}, predicted as {evaluation.classes[label]}"
         if label != evaluation.ground_truth[index]
         else true
     )
 
 
 def _ground_truth(evaluation: ClassificationEvaluation, index: int) -> Sequence[int]:
-    own = evaluation.ground_truth[index]
-    return [int(own)] if evaluation.ground_truth.ndim == 1 else np.flatnonzero(own).tolist()
+    labels = evaluation.ground_truth[index]
+    return [int(labels)] if evaluation.ground_truth.ndim == 1 else np.flatnonzero(labels).tolist()
 
 
 def _mistakes(evaluation: ClassificationEvaluation) -> np.ndarray:
-    """Images with the wrong class, the surest mistakes first; none with several labels."""
+    """Images with a wrong class, the most confident first; none with several labels."""
     if evaluation.ground_truth.ndim == 2:
         return np.zeros(0, dtype=np.int64)
     wrong = np.flatnonzero(evaluation.scores.argmax(axis=1) != evaluation.ground_truth)
@@ -173,20 +182,20 @@ def _mistakes(evaluation: ClassificationEvaluation) -> np.ndarray:
 def _mistake(run: Run, evaluation: ClassificationEvaluation, index: int) -> Crop:
     label = int(evaluation.scores[index].argmax())
     true = evaluation.classes[evaluation.ground_truth[index]]
-    belief = evaluation.scores[index, evaluation.ground_truth[index]]
+    true_score = evaluation.scores[index, evaluation.ground_truth[index]]
     return Crop(
         _enlarged(to_image(run.dataset[index].image)),
         evaluation.names[index],
         evaluation.classes[label],
         float(evaluation.scores[index, label]),
-        f"it is {true}, which got {belief:.2f}",
+        f"the true class is {true}, score {true_score:.2f}",
     )
 
 
 def _explanations(
     run: Run, evaluation: ClassificationEvaluation, order: np.ndarray
 ) -> list[Explanation]:
-    """The surest right answers, one of each class first, with their heat maps."""
+    """Heat maps of the right answers with the highest scores, one per class first."""
     if run.explain is None:
         return []
     first: dict[int, int] = {}
@@ -214,9 +223,9 @@ def _explanation(
     )
 
 
-def _enlarged(image: Image.Image, least: int = 160) -> Image.Image:
-    """Small images in whole multiples of their size, so that one sees their pixels."""
-    times = -(-least // max(1, min(image.size)))
+def _enlarged(image: Image.Image, min_side: int = 160) -> Image.Image:
+    """Small images enlarged by a whole factor, so that their pixels can be seen."""
+    times = -(-min_side // max(1, min(image.size)))
     if times <= 1:
         return image
     size = image.width * times, image.height * times

@@ -1,4 +1,4 @@
-"""The report of detection, masks and keypoints: what was found, missed and imagined, and why."""
+"""The report of detection, instance segmentation and keypoint detection."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tapetum.evaluation import ClassRow as ClassNumbers
+from tapetum.diagnosis import detection_advice, detection_findings, threshold_finding
 from tapetum.evaluation import per_class, precision_recall_curve
-from tapetum.evaluation.errors import ERRORS
 from tapetum.explain import heat_inside
 from tapetum.render import draw_objects
 from tapetum.render.overlay import overlay_heat
@@ -20,18 +19,18 @@ from tapetum.reporting.sections.examples import (
     image_outcomes,
 )
 from tapetum.reporting.sections.run import MAPS, SHEETS, Run, frame
-from tapetum.reporting.sections.suggestions import LOOSE, detection_steps, next_steps
-from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected
+from tapetum.reporting.sections.suggestions import MAX_SUGGESTIONS, next_steps
+from tapetum.reporting.tasks.detection_errors import Inspected
+from tapetum.reporting.tasks.detection_numbers import detection_numbers
 from tapetum.reporting.tasks.detection_tables import (
     confusion,
-    doubtful_labels,
+    labels_to_check,
     thresholds_table,
 )
-from tapetum.reporting.tasks.error_kinds import COSTLY, MEANINGS, NOTE, kinds_of_mistakes
+from tapetum.reporting.tasks.error_kinds import NOTE, kinds_of_mistakes
 from tapetum.structures import Target
 from tapetum.tasks.detection import DetectionEvaluation
 
-KINDS = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
 WRONG_MAPS = 4
 """Most heat maps of wrong answers, beside `MAPS` of right ones."""
 
@@ -43,14 +42,17 @@ def detection_report(run: Run, evaluation: DetectionEvaluation) -> ReportContent
     outcomes = image_outcomes(evaluation, view.thresholds)
     best, worst = best_and_worst(outcomes, SHEETS)
     sheets = {o.index: _sheet(o, run) for o in [*best, *worst]}
-    what, overlap = KINDS[evaluation.iou_type], OVERLAPS[evaluation.iou_type]
+    what, overlap = view.task.noun, view.task.overlap
+    numbers = detection_numbers(view, outcomes)
     shown = confusion(view)
     thresholds = thresholds_table(view, run.chosen_on)
+    advice = detection_advice(numbers, run.setup(), MAX_SUGGESTIONS - 2)
+    advice.append(threshold_finding(numbers, run.chosen_on))
     return frame(
         run,
         evaluation.stats,
         "AP",
-        verdicts=verdicts(view, outcomes),
+        verdicts=[finding.text for finding in detection_findings(numbers)],
         stats_note=f"COCO's definition, of {what}; overlaps are {overlap}; "
         "areas in pixels of the original images.",
         class_rows=_class_rows(evaluation),
@@ -60,55 +62,16 @@ def detection_report(run: Run, evaluation: DetectionEvaluation) -> ReportContent
         tables=[thresholds] if isinstance(shown, Panel) else [shown, thresholds],
         best=[sheets[o.index] for o in best],
         worst=[sheets[o.index] for o in worst],
-        errors=kinds_of_mistakes(run, view),
+        errors=kinds_of_mistakes(run, view, numbers),
         errors_note=NOTE,
-        relabel=doubtful_labels(view),
+        relabel=labels_to_check(view),
         explanations=_explanations(outcomes, run),
         notes=(
-            "Images show the detections above the threshold of their class, given in the table "
-            "of thresholds. Truth is dashed, predictions are solid.",
+            "Images show the detections above the threshold of their class, see Thresholds. "
+            "Ground truth is dashed, predictions are solid.",
         ),
-        next_steps=next_steps(run, "AP", detection_steps(run, view)),
+        next_steps=next_steps(run, "AP", advice),
     )
-
-
-def verdicts(view: Inspected, outcomes: Sequence[ImageOutcome]) -> list[str]:
-    """What the run says, in sentences, the most important first."""
-    stats = view.evaluation.result.stats
-    sentences = []
-    found = sum(int(o.seen.sum()) for o in outcomes)
-    total = sum(len(o.seen) for o in outcomes)
-    alarms = sum(int((~o.right).sum()) for o in outcomes)
-    if total:
-        sentences.append(
-            f"AP {stats['AP']:.3f}, AP50 {stats['AP50']:.3f}: above the thresholds {found} of "
-            f"{total} objects are found, with {alarms} false alarms on {len(outcomes)} images."
-        )
-    rows = [row for row in per_class(view.evaluation.result) if row.ground_truths]
-    low, high = min(rows, key=_by_ap, default=None), max(rows, key=_by_ap, default=None)
-    if low and high and high.ap - low.ap > 0.02:
-        sentences.append(
-            f"The easiest class is {high.name} (AP {high.ap:.3f}), the hardest {low.name} "
-            f"(AP {low.ap:.3f}, {low.ground_truths} true objects here)."
-        )
-    costs = view.errors.costs
-    worst = max(ERRORS, key=lambda name: costs[name])
-    if costs[worst] >= COSTLY:
-        meaning = MEANINGS[worst].format(overlap=OVERLAPS[view.evaluation.iou_type])
-        sentences.append(
-            f"Of the kinds of error {worst} costs most ({meaning}): without it AP50 would be "
-            f"{view.errors.ap + costs[worst]:.3f}."
-        )
-    if stats["AP50"] - stats["AP75"] > LOOSE:
-        sentences.append(
-            f"Objects are found but their {KINDS[view.evaluation.iou_type]} are loose: AP50 is "
-            f"{stats['AP50']:.2f}, AP75 only {stats['AP75']:.2f}."
-        )
-    return sentences
-
-
-def _by_ap(row: ClassNumbers) -> float:
-    return row.ap
 
 
 def _class_rows(evaluation: DetectionEvaluation) -> list[ClassRow]:
@@ -140,7 +103,7 @@ def _curves(evaluation: DetectionEvaluation) -> list[Curve]:
 def _sheet(outcome: ImageOutcome, run: Run) -> Sheet:
     image = run.dataset[outcome.index].image
     drawn = draw_objects(
-        image, outcome.found, run.dataset.classes, outcome.ground_truth, **pose(run.dataset)
+        image, outcome.detections, run.dataset.classes, outcome.ground_truth, **pose(run.dataset)
     )
     return Sheet(drawn, outcome.name, outcome.caption())
 
@@ -159,13 +122,13 @@ def _confident(outcomes: Sequence[ImageOutcome], *, right: bool) -> list[tuple[I
     seen: dict[int, int] = {}
     ranked = []
     for outcome in outcomes:
-        assert outcome.found.scores is not None
+        assert outcome.detections.scores is not None
         for row in np.flatnonzero(outcome.right == right).tolist():
-            ranked.append((float(outcome.found.scores[row]), outcome, row))
+            ranked.append((float(outcome.detections.scores[row]), outcome, row))
     ranked.sort(key=lambda item: -item[0])
     turns = []
     for score, outcome, row in ranked:
-        label = int(outcome.found.labels[row])
+        label = int(outcome.detections.labels[row])
         turns.append((seen.get(label, 0), -score, outcome, row))
         seen[label] = seen.get(label, 0) + 1
     turns.sort(key=lambda item: item[:2])
@@ -175,7 +138,7 @@ def _confident(outcomes: Sequence[ImageOutcome], *, right: bool) -> list[tuple[I
 def _explanation(outcome: ImageOutcome, row: int, run: Run) -> Explanation:
     assert run.explain is not None
     image, classes = run.dataset[outcome.index].image, run.dataset.classes
-    obj = outcome.found[[row]]
+    obj = outcome.detections[[row]]
     target = Target(objects=obj)
     heat = run.explain(image, target)
     assert obj.scores is not None

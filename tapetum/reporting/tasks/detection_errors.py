@@ -1,4 +1,4 @@
-"""A measured detector under the thresholds of its classes, with all that is wrong with it."""
+"""The evaluation of a detector with its errors, at one threshold per class."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from functools import cached_property
 import numpy as np
 
 from tapetum.evaluation.errors import ERRORS, ErrorKinds, error_kinds
-from tapetum.tasks.detection import DetectionEvaluation
-
-OVERLAPS = {"bbox": "IoU", "segm": "IoU", "keypoints": "OKS"}
+from tapetum.tasks.detection import BY_IOU_TYPE, Detection, DetectionEvaluation
 
 
 @dataclass(frozen=True, eq=False)
 class Inspected:
-    """A measured detector with its errors sorted, under one threshold for each class, (K,)."""
+    """The evaluation of a detector with its kinds of error; thresholds: (K,), one per class."""
 
     evaluation: DetectionEvaluation
     thresholds: np.ndarray
+
+    @property
+    def task(self) -> Detection:
+        """What was asked: what its answers and their overlaps are called."""
+        return BY_IOU_TYPE[self.evaluation.iou_type]
 
     @cached_property
     def errors(self) -> ErrorKinds:
@@ -51,15 +54,16 @@ class Inspected:
         return self.evaluation.ground_truth.category_names
 
     def of_kind(self, name: str) -> np.ndarray:
-        """Detections with an error of this kind above the thresholds, the strongest first; if there
-        are none, those below. "missed": truths, those that nothing came near first, large first."""
+        """Detections with an error of this kind above the thresholds, highest scores first; if
+        there are none, those below. "missed": objects, those without a near detection first, large
+        first."""
         if name == "missed":
             missed = np.flatnonzero(self.errors.missed_among(self.confident))
             keys = -self.evaluation.ground_truth.area[missed], ~self.errors.missed[missed]
             return missed[np.lexsort(keys)]
-        mine = self.errors.kind == ERRORS.index(name)
-        shown = mine & self.confident
-        rows = np.flatnonzero(shown if shown.any() else mine)
+        of_kind = self.errors.kind == ERRORS.index(name)
+        shown = of_kind & self.confident
+        rows = np.flatnonzero(shown if shown.any() else of_kind)
         return rows[np.argsort(-self.evaluation.detections.score[rows], kind="stable")]
 
     def most_affected(self, name: str) -> tuple[int, int]:
@@ -70,11 +74,11 @@ class Inspected:
         return int(counts.argmax()), int(counts.max())
 
 
-def commonest_mix(view: Inspected) -> tuple[str, str, int]:
-    """(true class, predicted class, how often) of the commonest error of class; one must occur."""
+def most_frequent_confusion(view: Inspected) -> tuple[str, str, int]:
+    """(true class, predicted class, how often) of the most frequent confusion; one must occur."""
     rows = view.of_kind("class")
     ground_truth, detections = view.evaluation.ground_truth, view.evaluation.detections
-    true, said = ground_truth.category[view.errors.target[rows]], detections.category[rows]
-    pairs = np.bincount(true * len(view.classes) + said)
+    true, predicted = ground_truth.category[view.errors.target[rows]], detections.category[rows]
+    pairs = np.bincount(true * len(view.classes) + predicted)
     first, second = divmod(int(pairs.argmax()), len(view.classes))
     return view.classes[first], view.classes[second], int(pairs.max())

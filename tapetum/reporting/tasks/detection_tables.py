@@ -1,4 +1,4 @@
-"""Tables of a detector: what it takes for what, where its thresholds lie, which labels to doubt."""
+"""Tables of a detector: confusion matrix, thresholds, labels to check."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from tapetum.evaluation.similarity import box_similarity
 from tapetum.render import confusion_matrix
 from tapetum.render.confusion import MOST_NUMBERED
 from tapetum.reporting.contents import Panel, Table
-from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected
+from tapetum.reporting.tasks.detection_errors import Inspected
 from tapetum.tasks.detection import DetectionEvaluation
 
-MOST_DOUBTS, MOST_CONFUSIONS = 12, 15
-SURE = 0.5
-"""The least score, besides its threshold, of a detection that may know better than a label."""
+MAX_LABELS, MAX_CONFUSIONS = 12, 15
+CONFIDENT = 0.5
+"""Score of a detection, besides its threshold, from which it may be right and a label wrong."""
 
 
-def doubtful_labels(view: Inspected) -> Table | None:
-    """Where the model is sure and the label disagrees: one of the two is wrong."""
+def labels_to_check(view: Inspected) -> Table | None:
+    """Labels that a confident detection contradicts: one of the two is wrong."""
     evaluation, errors = view.evaluation, view.errors
     ground_truth, detections = evaluation.ground_truth, evaluation.detections
     renamed = errors.kind == ERRORS.index("class")
     # A truth that was found under its own name as well is not in doubt.
     renamed &= ~np.isin(errors.target, errors.match[view.confident & (errors.match >= 0)])
-    sure = view.confident & (detections.score >= SURE)
-    alone = np.flatnonzero((errors.kind == ERRORS.index("background")) & sure)
-    rows = np.concatenate((np.flatnonzero(renamed & sure), alone[_beside_all(evaluation, alone)]))
+    confident = view.confident & (detections.score >= CONFIDENT)
+    alone = np.flatnonzero((errors.kind == ERRORS.index("background")) & confident)
+    rows = np.concatenate(
+        (np.flatnonzero(renamed & confident), alone[_beside_all(evaluation, alone)])
+    )
     rows = rows[np.argsort(-detections.score[rows], kind="stable")]
     if len(rows) == 0:
         return None
@@ -41,12 +43,12 @@ def doubtful_labels(view: Inspected) -> Table | None:
             float(detections.score[row]),
             _place(detections.xywh[row]),
         )
-        for row in rows[:MOST_DOUBTS].tolist()
+        for row in rows[:MAX_LABELS].tolist()
     ]
-    more = f" The {len(cells)} surest of {len(rows):,}." if len(rows) > len(cells) else ""
-    note = "The model is sure and the label says something else: one of them is wrong." + more
-    heads = ("image", "labelled", "found", "score", "left, top, width, height")
-    return Table("Worth relabelling", heads, cells, note)
+    more = f" The {len(cells)} most confident of {len(rows):,}." if len(rows) > len(cells) else ""
+    note = "A confident detection contradicts the label: one of the two is wrong." + more
+    heads = ("image", "label", "detection", "score", "left, top, width, height")
+    return Table("Labels to check", heads, cells, note)
 
 
 def _beside_all(evaluation: DetectionEvaluation, rows: np.ndarray) -> np.ndarray:
@@ -66,7 +68,7 @@ def _place(xywh: Iterable[float]) -> str:
 
 
 def confusion(view: Inspected) -> Panel | Table:
-    """What is taken for what: a chart, or of many classes the commonest confusions."""
+    """The confusion matrix as a chart; of many classes the most frequent confusions."""
     evaluation = view.evaluation
     counts = detection_confusion(
         evaluation.ground_truth,
@@ -75,31 +77,31 @@ def confusion(view: Inspected) -> Panel | Table:
         iou_type=evaluation.iou_type,
     )
     pairing = (
-        f"Detections above the thresholds, the strongest first, each paired with the truth of the "
-        f"highest {OVERLAPS[evaluation.iou_type]} (0.5 or more) of any class that is still free."
+        f"Detections above the thresholds, highest scores first, are each matched to the object of "
+        f"highest {view.task.overlap} (0.5 or more), of any class, that is still free."
     )
     names = [*view.classes, "background"]
     if len(names) <= MOST_NUMBERED + 1:
         note = (
-            "Rows are true classes in percent, columns what was said. In the last column: missed; "
-            f"in the last row: found where nothing is. {pairing}"
+            "Rows are true classes in percent, columns predicted classes. Last column: missed "
+            f"objects; last row: detections on background. {pairing}"
         )
-        return Panel("Confusion", confusion_matrix(counts, names), note)
+        return Panel("Confusion matrix", confusion_matrix(counts, names), note)
     return Table(
-        "Commonest confusions",
-        ("true class", "taken for", "times", "of"),
-        commonest_confusions(counts, view.classes),
+        "Most frequent confusions",
+        ("true class", "predicted class", "times", "of"),
+        frequent_confusions(counts, view.classes),
         pairing,
     )
 
 
-def commonest_confusions(
+def frequent_confusions(
     counts: np.ndarray, classes: Sequence[str]
 ) -> list[tuple[str, str, int, int]]:
-    """(true, predicted, how often, of how many) between two classes, the commonest first."""
+    """(true, predicted, how often, of how many) between two classes, the most frequent first."""
     totals = counts.sum(axis=1)
     mixed = counts[:-1, :-1] * (1 - np.eye(len(classes), dtype=np.int64))
-    order = np.argsort(-mixed, axis=None, kind="stable")[:MOST_CONFUSIONS]
+    order = np.argsort(-mixed, axis=None, kind="stable")[:MAX_CONFUSIONS]
     pairs = [divmod(place, len(classes)) for place in order.tolist()]
     return [
         (classes[i], classes[j], int(mixed[i, j]), int(totals[i])) for i, j in pairs if mixed[i, j]
@@ -115,8 +117,8 @@ def thresholds_table(view: Inspected, chosen_on: str) -> Table:
     taken = hits + np.bincount(category[(errors.kind >= 0) & view.confident], minlength=classes)
     true = np.bincount(evaluation.ground_truth.category[errors.counted], minlength=classes)
     rows = [
-        (name, float(least), _share(2 * h, n + g), _share(h, n), _share(h, g))
-        for name, least, h, n, g in zip(
+        (name, float(threshold), _fraction(2 * h, n + g), _fraction(h, n), _fraction(h, g))
+        for name, threshold, h, n, g in zip(
             view.classes,
             view.thresholds.tolist(),
             hits.tolist(),
@@ -126,12 +128,12 @@ def thresholds_table(view: Inspected, chosen_on: str) -> Table:
         )
     ]
     note = (
-        f"Chosen on {chosen_on}, where they give the best F1; the other numbers are of the "
-        f"images shown here. tapetum predict uses them unless it is told --threshold."
+        f"Chosen on {chosen_on} for the best F1; the other columns are measured on the images "
+        f"shown here. tapetum predict uses these thresholds unless a threshold is given."
     )
     heads = ("class", "threshold", "F1", "precision", "recall")
     return Table("Thresholds", heads, rows, note)
 
 
-def _share(part: int, whole: int) -> float | None:
+def _fraction(part: int, whole: int) -> float | None:
     return part / whole if whole else None

@@ -1,39 +1,30 @@
-"""What a detector does wrong: the kinds of error with their costs, advice and examples."""
+"""The kinds of error of a detector with their cost in AP50, advice and examples."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from tapetum.diagnosis import COST_SHOWN, DetectionNumbers, error_advice, error_meaning
 from tapetum.evaluation.errors import ERRORS, FALSE_NEGATIVES, FALSE_POSITIVES, NEAR
 from tapetum.evaluation.iou_types import similarity_of
 from tapetum.reporting.contents import Crop, Mistakes
 from tapetum.reporting.sections.crops import crop
-from tapetum.reporting.sections.examples import found_objects, true_objects
+from tapetum.reporting.sections.examples import detected_objects, true_objects
 from tapetum.reporting.sections.run import Run
-from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected, commonest_mix
+from tapetum.reporting.tasks.detection_errors import Inspected
 
-DRAWN = {"bbox": "boxes", "segm": "outlines", "keypoints": "points"}
-"""What people draw for each kind of truth."""
-EXAMPLES, COSTLY = 4, 0.005
-"""Most examples of a kind, and the AP50 from which a kind is shown with some."""
-MEANINGS = {
-    "class": "right place, wrong class",
-    "place": "right class, {overlap} from 0.1 to 0.5",
-    "both": "neither class nor place is right",
-    "duplicate": "found already",
-    "background": "nothing labelled within {overlap} 0.1",
-    "missed": "no answer fits or is near",
-}
+EXAMPLES = 4
+"""Most examples of a kind."""
 NOTE = (
-    "Each false alarm and each miss has one kind. Confident: above the thresholds. All: at any "
-    "score. Costs: what AP50, which counts all, would gain if that kind alone were mended (Bolya "
-    "et al., TIDE, 2020)."
+    "Each false positive and each missed object has one kind. Confident: above the thresholds. "
+    "All: at any score. Cost: what AP50, which counts all, would gain if that kind alone were "
+    "corrected (Bolya et al., TIDE, 2020)."
 )
 
 
-def kinds_of_mistakes(run: Run, view: Inspected) -> list[Mistakes]:
-    """Every kind, the most costly first, with examples of those that matter; then all false alarms
-    and all misses together."""
+def kinds_of_mistakes(run: Run, view: Inspected, numbers: DetectionNumbers) -> list[Mistakes]:
+    """All kinds of error, the most costly first, with examples of the costly ones; then all false
+    positives and all false negatives together."""
     errors = view.errors
     shown, everywhere = errors.counts(view.confident), errors.counts()
     ranked = sorted(ERRORS, key=lambda name: -errors.costs[name])
@@ -43,45 +34,29 @@ def kinds_of_mistakes(run: Run, view: Inspected) -> list[Mistakes]:
             shown[name],
             everywhere[name],
             errors.costs[name],
-            MEANINGS[name].format(overlap=OVERLAPS[view.evaluation.iou_type]),
-            advice(view, name) if everywhere[name] or shown[name] else "",
-            examples(run, view, name) if errors.costs[name] >= COSTLY else (),
+            error_meaning(name, numbers.overlap),
+            error_advice(name, numbers) if everywhere[name] or shown[name] else "",
+            examples(run, view, name) if errors.costs[name] >= COST_SHOWN else (),
         )
         for name in ranked
     ]
-    unfound = errors.counted.copy()
-    unfound[errors.match[errors.match >= 0]] = False
-    unfound_here = errors.counted.copy()
-    unfound_here[errors.match[view.confident & (errors.match >= 0)]] = False
-    alarms = errors.kind >= 0
+    undetected = errors.counted.copy()
+    undetected[errors.match[errors.match >= 0]] = False
+    undetected_here = errors.counted.copy()
+    undetected_here[errors.match[view.confident & (errors.match >= 0)]] = False
+    wrong = errors.kind >= 0
     totals = (
-        ("all false alarms", alarms & view.confident, alarms, FALSE_POSITIVES),
-        ("all that was not found", unfound_here, unfound, FALSE_NEGATIVES),
+        ("all false positives", wrong & view.confident, wrong, FALSE_POSITIVES),
+        ("all false negatives", undetected_here, undetected, FALSE_NEGATIVES),
     )
     return kinds + [
-        Mistakes(name, int(some.sum()), int(every.sum()), errors.costs[cost])
-        for name, some, every, cost in totals
+        Mistakes(name, int(some.sum()), int(everywhere_of.sum()), errors.costs[cost])
+        for name, some, everywhere_of, cost in totals
     ]
 
 
-def advice(view: Inspected, name: str) -> str:
-    """What to do about a kind of error that occurs, in one line."""
-    worst = view.classes[view.most_affected(name)[0]]
-    if name == "class":
-        true, said, _ = commonest_mix(view)
-        return f"{true} is taken for {said} most: are the two labelled alike?"
-    drawn = DRAWN[view.evaluation.iou_type]
-    return {
-        "place": f"{drawn} of {worst} are loose most: how were they drawn?",
-        "both": f"{worst} is said near others, loosely: parts of objects, or crowds of them?",
-        "duplicate": f"{worst} is found twice most: a lower --nms-iou in predict",
-        "background": f"{worst} is seen where nothing is labelled: is a label missing?",
-        "missed": f"{worst} is overlooked most: small, hidden, or rare in training?",
-    }[name]
-
-
 def examples(run: Run, view: Inspected, name: str) -> list[Crop]:
-    """A few errors of a kind as details of images, one of each image before a second."""
+    """A few errors of a kind as crops, one of each image before a second."""
     rows = view.of_kind(name)
     record = view.evaluation.ground_truth if name == "missed" else view.evaluation.detections
     chosen = spread(rows, record.image[rows], EXAMPLES)
@@ -101,23 +76,23 @@ def spread(rows: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
 
 
 def _wrong(run: Run, view: Inspected, row: int) -> Crop:
-    """A false alarm beside the truth that it is about, if any."""
+    """A false positive beside the object that it is about, if any."""
     evaluation, errors = view.evaluation, view.errors
     index = int(view.image[evaluation.detections.image[row]])
     target, kind = int(errors.target[row]), ERRORS[errors.kind[row]]
-    found = found_objects(evaluation, np.array([row]))
+    detection = detected_objects(evaluation, np.array([row]))
     ground_truth = true_objects(evaluation, index, np.array([target])) if target >= 0 else None
-    overlap = f"{OVERLAPS[evaluation.iou_type]} {errors.overlap[row]:.2f}"
+    overlap = f"{view.task.overlap} {errors.overlap[row]:.2f}"
     labelled = "" if target < 0 else view.classes[evaluation.ground_truth.category[target]]
     reason = {
         "class": f"labelled {labelled}, {overlap}",
-        "place": f"{overlap} with the truth only",
-        "both": f"the nearest is {labelled}, {overlap}",
-        "duplicate": f"found a second time, {overlap}",
-        "background": f"nothing labelled within {OVERLAPS[evaluation.iou_type]} {NEAR}",
+        "place": f"only {overlap} with the object",
+        "both": f"the nearest object is {labelled}, {overlap}",
+        "duplicate": f"detected already, {overlap}",
+        "background": f"no object within {view.task.overlap} {NEAR}",
     }[kind]
     return Crop(
-        crop(run.dataset[index].image, found, ground_truth, run.dataset),
+        crop(run.dataset[index].image, detection, ground_truth, run.dataset),
         evaluation.images[index].name,
         view.classes[evaluation.detections.category[row]],
         float(evaluation.detections.score[row]),
@@ -139,21 +114,20 @@ def _missed(run: Run, view: Inspected, row: int) -> Crop:
 
 
 def why_missed(view: Inspected, row: int) -> str:
-    """What was found, if anything, where truth number `row` was missed."""
+    """What was detected, if anything, where ground-truth object `row` was missed."""
     ground_truth, detections = view.evaluation.ground_truth, view.evaluation.detections
     weak = np.flatnonzero(view.errors.match == row)
     if len(weak):
         threshold = view.thresholds[ground_truth.category[row]]
-        return f"found with {detections.score[weak[0]]:.2f} only, below {threshold:.2f}"
+        return f"detected with score {detections.score[weak[0]]:.2f}, below {threshold:.2f}"
     here = np.flatnonzero(view.confident & (detections.image == ground_truth.image[row]))
     if len(here) == 0:
-        return "nothing was found in this image"
+        return "no detections in this image"
     similarity = similarity_of(view.evaluation.iou_type, ground_truth, detections)
     overlaps = similarity(np.full(len(here), row), here)
     best = int(overlaps.argmax())
     if overlaps[best] < NEAR:
-        return "nothing was found here"
-    said = view.classes[detections.category[here[best]]]
-    return (
-        f"the nearest answer is {said}, {OVERLAPS[view.evaluation.iou_type]} {overlaps[best]:.2f}"
-    )
+        return "no detections here"
+    predicted = view.classes[detections.category[here[best]]]
+    overlap = f"{view.task.overlap} {overlaps[best]:.2f}"
+    return f"the nearest detection is {predicted}, {overlap}"

@@ -1,16 +1,17 @@
-"""The report of localization: which objects are named right, placed right, or both."""
+"""The report of a localizer: right class, right box, or both."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
 
+from tapetum.diagnosis import localization_advice, localization_findings
 from tapetum.explain import heat_inside
 from tapetum.render import draw_objects
 from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Explanation, ReportContents, Sheet
 from tapetum.reporting.sections.run import MAPS, SHEETS, Run, frame
-from tapetum.reporting.sections.suggestions import localization_steps, next_steps
+from tapetum.reporting.sections.suggestions import next_steps
 from tapetum.structures import Target
 from tapetum.tasks.localization import LocalizationEvaluation
 
@@ -18,32 +19,24 @@ from tapetum.tasks.localization import LocalizationEvaluation
 def localization_report(run: Run, evaluation: LocalizationEvaluation) -> ReportContents:
     """Everything that the report of a localizer shows; `evaluation` is on `run.dataset`."""
     quality = evaluation.result.quality
-    judged = np.flatnonzero(quality >= 0)  # the others hold nothing to be found
+    judged = np.flatnonzero(quality >= 0)  # the others have no object
     order = judged[np.argsort(-quality[judged], kind="stable")]
     shown = [int(i) for i in order if len(evaluation.found[i])]
+    advice = localization_advice(evaluation.stats, run.setup())
     return frame(
         run,
         evaluation.stats,
         "both_right",
-        verdicts=verdicts(evaluation),
+        verdicts=[finding.text for finding in localization_findings(evaluation.stats)],
         class_rows=[ClassRow(name, row) for name, row in evaluation.result.classes.items()],
         best=[_sheet(run, evaluation, int(i)) for i in order[:SHEETS]],
         worst=[_sheet(run, evaluation, int(i)) for i in order[::-1][:SHEETS]],
         explanations=[]
         if run.explain is None
         else [_explanation(run, evaluation, i) for i in shown[:MAPS]],
-        notes=("Truth is dashed, predictions are solid.",),
-        next_steps=next_steps(run, "both_right", localization_steps(run, evaluation)),
+        notes=("Ground truth is dashed, predictions are solid.",),
+        next_steps=next_steps(run, "both_right", advice),
     )
-
-
-def verdicts(evaluation: LocalizationEvaluation) -> list[str]:
-    """What the numbers say, in sentences."""
-    stats = evaluation.stats
-    return [
-        f"Class and box are both right in {stats['both_right']:.1%} of the cases; the class alone "
-        f"in {stats['class_accuracy']:.1%}, with a mean IoU of {stats['mean_iou']:.2f}."
-    ]
 
 
 def _sheet(run: Run, evaluation: LocalizationEvaluation, index: int) -> Sheet:
@@ -55,9 +48,15 @@ def _sheet(run: Run, evaluation: LocalizationEvaluation, index: int) -> Sheet:
 
 
 def _caption(evaluation: LocalizationEvaluation, index: int) -> str:
-    """Which of the two is wrong, in words."""
+    """Class right or wrong, and the IoU."""
     right = evaluation.result.class_right[index]
-    named = "the right class" if right == 1 else "the wrong class" if right == 0 else "some right"
+    named = (
+        "the right class"
+        if right == 1
+        else "the wrong class"
+        if right == 0
+        else "some classes right"
+    )
     return f"{named}, IoU {evaluation.result.iou[index]:.2f}"
 
 

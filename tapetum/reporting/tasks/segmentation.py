@@ -1,4 +1,4 @@
-"""The report of segmentation: which pixels are right, which classes are mixed up, and why."""
+"""The report of semantic segmentation: confusion matrix of the pixels, maps, explanations."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tapetum.diagnosis import segmentation_advice, segmentation_findings
 from tapetum.evaluation import SegmentationResult
 from tapetum.render import confusion_matrix, draw_semantic, draw_semantic_errors, side_by_side
 from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Explanation, Panel, ReportContents, Sheet
 from tapetum.reporting.sections.run import MAPS, SHEETS, Run, frame
-from tapetum.reporting.sections.suggestions import next_steps, segmentation_steps
+from tapetum.reporting.sections.suggestions import next_steps
 from tapetum.structures import Target
 from tapetum.tasks.segmentation import IGNORE, SegmentationEvaluation
 
@@ -23,46 +24,31 @@ def segmentation_report(run: Run, evaluation: SegmentationEvaluation) -> ReportC
     best, worst = order[: min(SHEETS, half)], order[::-1][: min(SHEETS, len(order) - half)]
     result = evaluation.result
     matrix = confusion_matrix(result.counts, run.dataset.classes)
-    note = "Pixels: rows are true classes, columns what was said."
+    note = "Pixels: rows are true classes, columns predicted classes."
+    names = result.class_names
+    findings = segmentation_findings(evaluation.stats, result.iou, names)
+    advice = segmentation_advice(result.counts, result.iou, names, run.setup())
     return frame(
         run,
         evaluation.stats,
         "mIoU",
-        verdicts=verdicts(run, evaluation),
-        stats_note="From one confusion matrix over all pixels; ignored ones count nowhere.",
+        verdicts=[finding.text for finding in findings],
+        stats_note="From one confusion matrix over all pixels, without the ignored ones.",
         class_rows=class_rows(result),
-        panels=[Panel("Confusion", matrix, note)],
+        panels=[Panel("Confusion matrix", matrix, note)],
         best=[_sheet(run, evaluation, int(i)) for i in best],
         worst=[_sheet(run, evaluation, int(i)) for i in worst],
         explanations=_explanations(run, [int(i) for i in best]),
-        notes=("Each image: what was predicted, what is true, and the wrong pixels.",),
-        next_steps=next_steps(run, "mIoU", segmentation_steps(run, evaluation)),
+        notes=("Each image: prediction, ground truth, and the wrong pixels.",),
+        next_steps=next_steps(run, "mIoU", advice),
     )
-
-
-def verdicts(run: Run, evaluation: SegmentationEvaluation) -> list[str]:
-    """What the numbers say, in sentences."""
-    stats, result = evaluation.stats, evaluation.result
-    sentences = [
-        f"{stats['accuracy']:.1%} of the pixels are right; mean IoU over the classes is "
-        f"{stats['mIoU']:.3f}."
-    ]
-    each = zip(result.class_names, result.iou.tolist(), strict=True)
-    known = {name: value for name, value in each if value >= 0}
-    if len(known) > 1:
-        low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
-        sentences.append(
-            f"The easiest class is {high} (IoU {known[high]:.2f}), the hardest {low} "
-            f"({known[low]:.2f})."
-        )
-    return sentences
 
 
 def class_rows(result: SegmentationResult) -> list[ClassRow]:
     """The numbers of each class."""
     total = max(1, int(result.counts.sum()))
     columns = (result.iou, result.dice, result.accuracy, result.counts.sum(axis=1) / total)
-    names = ("IoU", "Dice", "accuracy", "share of pixels")
+    names = ("IoU", "Dice", "accuracy", "fraction of pixels")
     return [
         ClassRow(name, dict(zip(names, row, strict=True)))
         for name, row in zip(result.class_names, np.stack(columns, 1).tolist(), strict=True)
@@ -71,15 +57,15 @@ def class_rows(result: SegmentationResult) -> list[ClassRow]:
 
 def _sheet(run: Run, evaluation: SegmentationEvaluation, index: int) -> Sheet:
     sample = run.dataset[index]
-    ground_truth, found = sample.target.semantic, run.predict(sample.image).semantic
+    ground_truth, predicted = sample.target.semantic, run.predict(sample.image).semantic
     assert ground_truth is not None
-    assert found is not None
+    assert predicted is not None
     classes = run.dataset.classes
     drawn = side_by_side(
         [
-            draw_semantic(sample.image, found, classes),
+            draw_semantic(sample.image, predicted, classes),
             draw_semantic(sample.image, ground_truth, classes, legend=False),
-            draw_semantic_errors(sample.image, ground_truth, found),
+            draw_semantic_errors(sample.image, ground_truth, predicted),
         ]
     )
     return Sheet(drawn, evaluation.names[index], f"mean IoU {evaluation.quality[index]:.2f}")
@@ -90,17 +76,17 @@ def _explanations(run: Run, indices: list[int]) -> list[Explanation]:
     if run.explain is None:
         return []
     used: set[int] = set()
-    found = []
+    shown = []
     for index in indices[:MAPS]:
         semantic = run.predict(run.dataset[index].image).semantic
         assert semantic is not None
-        label = _fresh_class(semantic, used)
+        label = _unused_class(semantic, used)
         used.add(label)
-        found.append(_explanation(run, index, semantic, label))
-    return found
+        shown.append(_explanation(run, index, semantic, label))
+    return shown
 
 
-def _fresh_class(semantic: Tensor, used: set[int]) -> int:
+def _unused_class(semantic: Tensor, used: set[int]) -> int:
     """The largest class of the map that was not shown yet, else the largest."""
     counts = torch.bincount(semantic.flatten().long(), minlength=1)
     order = torch.argsort(counts, descending=True, stable=True).tolist()
@@ -114,7 +100,7 @@ def _explanation(run: Run, index: int, semantic: Tensor, label: int) -> Explanat
     only = torch.where(semantic == label, semantic, IGNORE)
     target = Target(semantic=only)
     heat = run.explain(image, target)
-    share = float((semantic == label).double().mean())
+    area = float((semantic == label).double().mean())
     inside = float(heat[semantic == label].sum() / heat.sum().clamp(min=1e-9))
     return Explanation(
         image=draw_semantic(image, only, run.dataset.classes),
@@ -123,6 +109,6 @@ def _explanation(run: Run, index: int, semantic: Tensor, label: int) -> Explanat
         label=run.dataset.classes[label],
         method=run.method(target),
         inside=inside,
-        area=share,
+        area=area,
         place="pixels of this class",
     )

@@ -20,10 +20,9 @@ from tapetum.data.checking.near_duplicates import (
     first_alike,
     similarity_threshold,
 )
-from tapetum.data.formats.registry import read_annotations
+from tapetum.data.formats import read_annotations
 from tapetum.data.images.reader import read_image
 from tapetum.data.records.image_record import bare_record
-from tapetum.data.splits.assign import everything
 
 
 def planes(image: Image.Image | np.ndarray) -> np.ndarray:
@@ -63,7 +62,7 @@ def photos(shared_data):
     """Some images of each real set, as Pillow images."""
     found = []
     for name in ("bccd", "coco_mini", "voc2007"):
-        images = everything(read_annotations(shared_data / name))
+        images = read_annotations(shared_data / name).all_images()
         found += [Image.open(image.path).convert("RGB") for image in list(images)[::20]]
     return found
 
@@ -77,7 +76,7 @@ def test_small_changes_leave_real_images_alike(photos, name):
 
 @pytest.mark.parametrize(("name", "count", "groups"), [("bccd", 364, 1), ("voc2007", 234, 0)])
 def test_different_real_images_are_not_alike(shared_data, name, count, groups):
-    images = list(everything(read_annotations(shared_data / name)))
+    images = list(read_annotations(shared_data / name).all_images())
     prints = fingerprints_of(images)
     assert prints.shape == (count, LENGTH)
     assert not np.isnan(prints).any()

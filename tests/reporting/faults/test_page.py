@@ -20,14 +20,14 @@ from tapetum import api
 from tapetum.base.errors import FileAccessError
 from tapetum.cli.datasets import check as check_command
 from tapetum.data.checking.check import check_annotations
-from tapetum.data.formats.registry import read_annotations
+from tapetum.data.formats import read_annotations
 from tapetum.data.records.findings import CODES
 from tapetum.data.records.image_record import Finding, bare_record
 from tapetum.render.palette import OKABE_ITO
 from tapetum.reporting.faults.advice import ADVICE
 from tapetum.reporting.faults.dataset import class_counts
 from tapetum.reporting.faults.images import Album
-from tapetum.reporting.faults.page import MOST_IMAGES, make_faults
+from tapetum.reporting.faults.page import MAX_IMAGES, make_faults
 
 HOSTILE = "<img src=x onerror=alert(1)>&'.png"
 
@@ -241,7 +241,7 @@ def test_names_that_two_images_have_show_neither(tmp_path):
 def test_few_images_of_many_faults_and_the_rest_in_words(tmp_path):
     boxes = [[5.0 * n, 10, 0, 50] for n in range(40)]
     part = section(page_of(write_coco(tmp_path, boxes)), "box-zero-size")
-    assert part.count("<figure ") == MOST_IMAGES
+    assert part.count("<figure ") == MAX_IMAGES
     assert part.count("<tr>") == 1 + 12
     assert "And 22 more" in part
 
@@ -267,7 +267,7 @@ def test_the_dataset_is_told_at_the_top(tmp_path):
     assert class_counts(annotations)["train"].tolist() == [7, 0]
     top = section(page_of(tmp_path), "dataset")
     assert '<th scope="row">cat</th><td class="n">7</td>' in top
-    assert "Without objects: 1 more." in top
+    assert "Classes without objects: 1." in top
     assert top.count("<svg") >= 3  # a bar and two histograms
     assert page_of(tmp_path) == page_of(tmp_path)
 
@@ -290,7 +290,7 @@ def test_images_in_one_file_are_shown(tmp_path):
 def test_a_clean_dataset_has_a_page(tmp_path):
     annotations = read_annotations(write_coco(tmp_path, []))
     page = make_faults(annotations, [])
-    assert "Nothing was found." in page
+    assert "No faults found." in page
     assert page.count("<section") == 1
 
 

@@ -44,15 +44,17 @@ def test_programs_find_the_costs() -> None:
 
 
 def test_kinds_that_nobody_counted_have_no_table() -> None:
-    page = make_page(ReportContents("t", errors=[Mistakes("surest mistakes", examples=[CROP])]))
-    assert "<h3>Surest mistakes</h3>" in page
+    page = make_page(
+        ReportContents("t", errors=[Mistakes("most confident errors", examples=[CROP])])
+    )
+    assert "<h3>Most confident errors</h3>" in page
     assert "<table" not in page
 
 
 def test_labels_to_look_at_again() -> None:
-    table = Table("Worth relabelling", ("image", "score"), [("photo-7.jpg", 0.875)], "one is wrong")
+    table = Table("Labels to check", ("image", "score"), [("photo-7.jpg", 0.875)], "one is wrong")
     shown = text(make_page(ReportContents("t", relabel=table)))
-    assert "Worth relabelling one is wrong image score photo-7.jpg 0.875" in shown
+    assert "Labels to check one is wrong image score photo-7.jpg 0.875" in shown
 
 
 def test_the_last_section_says_what_to_do_next() -> None:

@@ -50,8 +50,8 @@ def test_the_metric_that_chooses_comes_first_and_undefined_ones_not_at_all():
 
 def test_the_sentence_on_speed():
     page = learning(contents([step(i, seconds=0.4, data_wait=0.1) for i in (1, 2, 3)]))
-    assert "3 steps, 400 ms each; 25 % of the time went into waiting for images." in page
-    assert "1 step, 2.50 s each." in learning(contents([step(1, seconds=2.5)]))
+    assert "3 steps, median 400 ms; 25 % of the time was spent waiting for images." in page
+    assert "1 step, median 2.50 s." in learning(contents([step(1, seconds=2.5)]))
 
 
 def test_rows_of_other_kinds_are_left_alone():

@@ -66,7 +66,7 @@ def test_the_section_has_a_row_for_each_moment() -> None:
     assert page.count('class="cards four"') == 2
     assert page.index("untrained") < page.index("the end") < page.index("b: a cup was missed")
     assert page.count('href="#progress" class="smaller"') == 3
-    assert "While it learnt" not in make_page(ReportContents("t", verdicts=["x"]))
+    assert "During training" not in make_page(ReportContents("t", verdicts=["x"]))
 
 
 def test_explanations_say_whether_the_answer_is_right() -> None:

@@ -15,13 +15,15 @@ from tapetum.data.records.image_record import ImageRecord
 from tapetum.evaluation import detections_from_coco
 from tapetum.reporting import Panel, Table
 from tapetum.reporting.page.page import make_page
+from tapetum.reporting.sections.examples import image_outcomes
 from tapetum.reporting.sections.run import Run
 from tapetum.reporting.tasks.detection import detection_report
 from tapetum.reporting.tasks.detection_errors import Inspected
+from tapetum.reporting.tasks.detection_numbers import detection_numbers
 from tapetum.reporting.tasks.detection_tables import (
-    commonest_confusions,
     confusion,
-    doubtful_labels,
+    frequent_confusions,
+    labels_to_check,
 )
 from tapetum.reporting.tasks.error_kinds import kinds_of_mistakes, spread, why_missed
 from tapetum.runs.record import RunRecord
@@ -146,7 +148,9 @@ def view(found: list[tuple], task: str = "detection") -> Inspected:
 
 
 def test_kinds_are_counted_priced_and_shown(tmp_path: Path) -> None:
-    kinds = {k.name: k for k in kinds_of_mistakes(run(tmp_path, Zoo()), view(FOUND))}
+    seen = view(FOUND)
+    numbers = detection_numbers(seen, image_outcomes(seen.evaluation, seen.thresholds))
+    kinds = {k.name: k for k in kinds_of_mistakes(run(tmp_path, Zoo()), seen, numbers)}
     counts = {name: (kind.count, kind.everywhere) for name, kind in kinds.items()}
     assert counts == {
         "class": (1, 1),
@@ -155,32 +159,34 @@ def test_kinds_are_counted_priced_and_shown(tmp_path: Path) -> None:
         "duplicate": (0, 0),
         "background": (1, 2),
         "missed": (0, 0),
-        "all false alarms": (3, 4),
-        "all that was not found": (2, 2),
+        "all false positives": (3, 4),
+        "all false negatives": (2, 2),
     }
     costs = [kind.cost for kind in list(kinds.values())[:6]]
     assert costs == sorted(costs, reverse=True)
     (crop,) = kinds["class"].examples
     assert (crop.name, crop.label, crop.score) == ("photo-1.jpg", "cat", 0.8)
     assert crop.reason == "labelled dog, IoU 1.00"
-    assert kinds["class"].advice == "dog is taken for cat most: are the two labelled alike?"
-    assert kinds["place"].advice == "boxes of cat are loose most: how were they drawn?"
-    assert kinds["place"].examples[0].reason == "IoU 0.40 with the truth only"
+    assert kinds["class"].advice == (
+        "most often dog is predicted as cat: are the two labelled consistently?"
+    )
+    assert kinds["place"].advice == "most often cat: are its boxes drawn tightly?"
+    assert kinds["place"].examples[0].reason == "only IoU 0.40 with the object"
     assert kinds["both"].advice == ""
 
 
 def test_labels_that_the_model_doubts(tmp_path: Path) -> None:
-    table = doubtful_labels(view(FOUND))
+    table = labels_to_check(view(FOUND))
     assert table is not None
     assert [row[:4] for row in table.rows] == [
         ("photo-3.jpg", "nothing", "dog", 0.95),
         ("photo-1.jpg", "dog", "cat", 0.8),
     ]
     also_right = [*FOUND, (1, DOG, (30, 30, 20, 20), 0.6)]
-    again = doubtful_labels(view(also_right))
+    again = labels_to_check(view(also_right))
     assert again is not None
     assert [row[0] for row in again.rows] == ["photo-3.jpg"]
-    assert doubtful_labels(view(FOUND[:1])) is None
+    assert labels_to_check(view(FOUND[:1])) is None
 
 
 def test_a_pose_that_fits_nothing_is_no_missing_label() -> None:
@@ -190,19 +196,19 @@ def test_a_pose_that_fits_nothing_is_no_missing_label() -> None:
     poses.detections.keypoints[0, :, :2] = [[60, 1], [1, 60]]
     bad = Inspected(poses, np.array([0.5, 0.5]))
     assert bad.errors.counts()["background"] == 1
-    assert doubtful_labels(bad) is None
+    assert labels_to_check(bad) is None
 
 
 @pytest.mark.parametrize(("task", "measure"), [("detection", "IoU"), ("keypoint_detection", "OKS")])
 def test_a_miss_is_told_in_the_measure_of_its_kind(task: str, measure: str) -> None:
     near = (2, DOG, (10, 10, 22, 22), 0.9)  # of another class, so that the cat is missed
     text = why_missed(view([near], task), 2)
-    assert text.startswith(f"the nearest answer is dog, {measure} 0.")
+    assert text.startswith(f"the nearest detection is dog, {measure} 0.")
     other = {"IoU": "OKS", "OKS": "IoU"}[measure]
     assert other not in text
     weak = [(2, CAT, (10, 10, 20, 20), 0.25)]
-    assert why_missed(view(weak, task), 2) == "found with 0.25 only, below 0.50"
-    assert why_missed(view([], task), 2) == "nothing was found in this image"
+    assert why_missed(view(weak, task), 2) == "detected with score 0.25, below 0.50"
+    assert why_missed(view([], task), 2) == "no detections in this image"
 
 
 def test_a_page_of_keypoints_says_oks_alone(tmp_path: Path) -> None:
@@ -227,7 +233,7 @@ def test_many_classes_have_a_table_of_confusions() -> None:
     assert isinstance(table, Table)
     assert list(table.rows) == [("class 1", "class 0", 1, 1)]
     counts = np.array([[5, 2, 1], [3, 4, 0], [9, 9, 0]])
-    assert commonest_confusions(counts, CLASSES) == [("dog", "cat", 3, 7), ("cat", "dog", 2, 8)]
+    assert frequent_confusions(counts, CLASSES) == [("dog", "cat", 3, 7), ("cat", "dog", 2, 8)]
 
 
 def test_examples_come_from_different_images_first() -> None:
@@ -238,7 +244,7 @@ def test_examples_come_from_different_images_first() -> None:
 
 def test_the_report_has_it_all(tmp_path: Path) -> None:
     contents = detection_report(run(tmp_path, Zoo()), evaluation(FOUND))
-    assert [panel.title for panel in contents.panels] == ["Confusion"]
+    assert [panel.title for panel in contents.panels] == ["Confusion matrix"]
     (thresholds,) = contents.tables
     assert [row[0] for row in thresholds.rows] == ["cat", "dog"]
     assert thresholds.rows[0][1:] == pytest.approx((0.5, 0.4, 1 / 3, 1 / 2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError
 from tapetum.base.files import atomic_write, safe_path
+from tapetum.data.formats.format import Copy
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.records.segments import fill_box, segment_to_mask
 
@@ -19,7 +19,6 @@ EACH = 1000
 """The value of a class's first object, and how many objects a class may have on an image."""
 
 _MOST = 65_535 // EACH
-Copy = Callable[[ImageRecord, str], None]
 
 
 def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.finder import Finder, also_spelt
+from tapetum.data.formats.format import Format
 from tapetum.data.formats.yaml_file import YAML_SUFFIXES, has_format
 from tapetum.data.formats.yolo.config import (
     OBJ_DATA,
@@ -35,7 +36,7 @@ from tapetum.data.formats.yolo.write import write
 from tapetum.data.images.reader import SUFFIXES
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations
-from tapetum.data.splits.assign import ALL, also_spelt, in_order, split_name
+from tapetum.data.splits.assign import ALL, in_order, split_name
 
 __all__ = ["read", "recognise", "write"]
 
@@ -170,3 +171,8 @@ def _label_folder(folder: str) -> str:
         if parts[place] == "images":
             return "/".join([*parts[:place], "labels", *parts[place + 1 :]])
     return folder
+
+
+FORMAT = Format(
+    "yolo", LOOKED_FOR, recognise, read, write, label_split="train", label_per_image=True
+)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 
 from tapetum.base.errors import AnnotationError
 from tapetum.base.files import atomic_write, safe_path
+from tapetum.data.formats.format import Copy
 from tapetum.data.images.reader import image_size
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.splits.assign import split_name
-
-Copy = Callable[[ImageRecord, str], None]
 
 
 def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:

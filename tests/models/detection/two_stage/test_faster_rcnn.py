@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from tapetum.base.runtime import generator
+from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN, Output, faster_rcnn
 from tapetum.models.detection.two_stage.rpn import Sampled
 from tapetum.structures import Batch, Objects, Target
-from tests.contract.tiny import TINY
 
 NONE = torch.zeros(0, dtype=torch.int64)
 
 
 def tiny(**changes: Any) -> FasterRCNN:
     torch.manual_seed(0)
-    return faster_rcnn(**{**TINY["faster_rcnn"], **changes})
+    return faster_rcnn(**{**CATALOG["faster_rcnn"].tiny, **changes})
 
 
 def targets(*rows: tuple[float, ...], crowd: bool = False) -> Target:

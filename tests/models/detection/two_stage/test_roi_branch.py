@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from tapetum.base.runtime import generator
+from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
 from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
 from tapetum.models.detection.two_stage.roi_branch import rois_of
 from tapetum.structures import Objects, Target
-from tests.contract.tiny import TINY
 
 IMAGE = torch.rand(3, 96, 128, generator=generator(0))
 
@@ -29,9 +29,9 @@ def obj(*box: float, label: int = 1) -> Objects:
 def model(request: pytest.FixtureRequest) -> Any:
     torch.manual_seed(0)
     if request.param == "masks":
-        return mask_rcnn(**TINY["faster_rcnn"], mask_width=16, mask_convs=1).eval()
+        return mask_rcnn(**CATALOG["faster_rcnn"].tiny, mask_width=16, mask_convs=1).eval()
     arguments = {"keypoints": 3, "keypoint_width": 16, "keypoint_convs": 1}
-    return keypoint_rcnn(**TINY["faster_rcnn"], **arguments).eval()
+    return keypoint_rcnn(**CATALOG["faster_rcnn"].tiny, **arguments).eval()
 
 
 def test_the_branch_sees_the_final_detections(model: Any) -> None:

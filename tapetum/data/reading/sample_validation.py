@@ -16,7 +16,7 @@ IGNORE = 255
 
 
 @dataclass(frozen=True)
-class InputCheck:
+class SampleValidator:
     """The check at the border, for a task and a number of classes and keypoints."""
 
     task: str

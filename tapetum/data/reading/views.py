@@ -1,4 +1,4 @@
-"""A dataset in the terms of a model that knows more classes, or has them in another order."""
+"""Views of a dataset: some of its images, or its labels as a model numbers the classes."""
 
 from __future__ import annotations
 
@@ -63,3 +63,21 @@ class RemappedClasses:
 
     def _new(self, labels: Tensor) -> Tensor:
         return torch.from_numpy(self._places)[labels]
+
+
+class Subset:
+    """Some images of a dataset, as a dataset."""
+
+    def __init__(self, whole: Dataset, indices: Sequence[int]) -> None:
+        self._whole, self._indices = whole, tuple(indices)
+        self.name, self.classes, self.multilabel = whole.name, whole.classes, whole.multilabel
+        self.keypoint_names, self.skeleton = whole.keypoint_names, whole.skeleton
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._whole[self._indices[index]]
+
+    def record(self, index: int) -> ImageRecord:
+        return self._whole.record(self._indices[index])

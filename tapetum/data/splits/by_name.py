@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from tapetum.data.records.image_record import Annotations, ImageRecord
-from tapetum.data.splits.assign import everything
 
 REST = "rest"
 Fault = Callable[[str, str], Exception]
@@ -23,7 +22,7 @@ def divide(
 
     fault: makes the error for (key, why): a name that no image has, an image in two splits.
     """
-    images = everything(annotations)
+    images = annotations.all_images()
     index = _index(annotations, images)
     takers: dict[int, str] = {}
     for split, patterns in wanted.items():
