@@ -106,16 +106,19 @@ def tapetum_side(
     model: str, work: str, precision: str, weights: dict[str, Tensor], size: tuple[int, int]
 ) -> Callable[[], object]:
     """Ours: `predict`, or `train_step` with plain SGD."""
-    from tapetum.base.runtime import Runtime, generator
+    from tapetum.base.runtime import Runtime
     from tapetum.models import CATALOG
     from tapetum.models.predict import predict
-    from tapetum.structures import Sample
-    from tapetum.training.loop import train_step
+    from tapetum.structures import Model, Sample
+    from tapetum.training.state import TrainingState
+    from tapetum.training.step import StepBatch, train_step
 
     pair = PAIRS[model]
     sizes = {"min_size": size[0], "max_size": 2 * size[0]} if pair.kind == "objects" else {}
     network = CATALOG[model].build(**pair.ours, **sizes)
-    renames = sys.modules[type(network).__module__].REFERENCE[pair.package]
+    module = sys.modules[type(network).__module__]
+    tables = network.references if isinstance(network, Model) else module.REFERENCE
+    renames = tables[pair.package]
     own = {name: weights[str(renames.theirs(name))] for name in network.state_dict()}
     network.load_state_dict(own)
     network = network.to(memory_format=torch.channels_last)
@@ -126,7 +129,8 @@ def tapetum_side(
     targets = _targets(pair.kind, ground_truth, shift=int(model != "retinanet"))
     samples = [Sample(p, t) for p, t in zip(images, targets, strict=True)]
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-5)
-    return lambda: train_step(network, samples, optimizer, runtime, generator(0))
+    state, batch = TrainingState(network, optimizer), StepBatch(samples)
+    return lambda: train_step(state, batch, runtime)
 
 
 def reference_side(

@@ -162,7 +162,7 @@ def _about_gpus(machine: Machine) -> Iterator[str]:
             built = " ".join(machine.architectures)
             yield (
                 f"{name} has compute capability {major}.{minor}, PyTorch is built for {built}: "
-                "install another build of PyTorch, or use --device cpu"
+                "install another build of PyTorch, or use the CPU"
             )
     if machine.apple and not machine.mps:
         yield (

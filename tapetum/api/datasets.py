@@ -8,8 +8,8 @@ from tapetum.base.errors import UsageError
 from tapetum.base.outputs import refuse_output
 from tapetum.base.progress import Progress, no_progress
 from tapetum.data.checking.check import check_annotations
-from tapetum.data.formats.registry import Converted, read_annotations
-from tapetum.data.formats.registry import convert as convert_dataset
+from tapetum.data.formats import Converted, read_annotations
+from tapetum.data.formats import convert as convert_dataset
 from tapetum.data.records.image_record import Finding
 from tapetum.reporting.faults.page import write_faults
 from tapetum.tasks import TASKS
@@ -49,7 +49,7 @@ def convert(
     format: str = "auto",
     task: str = "detection",
 ) -> Converted:
-    """Write a dataset in another format (coco, yolo, voc, instances) into the new folder `out`.
+    """Write a dataset in another format (coco, voc, yolo, instance_maps) into the new folder `out`.
 
     task: whose truth is wanted, where the dataset holds several kinds.
     Returns what was written, and what the new format could not hold; `str` of it says so.

@@ -10,7 +10,6 @@ from tapetum.base.files import json_text, read_json
 from tapetum.base.outputs import open_output, refuse_output
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.dataset import Dataset
-from tapetum.data.reading.class_remap import RemappedClasses
 from tapetum.data.reading.files import FileDataset, is_scenes, open_dataset
 from tapetum.data.reading.places import absolute
 from tapetum.data.reading.samples import (
@@ -26,6 +25,7 @@ from tapetum.data.reading.training_data import (
     in_files,
     open_validation,
 )
+from tapetum.data.reading.views import RemappedClasses
 from tapetum.data.splits.assign import available
 from tapetum.data.splits.split_file import read_parts, with_parts
 from tapetum.evaluation.coco import detections_from_coco, ground_truth_from_coco
@@ -34,7 +34,7 @@ from tapetum.inference.custom_code import DATA, named_by_user, refuse_code_of_ru
 from tapetum.inference.predictor import Predictor, load
 from tapetum.runs.record import is_run, read_run
 from tapetum.tasks import Evaluation, Watch
-from tapetum.tasks.detection import CAPS, Detection, caps
+from tapetum.tasks.detection import BY_IOU_TYPE
 from tapetum.weights.sources import AUTO
 
 
@@ -72,7 +72,7 @@ def evaluate(
             file, or lie among the data.
     """
     if workers < 0:
-        raise UsageError(f"--workers must be 0 or more, got {workers}")
+        raise UsageError(f"must be 0 or more, got {workers}", option="workers")
     named_by_user(data)
     if save is not None:
         refuse_output(save, inside=_folders_read(Path(run), data))
@@ -125,8 +125,8 @@ def evaluate_predictor(
     """
     if dataset.classes != predictor.classes:
         dataset = RemappedClasses(dataset, predictor.classes)
-    if max_dets is not None and not isinstance(predictor.task, Detection):
-        raise UsageError(f"--max-dets: {predictor.task.name} has no detections to count")
+    if max_dets is not None and not predictor.task.max_detections:
+        raise UsageError(f"{predictor.task.name} has no detections to count", option="max_dets")
     return predictor.task.measure(
         predictor.model,
         dataset,
@@ -154,9 +154,9 @@ def evaluate_files(
     Raises:
         AnnotationError: one of the files is not what it should be, naming the entry.
     """
-    if iou_type not in CAPS:
-        raise UsageError(f"unknown iou_type {iou_type!r}", hint="one of " + ", ".join(CAPS))
-    limits = caps(CAPS[iou_type] if max_dets is None else max_dets, iou_type)
+    if iou_type not in BY_IOU_TYPE:
+        raise UsageError(f"unknown iou_type {iou_type!r}", hint="one of " + ", ".join(BY_IOU_TYPE))
+    limits = BY_IOU_TYPE[iou_type].caps(max_dets)
     try:
         known = ground_truth_from_coco(read_json(ground_truth), iou_type)
     except TapetumError as error:

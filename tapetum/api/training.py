@@ -29,14 +29,15 @@ from tapetum.inference.custom_code import (
 from tapetum.models import task_of
 from tapetum.runs.record import default_folder, read_run, refuse_used
 from tapetum.runs.train_options import merge_options
-from tapetum.structures import Trainable
+from tapetum.structures.model import DESCEND
 from tapetum.training.callbacks import Call, Calls
 from tapetum.training.console import ConsoleObserver
 from tapetum.training.data_preview import draw_data
-from tapetum.training.fit_once import fit_once
 from tapetum.training.job import make_job, start_from
 from tapetum.training.leftovers import run_folder
-from tapetum.training.loop import Job, Observer, evaluation_steps, fit
+from tapetum.training.loop import Job, fit
+from tapetum.training.observers import Observer
+from tapetum.training.phases import evaluation_steps, phase_kinds
 from tapetum.training.plan_run import plan_run
 from tapetum.training.planning import describe, in_minutes
 from tapetum.training.tensorboard import TensorBoardObserver
@@ -225,9 +226,9 @@ def _watching(
     Raises:
         UsageError: TensorBoard is not installed, or there will be no steps to watch.
     """
-    if not isinstance(job.model, Trainable) and (observers or tensorboard or on_step or on_epoch):
+    if DESCEND not in phase_kinds(job.model) and (observers or tensorboard or on_step or on_epoch):
         why = f"{job.model_info.model} learns at one blow: there are no steps to watch"
-        raise UsageError(why, hint="without --tensorboard, observers, on_step and on_epoch")
+        raise UsageError(why, hint="without tensorboard, observers, on_step and on_epoch")
     shown: list[Observer] = list(observers or ())
     if observers is None:
         shown.append(ConsoleObserver(metric=job.metric, evaluations=evaluation_steps(job)))
@@ -239,8 +240,6 @@ def _watching(
 def _run(
     job: Job, observers: Sequence[Observer], start: Path | None = None, log: Log = no_log
 ) -> None:
-    """Descend, or fit in one go what is fitted."""
-    if isinstance(job.model, Trainable):
-        fit(job, observers, start)
-    elif start is None:
-        fit_once(job, log)
+    """Train through all phases; of a model that is only fitted, a checkpoint is the end."""
+    if start is None or DESCEND in phase_kinds(job.model):
+        fit(job, observers, start, log)

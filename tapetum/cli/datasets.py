@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from tapetum.cli.options import Data, File, Flag, Format, TaskName, log, print_json, progress
+from tapetum.cli.options import (
+    Data,
+    File,
+    Flag,
+    Format,
+    TaskName,
+    WrittenFormat,
+    log,
+    print_json,
+    progress,
+)
 
 
 def check(
@@ -60,7 +70,7 @@ def convert(
     out: Annotated[Positional[Path], arg(metavar="OUT")],
     /,
     *,
-    to: Literal["coco", "yolo", "voc", "instances"],
+    to: WrittenFormat,
     task: TaskName = "detection",
     format: Format = "auto",
 ) -> int:

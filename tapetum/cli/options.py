@@ -6,9 +6,12 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
+
+from tapetum.base.errors import spelled
+from tapetum.data.formats.registry import AUTO, FORMATS
 
 Run = Annotated[Positional[Path], arg(metavar="RUN")]
 Data = Annotated[Positional[str], arg(metavar="DATA")]
@@ -22,20 +25,12 @@ Real = Annotated[float | None, arg(metavar="X", help_behavior_hint="")]
 Names = Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="")]
 Weights = Annotated[str, arg(metavar="W")]
 Flag = Annotated[bool, arg(help_behavior_hint="")]
-Format = Literal[
-    "auto",
-    "coco",
-    "voc",
-    "yolo",
-    "cvat",
-    "labelme",
-    "folders",
-    "idx",
-    "cifar",
-    "maps",
-    "instances",
-    "described",
-]
+if TYPE_CHECKING:
+    Format = str
+    WrittenFormat = str
+else:  # a literal of names that are listed elsewhere
+    Format = Literal[(AUTO, *FORMATS)]
+    WrittenFormat = Literal[FORMATS.written]
 TaskName = Literal[
     "classification",
     "localization",
@@ -54,9 +49,15 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
+def spell(parameter: str) -> str:
+    """What the command line calls a parameter of the Python interface."""
+    name = {"from_run": "from", "arguments": "set"}.get(parameter, parameter)
+    return "--" + name.replace("_", "-")
+
+
 def log(text: str) -> None:
     """A line about the work, on stderr, so that stdout holds the answer alone."""
-    print(text, file=sys.stderr, flush=True)
+    print(spelled(text, spell), file=sys.stderr, flush=True)
 
 
 def progress(indices: Iterable[int], count: int) -> Iterator[int]:

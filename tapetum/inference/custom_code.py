@@ -20,7 +20,7 @@ from tapetum.runs.record import RunRecord
 from tapetum.weights.checkpoint import MODEL_INFO
 
 DIGEST = "sha256 of the model's file"
-MODEL, DATA, VAL = "--model", "--data", "--val"
+MODEL, DATA, VAL = "model", "data", "val"
 
 
 def custom_code_facts(model: str) -> dict[str, str]:
@@ -51,8 +51,8 @@ def model_named(model: str, named: str | None, run: Path) -> str:
         return model
     own = custom_function(named)
     if own is None or custom_function(model) is None:
-        why = f"{MODEL} names one's own model again, FILE.py:FUNCTION; here it is {model}"
-        raise UsageError(why, file=run)
+        why = f"names the run's own model again, FILE.py:FUNCTION, not {named}: {model}"
+        raise UsageError(why, file=run, option=MODEL)
     own.keep()
     return str(own)
 
@@ -66,7 +66,8 @@ def data_named(named: str, option: str, run: Path, *known: str | None) -> None:
     own = custom_function(named)
     if own is None or str(own) not in known:
         there = " and ".join(words for words in known if words is not None)
-        raise UsageError(f"{option} names the run's own code again, not {named}: {there}", file=run)
+        why = f"names the run's own code again, not {named}: {there}"
+        raise UsageError(why, file=run, option=option)
     own.keep()
 
 
@@ -129,7 +130,7 @@ def refuse_code_of_run(words: str | None, option: str, run: Path) -> None:
     """
     if not isinstance(words, str) or (own := custom_function(words)) is None:
         return
-    again = f"if you trust it, name it: {option} {shlex.quote(str(own))}"
+    again = f"if you trust it, name it: `{option}` {shlex.quote(str(own))}"
     if not Path(words.rpartition(":")[0]).is_absolute():
         raise CheckpointError(f"it names code by a relative path: {words}", file=run, hint=again)
     try:

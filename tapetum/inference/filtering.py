@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
 
 from tapetum.base.errors import UsageError
 from tapetum.inference.predictor import Predictor
-from tapetum.inference.saving import finds_objects
-from tapetum.structures import DEFAULT_POSTPROCESS, Model, PostprocessOptions, Prediction
+from tapetum.structures import DEFAULT_POSTPROCESS, PostprocessOptions, Prediction
 
 WITH_NMS = ("detection", "instance_segmentation", "keypoint_detection")
 """Tasks whose models suppress overlapping boxes."""
@@ -31,16 +29,18 @@ class Choice:
         Raises:
             UsageError: a class that it does not know, a number under 1, or a task without objects.
         """
-        if (classes or most is not None) and not finds_objects(predictor):
-            where = "--classes" if classes else "--max-detections"
-            raise UsageError(f"{predictor.task.name} finds no objects to choose from", where=where)
+        if (classes or most is not None) and not predictor.task.has_objects:
+            option = "classes" if classes else "max_detections"
+            raise UsageError(
+                f"{predictor.task.name} finds no objects to choose from", option=option
+            )
         if most is not None and most < 1:
-            raise UsageError(f"--max-detections must be above 0, got {most}")
+            raise UsageError(f"must be above 0, got {most}", option="max_detections")
         known = {name: label for label, name in enumerate(predictor.classes)}
         for name in classes:
             if name not in known:
                 hint = ", ".join(predictor.classes[:20])
-                raise UsageError(f"unknown class {name!r}", where="--classes", hint=hint)
+                raise UsageError(f"unknown class {name!r}", option="classes", hint=hint)
         return cls(tuple(known[name] for name in classes) or None, most)
 
     def kept(self, prediction: Prediction) -> Prediction:
@@ -70,12 +70,8 @@ def nms_options(predictor: Predictor, nms_thresh: float | None) -> PostprocessOp
     if nms_thresh is None:
         return DEFAULT_POSTPROCESS
     if not 0 <= nms_thresh <= 1:
-        raise UsageError(f"--nms-iou must lie in [0, 1], got {nms_thresh}")
-    if not _suppresses(predictor.model):
+        raise UsageError(f"must lie in [0, 1], got {nms_thresh}", option="nms_iou")
+    if predictor.model.task not in WITH_NMS:
         why = f"{predictor.model_info.model} does not suppress overlapping boxes"
-        raise UsageError(why, where="--nms-iou")
+        raise UsageError(why, option="nms_iou")
     return PostprocessOptions(nms_thresh=nms_thresh)
-
-
-def _suppresses(model: nn.Module) -> bool:
-    return isinstance(model, Model) and model.task in WITH_NMS

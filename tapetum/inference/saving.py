@@ -12,20 +12,21 @@ import numpy as np
 from tapetum.base.errors import UsageError
 from tapetum.base.files import atomic_write, safe_path
 from tapetum.base.outputs import refuse_output
-from tapetum.data.formats import coco, voc, yolo
+from tapetum.data.formats import FORMATS, Format
 from tapetum.data.images.reader import read_image
 from tapetum.data.records.image_record import Annotations, ImageRecord, bare_record
 from tapetum.inference.predictor import Predictor
 from tapetum.render import to_image
 
 IMAGES = "images"
-SAVES = (IMAGES, "coco", "yolo", "voc", "csv", "crops")
-"""What `predict` can write: images with the answers drawn in, labels in three formats, all
-answers as one table, each found object as an image."""
+_LABELS = {name: format for name, format in FORMATS.items() if format.label_split is not None}
+SAVES = (IMAGES, *_LABELS, "csv", "crops")
+"""What `predict` can write: images with the answers drawn in, labels in several formats, all
+answers as one table, each detected object as an image."""
 _TABLE = "predictions.csv"
-_FOLDERS = ("coco", "yolo", "voc", "crops")
+_FOLDERS = (*_LABELS, "crops")
 """Kinds that are written into a folder of their own."""
-_BY_STEM = ("yolo", "voc")
+_BY_STEM = tuple(name for name, format in _LABELS.items() if format.label_per_image)
 """Kinds that keep a file of labels under the name of its image, without folder and suffix."""
 
 
@@ -34,10 +35,10 @@ def check_saves(kinds: Iterable[str], predictor: Predictor, files: Sequence[Path
     not tell two of the images apart."""
     for kind in kinds:
         if kind not in SAVES:
-            raise UsageError(f"unknown kind {kind!r}", where="--save", hint=", ".join(SAVES))
-        if kind not in (IMAGES, "csv") and not finds_objects(predictor):
+            raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(SAVES))
+        if kind not in (IMAGES, "csv") and not predictor.task.has_objects:
             why = f"{predictor.task.name} finds no boxes to write as {kind}"
-            raise UsageError(why, where="--save", hint=f"{IMAGES} or csv")
+            raise UsageError(why, option="save", hint=f"{IMAGES} or csv")
         if kind in _BY_STEM:
             _refuse_same(kind, files)
 
@@ -47,7 +48,7 @@ def _refuse_same(kind: str, files: Sequence[Path]) -> None:
     for file in files:
         if (first := owners.setdefault(file.stem.casefold(), file)) != file:
             why = f"{first} and {file} would share one file of labels"
-            raise UsageError(why, where=f"--save {kind}", hint="coco holds both")
+            raise UsageError(why, option="save", hint="coco holds both")
 
 
 def refuse_places(
@@ -67,11 +68,6 @@ def refuse_places(
     refuse_output(*folders, folder=True, inside=inside)
 
 
-def finds_objects(predictor: Predictor) -> bool:
-    """Are its answers objects with boxes?"""
-    return predictor.task.name not in ("classification", "semantic_segmentation")
-
-
 def save_answers(
     answers: Mapping[str, Any],
     predictor: Predictor,
@@ -89,14 +85,22 @@ def save_answers(
     written = []
     for kind in kinds:
         if kind in _LABELS:
-            split, write = _LABELS[kind]
-            write(_annotations(answers, predictor, split), out / kind, _no_copy)
+            _save_labels(_LABELS[kind], answers, predictor, out / kind)
             written.append(out / kind)
         elif kind == "csv":
             written.append(_save_table(answers, out / _TABLE))
         elif kind == "crops":
             written.append(_save_crops(answers, out / kind, names))
     return written
+
+
+def _save_labels(
+    format: Format, answers: Mapping[str, Any], predictor: Predictor, out: Path
+) -> None:
+    split, write = format.label_split, format.write
+    assert split is not None
+    assert write is not None
+    write(_annotations(answers, predictor, split), out, _no_copy)
 
 
 def _annotations(answers: Mapping[str, Any], predictor: Predictor, split: str) -> Annotations:
@@ -156,14 +160,6 @@ def _keypoints(objects: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
 
 def _no_copy(_: ImageRecord, __: str) -> None:
     """Labels alone are written; their images stay where they are."""
-
-
-_LABELS = {
-    "coco": ("default", coco.write),
-    "yolo": ("train", yolo.write),
-    "voc": ("default", voc.write),
-}
-"""The name of the split, as CVAT expects it, and what writes it."""
 
 
 def _save_table(answers: Mapping[str, Any], path: Path) -> Path:

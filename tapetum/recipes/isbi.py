@@ -21,7 +21,7 @@ from tapetum import api
 from tapetum.base.files import atomic_write
 from tapetum.base.progress import Log, no_log
 
-DESCRIPTION = """format: maps
+DESCRIPTION = """format: label_maps
 root: {root}
 classes: {{0: membrane, 255: cell}}
 splits:
@@ -38,7 +38,7 @@ ARGUMENTS: dict[str, Any] = {
     "dice_weight": 1.0,
     # A pixel that is doubtful is membrane: what is best for the Dice of the rarer class.
     "class_weights": [1.5, 1.0],
-    "views": "turns",
+    "test_time_augmentation": "turns",
 }
 SETTINGS: dict[str, Any] = {
     "optimizer": "muon",

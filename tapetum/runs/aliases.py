@@ -20,6 +20,8 @@ COUNTS = {"pictures": "images"}
 """Keys of "counts" in run.json."""
 OPTIONS = {"unlabelled": "unlabeled"}
 """Keys of "options" in run.json."""
+FORMATS = {"maps": "label_maps", "instances": "instance_maps"}
+"""Formats of datasets, in "data_format" of run.json and in "format" of its "options"."""
 SETTINGS: dict[str, str] = {}
 """Keys of "settings" in run.json, and of those in "options"."""
 ROWS: dict[str, str] = {}
@@ -109,7 +111,7 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         record: as the file holds it; it is left as it is.
     """
-    new = _renamed(record, RECORD)
+    new = _with_format(_renamed(record, RECORD), "data_format")
     model = str(new.get("model"))
     if isinstance(new.get("arguments"), Mapping):
         new["arguments"] = current_arguments(new["arguments"], model)
@@ -163,12 +165,18 @@ def _current_row(row: Mapping[str, Any], losses: Mapping[str, str]) -> dict[str,
 
 def _current_options(options: Mapping[str, Any], model: str) -> dict[str, Any]:
     """What a user asked of a training; arguments and settings lie inside."""
-    new = _renamed(options, OPTIONS)
+    new = _with_format(_renamed(options, OPTIONS), "format")
     if isinstance(new.get("arguments"), Mapping):
         new["arguments"] = current_arguments(new["arguments"], model)
     if isinstance(new.get("settings"), Mapping):
         new["settings"] = _renamed(new["settings"], SETTINGS)
     return new
+
+
+def _with_format(values: dict[str, Any], key: str) -> dict[str, Any]:
+    if not isinstance(values.get(key), str):
+        return values
+    return values | {key: FORMATS.get(values[key], values[key])}
 
 
 def _renamed(values: Mapping[str, ValueT], names: Mapping[str, str]) -> dict[str, ValueT]:

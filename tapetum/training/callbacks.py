@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-Call = Callable[[dict[str, Any]], None]
+from tapetum.training.observers import StepView
+
+Call = Callable[[dict[str, Any]], Any]
+"""Is given a row; `on_step` stops the training by returning True."""
 
 
 class Calls:
     """An observer that calls functions. What they raise ends the training.
 
-    on_step: is given the row that is logged of a step: step, epoch, loss, losses, lr, seconds, ...
-    on_epoch: after each whole epoch {"epoch", "step", "loss"}, the loss averaged over it, together
-        with the numbers of the last evaluation, if there was one.
+    Attributes:
+        name: how a message names what asked to stop.
     """
 
+    name = "on_step"
+
     def __init__(self, on_step: Call | None = None, on_epoch: Call | None = None) -> None:
+        """
+        Args:
+            on_step: is given the row that is logged of a step: step, epoch, loss, losses, lr,
+                seconds, ...; where it returns True, the training ends after this step.
+            on_epoch: after each whole epoch {"epoch", "step", "loss"}, the loss averaged over it,
+                together with the numbers of the last evaluation, if there was one.
+        """
         self._step, self._epoch = on_step, on_epoch
         self._losses: list[float] = []
         self._measured: dict[str, Any] = {}
@@ -24,15 +35,15 @@ class Calls:
     def on_start(self, total_steps: int, first_step: int) -> None:
         self._losses.clear()
 
-    def on_step(self, row: dict[str, Any]) -> None:
-        if self._step:
-            self._step(dict(row))
+    def on_step(self, row: dict[str, Any], state: StepView) -> bool:
+        stop = self._step is not None and self._step(dict(row)) is True
         self._losses.append(row["loss"])
         if self._epoch and float(row["epoch"]).is_integer():
             loss = sum(self._losses) / len(self._losses)
             own = {"epoch": int(row["epoch"]), "step": row["step"], "loss": loss}
             self._epoch({**self._measured, **own})
             self._losses.clear()
+        return stop
 
     def on_evaluation(self, row: dict[str, Any]) -> None:
         self._measured = {key: value for key, value in row.items() if key != "event"}

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from tapetum.training.forecast import Forecast
+from tapetum.training.observers import StepView
 
 _SECONDS_BETWEEN_LINES = 20.0
 
@@ -66,7 +67,7 @@ class ConsoleObserver:
         self._progress.start()
         self._task = self._progress.add_task("", total=total_steps, completed=first_step, words="")
 
-    def on_step(self, row: dict[str, Any]) -> None:
+    def on_step(self, row: dict[str, Any], state: StepView) -> None:
         self._loss.add(row["loss"])
         self._pace.add(row["seconds"])
         self._wait.add(100 * row["data_wait"] / max(row["seconds"], 1e-9))
@@ -104,11 +105,9 @@ class ConsoleObserver:
         if row.get("skipped"):
             self._log(f"step {row['step']}: the gradient overflowed fp16, the step is skipped")
         if split := row.get("out_of_memory"):
-            parts = f"{split['parts']} parts of {split['images']} images"
-            if split["images"] == 1:
-                parts = f"{split['parts']} parts of one image"
-            words = f"out of memory at step {row['step']}: each step is now computed in {parts}"
-            self._log(words)
+            images = "one image" if split["images"] == 1 else f"{split['images']} images"
+            size = f"{split['micro_batches']} micro-batches of {images}"
+            self._log(f"out of memory at step {row['step']}: each step is now computed in {size}")
 
     def _log(self, line: str | None) -> None:
         if line is not None:

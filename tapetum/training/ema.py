@@ -31,6 +31,20 @@ class MovingAverage:
             if not value.is_floating_point():
                 self.average[name].copy_(value)
 
+    def restore(self, average: dict[str, Tensor], updates: int) -> None:
+        """Take over a saved average. What a fit has learnt may be longer or shorter than here."""
+        for name, value in self.average.items():
+            saved = average[name]
+            if saved.shape == value.shape:
+                value.copy_(saved)
+            else:
+                self.average[name] = saved.to(value.device)
+        self.updates = updates
+
+    def take_over(self, model: nn.Module) -> None:
+        """Give `model` the averaged weights for good."""
+        _copy(self.average, model)
+
     @contextlib.contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:
         """Inside, `model` has the averaged weights; afterwards its own again."""

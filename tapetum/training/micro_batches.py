@@ -1,59 +1,78 @@
-"""A step in parts, and in smaller ones where memory does not suffice."""
+"""A step in micro-batches, and in smaller ones where memory does not suffice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from torch import nn
 
 from tapetum.base.errors import TrainingError
 from tapetum.base.runtime import is_out_of_memory, release_memory
 
+if TYPE_CHECKING:
+    from tapetum.training.state import TrainingState
+
 Item = TypeVar("Item")
-Result = TypeVar("Result")
-HINT = "a smaller --image-size, or a smaller model or --backbone"
+HINT = "a smaller `image_size`, or a smaller model or `backbone`"
 
 
 def split(samples: Sequence[Item], count: int) -> list[Sequence[Item]]:
-    """`samples` in at most `count` parts that are equally long but for the last."""
+    """`samples` in at most `count` micro-batches that are equally long but for the last."""
     size = -(-len(samples) // count)
     return [samples[start : start + size] for start in range(0, len(samples), size)]
 
 
-def in_parts_that_fit(
-    attempt: Callable[[int], Result], accumulate: int, images: int, model: nn.Module
-) -> tuple[Result, int]:
-    """What `attempt(accumulate)` gives, and `accumulate`, which doubles as often as the attempt
-    runs out of memory.
+class Attempt:
+    """A context in which a step is computed; running out of memory ends it without an error."""
 
-    A step of `images` images remains the same step: the same images and the same objective.
-    Batch norms are the exception: they see the statistics of a part, as with a larger --accumulate
-    from the start. Buffers of `model` that the failed attempt changed come back, so that the
-    result is, in every bit, that of a training which had been split so from this step on.
+    def __init__(self) -> None:
+        self.done = False
+
+    def __enter__(self) -> None:
+        """Nothing has to be prepared."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        self.done = error is None
+        caught = isinstance(error, RuntimeError | MemoryError)
+        return error is not None and caught and is_out_of_memory(error)
+
+
+def attempts_that_fit(state: TrainingState, images: int) -> Iterator[Attempt]:
+    """Attempts at a step of `images` images, until one has enough memory.
+
+    After each that has not, `state.accumulate` is doubled. The step remains the same step: the same
+    images and the same objective. Batch norms are the exception: they see the statistics of a
+    micro-batch, as with a larger `accumulate` from the start. Buffers of the model that the failed
+    attempt changed come back, so that the result is, in every bit, that of a training which had
+    been split so from this step on.
 
     Raises:
         TrainingError: not even one image at a time fits.
     """
-    buffers = list(model.buffers())
+    buffers = list(state.model.buffers())
     before = [buffer.clone() for buffer in buffers]
     while True:
-        try:
-            return attempt(accumulate), accumulate
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        # Only here, behind the handler, is the traceback gone that held the attempt's tensors.
-        model.zero_grad(set_to_none=True)
+        attempt = Attempt()
+        yield attempt
+        if attempt.done:
+            return
+        # Only here, behind the context, is the traceback gone that held the attempt's tensors.
+        state.model.zero_grad(set_to_none=True)
         release_memory()
-        if accumulate >= images:
+        if state.accumulate >= images:
             raise TrainingError("out of memory with one image at a time", hint=HINT)
         with torch.no_grad():
             for buffer, value in zip(buffers, before, strict=True):
                 buffer.copy_(value)
-        accumulate = min(2 * accumulate, images)
+        state.accumulate = min(2 * state.accumulate, images)
 
 
 @contextmanager

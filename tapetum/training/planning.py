@@ -6,30 +6,28 @@ import copy
 import time
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log
 from tapetum.data.dataset import Dataset
-from tapetum.data.reading.subset import Subset
 from tapetum.data.reading.training_data import TrainingData
+from tapetum.data.reading.views import Subset
 from tapetum.models import task_of
 from tapetum.models.catalog import defaults_of, fitting_arguments, model_function
 from tapetum.models.custom import declared_settings, is_custom
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
 from tapetum.runs.train_options import TrainOptions
-from tapetum.structures import Trainable
+from tapetum.structures import Model, Trainable
 from tapetum.tasks import TASKS, Task
 from tapetum.training.loop import Job
 from tapetum.training.step_time import fitted, seconds_per_step
 from tapetum.weights.sources import Source
 
 BACKBONE = "resnet18"
-SMALL_BATCH = ("detection", "instance_segmentation", "keypoint_detection")
-"""Tasks whose batches are too small for statistics: they keep those that came with weights."""
 LOOKED_AT = 4
 """Images from which the time of an evaluation is known."""
 SMALLEST = 8
@@ -49,7 +47,7 @@ def with_norm(
 ) -> dict[str, Any]:
     """The arguments with the kind of norm that suits the weights to start from, where nothing was
     said of it."""
-    if source is None or task.name not in SMALL_BATCH or "norm" in options.arguments:
+    if source is None or not task.small_batches or "norm" in options.arguments:
         return arguments
     return arguments | fitting_arguments(options.model, {}, {"norm": source.norm()})
 
@@ -65,7 +63,7 @@ def chosen_backbone(model: str, asked: str | None) -> dict[str, Any]:
     name = asked or BACKBONE
     arguments = fitting_arguments(model, {}, {"backbone": name, "encoder": name})
     if asked is not None and not arguments:
-        raise UsageError(f"--backbone: {model} has none to choose", hint="tapetum models")
+        raise UsageError(f"{model} has none to choose", option="backbone", hint="tapetum models")
     return arguments
 
 
@@ -77,7 +75,7 @@ def chosen_size(task: Task, model: str, dataset: Dataset, asked: int | None) -> 
     """
     if asked is not None:
         if asked < SMALLEST:
-            raise UsageError(f"--image-size must be at least {SMALLEST}, got {asked}")
+            raise UsageError(f"must be at least {SMALLEST}, got {asked}", option="image_size")
         return asked
     own = defaults_of(model)
     most = own.get("image_size") or own.get("min_size")
@@ -122,7 +120,7 @@ def in_minutes(
         UsageError: a model that is fitted in one go.
     """
     if not isinstance(job.model, Trainable):
-        raise UsageError(f"--minutes: {record.model} is fitted in one go")
+        raise UsageError(f"{record.model} is fitted in one go", option="minutes")
     log("measuring the pace of this machine")
     seconds = seconds_per_step(job)
     looking = 0.0 if images.held is None else seconds_to_look(record, job, images.held)
@@ -143,6 +141,8 @@ def seconds_to_look(record: RunRecord, job: Job, held: Dataset) -> float:
     seconds = []
     for index in range(min(LOOKED_AT, len(held))):
         started = time.perf_counter()
-        task.measure(model, Subset(held, [index]), job.runtime, class_ids=record.class_ids)
+        task.measure(
+            cast(Model, model), Subset(held, [index]), job.runtime, class_ids=record.class_ids
+        )
         seconds.append(time.perf_counter() - started)
     return min(seconds) * len(held)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tapetum.base.bundle import sweep_bundles, write_bundle
+from tapetum.base.bundle import Writer, sweep_bundles, write_bundle
 from tapetum.base.errors import CheckpointError
 from tapetum.runs.aliases import current_state
 from tapetum.runs.model_info import ModelInfo
@@ -38,14 +38,20 @@ STATE, PROGRESS = "state.safetensors", "state.json"
 class TrainingState:
     """The moving parts of a training.
 
-    step: how many steps are done; evaluated: whether the weights of this step were measured.
-    frozen: modules that do not learn. accumulate: parts that a step is computed in: those of the
-    settings, or more where memory did not suffice. scale: of the loss, in fp16.
+    Attributes:
+        optimizer: None where the model is only fitted.
+        average: of the weights, where the settings ask for it.
+        step: how many steps are done.
+        evaluated: whether the weights of this step were measured.
+        frozen: modules that do not learn.
+        accumulate: micro-batches that a step is computed in: those of the settings, or more where
+            memory did not suffice.
+        scale: of the loss, in fp16.
     """
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
-    average: MovingAverage | None
+    optimizer: torch.optim.Optimizer | None
+    average: MovingAverage | None = None
     step: int = 0
     evaluated: bool = False
     frozen: Sequence[nn.Module] = ()
@@ -56,9 +62,36 @@ class TrainingState:
         """The weights that are evaluated and kept: the moving average where there is one."""
         return self.average.average if self.average else self.model.state_dict()
 
+    def after_step(self, skipped: bool = False) -> None:
+        """A descent is done; a skipped one leaves the average as it is."""
+        if self.average and not skipped:
+            self.average.update(self.model)
+        self.step += 1
+        self.evaluated = False
+
+    def after_fit(self) -> None:
+        """A fit is done: what was fitted is not averaged with what was there before."""
+        if self.average:
+            self.average = MovingAverage(self.model, self.average.decay)
+        self.step += 1
+        self.evaluated = False
+
+    def take_average(self) -> None:
+        """The model goes on with the weights that are published."""
+        if self.average:
+            self.average.take_over(self.model)
+
     def save(self, run: Path, model_info: ModelInfo, metric: float | None, log_bytes: int) -> Path:
         """Write RUN/checkpoints/step-N; afterwards only the best and the two newest remain."""
         folder = step_folder(run, self.step)
+        parts = model_parts(self.published(), model_info)
+        if self.optimizer is not None:
+            parts |= self._state_parts(log_bytes)
+        write_bundle(folder, parts, {"step": self.step, "metric": metric})
+        _retire(run)
+        return folder
+
+    def _state_parts(self, log_bytes: int) -> dict[str, Writer]:
         progress = {
             "step": self.step,
             "evaluated": self.evaluated,
@@ -70,12 +103,7 @@ class TrainingState:
             "scalars": self._optimizer_values(tensors=False),
         }
         text = json.dumps(progress, allow_nan=False)
-        parts = model_parts(self.published(), model_info)
-        parts[STATE] = tensors_writer(self._tensors())
-        parts[PROGRESS] = text_writer(text)
-        write_bundle(folder, parts, {"step": self.step, "metric": metric})
-        _retire(run)
-        return folder
+        return {STATE: tensors_writer(self._tensors()), PROGRESS: text_writer(text)}
 
     def restore(self, folder: Path) -> int:
         """Take over the state saved in `folder`; returns the length of the log at that time.
@@ -83,7 +111,7 @@ class TrainingState:
         Raises:
             TapetumError: it is none, or of another model or optimizer.
         """
-        progress = read_progress(folder / PROGRESS, self.optimizer.param_groups)
+        progress = read_progress(folder / PROGRESS, self._optimizer().param_groups)
         try:
             model = read_model_info(folder).model
             progress["scalars"] = current_state(progress["scalars"], model)
@@ -98,11 +126,8 @@ class TrainingState:
     ) -> None:
         fill(self.model, _under("weights.", tensors), folder / STATE)
         if self.average:
-            average = _under("average.", tensors)
-            for name, value in self.average.average.items():
-                value.copy_(average[name])
-            self.average.updates = progress["ema_updates"]
-        for group, saved in zip(self.optimizer.param_groups, progress["groups"], strict=True):
+            self.average.restore(_under("average.", tensors), progress["ema_updates"])
+        for group, saved in zip(self._optimizer().param_groups, progress["groups"], strict=True):
             group.update(saved)
         self._restore_optimizer(_under("optimizer.", tensors), progress["scalars"])
         self.step, self.evaluated = progress["step"], progress["evaluated"]
@@ -118,6 +143,12 @@ class TrainingState:
         values = self._optimizer_values(tensors=True)
         return tensors | {f"optimizer.{name}": value for name, value in values.items()}
 
+    def _optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer, where there is a descent to go on with."""
+        if self.optimizer is None:
+            raise CheckpointError("the model is only fitted: there is no training to go on with")
+        return self.optimizer
+
     def _parameters(self) -> dict[str, nn.Parameter]:
         """Parameters by name, those that the optimizer may have a state for."""
         return dict(self.model.named_parameters())
@@ -126,7 +157,7 @@ class TrainingState:
         """What the optimizer remembers, flat, as "parameter-key"."""
         values = {}
         for name, parameter in self._parameters().items():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
+            for key, value in self._optimizer().state.get(parameter, {}).items():
                 if isinstance(value, Tensor) == tensors:
                     values[f"{name}-{key}"] = value
         return values
@@ -139,11 +170,11 @@ class TrainingState:
             if isinstance(saved, Tensor) and saved.shape == parameter.shape:
                 # The layout of the parameter, so that the arithmetic takes the same path.
                 value = torch.empty_like(parameter, requires_grad=False).copy_(saved)
-            self.optimizer.state[parameter][key] = value
+            self._optimizer().state[parameter][key] = value
 
     def _groups(self) -> list[dict[str, Any]]:
         plain = (bool, int, float, str, type(None))
-        groups = self.optimizer.param_groups
+        groups = self._optimizer().param_groups
         return [{k: v for k, v in group.items() if isinstance(v, plain)} for group in groups]
 
 

@@ -4,65 +4,142 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from tapetum.base.errors import TrainingError
-from tapetum.base.runtime import Runtime
-from tapetum.structures import Sample
-from tapetum.training.micro_batches import out_of_memory_ends, split
+from tapetum.base.runtime import Runtime, generator
+from tapetum.structures import Batch, Sample
+from tapetum.training.micro_batches import attempts_that_fit, out_of_memory_ends, split
+from tapetum.training.observers import without_graph
 from tapetum.training.scaling import LossScale
+from tapetum.training.state import TrainingState
+
+
+class StepBatch(NamedTuple):
+    """The images of one step, and the seed of the random choices inside it."""
+
+    samples: Sequence[Sample]
+    seed: int = 0
+
+
+class Computed(NamedTuple):
+    """A prepared batch, what the model's forward gave for it, and its losses by name."""
+
+    batch: Batch
+    output: Any
+    losses: dict[str, Tensor]
 
 
 class Step(NamedTuple):
-    """What one step did: weighted losses by name, their sum, and the norm of the gradient
-    before clipping. skipped: the gradient overflowed, and nothing was changed by it."""
+    """What one step did.
+
+    Attributes:
+        losses: weighted losses by name, over all micro-batches.
+        total: their sum.
+        gradient_norm: before clipping.
+        computed: of the last micro-batch, without a graph; None if nobody asked for it.
+        skipped: the gradient overflowed, and nothing was changed by it.
+    """
 
     losses: dict[str, float]
     total: float
     gradient_norm: float
+    computed: Computed | None = None
     skipped: bool = False
 
 
 def train_step(
-    model: nn.Module,
-    samples: Sequence[Sample],
-    optimizer: torch.optim.Optimizer,
+    state: TrainingState,
+    batch: StepBatch,
     runtime: Runtime,
-    random: torch.Generator,
     *,
     clip_norm: float = 0.0,
-    accumulate: int = 1,
-    frozen: Sequence[nn.Module] = (),
-    scale: LossScale | None = None,
+    keep: bool = False,
 ) -> Step:
-    """One descent on `samples`: prepare, forward, losses, backward, clip, step.
+    """One descent on a batch, in as many micro-batches as memory asks for, now and from now on.
 
-    The generator decides every random choice inside the step. Nothing is changed in the weights
-    if a loss or the gradient is not finite. frozen: modules that stay in evaluation mode.
-    accumulate: parts that are computed one after the other; the objective is that of the whole, but
-        batch norms see the statistics of a part. scale: what the loss is multiplied by in fp16; a
-        gradient that overflows then skips the step.
+    Nothing is changed in the weights if a loss or the gradient is not finite. The objective is that
+    of the whole batch, but batch norms see the statistics of a micro-batch. In fp16 a gradient that
+    overflows skips the step.
+
+    Args:
+        state: its model, optimizer and loss scale move by one step.
+        batch: images of any sizes, with their targets.
+        runtime: where it is computed, and in which precision.
+        clip_norm: largest norm of the gradient; 0 does not clip.
+        keep: return what was computed on the last micro-batch, too.
+
+    Raises:
+        TrainingError: a loss or the gradient is not finite, or memory does not suffice for a
+            single image.
     """
-    model.train()
-    for module in frozen:
+    prepare_modes(state)
+    for attempt in attempts_that_fit(state, len(batch.samples)):
+        with attempt:
+            sums: dict[str, float] = {}
+            random = generator(batch.seed, "step", state.step)
+            for samples in split(batch.samples, state.accumulate):
+                fraction = len(samples) / len(batch.samples)
+                # In one expression: a name would hold the graph while another attempt is made.
+                computed = _backward(
+                    compute_losses(state.model, samples, runtime, random),
+                    samples, fraction, state.scale, sums,
+                )  # fmt: skip
+                kept = computed if keep else None
+                del computed
+    return _descend(state, batch.samples, sums, clip_norm)._replace(computed=kept)
+
+
+def prepare_modes(state: TrainingState) -> None:
+    """The model learns, but for what is frozen; the gradients of the last step are gone."""
+    state.model.train()
+    for module in state.frozen:
         module.eval()
-    optimizer.zero_grad(set_to_none=True)
-    sums: dict[str, float] = {}
-    factor = scale.value if scale else 1.0
-    for part in split(samples, accumulate):
-        share = len(part) / len(samples)
-        losses = compute_losses(model, part, runtime, random)
-        total = torch.stack([loss.float() for loss in losses.values()]).sum()
-        for name, loss in losses.items():
-            sums[name] = sums.get(name, 0.0) + float(loss.detach()) * share
-        _refuse_non_finite(sums, part)
-        (total * share * factor).backward()
+    assert state.optimizer is not None  # there is one wherever there is a descent
+    state.optimizer.zero_grad(set_to_none=True)
+
+
+def compute_losses(
+    model: nn.Module, samples: Sequence[Sample], runtime: Runtime, random: torch.Generator
+) -> Computed:
+    """Prepare a batch, and compute the model's weighted losses on it."""
+    images = [sample.image.to(runtime.device) for sample in samples]
+    targets = [sample.target.to(runtime.device) for sample in samples]
+    batch = model.preprocess(images, targets)  # type: ignore[operator]
+    with runtime.autocast():
+        output = model(batch.pixels, batch.sizes, batch.targets, random)
+        return Computed(batch, output, model.losses(output, batch.targets))  # type: ignore[operator]
+
+
+def _backward(
+    computed: Computed,
+    samples: Sequence[Sample],
+    fraction: float,
+    scale: LossScale | None,
+    sums: dict[str, float],
+) -> Computed:
+    """Add the gradients of a micro-batch, `fraction` of the step, and its losses to `sums`."""
+    losses = computed.losses
+    total = torch.stack([loss.float() for loss in losses.values()]).sum()
+    for name, loss in losses.items():
+        sums[name] = sums.get(name, 0.0) + float(loss.detach()) * fraction
+    _refuse_non_finite(sums, samples)
+    (total * fraction * (scale.value if scale else 1.0)).backward()
+    return Computed(*(without_graph(part) for part in computed))
+
+
+def _descend(
+    state: TrainingState, samples: Sequence[Sample], sums: dict[str, float], clip_norm: float
+) -> Step:
+    """Follow the gradients that are there, unless they are not finite."""
+    optimizer, scale = state.optimizer, state.scale
+    assert optimizer is not None
     if scale:
-        scale.unscale(model.parameters())
-    norm = clip_gradient(model, clip_norm)
+        scale.unscale(state.model.parameters())
+    norm = clip_gradient(state.model, clip_norm)
     if scale and not math.isfinite(norm):
         optimizer.zero_grad(set_to_none=True)
         scale.shrink()
@@ -74,18 +151,6 @@ def train_step(
     if scale:
         scale.keep()
     return Step(sums, sum(sums.values()), norm)
-
-
-def compute_losses(
-    model: nn.Module, samples: Sequence[Sample], runtime: Runtime, random: torch.Generator
-) -> dict[str, Tensor]:
-    """The weighted losses of `model` on `samples`."""
-    images = [sample.image.to(runtime.device) for sample in samples]
-    targets = [sample.target.to(runtime.device) for sample in samples]
-    batch = model.preprocess(images, targets)  # type: ignore[operator]
-    with runtime.autocast():
-        output = model(batch.pixels, batch.sizes, batch.targets, random)
-        return model.losses(output, batch.targets)  # type: ignore[operator]
 
 
 def clip_gradient(model: nn.Module, limit: float) -> float:
@@ -102,5 +167,5 @@ def _refuse_non_finite(values: dict[str, float], samples: Sequence[Sample]) -> N
             raise TrainingError(
                 f"the {name} is {value}",
                 where=f"images {names}",
-                hint="a lower --lr, or --precision fp32; tapetum check shows odd annotations",
+                hint="a lower `lr`, or `precision` fp32; tapetum check shows odd annotations",
             )

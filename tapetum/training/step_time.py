@@ -5,14 +5,21 @@ from __future__ import annotations
 import copy
 import math
 import statistics
+import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import torch
 
 from tapetum.base.runtime import deterministic
-from tapetum.data.reading.loading import Plan
+from tapetum.data.reading.loading import Plan, training_batches
 from tapetum.runs.settings import Settings
-from tapetum.training.loop import Job, begin_training, run_steps
+from tapetum.training.beginning import begin_training
+from tapetum.training.loop import Job
+from tapetum.training.optim import learning_rate, set_learning_rate
+from tapetum.training.phases import plan_of
+from tapetum.training.step import StepBatch, train_step
 
 TRIAL = 8
 """Steps from which the pace is known; the first two, which warm up, do not count."""
@@ -25,10 +32,25 @@ def seconds_per_step(job: Job) -> float:
     """How long a step takes here, from a few of them on a copy of the model."""
     settings = replace(job.settings, max_steps=TRIAL, epochs=TRIAL)
     trial = replace(job, model=copy.deepcopy(job.model), settings=settings)
-    plan = Plan(len(job.dataset), settings.batch_size, settings.seed)
     with deterministic(), torch.random.fork_rng(devices=[]):
-        rows = list(run_steps(trial, begin_training(trial), plan, TRIAL))
-    return statistics.median(row["seconds"] for row in rows[2:])
+        seconds = list(_trial(trial))
+    return statistics.median(seconds[2:])
+
+
+def _trial(job: Job) -> Iterator[float]:
+    """Seconds of each step of a training that is neither logged nor saved."""
+    state, settings, plan = begin_training(job), job.settings, plan_of(job)
+    loaded = training_batches(job.dataset, plan, job.augment, 0, TRIAL, workers=settings.workers)
+    assert state.optimizer is not None
+    with closing(loaded) as batches:
+        started = time.perf_counter()
+        for samples in batches:
+            set_learning_rate(state.optimizer, learning_rate(state.step, TRIAL, settings))
+            batch = StepBatch(samples, settings.seed)
+            step = train_step(state, batch, job.runtime, clip_norm=settings.clip_norm)
+            state.after_step(step.skipped)
+            yield time.perf_counter() - started
+            started = time.perf_counter()
 
 
 def fitted(

@@ -13,6 +13,7 @@ from typing import Any
 
 from tapetum.base.errors import UsageError
 from tapetum.base.files import refuse_link
+from tapetum.training.observers import StepView
 
 FOLDER = "tensorboard"
 _BOOKKEEPING = ("event", "step", "evaluation_seconds")
@@ -43,7 +44,7 @@ class TensorBoardObserver:
         refuse_link(self._folder)
         self._writer = self._open(str(self._folder), purge_step=first_step + 1)
 
-    def on_step(self, row: dict[str, Any]) -> None:
+    def on_step(self, row: dict[str, Any], state: StepView) -> None:
         numbers = {f"loss/{name}": value for name, value in row["losses"].items()}
         numbers["loss"] = row["loss"]
         for name in ("lr", "gradient_norm", "seconds", "data_wait"):

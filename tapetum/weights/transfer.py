@@ -138,6 +138,7 @@ def _candidates(model: nn.Module) -> Iterator[Names]:
         tables = getattr(importlib.import_module(type(model).__module__), "REFERENCE", {})
     for renames in tables.values():
         yield renames.theirs
+    yield _moved("network.", "", lambda name: name)  # of the network by itself
     holds = [prefix for prefix in _BODIES if any(n.startswith(prefix) for n in model.state_dict())]
     for ours in holds:
         for theirs in (*_BODIES, ""):

@@ -57,7 +57,7 @@ def test_what_fits_together_needs_no_advice(machine: Machine) -> None:
             Machine(cuda="12.6", driver=True, complaint="CUDA unknown error - see. More."),
             ("cannot use the GPU: CUDA unknown error - see",),
         ),
-        (gpu(7, 0), ("compute capability 7.0", "sm_75 sm_80", "--device cpu")),
+        (gpu(7, 0), ("compute capability 7.0", "sm_75 sm_80", "use the CPU")),
         (gpu(12, 0), ("compute capability 12.0",)),
         (gpu(9, 1), ("compute capability 9.1",)),
         (gpu(8, 0, ("sm_86",)), ("compute capability 8.0",)),

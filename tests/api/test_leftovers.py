@@ -12,7 +12,7 @@ from tapetum import api
 from tapetum.base.errors import TapetumError, TrainingError, UsageError
 from tapetum.runs.history import read_history
 
-STEP = "tapetum.training.loop.train_step"
+STEP = "tapetum.training.step.compute_losses"
 
 
 @pytest.fixture

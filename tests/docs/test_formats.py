@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from tapetum.cli.options import Format
-from tapetum.data.formats.registry import AUTO, FORMATS, read_annotations
+from tapetum.data.formats import AUTO, FORMATS, read_annotations
 from tapetum.data.records.findings import CODES
 from tapetum.data.splits.hold_out import HELD_OUT
 from tapetum.inference.saving import SAVES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,10 @@ for path in sys.argv[2:]:
 """
 
 
+def classes_of(tiny: Mapping[str, Any]) -> int:
+    return tiny.get("num_classes") or tiny["classes"]
+
+
 def make_run(name: str, folder: Path, **changes: Any) -> Path:
     """A run with one checkpoint of a tiny model whose scores are spread out."""
     arguments = {**CATALOG[name].tiny, **changes}
@@ -80,7 +85,9 @@ def make_images(folder: Path) -> list[Path]:
 )
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with its folder `onnx`."""
-    changes = {"unet": {"tile": 96, "overlap": 32, "views": "turns"}}.get(request.param, {})
+    changes = {"unet": {"tile": 96, "overlap": 32, "test_time_augmentation": "turns"}}.get(
+        request.param, {}
+    )
     folder = make_run(request.param, tmp_path_factory.mktemp("export") / request.param, **changes)
     said: list[str] = []
     assert api.export(folder, sizes=SIZES, log=said.append) == folder / "onnx"
@@ -251,7 +258,7 @@ def test_the_client_of_a_classifier_that_crops_crops(tmp_path: Path) -> None:
 
 
 def test_images_that_are_too_small_for_a_graph_are_a_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--sizes.*32 pixels once prepared.*64 or more"):
+    with pytest.raises(UsageError, match=r"sizes.*32 pixels once prepared.*64 or more"):
         api.export(
             make_run("unet", tmp_path / "run"), out=tmp_path / "o", sizes=((32, 48), (48, 32))
         )

@@ -39,5 +39,5 @@ def test_an_epoch_ends_where_it_ends_however_long() -> None:
     ended: list[dict] = []
     calls, count = Calls(on_epoch=ended.append), 29_571
     for step in (1, 2, count - 1, count, count + 1):
-        calls.on_step({"step": step, "epoch": step / count, "loss": 1.0})
+        calls.on_step({"step": step, "epoch": step / count, "loss": 1.0}, None)
     assert [row["step"] for row in ended] == [count]

@@ -13,7 +13,8 @@ from tapetum.base import memory
 from tapetum.base.memory import Memory, peak_memory
 from tapetum.training.console import ConsoleObserver
 from tapetum.training.forecast import Forecast, duration
-from tapetum.training.loop import evaluation_steps, fit
+from tapetum.training.loop import fit
+from tapetum.training.phases import evaluation_steps
 from tests.training.toy import StopAt, accuracy, history, make_job, same_state
 
 NOW = datetime.datetime(2026, 3, 1, 19, 30)
@@ -118,12 +119,12 @@ def test_what_went_wrong_in_a_step_is_said() -> None:
     out = io.StringIO()
     observer = ConsoleObserver(Console(file=out))
     row = {"step": 3, "loss": 1.0, "losses": {}, "seconds": 1.0, "data_wait": 0.0}
-    observer.on_step(row | {"out_of_memory": {"parts": 2, "images": 4}})
-    observer.on_step(row | {"out_of_memory": {"parts": 8, "images": 1}})
-    observer.on_step(row | {"skipped": True})
+    observer.on_step(row | {"out_of_memory": {"micro_batches": 2, "images": 4}}, None)
+    observer.on_step(row | {"out_of_memory": {"micro_batches": 8, "images": 1}}, None)
+    observer.on_step(row | {"skipped": True}, None)
     words = "out of memory at step 3: each step is now computed in"
-    assert f"{words} 2 parts of 4 images\n" in out.getvalue()
-    assert f"{words} 8 parts of one image\n" in out.getvalue()
+    assert f"{words} 2 micro-batches of 4 images\n" in out.getvalue()
+    assert f"{words} 8 micro-batches of one image\n" in out.getvalue()
     assert "step 3: the gradient overflowed fp16, the step is skipped\n" in out.getvalue()
 
 
@@ -131,7 +132,7 @@ def test_workers_count(tmp_path: Path) -> None:
     taken = []
 
     class Watch(StopAt):
-        def on_step(self, row):
+        def on_step(self, row, state):
             there = peak_memory()
             taken.append((memory._of_workers(), there.peak - memory._own_peak()))
 

@@ -144,7 +144,7 @@ def test_weights_that_are_not_finite_are_never_published(tmp_path):
     job = make_job(tmp_path, ema_decay=0.5, save_seconds=0.0)
 
     class Poison(StopAt):
-        def on_step(self, row):
+        def on_step(self, row, state):
             if row["step"] == 2:
                 job.model.norm.running_var.fill_(float("nan"))
 
@@ -228,8 +228,9 @@ def test_the_average_is_the_mean_of_constant_weights_and_lags_behind_moving_ones
 
 
 def test_accumulating_gives_the_same_gradient(tmp_path):
-    from tapetum.base.runtime import Runtime, generator
-    from tapetum.training.step import train_step
+    from tapetum.base.runtime import Runtime
+    from tapetum.training.state import TrainingState
+    from tapetum.training.step import StepBatch, train_step
 
     gradients = []
     for parts in (1, 2):
@@ -239,8 +240,8 @@ def test_accumulating_gives_the_same_gradient(tmp_path):
         model.forward = lambda p, s, t=None, g=None, m=model: Toy.forward(m, p.double(), s)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
         samples = [TrainingData()[i] for i in range(4)]
-        runtime = Runtime(torch.device("cpu"))
-        train_step(model, samples, optimizer, runtime, generator(0), accumulate=parts)
+        state = TrainingState(model, optimizer, accumulate=parts)
+        train_step(state, StepBatch(samples), Runtime(torch.device("cpu")))
         gradients.append(model.head.weight.grad.clone())
     assert torch.allclose(*gradients, atol=1e-12)
 
@@ -256,7 +257,7 @@ def test_an_error_leaves_no_worker_behind(tmp_path, where, monkeypatch):
         dataset = TrainingData(broken=3)
 
     class Fails(StopAt):
-        def on_step(self, row):
+        def on_step(self, row, state):
             raise ZeroDivisionError
 
     job = make_job(tmp_path, dataset=dataset, workers=2)

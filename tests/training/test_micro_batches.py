@@ -10,12 +10,17 @@ import pytest
 import torch
 
 from tapetum.base.errors import TrainingError
+from tapetum.base.runtime import Runtime
 from tapetum.runs.history import read_history
+from tapetum.runs.settings import Settings
 from tapetum.training.loop import fit
-from tapetum.training.micro_batches import in_parts_that_fit, split
+from tapetum.training.micro_batches import split
+from tapetum.training.optim import make_optimizer
 from tapetum.training.signals import Stopped
+from tapetum.training.state import TrainingState
+from tapetum.training.step import StepBatch, train_step
 from tapetum.weights.checkpoint import find_checkpoint
-from tests.training.toy import StopAt, Toy, accuracy, history, make_job, same_state
+from tests.training.toy import StopAt, Toy, TrainingData, accuracy, history, make_job, same_state
 
 CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 CPU = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to ...")
@@ -30,7 +35,7 @@ class Fails(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        raise CPU
+        raise RuntimeError(str(CPU))
 
 
 class Hungry(Toy):
@@ -47,7 +52,7 @@ class Hungry(Toy):
             return output
         if self.where == "backward":
             return output._replace(logits=Fails.apply(output.logits))
-        raise CUDA
+        raise torch.OutOfMemoryError(str(CUDA))  # a fresh one: its traceback holds frames
 
 
 def without_remarks(folder: Path) -> list[dict]:
@@ -89,7 +94,7 @@ def test_it_is_the_training_that_was_split_from_this_step_on(
     assert without_remarks(whole) == history(other)
     remarks = [row for row in read_history(whole) if "out_of_memory" in row]
     assert [row["step"] for row in remarks] == [step]
-    assert remarks[0]["out_of_memory"] == {"parts": parts, "images": 4 // parts}
+    assert remarks[0]["out_of_memory"] == {"micro_batches": parts, "images": 4 // parts}
 
 
 def test_a_resume_goes_on_in_parts(tmp_path: Path) -> None:
@@ -144,7 +149,7 @@ def test_the_optimizers_own_step_is_not_tried_again(
 
     def full(self, closure=None):
         calls.append(1)
-        raise CUDA
+        raise torch.OutOfMemoryError(str(CUDA))  # a fresh one: its traceback holds frames
 
     monkeypatch.setattr(torch.optim.AdamW, "step", full)
     with pytest.raises(TrainingError, match="what the optimizer remembers"):
@@ -158,7 +163,7 @@ def test_an_evaluation_that_does_not_fit_is_saved_and_done_again(tmp_path: Path)
         folder.mkdir()
 
     def full(model, flag):
-        raise CPU
+        raise RuntimeError(str(CPU))
 
     fit(make_job(whole, validate=accuracy))
     with pytest.raises(TrainingError, match="evaluation of step 3"):
@@ -168,24 +173,27 @@ def test_an_evaluation_that_does_not_fit_is_saved_and_done_again(tmp_path: Path)
     assert history(whole) == history(parts)
 
 
-def test_a_failed_attempt_holds_nothing_and_leaves_no_trace() -> None:
-    model = Toy()
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_a_failed_attempt_holds_nothing_and_leaves_no_trace(where: str) -> None:
+    class Watched(Hungry):
+        def forward(self, pixels, sizes, targets=None, generator=None):
+            if len(pixels) < self.last:
+                assert all(ref() is None for ref in self.held)
+                assert all(torch.equal(v, before[n]) for n, v in self.state_dict().items())
+                assert all(p.grad is None for p in self.parameters())
+            self.last = len(pixels)
+            features = pixels * self.norm.weight.sum()
+            self.held.append(weakref.ref(features))
+            return super().forward(features, sizes, targets, generator)
+
+    model = Watched(1, 1, where)
+    model.held, model.last = [], 0
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    held: list[weakref.ref] = []
-
-    def attempt(accumulate: int) -> int:
-        assert all(ref() is None for ref in held)
-        assert all(torch.equal(v, before[n]) for n, v in model.state_dict().items())
-        assert all(p.grad is None for p in model.parameters())
-        value = model(torch.rand(2, 3, 8, 8), None).logits.sum()
-        value.backward()
-        held.append(weakref.ref(value))
-        if accumulate < 5:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return 7
-
-    assert in_parts_that_fit(attempt, 1, 5, model) == (7, 5)
-    assert len(held) == 4
+    state = TrainingState(model, make_optimizer(model, Settings()))
+    batch = StepBatch([TrainingData()[index] for index in range(5)])
+    train_step(state, batch, Runtime(torch.device("cpu")))
+    assert state.accumulate == 5
+    assert len(model.held) == 3 + 5
 
 
 @pytest.mark.parametrize(

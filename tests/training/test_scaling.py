@@ -17,7 +17,8 @@ from tapetum.training.loop import fit
 from tapetum.training.optim import make_optimizer
 from tapetum.training.scaling import MOST_SKIPPED, LossScale, make_scale
 from tapetum.training.signals import Stopped
-from tapetum.training.step import train_step
+from tapetum.training.state import TrainingState
+from tapetum.training.step import StepBatch, train_step
 from tapetum.weights.checkpoint import find_checkpoint
 from tests.training.toy import StopAt, Toy, TrainingData, accuracy, history, make_job, same_state
 
@@ -75,13 +76,12 @@ def test_a_power_of_two_changes_no_bit(power: int, clip_norm: float) -> None:
         torch.manual_seed(0)
         model = Toy()
         optimizer = make_optimizer(model, Settings(lr=0.01))
+        state = TrainingState(model, optimizer, accumulate=2, scale=scale)
         norms = []
         for number in range(6):
             samples = [TrainingData()[(4 * number + i) % 12] for i in range(4)]
-            knobs = {"clip_norm": clip_norm, "accumulate": 2, "scale": scale}
-            step = train_step(
-                model, samples, optimizer, Runtime(CPU), generator(0, number), **knobs
-            )
+            step = train_step(state, StepBatch(samples), Runtime(CPU), clip_norm=clip_norm)
+            state.after_step()
             norms.append(step.gradient_norm)
         ended.append((model.state_dict(), norms))
     (plain, norms), (scaled, others) = ended
@@ -92,7 +92,7 @@ def test_a_power_of_two_changes_no_bit(power: int, clip_norm: float) -> None:
 def test_fp16_learns_skips_and_resumes_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tapetum.training.loop.make_scale", lambda _: LossScale(2.0**22))
+    monkeypatch.setattr("tapetum.training.beginning.make_scale", lambda _: LossScale(2.0**22))
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     knobs = {"precision": "fp16", "validate": accuracy, "epochs": 12}
     for folder in (whole, parts):
@@ -125,7 +125,7 @@ def test_a_step_that_is_skipped_changes_no_weight_and_no_average(tmp_path: Path)
     weights: list[dict] = []
 
     class Watch(StopAt):
-        def on_step(self, row):
+        def on_step(self, row, state):
             state = job.model.state_dict()
             weights.append({n: v.clone() for n, v in state.items() if "norm" not in n})
 

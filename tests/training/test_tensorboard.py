@@ -27,7 +27,7 @@ def test_every_number_is_there_once_after_a_crash_and_a_resume(tmp_path: Path) -
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
 
     class Crash(StopAt):
-        def on_step(self, row):
+        def on_step(self, row, state):
             if row["step"] == self.step:
                 raise OSError("power cut")
 
@@ -66,7 +66,7 @@ def test_watching_changes_nothing_and_a_skipped_step_has_no_norm(tmp_path: Path)
     observer = TensorBoardObserver(tmp_path)
     observer.on_start(3, 0)
     row = {"step": 1, "loss": 1.0, "losses": {}, "lr": 0.1, "seconds": 1.0, "data_wait": 0.0}
-    observer.on_step(row | {"gradient_norm": None, "skipped": True})
+    observer.on_step(row | {"gradient_norm": None, "skipped": True}, None)
     observer.on_end()
     assert set(scalars(tmp_path)) == {"loss", "lr", "seconds", "data_wait"}
 

@@ -15,7 +15,7 @@ from tapetum.base.runtime import Runtime, generator
 from tapetum.runs.history import read_history
 from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.settings import Settings
-from tapetum.structures import Batch, Sample, Target
+from tapetum.structures import Batch, Model, Sample, Target
 from tapetum.training.loop import Job
 from tapetum.weights.checkpoint import find_checkpoint, read_tensors
 
@@ -26,7 +26,9 @@ class Output(NamedTuple):
     logits: Tensor
 
 
-class Toy(nn.Module):
+class Toy(Model[Output]):
+    task = "classification"
+
     def __init__(self, width: int = 4):
         super().__init__()
         self.conv = nn.Conv2d(3, width, 3, padding=1)
@@ -47,6 +49,15 @@ class Toy(nn.Module):
     def losses(self, output, targets):
         labels = torch.cat([t.labels for t in targets])
         return {"class": F.cross_entropy(output.logits, labels)}
+
+    def postprocess(self, output, batch, options=None):
+        raise NotImplementedError
+
+    def target_logits(self, images, targets):
+        raise NotImplementedError
+
+    def explain_layers(self):
+        return {}
 
 
 class TrainingData:
@@ -122,6 +133,6 @@ class StopAt:
     def on_end(self): ...
     def on_evaluation(self, row): ...
 
-    def on_step(self, row):
+    def on_step(self, row, state):
         if row["step"] == self.step:
             os.kill(os.getpid(), self.number)

@@ -29,13 +29,14 @@ from pathlib import Path
 
 import torch
 from tapetum import Sample, Target
-from tapetum.models.classification.linear import LinearClassifier, linear
+from tapetum.models.classification.classifier import ImageClassifier
+from tapetum.models.classification.linear import linear
 
 Path({mark!r}).touch()
 
 
-def build(classes: int = 2, image_size: int = 8) -> LinearClassifier:
-    return linear(classes=classes, image_size=image_size)
+def build(num_classes: int = 2, image_size: int = 8) -> ImageClassifier:
+    return linear(num_classes=num_classes, image_size=image_size)
 
 
 class Squares(list):
@@ -296,7 +297,7 @@ def test_what_to_paste_cannot_hold_a_command(plain: Path, tmp_path: Path) -> Non
     names(run, "data", "/tmp/$(touch mark).py:data")
     with pytest.raises(CheckpointError) as caught:
         tapetum.evaluate(run)
-    assert str(caught.value).endswith("--data '/tmp/$(touch mark).py:data')")
+    assert str(caught.value).endswith("data '/tmp/$(touch mark).py:data')")
 
 
 def test_a_name_that_is_none_is_one_line(plain: Path, tmp_path: Path) -> None:

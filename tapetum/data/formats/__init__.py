@@ -1,1 +1,32 @@
-"""formats."""
+"""Formats of datasets: recognised, read, and written in another.
+
+Names are imported when they are first used, so that `FORMATS` can be listed at no cost.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tapetum.data.formats.registry import AUTO, FORMATS
+
+if TYPE_CHECKING:
+    from tapetum.data.formats.conversion import Converted, convert
+    from tapetum.data.formats.format import Format
+    from tapetum.data.formats.recognition import read_annotations, recognise
+
+__all__ = ["AUTO", "FORMATS", "Converted", "Format", "convert", "read_annotations", "recognise"]
+
+_PLACES = {
+    "Converted": "tapetum.data.formats.conversion",
+    "Format": "tapetum.data.formats.format",
+    "convert": "tapetum.data.formats.conversion",
+    "read_annotations": "tapetum.data.formats.recognition",
+    "recognise": "tapetum.data.formats.recognition",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'tapetum.data.formats' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)

@@ -22,6 +22,7 @@ from tapetum.base.files import read_bytes
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.cifar_python import read_batch, read_names
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import Format
 from tapetum.data.formats.packed import PACKED_BYTES, class_names, named, packed_images
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations, ImageRecord
@@ -130,3 +131,6 @@ def _names(
     if path is None:
         return class_names(finder, ("classes.txt",), count, collector, limits)
     return named(read_names(path, limits.text_bytes), count, path)
+
+
+FORMAT = Format("cifar", LOOKED_FOR, recognise, read, tasks=("classification",))

@@ -1,11 +1,11 @@
 """A dataset described in a few lines of YAML, for what its own files do not say.
 
-    format: maps                      # any format by its name; this key makes it a description
+    format: label_maps                # any format by its name; this key makes it a description
     root: ../camvid                   # from this file's folder, or absolute; else its own folder
-    images: frames                    # for maps and instances: where images and maps lie,
+    images: frames                    # for label_maps and instance_maps: their folders,
     maps: truth                       # if not in the usual folders
     classes: [Sky, Building, Pole]    # names by number; or {0: Sky, 255: Road}, numbers to names
-    ignore: [Pole, 11]                # for maps: classes or numbers whose pixels do not count
+    ignore: [Pole, 11]                # for label_maps: classes or numbers whose pixels do not count
     splits:
       train: rest                     # whatever no other split takes
       val: "020-024"                  # from the image 020 to 024
@@ -21,26 +21,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tapetum.base.errors import AnnotationError
+from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.data.formats import instance_maps as instances
-from tapetum.data.formats import label_maps as maps
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import Format
+from tapetum.data.formats.recognition import read_annotations
+from tapetum.data.formats.registry import FORMATS
 from tapetum.data.formats.yaml_file import has_format, load_yaml
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.records.relabel import keep_classes, relabel
 from tapetum.data.splits.assign import in_order
-from tapetum.data.splits.select import divide
+from tapetum.data.splits.by_name import divide
+from tapetum.structures.tasks import TASKS
 
 LOOKED_FOR = "a .yaml file with the key `format`, or *.tapetum.yaml"
 ENDING = ".tapetum.yaml"
 _NUMBERED = re.compile(r"(class )?\d+")
-_PLACED = ("maps", "instances")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,34 @@ def recognise(path: Path) -> bool:
     return _file(path) is not None
 
 
+def read(path: Path, limits: Limits = DEFAULT_LIMITS, task: str = "detection") -> Annotations:
+    """The dataset that a description leads to, as it states.
+
+    Raises:
+        UsageError: it names an unknown format.
+        AnnotationError: the description or the dataset cannot be read.
+    """
+    description = load(path, limits)
+    if description.format not in FORMATS or description.format == FORMAT.name:
+        hint = "one of " + ", ".join(name for name in FORMATS if name != FORMAT.name)
+        raise UsageError(f"unknown format {description.format!r}", file=description.file, hint=hint)
+    format = FORMATS[description.format]
+    if format.read_placed is None:
+        return apply(
+            description, read_annotations(description.root, description.format, limits, task=task)
+        )
+    names = _numbered(description, format.first_class)
+    annotations = format.read_placed(
+        description.root, limits, images=description.images, maps=description.maps, names=names
+    )
+    return apply(description, annotations)
+
+
+def _placed() -> list[str]:
+    """Formats for which a description may state folders and the numbers of classes."""
+    return [format.name for format in FORMATS.values() if format.read_placed is not None]
+
+
 def load(path: Path, limits: Limits = DEFAULT_LIMITS) -> Description:
     """Read a description, given as a file or its folder.
 
@@ -84,28 +114,28 @@ def load(path: Path, limits: Limits = DEFAULT_LIMITS) -> Description:
         hint = "there are " + ", ".join(_FORMS)
         raise AnnotationError(f"unknown key {unknown[0]!r}", file=file, hint=hint)
     splits = content.get("splits", {})
-    parts = {name: [own] if isinstance(own, str) else own for name, own in splits.items()}
+    parts = {name: [known] if isinstance(known, str) else known for name, known in splits.items()}
     root = file.parent / content.get("root", ".")
-    said = Description(file=file, **(content | {"root": root, "splits": parts}))
+    description = Description(file=file, **(content | {"root": root, "splits": parts}))
     for key in ("images", "maps", "ignore"):
-        allowed = ("maps",) if key == "ignore" else _PLACED
-        if key in content and said.format not in allowed:
-            raise said.fault(key, f"only said of {' and '.join(allowed)}")
-    return said
+        allowed = ("label_maps",) if key == "ignore" else _placed()
+        if key in content and description.format not in allowed:
+            raise description.fault(key, f"is for the format {' or '.join(allowed)}")
+    return description
 
 
-def apply(said: Description, annotations: Annotations) -> Annotations:
+def apply(description: Description, annotations: Annotations) -> Annotations:
     """The dataset as the description wants it.
 
     Raises:
         AnnotationError: classes or images that the dataset does not have.
     """
-    if said.classes is not None:
-        annotations = _with_classes(said, annotations)
-    if said.ignore:
-        annotations = _without(said, annotations)
-    if said.splits:
-        splits = divide(annotations, said.splits, said.fault)
+    if description.classes is not None:
+        annotations = _with_classes(description, annotations)
+    if description.ignore:
+        annotations = _without(description, annotations)
+    if description.splits:
+        splits = divide(annotations, description.splits, description.fault)
         annotations = replace(annotations, splits=in_order(splits))
     return annotations
 
@@ -119,75 +149,58 @@ def _file(path: Path) -> Path | None:
     return path / names[0] if len(names) == 1 and has_format(path / names[0]) else None
 
 
-def _read_maps(said: Description, limits: Limits) -> Annotations:
-    return maps.read_named(
-        said.root, limits, images=said.images, maps=said.maps, names=_numbered(said, 0)
-    )
-
-
-def _read_instances(said: Description, limits: Limits) -> Annotations:
-    return instances.read_named(
-        said.root, limits, images=said.images, maps=said.maps, names=_numbered(said, 1)
-    )
-
-
-READERS: dict[str, Callable[[Description, Limits], Annotations]] = {
-    "maps": _read_maps,
-    "instances": _read_instances,
-}
-"""Formats whose readers take more than a folder."""
-
-
-def _numbered(said: Description, first: int) -> dict[int, str] | None:
+def _numbered(description: Description, first: int) -> dict[int, str] | None:
     """Number -> name, where `classes` says that; numbers that are ignored get a name too."""
-    if isinstance(said.classes, list):
-        names = dict(enumerate(said.classes, start=first))
-    elif said.classes and all(isinstance(key, int) for key in said.classes):
-        names = {int(key): name for key, name in said.classes.items()}
+    if isinstance(description.classes, list):
+        names = dict(enumerate(description.classes, start=first))
+    elif description.classes and all(isinstance(key, int) for key in description.classes):
+        names = {int(key): name for key, name in description.classes.items()}
     else:
         return None
     if not all(0 <= number <= 255 for number in names):
-        raise said.fault("classes", "numbers of classes are 0 to 255")
-    extra = {n: f"class {n}" for n in said.ignore if isinstance(n, int) and n not in names}
+        raise description.fault("classes", "numbers of classes are 0 to 255")
+    extra = {n: f"class {n}" for n in description.ignore if isinstance(n, int) and n not in names}
     return names | extra
 
 
-def _with_classes(said: Description, annotations: Annotations) -> Annotations:
+def _with_classes(description: Description, annotations: Annotations) -> Annotations:
     """Classes renamed or in another order."""
-    own = annotations.classes
-    if said.format in _PLACED and _numbered(said, 0) is not None:
+    known = annotations.classes
+    if description.format in _placed() and _numbered(description, 0) is not None:
         return annotations  # the reader has named them
-    if isinstance(said.classes, dict):
-        unknown = [str(key) for key in said.classes if key not in own]
+    if isinstance(description.classes, dict):
+        unknown = [str(key) for key in description.classes if key not in known]
         if unknown:
-            raise said.fault("classes", f"there is no class {unknown[0]!r}", _some(own))
-        names = [said.classes.get(name, name) for name in own]
-        places = np.arange(len(own))
+            raise description.fault("classes", f"there is no class {unknown[0]!r}", _some(known))
+        names = [description.classes.get(name, name) for name in known]
+        places = np.arange(len(known))
     else:
-        names = list(said.classes or ())
-        places = _order(said, own, names)
+        names = list(description.classes or ())
+        places = _order(description, known, names)
     if len(set(names)) < len(names):
-        raise said.fault("classes", "two classes have one name")
+        raise description.fault("classes", "two classes have one name")
     return relabel(annotations, names, places)
 
 
-def _order(said: Description, own: tuple[str, ...], names: list[str]) -> np.ndarray:
+def _order(description: Description, known: tuple[str, ...], names: list[str]) -> np.ndarray:
     """(C,) int64, the place of each of the dataset's classes in the list of the description."""
-    if set(names) == set(own):
-        return np.array([names.index(name) for name in own], dtype=np.int64)
-    if len(names) == len(own) and all(_NUMBERED.fullmatch(name) for name in own):
-        return np.arange(len(own))
-    why = f"{len(names)} names, but the dataset has {len(own)} classes of its own"
-    raise said.fault("classes", why, _some(own))
+    if set(names) == set(known):
+        return np.array([names.index(name) for name in known], dtype=np.int64)
+    if len(names) == len(known) and all(_NUMBERED.fullmatch(name) for name in known):
+        return np.arange(len(known))
+    why = f"{len(names)} names, but the dataset has {len(known)} classes of its own"
+    raise description.fault("classes", why, _some(known))
 
 
-def _without(said: Description, annotations: Annotations) -> Annotations:
+def _without(description: Description, annotations: Annotations) -> Annotations:
     numbers = dict(zip(annotations.class_ids, annotations.classes, strict=True))
     ignored = set()
-    for key in said.ignore:
+    for key in description.ignore:
         name = key if isinstance(key, str) else numbers.get(key)
         if name not in annotations.classes:
-            raise said.fault("ignore", f"there is no class {key!r}", _some(annotations.classes))
+            raise description.fault(
+                "ignore", f"there is no class {key!r}", _some(annotations.classes)
+            )
         ignored.add(name)
     kept = [label for label, name in enumerate(annotations.classes) if name not in ignored]
     return keep_classes(annotations, kept)
@@ -211,7 +224,7 @@ def _is_classes(value: Any) -> bool:
 def _is_splits(value: Any) -> bool:
     if not isinstance(value, dict) or not value:
         return False
-    parts = (isinstance(own, str) or _is_names(own) for own in value.values())
+    parts = (isinstance(known, str) or _is_names(known) for known in value.values())
     return all(isinstance(name, str) for name in value) and all(parts)
 
 
@@ -230,3 +243,14 @@ _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "splits": (_is_splits, "{split: names of images, in quotes}"),
 }
 """Key -> what it must look like, and that in words."""
+
+
+FORMAT = Format(
+    "described",
+    LOOKED_FOR,
+    recognise,
+    read,
+    tasks=TASKS,
+    read_keypoints=partial(read, task="keypoint_detection"),
+    rank=0,
+)

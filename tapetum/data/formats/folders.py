@@ -13,13 +13,14 @@ from pathlib import Path
 from tapetum.base.errors import AnnotationError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import Format
 from tapetum.data.images.reader import SUFFIXES
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations, ImageRecord, bare_record
 from tapetum.data.splits.assign import ALL, in_order, split_name
 
 LOOKED_FOR = "CLASS/*.jpg for two classes or more, also in train/, val/ and test/"
-_LEAST = 2
+_MIN_CLASSES = 2
 
 
 def recognise(path: Path) -> bool:
@@ -81,7 +82,7 @@ def _groups(finder: Finder) -> dict[str, dict[str, str]]:
         for folder, name in folders.items()
         if _has_images(finder, folder)
     }
-    return groups if len(filled) >= _LEAST else {}
+    return groups if len(filled) >= _MIN_CLASSES else {}
 
 
 def _has_images(finder: Finder, folder: str) -> bool:
@@ -101,3 +102,6 @@ def _images(finder: Finder, folder: str, collector: FindingCollector) -> list[st
     if not images:
         collector.note("class-empty", folder, "folder", "no image in it")
     return images
+
+
+FORMAT = Format("folders", LOOKED_FOR, recognise, read, tasks=("classification",), rank=2)

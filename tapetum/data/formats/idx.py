@@ -22,6 +22,7 @@ from tapetum.base.errors import AnnotationError
 from tapetum.base.files import read_bytes
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import Format
 from tapetum.data.formats.packed import PACKED_BYTES, class_names, packed_images
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations, ImageRecord
@@ -133,3 +134,6 @@ def _shape(head: bytes, axes: int, path: Path, limits: Limits) -> tuple[int, ...
     if 0 in shape:
         raise AnnotationError("it holds no images", file=path)
     return shape
+
+
+FORMAT = Format("idx", LOOKED_FOR, recognise, read, tasks=("classification",))

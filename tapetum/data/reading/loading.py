@@ -207,7 +207,7 @@ def _refuse_unsendable(dataset: Dataset, workers: int) -> None:
     samples = getattr(dataset, "samples", None)
     if workers and worker_start() != "fork" and type(samples).__module__.startswith(OWN_MODULE):
         why = "its samples cannot be sent to worker processes, which begin afresh on this system"
-        raise UsageError(why, file=dataset.name, hint="--workers 0")
+        raise UsageError(why, file=dataset.name, hint="`workers` 0")
 
 
 def _start_worker(_: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -71,11 +70,10 @@ class ImageClassifier(NetworkModel[ClassificationOutput]):
         super().__init__(network)
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing: expected a value in [0, 1), got {label_smoothing}")
-        smoothed = partial(F.cross_entropy, reduction="none", label_smoothing=label_smoothing)
         self.preprocessing = preprocessing
         self.multilabel = multilabel
         self.label_smoothing = label_smoothing
-        self.loss: LabelLoss = smoothed if loss is None else loss
+        self.loss = loss
         self.test_time_augmentation = test_time_augmentation
         self.preferred_settings = dict(preferred_settings or {})
 
@@ -106,8 +104,13 @@ class ImageClassifier(NetworkModel[ClassificationOutput]):
         if self.multilabel:
             loss = multilabel_loss(output.logits, targets, self.label_smoothing)
         else:
-            loss = label_loss(output.logits, targets, self.loss)
+            loss = label_loss(output.logits, targets, self.loss or self._cross_entropy)
         return {"classification": loss} | self.network.penalties()
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(
+            logits, labels, reduction="none", label_smoothing=self.label_smoothing
+        )
 
     def postprocess(
         self,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError
 from tapetum.data.checking.check import CODES, check_dataset
-from tapetum.data.formats.registry import read_annotations
+from tapetum.data.formats import read_annotations
 from tapetum.data.records.image_record import Finding
 
 SERIOUS = ("error", "warning")

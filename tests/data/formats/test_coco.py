@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from tapetum.base.errors import AnnotationError, TapetumError
 from tapetum.base.limits import Limits
-from tapetum.data.formats import coco
+from tapetum.data.formats import coco, convert, read_annotations
 from tapetum.data.formats.coco import category_ids, coco_dict, image_ids
-from tapetum.data.formats.registry import convert, read_annotations
 from tapetum.data.records.image_record import ImageRecord
 
 

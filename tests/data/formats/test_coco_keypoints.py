@@ -13,8 +13,8 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError
 from tapetum.data.checking.check import check_dataset
+from tapetum.data.formats import convert, read_annotations
 from tapetum.data.formats.coco import coco_dict
-from tapetum.data.formats.registry import convert, read_annotations
 from tapetum.data.images.orientation import turn_points
 from tapetum.data.reading.files import FileDataset, open_dataset
 from tapetum.evaluation import detections_from_predictions

@@ -9,18 +9,18 @@ import pytest
 from PIL import Image
 
 from tapetum.base.errors import AnnotationError, TapetumError, UsageError
-from tapetum.data.formats.registry import convert, read_annotations, recognise
+from tapetum.data.formats import convert, read_annotations, recognise
 from tapetum.data.reading.files import open_dataset
 from tapetum.data.splits.assign import available
 
 CAMVID = """
-format: maps
+format: label_maps
 root: {root}
 classes: [Sky, Building, Pole, Road, Pavement, Tree, Sign, Fence, Car, Pedestrian, Bicyclist]
 ignore: [11]
 """
 ISBI = """
-format: maps
+format: label_maps
 root: {root}
 classes: {{0: membrane, 255: interior}}
 splits:
@@ -141,7 +141,10 @@ def test_ignored_classes_by_name_in_the_middle(tmp_path, make):
     values = np.array([[0, 1, 2], [2, 255, 0]], dtype=np.uint8)
     make.save(tmp_path / "in" / "frames" / "a.png", make.noise(2, 3))
     make.save(tmp_path / "in" / "truth" / "a.png", values)
-    text = "format: maps\nroot: in\nimages: frames\nmaps: truth\nclasses: [a, b, c]\nignore: [b]\n"
+    text = (
+        "format: label_maps\nroot: in\nimages: frames\nmaps: truth\n"
+        "classes: [a, b, c]\nignore: [b]\n"
+    )
     dataset = open_dataset(describe(tmp_path, text), "all", task="semantic_segmentation")
     assert (dataset.classes, dataset.class_ids) == (("a", "c"), (0, 2))
     assert dataset[0].target.semantic.tolist() == [[0, 255, 1], [1, 255, 0]]
@@ -178,8 +181,8 @@ def test_the_yaml_of_yolo_stays_with_yolo(yolo_folder):
         ("classes: [dog, cow]\n", "classes: 2 names, but the dataset has 2 classes of its own"),
         ("classes: {cow: Kuh}\n", "classes: there is no class 'cow'"),
         ("classes: {cat: dog}\n", "classes: two classes have one name"),
-        ("ignore: [cat]\n", "ignore: only said of maps"),
-        ("images: here\n", "images: only said of maps and instances"),
+        ("ignore: [cat]\n", "ignore: is for the format label_maps"),
+        ("images: here\n", "images: is for the format label_maps or instance_maps"),
         ("splits: {train: [07]}\n", "splits: expected .*in quotes"),
         ("splits: {}\n", "splits: expected"),
         ("splits: {train: cow}\n", "splits train: no image is called 'cow'"),
@@ -205,12 +208,12 @@ def test_what_is_not_understood_is_one_line(boxes, text, words):
         ("format: [coco]\n", "not a description"),
         ("format: coco\nroot: absent\n", "no such file or folder"),
         (
-            "format: maps\nclasses: [a]\nignore: [b]\nroot: maps\n",
+            "format: label_maps\nclasses: [a]\nignore: [b]\nroot: maps\n",
             "there is no class 'b'.*it has a",
         ),
-        ("format: maps\nclasses: {300: a}\nroot: maps\n", "numbers of classes are 0 to 255"),
-        ("format: maps\nroot: maps\nmaps: absent\n", "no images with maps"),
-        ("format: maps\n<<: *x\n", "merge keys"),
+        ("format: label_maps\nclasses: {300: a}\nroot: maps\n", "numbers of classes are 0 to 255"),
+        ("format: label_maps\nroot: maps\nmaps: absent\n", "no images with maps"),
+        ("format: label_maps\n<<: *x\n", "merge keys"),
     ],
 )
 def test_what_leads_nowhere(tmp_path, make, text, words):
@@ -223,7 +226,9 @@ def test_what_leads_nowhere(tmp_path, make, text, words):
 
 
 def test_descriptions_are_read_not_written(coco_folder, tmp_path):
-    with pytest.raises(UsageError, match=r"'maps' is read, not written.*voc, yolo, instances"):
-        convert(coco_folder(), tmp_path / "out", "maps")
+    with pytest.raises(
+        UsageError, match=r"'label_maps' is read, not written.*coco, voc, yolo, instance_maps"
+    ):
+        convert(coco_folder(), tmp_path / "out", "label_maps")
     with pytest.raises(UsageError, match="'kitti' is unknown"):
         convert(coco_folder(), tmp_path / "out", "kitti")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS
-from tapetum.data.formats.registry import read_annotations, recognise
+from tapetum.data.formats import read_annotations, recognise
 from tapetum.data.reading.files import open_dataset
 
 WIDTH, HEIGHT = 40, 30

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.data.checking.check import check_dataset
-from tapetum.data.formats.registry import convert, read_annotations, recognise
+from tapetum.data.formats import convert, read_annotations, recognise
 from tapetum.data.reading.files import open_dataset
 from tapetum.data.records.segments import segment_to_mask
 
@@ -44,7 +44,7 @@ def instances_folder(tmp_path, make):
 
 def test_objects_become_outlines_and_boxes(instances_folder):
     root = instances_folder()
-    assert recognise(root) == recognise(root, "instance_segmentation") == "instances"
+    assert recognise(root) == recognise(root, "instance_segmentation") == "instance_maps"
     found = read_annotations(root)
     assert (list(found.splits), found.classes, found.class_ids) == (
         ["train", "val"],
@@ -79,7 +79,7 @@ def test_classes_without_names_and_unknown_ones(instances_folder):
         for value in (2000, 2001)
     ]
     (instances_folder().parent / "d.yaml").write_text(
-        "format: instances\nroot: objects\nclasses: {1: ant, 2: bee}\n"
+        "format: instance_maps\nroot: objects\nclasses: {1: ant, 2: bee}\n"
     )
     described = read_annotations(instances_folder().parent / "d.yaml")
     assert described.classes == ("ant", "bee")
@@ -104,7 +104,7 @@ def test_images_without_objects(instances_folder):
 
 def test_they_come_back_as_they_were(instances_folder, tmp_path):
     root = instances_folder()
-    done = convert(root, tmp_path / "out", "instances")
+    done = convert(root, tmp_path / "out", "instance_maps")
     assert (done.objects, done.lost) == (6, ("ids and stated areas",))
     first, second = (
         open_dataset(r, "val", task="instance_segmentation") for r in (root, tmp_path / "out")
@@ -132,7 +132,7 @@ def test_later_objects_lie_on_top_and_the_loss_is_said(coco_folder, tmp_path):
             common | {"id": 4, "bbox": [29, 8, 9, 9], "iscrowd": 1},
         ]
 
-    done = convert(coco_folder(plant), tmp_path / "out", "instances")
+    done = convert(coco_folder(plant), tmp_path / "out", "instance_maps")
     assert done.lost == (
         "ids and stated areas",
         "1 marks of crowds and difficult objects",
@@ -152,7 +152,7 @@ def test_what_16_bits_cannot_hold(coco_folder, tmp_path):
         content["categories"] += [{"id": 100 + n, "name": f"c{n}"} for n in range(64)]
 
     with pytest.raises(AnnotationError, match="66 classes; instance maps of 16 bits hold 65"):
-        convert(coco_folder(many), tmp_path / "out", "instances")
+        convert(coco_folder(many), tmp_path / "out", "instance_maps")
 
     def crowded(content: dict[str, Any]) -> None:
         obj = content["annotations"][2]
@@ -161,7 +161,7 @@ def test_what_16_bits_cannot_hold(coco_folder, tmp_path):
         ]
 
     with pytest.raises(AnnotationError, match="more than 1000 objects of one class") as caught:
-        convert(coco_folder(crowded), tmp_path / "other", "instances")
+        convert(coco_folder(crowded), tmp_path / "other", "instance_maps")
     assert caught.value.file.endswith("b.png")
 
 

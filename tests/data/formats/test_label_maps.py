@@ -14,8 +14,8 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError, ImageError, UsageError
 from tapetum.data.checking.check import check_dataset
+from tapetum.data.formats import read_annotations, recognise
 from tapetum.data.formats.label_maps.legend import parse_legend
-from tapetum.data.formats.registry import read_annotations, recognise
 from tapetum.data.images.orientation import turn_array
 from tapetum.data.images.reader import read_levels
 from tapetum.data.reading.files import open_dataset
@@ -59,7 +59,7 @@ def semantic(root: Path, index: int = 0, split: str = "all") -> np.ndarray:
 )
 def test_layouts(maps_folder, images, maps):
     root = maps_folder(images, maps)
-    assert recognise(root, "semantic_segmentation") == "maps"
+    assert recognise(root, "semantic_segmentation") == "label_maps"
     dataset = open_dataset(root, "all", task="semantic_segmentation")
     assert dataset.classes == ("class 0", "class 1", "class 2")
     assert [dataset[i].name for i in range(4)] == [f"{i}.png" for i in range(4)]
@@ -110,7 +110,7 @@ def test_voc_with_boxes_and_maps(voc_folder, make):
     for name in ("a", "b"):
         make.save(root / "SegmentationClass" / f"{name}.png", classes_map(size=(40, 60)))
     assert recognise(root) == recognise(root, "classification") == "voc"
-    assert recognise(root, "semantic_segmentation") == "maps"
+    assert recognise(root, "semantic_segmentation") == "label_maps"
     assert len(open_dataset(root, "train", task="detection")[0].target.objects) == 2
     assert open_dataset(root, "all", task="semantic_segmentation")[0].target.semantic.shape == (
         40,

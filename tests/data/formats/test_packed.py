@@ -16,8 +16,7 @@ import torch
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.limits import Limits
 from tapetum.data.checking.check import check_dataset
-from tapetum.data.formats import cifar, folders, idx
-from tapetum.data.formats.registry import convert, read_annotations, recognise
+from tapetum.data.formats import cifar, convert, folders, idx, read_annotations, recognise
 from tapetum.data.reading.files import open_dataset
 
 # --- folders ------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tapetum.data.formats.registry import read_annotations
+from tapetum.data.formats import read_annotations
 from tests.data.formats.test_dialects import HEIGHT, WIDTH, coco, codes, image, write
 
 SPELLINGS = [("val", "valid"), ("valid", "validation"), ("validation", "Val"), ("test", "testing")]
@@ -143,5 +143,5 @@ def test_lists_of_maps_of_one_split_are_all_read(tmp_path: Path) -> None:
         Image.new("L", (WIDTH, HEIGHT), 1).save(tmp_path / "masks" / f"{name}.png")
     for list_name, text in (("train", "a\n"), ("val", "b\n"), ("valid", "c\n")):
         write(tmp_path / f"{list_name}.txt", text)
-    found = read_annotations(tmp_path, "maps", task="semantic_segmentation")
+    found = read_annotations(tmp_path, "label_maps", task="semantic_segmentation")
     assert {split: len(own) for split, own in found.splits.items()} == {"train": 1, "val": 2}

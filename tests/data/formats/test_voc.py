@@ -10,8 +10,7 @@ import pytest
 
 from tapetum.base.errors import AnnotationError
 from tapetum.base.limits import Limits
-from tapetum.data.formats import voc
-from tapetum.data.formats.registry import convert, read_annotations
+from tapetum.data.formats import convert, read_annotations, voc
 
 
 def test_real_sets(shared_data):

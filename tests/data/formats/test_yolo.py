@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tapetum.base.errors import AnnotationError, TapetumError
 from tapetum.base.limits import Limits
-from tapetum.data.formats.registry import convert, read_annotations
+from tapetum.data.formats import convert, read_annotations
 from tapetum.data.formats.yolo.write import _lines
 from tapetum.data.records.image_record import Annotations
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError, ImageError, UsageError
 from tapetum.base.limits import Limits
-from tapetum.data.formats.registry import convert, read_annotations
+from tapetum.data.formats import convert, read_annotations
 from tapetum.data.images.orientation import turn_array
 from tapetum.data.reading.files import FileDataset, open_dataset
 

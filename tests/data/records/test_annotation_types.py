@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from tapetum.base.errors import UsageError
-from tapetum.data.formats.registry import read_annotations
+from tapetum.data.formats import read_annotations
 from tapetum.data.reading.files import FileDataset, open_dataset
 from tapetum.data.records.annotation_types import carried
 from tapetum.data.records.image_record import ImageRecord, bare_record

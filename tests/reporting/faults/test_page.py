@@ -20,7 +20,7 @@ from tapetum import api
 from tapetum.base.errors import FileAccessError
 from tapetum.cli.datasets import check as check_command
 from tapetum.data.checking.check import check_annotations
-from tapetum.data.formats.registry import read_annotations
+from tapetum.data.formats import read_annotations
 from tapetum.data.records.findings import CODES
 from tapetum.data.records.image_record import Finding, bare_record
 from tapetum.render.palette import OKABE_ITO

@@ -29,10 +29,12 @@ from tapetum.data.formats.coco.keypoints import NO_KEYPOINTS, Scheme
 from tapetum.data.formats.coco.places import KINDS, Places
 from tapetum.data.formats.coco.write import category_ids, coco_dict, image_ids, write
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import Format
 from tapetum.data.formats.json_keys import has_some
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.splits.assign import ALL, in_order, split_name
+from tapetum.structures.tasks import TASKS
 
 __all__ = [
     "category_ids",
@@ -138,7 +140,7 @@ def _is_truth(file: Path) -> bool:
     if file.name.startswith(_OTHERS):
         return False
     # Label Studio's notes.json lists categories, and nothing else that COCO has.
-    return file.name.startswith("instances_") or has_some(file, _MARKS, least=2)
+    return file.name.startswith("instances_") or has_some(file, _MARKS, minimum=2)
 
 
 def _split_names(files: list[Path], root: Path) -> list[str]:
@@ -211,3 +213,15 @@ def _keypoints(
     places = {name: place for place, name in enumerate(classes)}
     named = {content.classes[place][1] for content in with_some for place in content.posed}
     return first.scheme, tuple(sorted(places[name] for name in named))
+
+
+FORMAT = Format(
+    "coco",
+    LOOKED_FOR,
+    recognise,
+    read,
+    write,
+    tasks=TASKS,
+    read_keypoints=read_keypoints,
+    label_split="default",
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,9 @@ import numpy as np
 
 from tapetum.base.files import write_json
 from tapetum.data.formats.coco.keypoints import plain_keypoints
+from tapetum.data.formats.format import Copy
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.records.segments import plain_segment
-
-Copy = Callable[[ImageRecord, str], None]
-"""Puts the image file of an image at a place inside the folder that is written."""
 
 
 def coco_dict(
@@ -100,8 +98,8 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
 
 
 def _integers(ids: Sequence[int | str]) -> list[int]:
-    whole = [id for id in ids if isinstance(id, int)]
-    return whole if len(set(whole)) == len(ids) else list(range(1, len(ids) + 1))
+    integers = [id for id in ids if isinstance(id, int)]
+    return integers if len(set(integers)) == len(ids) else list(range(1, len(ids) + 1))
 
 
 def _object_ids(images: Sequence[ImageRecord]) -> Any:

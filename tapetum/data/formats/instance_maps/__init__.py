@@ -19,6 +19,7 @@ from tapetum.base.errors import AnnotationError, ImageError
 from tapetum.base.files import read_text
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import Format
 from tapetum.data.formats.instance_maps.write import EACH, write
 from tapetum.data.formats.label_maps.pairs import IMAGES, Pair, find_pairs, is_there
 from tapetum.data.images.reader import read_levels
@@ -27,8 +28,9 @@ from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.records.table import Head, Table
 from tapetum.data.splits.assign import in_order
 from tapetum.ops.masks import rle_encode
+from tapetum.structures.tasks import TASKS
 
-__all__ = ["LOOKED_FOR", "read", "read_named", "recognise", "write"]
+__all__ = ["LOOKED_FOR", "read", "read_placed", "recognise", "write"]
 
 LOOKED_FOR = "images/ beside instances/ with a 16-bit PNG for each image"
 FOLDER = "instances"
@@ -45,10 +47,10 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     Raises:
         AnnotationError: no images with instance maps there.
     """
-    return read_named(path, limits)
+    return read_placed(path, limits)
 
 
-def read_named(
+def read_placed(
     path: Path,
     limits: Limits = DEFAULT_LIMITS,
     *,
@@ -59,7 +61,7 @@ def read_named(
     """As `read`, told where images and maps lie, and the name of each class number."""
     finder, collector = Finder(path), FindingCollector(path)
     splits = find_pairs(finder, images or IMAGES, maps or FOLDER, collector, limits)
-    pairs = list({pair.image: pair for own in splits.values() for pair in own}.values())
+    pairs = list({pair.image: pair for members in splits.values() for pair in members}.values())
     if not pairs:
         raise AnnotationError("no instance maps", file=path, hint=f"needs {LOOKED_FOR}")
     names = names or _names(finder, limits)
@@ -70,7 +72,7 @@ def read_named(
     by_image = {pair.image: record for pair, record in zip(kept, records, strict=True)}
     finder.tell(collector)
     return Annotations(
-        format="instances",
+        format="instance_maps",
         root=path,
         classes=tuple(classes.values()),
         class_ids=tuple(classes),
@@ -83,8 +85,8 @@ def _divided(
     splits: dict[str, list[Pair]], images: dict[str, ImageRecord]
 ) -> dict[str, list[ImageRecord]]:
     return {
-        split: [images[pair.image] for pair in own if pair.image in images]
-        for split, own in splits.items()
+        split: [images[pair.image] for pair in members if pair.image in images]
+        for split, members in splits.items()
     }
 
 
@@ -149,3 +151,15 @@ class _Reading:
         places = np.full(max([*names, *self.found, 0]) + 1, -1, dtype=np.int64)
         places[list(names)] = np.arange(len(names))
         return places, names
+
+
+FORMAT = Format(
+    "instance_maps",
+    LOOKED_FOR,
+    recognise,
+    read,
+    write,
+    tasks=TASKS,
+    read_placed=read_placed,
+    first_class=1,
+)

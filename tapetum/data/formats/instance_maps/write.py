@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -12,14 +11,14 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError
 from tapetum.base.files import atomic_write, safe_path
+from tapetum.data.formats.format import Copy
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.records.segments import fill_box, segment_to_mask
 
 EACH = 1000
 """The value of a class's first object, and how many objects a class may have on an image."""
 
-_MOST = 65_535 // EACH
-Copy = Callable[[ImageRecord, str], None]
+_MAX_CLASSES = 65_535 // EACH
 
 
 def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
@@ -30,8 +29,8 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
         AnnotationError: more classes, or objects of a class on one image, than 16 bits can count;
             or two images of a split would share one map.
     """
-    if len(annotations.classes) > _MOST:
-        why = f"{len(annotations.classes)} classes; instance maps of 16 bits hold {_MOST}"
+    if len(annotations.classes) > _MAX_CLASSES:
+        why = f"{len(annotations.classes)} classes; instance maps of 16 bits hold {_MAX_CLASSES}"
         raise AnnotationError(why, file=annotations.root)
     lost: Counter[str] = Counter()
     for split, images in annotations.splits.items():

@@ -20,13 +20,14 @@ from pathlib import Path
 from tapetum.base.errors import AnnotationError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.format import Format
 from tapetum.data.formats.label_maps.legend import Legend, find_legend, legend_of_values
 from tapetum.data.formats.label_maps.pairs import IMAGES, MAPS, Pair, find_pairs, is_there
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations, ImageRecord, bare_record
 from tapetum.data.splits.assign import in_order
 
-__all__ = ["LOOKED_FOR", "read", "read_named", "recognise"]
+__all__ = ["LOOKED_FOR", "read", "read_placed", "recognise"]
 
 LOOKED_FOR = "images/ beside labels/ or masks/ with a PNG for each image"
 
@@ -42,10 +43,10 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     Raises:
         AnnotationError: no images with maps there, or a list of classes that cannot be read.
     """
-    return read_named(path, limits)
+    return read_placed(path, limits)
 
 
-def read_named(
+def read_placed(
     path: Path,
     limits: Limits = DEFAULT_LIMITS,
     *,
@@ -59,18 +60,20 @@ def read_named(
     """
     finder, collector = Finder(path), FindingCollector(path)
     splits = find_pairs(finder, images or IMAGES, maps or MAPS, collector, limits)
-    pairs = list({pair.image: pair for own in splits.values() for pair in own}.values())
+    pairs = list({pair.image: pair for members in splits.values() for pair in members}.values())
     if not pairs:
         raise AnnotationError("no images with maps", file=path, hint=f"needs {LOOKED_FOR}")
     legend = _legend(finder, pairs, names, collector, limits)
     records = {pair.image: _image(path, pair, id) for id, pair in enumerate(pairs)}
     finder.tell(collector)
     return Annotations(
-        format="maps",
+        format="label_maps",
         root=path,
         classes=tuple(legend.names.values()),
         class_ids=tuple(legend.names),
-        splits=in_order({s: [records[pair.image] for pair in own] for s, own in splits.items()}),
+        splits=in_order(
+            {s: [records[pair.image] for pair in members] for s, members in splits.items()}
+        ),
         findings=tuple(collector.findings),
         maps=legend.code(),
     )
@@ -96,3 +99,13 @@ def _legend(
 
 def _image(root: Path, pair: Pair, id: int) -> ImageRecord:
     return bare_record(pair.name, root / pair.image, id, semantic=root / pair.map)
+
+
+FORMAT = Format(
+    "label_maps",
+    LOOKED_FOR,
+    recognise,
+    read,
+    tasks=("semantic_segmentation",),
+    read_placed=read_placed,
+)

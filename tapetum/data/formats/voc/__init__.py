@@ -18,6 +18,7 @@ from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.files import read_text
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.finder import Finder, refuse_hostile
+from tapetum.data.formats.format import Format
 from tapetum.data.formats.voc.entries import FOLDER, DataSpec
 from tapetum.data.formats.voc.write import write
 from tapetum.data.records.findings import FindingCollector
@@ -143,3 +144,8 @@ def _note_absent(name: str, path: Path, where: str, collector: FindingCollector)
         collector.note("name-hostile", path, where, f"{name}: {error.why}")
         return
     collector.note("split-missing-file", path, where, f"there is no {FOLDER}/{name}.xml")
+
+
+FORMAT = Format(
+    "voc", LOOKED_FOR, recognise, read, write, label_split="default", label_per_image=True
+)

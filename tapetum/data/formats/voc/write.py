@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -10,10 +9,9 @@ import numpy as np
 
 from tapetum.base.errors import AnnotationError
 from tapetum.base.files import atomic_write, safe_path
+from tapetum.data.formats.format import Copy
 from tapetum.data.images.reader import image_size
 from tapetum.data.records.image_record import Annotations, ImageRecord
-
-Copy = Callable[[ImageRecord, str], None]
 
 
 def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:

@@ -1,0 +1,67 @@
+"""How a training begins, and each of its phases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from tapetum.base.runtime import generator
+from tapetum.structures import DataDependentInit
+from tapetum.structures.model import DESCEND
+from tapetum.training.ema import MovingAverage
+from tapetum.training.layer_groups import freeze
+from tapetum.training.optim import make_optimizer
+from tapetum.training.phases import Phase, phase_kinds, phases_of
+from tapetum.training.scaling import make_scale
+from tapetum.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from tapetum.training.loop import Job
+
+
+def begin_training(job: Job) -> TrainingState:
+    """The moving parts of a training before its first step; a model that is only fitted has
+    neither optimizer nor average."""
+    model = job.model.to(job.runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frozen = freeze(model, job.settings.freeze)
+    descends = DESCEND in phase_kinds(model)
+    return TrainingState(
+        model,
+        make_optimizer(model, job.settings) if descends else None,
+        make_average(job, model) if descends else None,
+        frozen=frozen,
+        accumulate=job.settings.accumulate,
+        scale=make_scale(job.runtime),
+    )
+
+
+def begin_phase(job: Job, state: TrainingState, phase: Phase) -> None:
+    """Make ready for a phase whose first step is next.
+
+    It begins with the weights that the phase before has published, and a descent with an optimizer
+    of its own. Before the first descent the model may look at the images.
+    """
+    if phase.first > 0:
+        state.take_average()
+    if phase.kind != DESCEND:
+        return
+    if phase == next(p for p in phases_of(job) if p.kind == DESCEND):
+        _look_at_data(job, state.model)
+    if phase.first > 0:
+        state.optimizer = make_optimizer(state.model, job.settings)
+    state.average = make_average(job, state.model)
+
+
+def make_average(job: Job, model: nn.Module) -> MovingAverage | None:
+    """The moving average that the settings ask for."""
+    decay = job.settings.ema_decay
+    return MovingAverage(model, decay) if decay else None
+
+
+def _look_at_data(job: Job, model: nn.Module) -> None:
+    """Let a model look at the images that wants to."""
+    if isinstance(model, DataDependentInit):
+        samples = (job.dataset[index] for index in range(len(job.dataset)))
+        model.initialize_from_data(samples, generator(job.settings.seed, "begin"))
