@@ -19,8 +19,8 @@ from tapetum.inference.custom_code import named_again
 from tapetum.inference.predictor import Predictor, load
 from tapetum.inference.thresholds import chosen_thresholds, write_thresholds
 from tapetum.reporting import write_report
-from tapetum.reporting.sections.run import Run
-from tapetum.reporting.tasks.gather import gather
+from tapetum.reporting.sections import Run
+from tapetum.reporting.tasks import gather
 from tapetum.runs.history import read_history
 from tapetum.runs.record import read_run
 from tapetum.structures import Target
