@@ -10,7 +10,6 @@ from tapetum.base.files import json_text, read_json
 from tapetum.base.outputs import open_output, refuse_output
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.dataset import Dataset
-from tapetum.data.reading.class_remap import RemappedClasses
 from tapetum.data.reading.files import FileDataset, is_scenes, open_dataset
 from tapetum.data.reading.places import absolute
 from tapetum.data.reading.samples import (
@@ -26,6 +25,7 @@ from tapetum.data.reading.training_data import (
     in_files,
     open_validation,
 )
+from tapetum.data.reading.views import RemappedClasses
 from tapetum.data.splits.assign import available
 from tapetum.data.splits.split_file import read_parts, with_parts
 from tapetum.evaluation.coco import detections_from_coco, ground_truth_from_coco

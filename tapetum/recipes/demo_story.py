@@ -14,7 +14,7 @@ from tapetum import api
 from tapetum.base.files import atomic_write
 from tapetum.base.runtime import choose_runtime
 from tapetum.data.reading.files import open_dataset
-from tapetum.data.reading.subset import Subset
+from tapetum.data.reading.views import Subset
 from tapetum.evaluation.iou_types import similarity_of
 from tapetum.inference.predictor import Predictor
 from tapetum.render import contact_sheet

@@ -14,7 +14,7 @@ from tapetum.base.download import Bar
 from tapetum.base.errors import DownloadError, UsageError
 from tapetum.base.progress import Log, no_log
 from tapetum.base.runtime import Runtime, derive_seed
-from tapetum.data.cache.cached import cached
+from tapetum.data.cache.cached_dataset import cached
 from tapetum.data.reading.training_data import TrainingData
 from tapetum.models import task_of
 from tapetum.models.catalog import model_function
