@@ -8,6 +8,7 @@ import textwrap
 import types
 from collections.abc import Collection, Mapping
 from dataclasses import fields, make_dataclass
+from operator import getitem
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from tyro.conf import Positional, arg
@@ -44,8 +45,11 @@ def options_of(
                 metavar=metavars.get(known, METAVARS.get(kind)),
                 help_behavior_hint="",
             )
-            option = Annotated[kind | None, details]
-            made.append((known, Positional[option] if known in positional else option, None))
+            # Types that are made while running: mypy reads brackets as an annotation.
+            option = getitem(Annotated, (kind | None, details))
+            if known in positional:
+                option = getitem(Positional, option)
+            made.append((known, option, None))
     return make_dataclass(name, made, frozen=True)
 
 

@@ -79,18 +79,18 @@ def train(
     """
     given = _one_of_each(_given(options), {"model": model, "data": data})
     beside = {"out": out, "from_run": from_run, "arguments": parse_pairs(set_)}
-    beside = {name: value for name, value in beside.items() if value}
+    given |= {name: value for name, value in beside.items() if value}
     from tapetum import api
 
     prepare_process()
     if resume is not None:
-        _refuse_beside_resume(given | beside)
+        _refuse_beside_resume(given)
         folder = api.resume(resume, **given, tensorboard=tensorboard, bar=download_bar, log=log)
     elif from_run is None and not {"model", "data"} <= given.keys():
         raise UsageError("train needs MODEL and DATA, --from RUN or --resume RUN", hint="--help")
     else:
-        watching = {"bar": download_bar, "progress": progress, "log": log}
-        folder = api.train(**given, **beside, tensorboard=tensorboard, **watching)
+        given |= {"bar": download_bar, "progress": progress, "log": log}
+        folder = api.train(**given, tensorboard=tensorboard)
     log(f"report: {api.report(folder, progress=progress, log=log)}")
     print(folder)
     return 0
