@@ -81,8 +81,8 @@ def _check_names(annotations: Annotations, collector: FindingCollector) -> None:
 
 def _check_counts(annotations: Annotations, collector: FindingCollector) -> None:
     """Classes that nothing has, images that have nothing."""
-    has = carried(annotations)
-    if "boxes" not in has and "labels" not in has:
+    types = carried(annotations)
+    if "boxes" not in types and "labels" not in types:
         return  # what maps show is known once they are decoded
     counts = {
         split: np.bincount(
@@ -113,11 +113,11 @@ def _check_overlap(annotations: Annotations, collector: FindingCollector) -> Non
     """The same file in two splits, or twice in one."""
     places: dict[Path, str] = {}
     for split, images in annotations.splits.items():
-        own: set[Path] = set()
+        paths: set[Path] = set()
         for path in (p.path for p in images if p.path is not None):
-            if path in own:
+            if path in paths:
                 collector.note("image-duplicate", path, split, f"listed twice in {split}")
-            own.add(path)
+            paths.add(path)
             if split in UNIONS:
                 continue
             first = places.setdefault(path, split)

@@ -55,11 +55,11 @@ class RemappedClasses:
 
     def record(self, index: int) -> ImageRecord:
         """The record with the new labels."""
-        own = self.dataset.record(index)
-        stated = own.image_labels
+        original = self.dataset.record(index)
+        stated = original.image_labels
         if stated is not None:
             stated = tuple(int(self._places[label]) for label in stated)
-        return replace(own, labels=self._places[own.labels], image_labels=stated)
+        return replace(original, labels=self._places[original.labels], image_labels=stated)
 
     def _new(self, labels: Tensor) -> Tensor:
         return torch.from_numpy(self._places)[labels]

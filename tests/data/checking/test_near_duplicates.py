@@ -12,8 +12,8 @@ from PIL import Image
 from tapetum.base.errors import ImageError
 from tapetum.data.checking.near_duplicates import (
     LENGTH,
-    LIKE,
-    LIKE_TINY,
+    SIMILAR,
+    SIMILAR_TINY,
     alike,
     fingerprint,
     fingerprints_of,
@@ -98,12 +98,12 @@ def test_digits_need_more(shared_data):
     prints = fingerprints_of(images)
     needed = similarity_threshold([pixels.size for pixels in images])
     assert alike(prints, needed) == []
-    assert len(alike(prints, LIKE)) > 5
+    assert len(alike(prints, SIMILAR)) > 5
     pixels = images[3]
     image = Image.fromarray(pixels.pixels).convert("RGB")
     for change in ("quality 50", "darker", "brighter", "double"):
         other = fingerprint(planes(SMALL_CHANGES[change](image)))
-        assert float(prints[3] @ other) > LIKE_TINY
+        assert float(prints[3] @ other) > SIMILAR_TINY
 
 
 def test_a_draft_is_as_good(photos, tmp_path):
@@ -176,7 +176,7 @@ def test_pairs_by_the_definition(count):
     near = [
         [j for j in range(i) if rows[i] @ rows[j] >= max(needs[i], needs[j])] for i in range(count)
     ]
-    assert first_alike(rows, least=needs).tolist() == [min(row, default=-1) for row in near]
+    assert first_alike(rows, threshold=needs).tolist() == [min(row, default=-1) for row in near]
     groups = {index: {index} for index in range(count)}
     for i, row in enumerate(near):
         for j in row:

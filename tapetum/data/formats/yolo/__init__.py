@@ -76,7 +76,9 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     reading.note_strays()
     images = reading.labels.images()
     finder.tell(collector)
-    splits = in_order({split: [images[n] for n in own] for split, own in numbers.items()})
+    splits = in_order(
+        {split: [images[n] for n in labels_folder] for split, labels_folder in numbers.items()}
+    )
     ids = sorted(reading.labels.numbers)
     classes = tuple((config.names or {}).get(number, str(number)) for number in ids)
     if config.names is None:
@@ -157,10 +159,10 @@ class _Reading:
     def _label_folders(self, folder: str) -> list[str]:
         """Where the labels of the images in `folder` may lie, however the split is spelt."""
         if folder not in self.folders:
-            own = _label_folder(folder)
-            self.folders[folder] = [own, folder, posixpath.join(folder, "labels")]
+            labels_folder = _label_folder(folder)
+            self.folders[folder] = [labels_folder, folder, posixpath.join(folder, "labels")]
             if not also_spelt(self.finder, folder):  # its labels would be that folder's
-                self.folders[folder] += also_spelt(self.finder, own)
+                self.folders[folder] += also_spelt(self.finder, labels_folder)
         return self.folders[folder]
 
 
