@@ -54,10 +54,11 @@ def export_onnx(
         TapetumError: PyTorch cannot write it, or it says something else than the model.
     """
     graphs, about = graphs_of(model), describe_model(model, model_info, thresholds)
+    client = assemble_client(about["postprocess"]["kind"])
     with _appearing(out) as folder, torch.no_grad():
         example = _example(model, sizes)
         about["graphs"] = {graph.name: _write(model, graph, example, folder) for graph in graphs}
-        (folder / "client.py").write_text(assemble_client(about["postprocess"]["kind"]), "utf-8")
+        (folder / "client.py").write_text(client, "utf-8")
         write_json(folder / "model.json", about)
         parity = check_folder(folder, model, graphs, predict, sizes)
         about["parity"] = {**vars(parity), "sizes": [list(size) for size in sizes]}

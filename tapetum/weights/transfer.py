@@ -180,7 +180,7 @@ def _matches(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], names: Na
 
 
 def _fit(model: Model[Any], name: str, value: Tensor, theirs: Tensor) -> tuple[Tensor | None, str]:
-    """The file's tensor in our shape, and both shapes where they differ; None where it does not fit."""
+    """The file's tensor in our shape, None if that cannot be; and both shapes where they differ."""
     words = f"{tuple(theirs.shape)} for {tuple(value.shape)}"
     if theirs.shape == value.shape:
         return theirs, ""

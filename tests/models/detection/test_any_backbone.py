@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from tapetum.backbones.backbone import Backbone
 from torch import Tensor, nn
 
+from tapetum.backbones.backbone import Backbone
 from tapetum.base.runtime import generator
 from tapetum.models.detection.one_stage.options import RetinaNetOptions
 from tapetum.models.detection.one_stage.retinanet import RetinaNet
