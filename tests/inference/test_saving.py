@@ -24,7 +24,7 @@ from tapetum.inference.filtering import nms_options
 from tapetum.inference.predictor import Predictor
 from tapetum.models import CATALOG
 from tapetum.runs.model_info import ModelInfo
-from tapetum.structures import Objects, Prediction
+from tapetum.structures import DEFAULT_POSTPROCESS, Objects, Prediction
 
 WIDTH, HEIGHT = 60, 40
 BOXES = [[4.0, 5.0, 20.0, 25.0], [30.5, 10.25, 50.0, 39.0], [1.0, 1.0, 9.0, 9.0]]
@@ -181,7 +181,6 @@ def test_what_counts(detector: Fixed, images: list[Path]) -> None:
         ({"classes": ["bird"]}, "classes: unknown class 'bird'"),
         ({"max_detections": 0}, "max_detections: must be above 0"),
         ({"nms_iou": 2.0}, "nms_iou: must lie in"),
-        ({"nms_iou": 0.5}, "retinanet does not suppress overlapping boxes"),
         ({"out": "x", "save": ["pdf"]}, "save: unknown kind 'pdf'"),
     ],
 )
@@ -190,6 +189,15 @@ def test_what_cannot_be_chosen(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         api.predict_files(detector, images, **options)
+
+
+def test_a_localizer_suppresses_no_boxes() -> None:
+    model = CATALOG["localizer"].build(**CATALOG["localizer"].tiny)
+    info = ModelInfo("localizer", {}, ("a", "b", "c"))
+    predictor = Predictor(model, info, Path(), Runtime(torch.device("cpu"), "fp32"))
+    with pytest.raises(UsageError, match="nms_iou: localizer does not suppress overlapping boxes"):
+        nms_options(predictor, 0.5)
+    assert nms_options(predictor, None) == DEFAULT_POSTPROCESS
 
 
 def test_a_real_detector_suppresses_as_asked_and_stays_as_it_was() -> None:
