@@ -13,8 +13,8 @@ from torch import nn
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log
 from tapetum.data.dataset import Dataset
-from tapetum.data.reading.subset import Subset
 from tapetum.data.reading.training_data import TrainingData
+from tapetum.data.reading.views import Subset
 from tapetum.models import task_of
 from tapetum.models.catalog import defaults_of, fitting_arguments, model_function
 from tapetum.models.custom import declared_settings, is_custom

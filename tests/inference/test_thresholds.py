@@ -113,7 +113,8 @@ def test_the_report_chooses_on_validation_whatever_it_shows(run: Path) -> None:
 def test_where_nothing_was_held_out_the_images_shown_choose(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blind = replace(read_run(run), validate=False)
+    record = read_run(run)
+    blind = replace(record, options=replace(record.options, validate=False))
     monkeypatch.setattr("tapetum.api.reporting.read_run", lambda folder: blind)
     api.report(run)
     assert json.loads((run / FILE).read_text())["split"] == f"{DATA}/test"

@@ -17,7 +17,7 @@ from tapetum.base.errors import ImageError
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.files import FileDataset, open_dataset
-from tapetum.data.reading.subset import Subset
+from tapetum.data.reading.views import Subset
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes import open_scenes
 from tapetum.evaluation import detections_from_coco, evaluate_detections
