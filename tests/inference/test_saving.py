@@ -36,7 +36,7 @@ class Fixed(Predictor):
 
     found: Prediction = field(default_factory=Prediction)
 
-    def answers(self, images: Sequence[Any], options: Any = None) -> list[Prediction]:
+    def predictions(self, images: Sequence[Any], options: Any = None) -> list[Prediction]:
         return [self.found] * len(images)
 
 
@@ -206,11 +206,11 @@ def test_a_real_detector_suppresses_as_asked_and_stays_as_it_was() -> None:
     runtime = Runtime(torch.device("cpu"), "fp32")
     predictor = Predictor(model, ModelInfo("mask_rcnn", {}, ("a", "b", "c")), Path(), runtime)
     image = torch.rand(3, 96, 96, generator=generator(0))
-    before = predictor.answers([image])[0].objects
-    (strict,) = predictor.answers([image], nms_options(predictor, 0.05))
+    before = predictor.predictions([image])[0].objects
+    (strict,) = predictor.predictions([image], nms_options(predictor, 0.05))
     assert 0 < len(strict.objects) < len(before)
     assert len(strict.objects.masks) == len(strict.objects)
-    assert torch.equal(predictor.answers([image])[0].objects.boxes, before.boxes)
+    assert torch.equal(predictor.predictions([image])[0].objects.boxes, before.boxes)
 
 
 def test_images_of_one_name_lose_nothing(detector: Fixed, tmp_path: Path) -> None:
