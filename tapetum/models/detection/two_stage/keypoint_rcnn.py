@@ -26,6 +26,7 @@ from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.class_names import COCO_KEYPOINTS, COCO_SKELETON, coco_person
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import to_original
+from tapetum.models.detection.two_stage.export import region_graph
 from tapetum.models.detection.two_stage.faster_rcnn import (
     FIXED_ARGUMENTS,
     TINY,
@@ -34,6 +35,7 @@ from tapetum.models.detection.two_stage.faster_rcnn import (
 )
 from tapetum.models.detection.two_stage.heatmaps import keypoint_cells, read_heatmaps
 from tapetum.models.detection.two_stage.options import KeypointRCNNOptions
+from tapetum.models.detection.two_stage.references import keypoint_references
 from tapetum.models.detection.two_stage.roi_branch import RoIs, head_rois, rois_of, split_by_image
 from tapetum.models.entry import ModelEntry
 from tapetum.models.network import prefixed, prefixed_groups
@@ -51,7 +53,6 @@ from tapetum.structures import (
     Prediction,
     Target,
 )
-from tapetum.structures.renames import Renames
 
 POOLED = 14
 """Side of the features that the head reads; its heatmaps are four times as fine."""
@@ -120,7 +121,7 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
             options.keypoint_convs,
             options.keypoints,
         )
-        self.references = _references(self.detector)
+        self.references = keypoint_references(self.detector.references)
 
     def preprocess(
         self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
@@ -227,7 +228,7 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
         def head(pooled: Tensor) -> tuple[Tensor, ...]:
             return (self.keypoint_head(pooled),)
 
-        graph = self.detector.region_graph("branch", self.keypoint_roi_pool, head, ("logits",))
+        graph = region_graph(self.detector, "branch", self.keypoint_roi_pool, head, ("logits",))
         return [*self.detector.export_graphs(), graph]
 
     def export_rule(self) -> ExportRule:
@@ -297,21 +298,6 @@ def keypoint_rcnn(options: KeypointRCNNOptions | None = None, /, **arguments: An
     options = replace(options or KeypointRCNNOptions(), **arguments)
     backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)
     return KeypointRCNN(backbone, options)
-
-
-def _references(detector: FasterRCNN) -> dict[str, Renames]:
-    """Torchvision's names, where it has the backbone."""
-    return {
-        version: Renames((*renames.inside("detector.", ""), *_PAIRS))
-        for version, renames in detector.references.items()
-    }
-
-
-_PAIRS = (
-    # Torchvision counts the activations between the convolutions.
-    *((f"keypoint_head.convs.{i}.*", f"roi_heads.keypoint_head.{2 * i}.*") for i in range(8)),
-    ("keypoint_head.up.*", "roi_heads.keypoint_predictor.kps_score_lowres.*"),
-)
 
 
 ENTRIES = {
