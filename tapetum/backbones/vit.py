@@ -87,7 +87,7 @@ class VisionTransformer(nn.Module, Staged):
         first = ("patches", "token", "positions")
         return [first, *((name,) for name in most), (last, "norm")]
 
-    def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
         """With a generator, `dropout` of the values are dropped at every step.
 
         Raises:
@@ -99,9 +99,9 @@ class VisionTransformer(nn.Module, Staged):
         x = self.patches(pixels).flatten(2).transpose(1, 2)  # (B, grid * grid, width)
         if self.token is not None:
             x = torch.cat((self.token.expand(x.shape[0], -1, -1), x), dim=1)  # (B, T, width)
-        x = dropout(x + self.positions, self.dropout, generator)
+        x = dropout(x + self.positions, self.dropout, generators)
         for block in self.blocks:
-            x = block(x, generator)
+            x = block(x, generators)
         return self.norm(x)
 
     def as_map(self, tokens: Tensor) -> Tensor:

@@ -115,6 +115,8 @@ class Classification:
             names += [sample.name for sample in samples]
             scores += [_scores(answer) for answer in answers]
             labels += [_labels(sample.target) for sample in samples]
+        names, scores = of_all_ranks(names, 64), of_all_ranks(scores, 64)
+        labels = of_all_ranks(labels, 64)
         table = torch.stack(scores).double().numpy()  # (N, C)
         if dataset.multilabel:
             ground_truth = _table(labels, len(dataset.classes))

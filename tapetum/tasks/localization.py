@@ -102,6 +102,8 @@ class Localization:
             names += [sample.name for sample in samples]
             found += [_objects(answer) for answer in answers]
             ground_truth += [_objects(sample.target) for sample in samples]
+        names, found = of_all_ranks(names, 16), of_all_ranks(found, 16)
+        ground_truth = of_all_ranks(ground_truth, 16)
         result = evaluate_locations(
             found, ground_truth, dataset.classes, objects=int(getattr(model, "objects", 1))
         )

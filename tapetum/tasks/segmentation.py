@@ -98,6 +98,8 @@ class Segmentation:
             for sample, answer in zip(samples, answers, strict=True):
                 whole.add(_map(sample.target), _map(answer))
                 names.append(sample.name)
+        names = of_all_ranks(names, 4)
+        whole.counts = sum(counts for (counts,) in gathered([whole.counts]))
         return SegmentationEvaluation(tuple(names), whole.result())
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Airbench(Classifier):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """Class logits; without truth and with `views`, the mean over several views."""
         if targets is not None or not self.views:

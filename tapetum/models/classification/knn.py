@@ -95,7 +95,7 @@ class NearestNeighbours(nn.Module):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """The neighbours of each image; neither truth nor chance plays a part.
 

@@ -57,7 +57,7 @@ class LinearClassifier(Classifier):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """Class scores; neither truth nor chance plays a part."""
         return Output(self.head(pixels.flatten(1)))

@@ -59,12 +59,12 @@ class ResNetClassifier(Classifier):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """Class logits. Given the truth and a generator, some of the features are dropped."""
         features = self.backbone(pixels)["c5"].mean(dim=(2, 3))  # (B, C)
         if targets is not None:
-            features = dropout(features, self.dropout, generator)
+            features = dropout(features, self.dropout, generators)
         return Output(self.head(features))
 
     def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:

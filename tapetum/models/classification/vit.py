@@ -54,10 +54,10 @@ class ViTClassifier(Classifier):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """Class logits. Given the truth and a generator, some of the features are dropped."""
-        tokens = self.backbone(pixels, generator if targets is not None else None)  # (B, T, width)
+        tokens = self.backbone(pixels, generators if targets is not None else None)  # (B, T, width)
         summary = tokens[:, 0] if self.backbone.lead else tokens.mean(dim=1)
         return Output(self.head(summary))
 

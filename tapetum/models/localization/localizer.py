@@ -103,7 +103,7 @@ class Localizer(nn.Module):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """Class logits and boxes of all slots; neither truth nor chance plays a part."""
         c5 = self.backbone(pixels)["c5"]  # (B, channels, h, w)

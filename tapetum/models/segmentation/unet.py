@@ -100,7 +100,7 @@ class UNet(nn.Module):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """Logits of every pixel. Without truth the mean over all views, and what is larger than a
         tile goes tile by tile."""

@@ -127,7 +127,7 @@ class RetinaNet(nn.Module):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """Class logits and box offsets of all anchors; neither truth nor chance plays a part."""
         maps = list(self.pyramid(self.backbone(pixels)).values())

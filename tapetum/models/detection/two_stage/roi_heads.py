@@ -48,12 +48,13 @@ def sample_rois(
     proposals: Sequence[Tensor],
     targets: Sequence[Target],
     count: int,
-    generator: torch.Generator | None,
+    generators: Sequence[torch.Generator] | None,
 ) -> tuple[list[Tensor], Tensor]:
     """Of proposals and true boxes, `count` of each image to learn from (fewer where there are
     none), a quarter of them objects; and the object of each region (P,), -1 for none."""
     rois, matches = [], []
-    for boxes, target in zip(proposals, targets, strict=True):
+    for i, (boxes, target) in enumerate(zip(proposals, targets, strict=True)):
+        generator = None if generators is None else generators[i]
         objects = objects_of(target)
         boxes = torch.cat((boxes, objects.boxes[~crowd_of(objects)].to(boxes.dtype)))
         match = assign(objects, boxes, OVERLAP, OVERLAP)

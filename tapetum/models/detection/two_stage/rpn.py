@@ -94,12 +94,13 @@ def propose(
 
 
 def sample_anchors(
-    targets: Sequence[Target], anchors: Tensor, count: int, generator: torch.Generator | None
+    targets: Sequence[Target], anchors: Tensor, count: int, generators: Sequence[torch.Generator] | None
 ) -> Sampled:
     """At most `count` anchors of each image, half of them on objects where there are enough."""
     parts = []
     for i, target in enumerate(targets):
         matches = assign(objects_of(target), anchors, HIGH, LOW, allow_low_quality=True)
+        generator = None if generators is None else generators[i]
         anchor = torch.cat(sample_balanced(matches, count, POSITIVE_FRACTION, generator))
         parts.append((torch.full_like(anchor, i), anchor, matches[anchor]))
     return Sampled(*(torch.cat(column) for column in zip(*parts, strict=True)))
