@@ -107,7 +107,7 @@ def tapetum_side(
 ) -> Callable[[], object]:
     """Ours: `predict`, or `train_step` with plain SGD."""
     from tapetum.base.runtime import Runtime
-    from tapetum.models import MODELS
+    from tapetum.models import CATALOG
     from tapetum.models.predict import predict
     from tapetum.structures import Sample
     from tapetum.training.state import TrainingState
@@ -115,7 +115,7 @@ def tapetum_side(
 
     pair = PAIRS[model]
     sizes = {"min_size": size[0], "max_size": 2 * size[0]} if pair.kind == "objects" else {}
-    network = MODELS[model](**pair.ours, **sizes)
+    network = CATALOG[model].build(**pair.ours, **sizes)
     renames = sys.modules[type(network).__module__].REFERENCE[pair.package]
     own = {name: weights[str(renames.theirs(name))] for name in network.state_dict()}
     network.load_state_dict(own)

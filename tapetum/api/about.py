@@ -9,7 +9,7 @@ import platform
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,36 +19,40 @@ import torch
 from tapetum.base.limits import DEFAULT_LIMITS
 from tapetum.base.runtime import choose_runtime
 from tapetum.data.scenes import Scenes
-from tapetum.models import MODELS, task_of
-from tapetum.models.latency import DEFAULTS, PACE
+from tapetum.models import CATALOG, arguments_of
+from tapetum.models.latency import latencies
 from tapetum.runs.record import environment
-from tapetum.weights.published import PUBLISHED
 
 
 def models() -> list[dict[str, Any]]:
-    """Every model: name, task, whether it is the one to begin with, one line about it, its
-    arguments with their defaults, how fast it is (`tapetum.models.latency`), and what is published
-    of
-    it: name, file, source, training data, figures, licences."""
-    entries = []
-    for name, function in MODELS.items():
-        parameters = inspect.signature(function).parameters.values()
-        entries.append(
-            {
-                "name": name,
-                "task": task_of(name),
-                "default": name in DEFAULTS.values(),
-                "about": inspect.getdoc(inspect.getmodule(function)).split("\n")[0],  # type: ignore[union-attr]
-                "arguments": {p.name: p.default for p in parameters},
-                "pace": PACE[name]._asdict(),
-                "published": [
-                    {"name": known.name, "file": known.file, **known.facts()}
-                    for known in PUBLISHED
-                    if known.model == name
-                ],
-            }
-        )
-    return entries
+    """Every built-in model.
+
+    Returns:
+        For each model its name, task, whether it is the one that its task starts with ("default"),
+        one line about it, its paper, its arguments with their defaults, its latency
+        (`tapetum.models.latency`), and the published weights: name, file, source, training data,
+        figures, licences.
+    """
+    measured = latencies()
+    return [
+        {
+            "name": name,
+            "task": entry.task,
+            "default": entry.starts_task,
+            "about": _first_line(entry.build),
+            "paper": entry.paper,
+            "arguments": arguments_of(name),
+            "latency": asdict(measured[name]),
+            "published": [{"name": w.name, "file": w.file, **w.facts()} for w in entry.weights],
+        }
+        for name, entry in CATALOG.items()
+    ]
+
+
+def _first_line(build: Callable[..., Any]) -> str:
+    """What the file of a model says about it first."""
+    module = inspect.getmodule(build)
+    return ((inspect.getdoc(module) if module else None) or "").split("\n")[0]
 
 
 def builtin_datasets() -> list[dict[str, Any]]:
@@ -158,7 +162,7 @@ def _about_gpus(machine: Machine) -> Iterator[str]:
             built = " ".join(machine.architectures)
             yield (
                 f"{name} has compute capability {major}.{minor}, PyTorch is built for {built}: "
-                "install another build of PyTorch, or use --device cpu"
+                "install another build of PyTorch, or use the CPU"
             )
     if machine.apple and not machine.mps:
         yield (

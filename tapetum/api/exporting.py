@@ -41,7 +41,7 @@ def export(
             not installed. TapetumError: it would not say the same.
     """
     if to not in FORMATS:
-        raise UsageError(f"unknown format {to!r}", where="--to", hint=", ".join(FORMATS))
+        raise UsageError(f"unknown format {to!r}", option="to", hint=", ".join(FORMATS))
     folder = Path(out) if out is not None else _place(Path(run))
     check_request(folder, sizes)
     predictor = load(

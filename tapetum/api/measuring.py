@@ -72,7 +72,7 @@ def evaluate(
             file, or lie among the data.
     """
     if workers < 0:
-        raise UsageError(f"--workers must be 0 or more, got {workers}")
+        raise UsageError(f"must be 0 or more, got {workers}", option="workers")
     named_by_user(data)
     if save is not None:
         refuse_output(save, inside=_folders_read(Path(run), data))
@@ -126,7 +126,7 @@ def evaluate_predictor(
     if dataset.classes != predictor.classes:
         dataset = RemappedClasses(dataset, predictor.classes)
     if max_dets is not None and not isinstance(predictor.task, Detection):
-        raise UsageError(f"--max-dets: {predictor.task.name} has no detections to count")
+        raise UsageError(f"{predictor.task.name} has no detections to count", option="max_dets")
     return predictor.task.measure(
         predictor.model,
         dataset,

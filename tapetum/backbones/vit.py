@@ -9,6 +9,7 @@ that neighbours belong together: that has to be learnt, from many images.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -87,8 +88,10 @@ class VisionTransformer(nn.Module, Staged):
         first = ("patches", "token", "positions")
         return [first, *((name,) for name in most), (last, "norm")]
 
-    def forward(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
-        """With a generator, `dropout` of the values are dropped at every step.
+    def forward(
+        self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
+        """With generators, one an image, `dropout` of the values are dropped at every step.
 
         Raises:
             ValueError: images of another size.

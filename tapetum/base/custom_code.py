@@ -174,7 +174,7 @@ def own_fault(error: BaseException, own: Own) -> UsageError:
         trace = trace.tb_next
     why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     where = own.function if line is None else f"line {line}"
-    return UsageError(why, file=own.file, where=where, hint="--debug shows the traceback")
+    return UsageError(why, file=own.file, where=where, hint="TAPETUM_DEBUG=1 shows the traceback")
 
 
 def _defined(tree: ast.Module) -> Iterator[str]:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+
+_PARAMETER = re.compile(r"`([a-z][a-z0-9_]*)`")
 
 
 class TapetumError(Exception):
     """Something the user can mend: names the file, the place in it, the reason and a way out.
 
-    `str(error)` is always a single printable line, whatever the names contain.
+    `str(error)` is always a single printable line, whatever the names contain. Parameters are named
+    as in Python, here `max_steps`: an interface that calls them otherwise, as the command line
+    spells options with dashes, has its own words from `text`.
+
+    Args:
+        why: the reason. Parameters in it, and in the hint, stand in backquotes.
+        file: the file or folder that it is about.
+        where: the place in the file.
+        hint: a way out.
+        option: the name of the parameter that has the wrong value.
     """
 
     exit_code = 1
@@ -20,21 +33,33 @@ class TapetumError(Exception):
         file: str | Path | None = None,
         where: str | None = None,
         hint: str | None = None,
+        option: str | None = None,
     ) -> None:
         super().__init__(why)
         self.file = None if file is None else str(file)
         self.where = where
         self.why = why
         self.hint = hint
+        self.option = option
 
     def __str__(self) -> str:
-        place = ": ".join(part for part in (self.file, self.where) if part)
-        text = f"{place}: {self.why}" if place else self.why
-        return printable(f"{text} (hint: {self.hint})" if self.hint else text)
+        return self.text(str)
+
+    def text(self, spell: Callable[[str], str]) -> str:
+        """The error as one line.
+
+        Args:
+            spell: what the interface calls a parameter, by its name in Python.
+        """
+        option = None if self.option is None else spell(self.option)
+        hint = None if self.hint is None else f"(hint: {spelled(self.hint, spell)})"
+        places = [part for part in (self.file, option, self.where) if part]
+        line = ": ".join([*places, spelled(self.why, spell)])
+        return printable(f"{line} {hint}" if hint else line)
 
     def __reduce__(self) -> tuple:
         # Worker processes send errors through pickle, which would drop the keyword arguments.
-        return (_rebuild, (type(self), self.why, self.file, self.where, self.hint))
+        return (_rebuild, (type(self), self.why, self.file, self.where, self.hint, self.option))
 
 
 class UsageError(TapetumError):
@@ -67,12 +92,22 @@ class FileAccessError(TapetumError):
     """The file system said no: no space, no rights, a name that leaves its folder."""
 
 
+def spelled(text: str, spell: Callable[[str], str]) -> str:
+    """`text` with the parameters that stand in backquotes as `spell` calls them."""
+    return _PARAMETER.sub(lambda match: spell(match[1]), text)
+
+
 def printable(text: str) -> str:
     """`text` on one line, control characters and escape sequences made visible."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _rebuild(
-    kind: type[TapetumError], why: str, file: str | None, where: str | None, hint: str | None
+    kind: type[TapetumError],
+    why: str,
+    file: str | None,
+    where: str | None,
+    hint: str | None,
+    option: str | None,
 ) -> TapetumError:
-    return kind(why, file=file, where=where, hint=hint)
+    return kind(why, file=file, where=where, hint=hint, option=option)

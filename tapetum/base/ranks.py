@@ -43,6 +43,9 @@ class Ranks:
         return self.rank == 0
 
 
+ALONE = Ranks()
+
+
 def launched() -> Ranks:
     """What the environment says, whether or not the processes have met yet."""
     return Ranks(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
@@ -56,10 +59,10 @@ def ranks() -> Ranks:
 
 
 @contextmanager
-def process_group(device: torch.device) -> Iterator[Ranks]:
+def process_group() -> Iterator[Ranks]:
     """Inside, the processes that `torchrun` has started know each other.
 
-    They talk through gloo on processors and nccl on CUDA.
+    What lies on processors is exchanged through gloo, what lies on CUDA through nccl.
 
     Raises:
         TrainingError: another process has ended, or does not answer.
@@ -67,10 +70,10 @@ def process_group(device: torch.device) -> Iterator[Ranks]:
     if launched().world_size == 1 or dist.is_initialized():
         yield ranks()
         return
-    backend = "nccl" if device.type == "cuda" else "gloo"
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    dist.init_process_group(backend, timeout=TIMEOUT)
+    cuda = torch.cuda.is_available()
+    if cuda:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=TIMEOUT)
     try:
         yield ranks()
     except RuntimeError as error:
@@ -115,7 +118,7 @@ def normalizer(count: Tensor | int) -> Tensor | float:
     world_size = ranks().world_size
     if world_size == 1:
         return count.clamp(min=1) if isinstance(count, Tensor) else max(1, count)
-    total = torch.as_tensor(count, dtype=torch.float32, device=_device()).clone()
+    total = torch.as_tensor(count).float().clone()
     dist.all_reduce(total)
     return total.clamp(min=1) / world_size
 
@@ -132,7 +135,7 @@ def highest(*values: int) -> tuple[int, ...]:
     """For each position, the highest of the numbers that the processes give; for all of them."""
     if ranks().world_size == 1:
         return values
-    agreed = torch.tensor(values, device=_device())
+    agreed = torch.tensor(values)
     dist.all_reduce(agreed, dist.ReduceOp.MAX)
     return tuple(agreed.tolist())
 
@@ -142,7 +145,7 @@ def from_first(value: Value) -> Value:
     if ranks().world_size == 1:
         return value
     box = [value]
-    dist.broadcast_object_list(box, src=0, device=_device())
+    dist.broadcast_object_list(box, src=0)
     return box[0]
 
 
@@ -162,10 +165,3 @@ def share_buffers(module: nn.Module) -> None:
     if ranks().world_size > 1:
         for buffer in module.buffers():
             dist.broadcast(buffer, src=0)
-
-
-def _device() -> torch.device:
-    """Where tensors must be to be sent."""
-    if dist.get_backend() == "nccl":
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("cpu")

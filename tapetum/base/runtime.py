@@ -17,6 +17,7 @@ from typing import overload
 import torch
 
 from tapetum.base.errors import UsageError
+from tapetum.base.ranks import local_device
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -110,7 +111,7 @@ def choose_device(name: str = "auto") -> torch.device:
     """A device by name; with "auto" it is CUDA, else Apple's MPS, else the processor."""
     if name == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            return local_device(torch.device("cuda"))
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -122,7 +123,7 @@ def choose_device(name: str = "auto") -> torch.device:
     )
     if absent or device.type not in ("cpu", "cuda", "mps"):
         raise UsageError(f"this machine has no device {name!r}", hint="tapetum env lists them")
-    return device
+    return local_device(device)
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -206,6 +207,11 @@ class ImageGenerators(Sequence[torch.Generator]):
 
     def __len__(self) -> int:
         return len(self._keys)
+
+
+def image_generators(seed: int, count: int) -> ImageGenerators:
+    """Generators for `count` images that are named by their place alone."""
+    return ImageGenerators(seed, [(index,) for index in range(count)])
 
 
 def derive_seed(seed: int, *keys: int | str) -> int:

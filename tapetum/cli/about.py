@@ -40,19 +40,18 @@ def models(*, json: Flag = False) -> int:
         for entry in known:
             first = ", to begin with" if entry["default"] else ""
             print(f"{entry['name']} ({entry['task']}{first}): {entry['about']}")
-            print(f"  {pace(entry['pace'])}")
+            print(f"  {latency(entry['latency'])}")
             print("  " + " ".join(f"{key}={value}" for key, value in entry["arguments"].items()))
             if names := ", ".join(known["name"] for known in entry["published"]):
                 print(f"  published: {names}")
     return 0
 
 
-def pace(facts: dict[str, Any]) -> str:
+def latency(measured: dict[str, Any]) -> str:
     """How fast a model is, in words."""
-    words = f"images of {facts['pixels']} pixels: answers one in {facts['answering']:.3g} ms"
-    if facts["learning"] is None:
-        return words
-    return f"{words}, learns 1,000 in {facts['learning']:.3g} s"
+    size, predict, train = (measured[key] for key in ("image_size", "predict_ms", "train_ms"))
+    words = f"images of {size} pixels: predicts one in {predict:.3g} ms"
+    return words if train is None else f"{words}, trains on 1,000 in {train:.3g} s"
 
 
 def env(*, json: Flag = False) -> int:

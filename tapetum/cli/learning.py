@@ -140,6 +140,7 @@ def train(
     """
     said = _with_options(dict(locals()))  # before there is any other name
     from tapetum import api
+    from tapetum.base.ranks import launched
 
     prepare_process()
     if resume is not None:
@@ -161,6 +162,8 @@ def train(
             progress=progress,
             log=log,
         )
+    if not launched().first:
+        return 0
     log(f"report: {api.report(folder, progress=progress, log=log)}")
     print(folder)
     return 0

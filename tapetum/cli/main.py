@@ -15,6 +15,7 @@ import tyro
 from tapetum.base.cache_folder import cache_folder
 from tapetum.base.errors import TapetumError, printable
 from tapetum.cli import about, answers, datasets, exporting, learning
+from tapetum.cli.options import spell
 
 DESCRIPTION = """Computer vision from lectures to practice: train, measure, predict, explain.
 
@@ -71,7 +72,7 @@ def _say_error(error: Exception) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, TapetumError):
-        text = str(error)
+        text = error.text(spell)
     elif hasattr(error, "exit_code"):
         text = printable(str(error))
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
+from tapetum.base.errors import spelled
 from tapetum.data.formats.registry import AUTO, FORMATS
 
 Run = Annotated[Positional[Path], arg(metavar="RUN")]
@@ -48,9 +49,15 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
+def spell(parameter: str) -> str:
+    """What the command line calls a parameter of the Python interface."""
+    name = {"from_run": "from", "arguments": "set"}.get(parameter, parameter)
+    return "--" + name.replace("_", "-")
+
+
 def log(text: str) -> None:
     """A line about the work, on stderr, so that stdout holds the answer alone."""
-    print(text, file=sys.stderr, flush=True)
+    print(spelled(text, spell), file=sys.stderr, flush=True)
 
 
 def progress(indices: Iterable[int], count: int) -> Iterator[int]:

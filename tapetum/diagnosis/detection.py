@@ -98,7 +98,7 @@ def error_advice(kind: str, numbers: DetectionNumbers) -> str:
         "class": f"most often {worst}: is it labelled consistently?",
         "place": f"most often {worst}: are its {numbers.annotations} drawn tightly?",
         "both": f"most often {worst}: parts of objects, or groups of them?",
-        "duplicate": f"most often {worst}: use a lower --nms-iou in predict",
+        "duplicate": f"most often {worst}: predict with a lower nms_iou",
         "background": f"most often {worst}: are labels missing?",
         "missed": f"most often {worst}: small, occluded, or rare in training?",
     }[kind]
@@ -154,7 +154,7 @@ def threshold_finding(numbers: DetectionNumbers, chosen_on: str) -> Finding:
         f"predict counts objects from a score of {low:.2f} to {high:.2f} on, by class: the best F1 "
         f"on {chosen_on}."
     )
-    advice = "A lower --threshold finds more objects, a higher one gives fewer false positives."
+    advice = "A lower threshold finds more objects, a higher one gives fewer false positives."
     remedy = Remedy(advice, "predict", {"out": "answers"})
     return Finding(text, evidence={"lowest": low, "highest": high}, remedy=remedy)
 

@@ -71,10 +71,12 @@ def check_request(out: Path, sizes: Sequence[tuple[int, int]]) -> None:
     """Raise UsageError if `out` exists, if there are not two different sizes, or if what is needed
     to write and run graphs is not installed."""
     if out.exists():
-        raise UsageError("exists already and is left as it is", file=out, hint="--out DIR")
+        raise UsageError(
+            "exists already and is left as it is", file=out, hint="another folder in `out`"
+        )
     if len(set(sizes)) < 2 or min(map(min, sizes)) < LEAST:
         why = f"two different sizes are compared, of {LEAST} pixels or more"
-        raise UsageError(why, where="--sizes", hint="as in 320x320,352x480")
+        raise UsageError(why, option="sizes", hint="as in 320x320,352x480")
     for name in MODULES:
         try:
             with _quiet():
@@ -95,8 +97,8 @@ def _write(graph: Graph, batch: Batch, folder: Path) -> dict[str, Any]:
     for axis, (name, factor, least) in graph.dynamic.items():
         if axis > 1 and example.shape[axis] < factor * least:
             why = f"an image has a {name} of {example.shape[axis]} pixels once prepared"
-            hint = f"--sizes with {factor * least} or more"
-            raise UsageError(why, where="--sizes", hint=hint)
+            hint = f"`sizes` with {factor * least} or more"
+            raise UsageError(why, option="sizes", hint=hint)
     if 0 in graph.dynamic:
         # A size of 1 would be taken for a constant.
         example = torch.cat((example, example))
@@ -122,7 +124,7 @@ def _write(graph: Graph, batch: Batch, folder: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # the exporter raises whatever it meets
         why = f"PyTorch cannot write {graph.name}.onnx: {_first_line(error)}"
-        raise TapetumError(why, hint="--debug shows where") from error
+        raise TapetumError(why, hint="TAPETUM_DEBUG=1 shows where") from error
     shape = graph.axes(example)
     return {"input": graph.input, "shape": shape, "outputs": list(graph.outputs)}
 

@@ -13,13 +13,14 @@ from torch import nn
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.progress import Log, no_log
-from tapetum.models import MODELS, model_function
+from tapetum.models import CATALOG
+from tapetum.models.catalog import model_function
 from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.record import RunRecord
 from tapetum.weights.checkpoint import MODEL_INFO
 
 DIGEST = "sha256 of the model's file"
-MODEL, DATA, VAL = "--model", "--data", "--val"
+MODEL, DATA, VAL = "model", "data", "val"
 
 
 def custom_code_facts(model: str) -> dict[str, str]:
@@ -50,8 +51,8 @@ def model_named(model: str, named: str | None, run: Path) -> str:
         return model
     own = custom_function(named)
     if own is None or custom_function(model) is None:
-        why = f"{MODEL} names one's own model again, FILE.py:FUNCTION; here it is {model}"
-        raise UsageError(why, file=run)
+        why = f"names the run's own model again, FILE.py:FUNCTION, not {named}: {model}"
+        raise UsageError(why, file=run, option=MODEL)
     own.keep()
     return str(own)
 
@@ -65,7 +66,8 @@ def data_named(named: str, option: str, run: Path, *known: str | None) -> None:
     own = custom_function(named)
     if own is None or str(own) not in known:
         there = " and ".join(words for words in known if words is not None)
-        raise UsageError(f"{option} names the run's own code again, not {named}: {there}", file=run)
+        why = f"names the run's own code again, not {named}: {there}"
+        raise UsageError(why, file=run, option=option)
     own.keep()
 
 
@@ -93,7 +95,7 @@ def function_of_run(
     Raises:
         CheckpointError: an unknown model, or see `check_model_file`.
     """
-    if model_info.model not in MODELS and custom_function(model_info.model) is None:
+    if model_info.model not in CATALOG and custom_function(model_info.model) is None:
         raise CheckpointError(f"unknown model {model_info.model!r}", file=folder / MODEL_INFO)
     environment = model_info.facts.get("environment")
     check_model_file(
@@ -128,7 +130,7 @@ def refuse_code_of_run(words: str | None, option: str, run: Path) -> None:
     """
     if not isinstance(words, str) or (own := custom_function(words)) is None:
         return
-    again = f"if you trust it, name it: {option} {shlex.quote(str(own))}"
+    again = f"if you trust it, name it: `{option}` {shlex.quote(str(own))}"
     if not Path(words.rpartition(":")[0]).is_absolute():
         raise CheckpointError(f"it names code by a relative path: {words}", file=run, hint=again)
     try:

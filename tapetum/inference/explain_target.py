@@ -44,7 +44,7 @@ def explain_target(words: str, answer: Prediction, predictor: Predictor) -> Expl
     match = _NUMBER.fullmatch(words)
     assert match is not None
     if not objects:
-        raise UsageError("--target: the model found nothing here")
+        raise UsageError("the model found nothing here", option="target")
     obj = objects[number_of(int(match["number"]), len(objects))]
     return _part(obj, match["kind"], match["name"], predictor) if match["kind"] else obj
 
@@ -60,12 +60,14 @@ def check_aim(words: str, predictor: Predictor) -> None:
     task = predictor.task.name
     if _PIXEL.fullmatch(words):
         if task == "classification":
-            raise UsageError("--target: a class of the whole image has no pixels", hint="a class")
+            raise UsageError(
+                "a class of the whole image has no pixels", option="target", hint="a class"
+            )
         return
     match = _NUMBER.fullmatch(words)
     if match is None:
         hint = "a number, a class, box:N, mask:N, keypoint:N, keypoint:N:NAME or pixel:X,Y"
-        raise UsageError(f"--target: cannot be {words!r}", hint=hint)
+        raise UsageError(f"cannot be {words!r}", option="target", hint=hint)
     if match["kind"]:
         _check_part(match["kind"], match["name"], predictor)
     elif task == "classification":  # every class is an answer, so their number is known
@@ -75,9 +77,11 @@ def check_aim(words: str, predictor: Predictor) -> None:
 def _check_part(kind: str, name: str | None, predictor: Predictor) -> None:
     task = predictor.task.name
     if task in ("classification", "semantic_segmentation"):
-        raise UsageError(f"--target: {predictor.task.name} finds no {kind}", hint="a class, or N")
+        raise UsageError(
+            f"{predictor.task.name} finds no {kind}", option="target", hint="a class, or N"
+        )
     if kind in ("mask", "keypoint") and task != PART_TASKS[kind]:
-        raise UsageError(f"--target: {predictor.model_info.model} finds no {kind}s")
+        raise UsageError(f"{predictor.model_info.model} finds no {kind}s", option="target")
     if kind == "keypoint" and name is not None:
         _keypoint(name, predictor.model_info.keypoint_names)
 
@@ -96,7 +100,7 @@ def _of_class(name: str, objects: list[ExplainTarget], predictor: Predictor) -> 
     found = ", ".join(
         dict.fromkeys(predictor.classes[k] for t in objects for k in _labels(t.target))
     )
-    raise UsageError(f"--target: no {name} was found", hint=f"found: {found or 'nothing'}")
+    raise UsageError(f"no {name} was found", option="target", hint=f"found: {found or 'nothing'}")
 
 
 def _labels(target: Target) -> list[int]:
@@ -131,7 +135,9 @@ def _keypoint(name: str, names: tuple[str, ...]) -> int:
     plain = [known.replace("_", " ").lower() for known in names]
     wanted = name.replace("_", " ").lower()
     if wanted not in plain:
-        raise UsageError(f"--target: no keypoint {name!r}", hint="one of " + ", ".join(names))
+        raise UsageError(
+            f"no keypoint {name!r}", option="target", hint="one of " + ", ".join(names)
+        )
     return plain.index(wanted)
 
 
@@ -152,7 +158,7 @@ def _of_pixel(
                 near = _around(x, y, objects.masks.shape[1:]) & objects.masks[0]
                 objects = objects.with_(masks=near[None])
             return _obj(f"{where} of {obj.words}", objects)
-    raise UsageError(f"--target: nothing was found at {where}")
+    raise UsageError(f"nothing was found at {where}", option="target")
 
 
 def _covers(objects: Objects, x: int, y: int) -> bool:
@@ -174,8 +180,10 @@ def _around(x: int, y: int, size: tuple[int, ...]) -> Tensor:
 def _inside(x: int, y: int, pixels: Tensor) -> None:
     height, width = pixels.shape
     if x >= width or y >= height:
-        why = f"--target: the image has {width} x {height} pixels, none at {x}, {y}"
-        raise UsageError(why, hint="pixel:COLUMN,ROW, counted from 0 at the upper left")
+        why = f"the image has {width} x {height} pixels, none at {x}, {y}"
+        raise UsageError(
+            why, option="target", hint="pixel:COLUMN,ROW, counted from 0 at the upper left"
+        )
 
 
 def _obj(words: str, objects: Objects) -> ExplainTarget:

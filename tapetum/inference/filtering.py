@@ -29,15 +29,17 @@ class Choice:
             UsageError: a class that it does not know, a number under 1, or a task without objects.
         """
         if (classes or most is not None) and not finds_objects(predictor):
-            where = "--classes" if classes else "--max-detections"
-            raise UsageError(f"{predictor.task.name} finds no objects to choose from", where=where)
+            option = "classes" if classes else "max_detections"
+            raise UsageError(
+                f"{predictor.task.name} finds no objects to choose from", option=option
+            )
         if most is not None and most < 1:
-            raise UsageError(f"--max-detections must be above 0, got {most}")
+            raise UsageError(f"must be above 0, got {most}", option="max_detections")
         known = {name: label for label, name in enumerate(predictor.classes)}
         for name in classes:
             if name not in known:
                 hint = ", ".join(predictor.classes[:20])
-                raise UsageError(f"unknown class {name!r}", where="--classes", hint=hint)
+                raise UsageError(f"unknown class {name!r}", option="classes", hint=hint)
         return cls(tuple(known[name] for name in classes) or None, most)
 
     def kept(self, prediction: Prediction) -> Prediction:
@@ -65,11 +67,11 @@ def nms_at(predictor: Predictor, iou: float | None) -> Iterator[None]:
         yield
         return
     if not 0 <= iou <= 1:
-        raise UsageError(f"--nms-iou must lie in [0, 1], got {iou}")
+        raise UsageError(f"must lie in [0, 1], got {iou}", option="nms_iou")
     deciding = [module for module in predictor.model.modules() if hasattr(module, "nms_threshold")]
     if not deciding:
         raise UsageError(
-            f"{predictor.model_info.model} has no overlaps to decide by", where="--nms-iou"
+            f"{predictor.model_info.model} has no overlaps to decide by", option="nms_iou"
         )
     own = [module.nms_threshold for module in deciding]
     try:

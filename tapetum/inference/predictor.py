@@ -30,6 +30,7 @@ from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Model, Prediction, Target
 from tapetum.tasks import TASKS, Task
 from tapetum.weights.checkpoint import find_checkpoint, load_model
+from tapetum.weights.published import model_of
 from tapetum.weights.sources import AUTO, build_network, network
 
 Image = Any
@@ -154,11 +155,11 @@ def load(
     runtime = choose_runtime(device, precision)
     entry = None if Path(run).exists() else network(str(run))
     if entry is not None:
-        model_named(entry.model, model, Path(run))
+        model_named(model_of(entry), model, Path(run))
         network_model, model_info, file = build_network(entry, weights, bar, log)
         return _ready(network_model, model_info, file, runtime, whole_image, log)
     if weights != AUTO:
-        raise UsageError("--weights is for networks by name; a run has its own", file=run)
+        raise UsageError("is for networks by name; a run has its own", option="weights", file=run)
     folder, complaints = find_checkpoint(Path(run), checkpoint)
     for complaint in complaints:
         log(complaint)

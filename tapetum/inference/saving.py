@@ -35,10 +35,10 @@ def check_saves(kinds: Iterable[str], predictor: Predictor, files: Sequence[Path
     not tell two of the images apart."""
     for kind in kinds:
         if kind not in SAVES:
-            raise UsageError(f"unknown kind {kind!r}", where="--save", hint=", ".join(SAVES))
+            raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(SAVES))
         if kind not in (IMAGES, "csv") and not finds_objects(predictor):
             why = f"{predictor.task.name} finds no boxes to write as {kind}"
-            raise UsageError(why, where="--save", hint=f"{IMAGES} or csv")
+            raise UsageError(why, option="save", hint=f"{IMAGES} or csv")
         if kind in _BY_STEM:
             _refuse_same(kind, files)
 
@@ -48,7 +48,7 @@ def _refuse_same(kind: str, files: Sequence[Path]) -> None:
     for file in files:
         if (first := owners.setdefault(file.stem.casefold(), file)) != file:
             why = f"{first} and {file} would share one file of labels"
-            raise UsageError(why, where=f"--save {kind}", hint="coco holds both")
+            raise UsageError(why, option="save", hint="coco holds both")
 
 
 def refuse_places(

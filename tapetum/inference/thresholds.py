@@ -45,14 +45,14 @@ class Thresholds:
         """
         count = len(predictor.classes)
         if asked is not None and not 0 <= asked <= 1:
-            raise UsageError(f"--threshold must lie in [0, 1], got {asked}")
+            raise UsageError(f"must lie in [0, 1], got {asked}", option="threshold")
         if not isinstance(predictor.task, Detection):
             return cls((0.0,) * count, SURE if asked is None else asked)
         if asked is not None:
             return cls((asked,) * count, asked)
         run = run_of(predictor)
         if run is None or not (run / FILE).is_file():
-            return cls((SURE,) * count, SURE, f"threshold {SURE:g} (--threshold changes it)")
+            return cls((SURE,) * count, SURE, f"threshold {SURE:g} (`threshold` changes it)")
         kept = read_json(run / FILE)
         own = _by_class(kept, predictor, run / FILE)
         if kept.get("checkpoint") != predictor.folder.name:
@@ -90,7 +90,7 @@ def write_thresholds(
 
 def _by_class(kept: Any, predictor: Predictor, file: Path) -> dict[str, float]:
     """A threshold for each of the model's classes, in their order."""
-    hint = "tapetum report RUN writes it anew; --threshold does without it"
+    hint = "tapetum report RUN writes it anew; `threshold` does without it"
     if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
         raise AnnotationError(f"expected the schema {SCHEMA}", file=file, hint=hint)
     classes = kept.get("classes")

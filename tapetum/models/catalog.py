@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
+from torch import nn
+
+from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import UsageError
 from tapetum.models.class_names import (
     COCO_KEYPOINTS,
@@ -27,7 +30,7 @@ from tapetum.models.classification.resnet import (
     resnet152,
 )
 from tapetum.models.classification.vit import vit_b_16
-from tapetum.models.custom import custom_model, is_custom
+from tapetum.models.custom import custom_model, declared_task, is_custom
 from tapetum.models.detection.one_stage.retinanet import retinanet
 from tapetum.models.detection.two_stage.faster_rcnn import faster_rcnn
 from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
@@ -45,6 +48,9 @@ __all__ = [
     "arguments_of",
     "defaults_of",
     "fitting_arguments",
+    "lasting_name",
+    "model_function",
+    "task_of",
 ]
 
 REQUIRED = inspect.Parameter.empty
@@ -328,6 +334,51 @@ CATALOG: dict[str, ModelEntry] = {
 """Every built-in model by name, those of a task together."""
 
 
+def lasting_name(model: str) -> str:
+    """The name of a model that means the same from any folder.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+
+    Returns:
+        The name, or "FILE.py:FUNCTION" with the absolute path of the file.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    custom = custom_function(model)
+    if custom is None and model not in CATALOG:
+        hint = "one of " + ", ".join(CATALOG) + ", or FILE.py:FUNCTION"
+        raise UsageError(f"unknown model {model!r}", hint=hint)
+    return model if custom is None else str(custom)
+
+
+def model_function(model: str) -> Callable[..., nn.Module]:
+    """The function that builds a model.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+
+    Raises:
+        UsageError: there is no such model, or the function in the file builds none.
+    """
+    return custom_model(model) if is_custom(model) else CATALOG[lasting_name(model)].build
+
+
+def task_of(model: str) -> str:
+    """The task of a model: one of `tapetum.structures.TASKS`.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+
+    Raises:
+        UsageError: there is no such model, or the function in the file builds none.
+    """
+    if model in CATALOG:
+        return CATALOG[model].task
+    return str(declared_task(model_function(model)))
+
+
 def arguments_of(model: str) -> dict[str, Any]:
     """The arguments of a model.
 
@@ -382,11 +433,7 @@ def _takes_any(model: str) -> bool:
 
 
 def _parameters(model: str) -> list[inspect.Parameter]:
-    if model not in CATALOG and not is_custom(model):
-        hint = "one of " + ", ".join(CATALOG) + ", or FILE.py:FUNCTION"
-        raise UsageError(f"unknown model {model!r}", hint=hint)
-    build = CATALOG[model].build if model in CATALOG else custom_model(model)
-    return list(inspect.signature(build).parameters.values())
+    return list(inspect.signature(model_function(model)).parameters.values())
 
 
 def _field_default(field: Any) -> Any:

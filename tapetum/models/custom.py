@@ -14,7 +14,7 @@ from tapetum.structures import TASKS
 
 
 def is_custom(model: str) -> bool:
-    """Do these words mean a function in a file, rather than a name in MODELS?"""
+    """Do these words mean a function in a file, rather than a name in CATALOG?"""
     return custom_function(model) is not None
 
 

@@ -8,12 +8,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is needed, beside the weights, to build a model again and to read its answers.
+    """What is needed, beside the weights, to build a model again and to read its predictions.
 
-    model: its name in MODELS, or the absolute "FILE.py:FUNCTION" of one's own. arguments: what that
-    function was called with, JSON values.
-    classes: class names, index = label; class_ids: the dataset's own ids for writing back.
-    keypoint_names, skeleton: of an object's keypoints, and the pairs of them that a line joins.
+    Attributes:
+        model: its name in CATALOG, or the absolute "FILE.py:FUNCTION" of a custom model.
+        arguments: what that function was called with, JSON values.
+        classes: class names, index = label.
+        class_ids: the dataset's own ids, for files with predictions.
+        facts: where it comes from, for people.
+        keypoint_names: of an object's keypoints.
+        skeleton: pairs of keypoints that a line joins.
     """
 
     model: str

@@ -84,7 +84,7 @@ class RunRecord:
 def refuse_used(folder: Path) -> None:
     """Raise UsageError if there is something at the place of a new run."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        hint = "choose another --out, or go on with tapetum train --resume"
+        hint = "choose another `out`, or resume the run"
         raise UsageError("exists already and is not empty", file=folder, hint=hint)
 
 

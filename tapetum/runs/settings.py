@@ -12,7 +12,7 @@ SCHEDULES = ("cosine", "linear", "constant")
 
 @dataclass(frozen=True)
 class Settings:
-    """Knobs of one training; a run stores them as JSON and `--resume` reads them back.
+    """Knobs of one training; a run stores them as JSON and resuming reads them back.
 
     Raises:
         UsageError: a value that cannot be, with the name of its option.
@@ -64,14 +64,14 @@ class Settings:
         )
         for name in positive:
             if not getattr(self, name) > 0:
-                raise UsageError(f"{_option(name)} must be above 0, got {getattr(self, name)}")
+                raise UsageError(f"must be above 0, got {getattr(self, name)}", option=name)
         for name in natural:
             if not getattr(self, name) >= 0:
-                raise UsageError(f"{_option(name)} must be 0 or more, got {getattr(self, name)}")
+                raise UsageError(f"must be 0 or more, got {getattr(self, name)}", option=name)
         if self.max_steps is not None and self.max_steps < 1:
-            raise UsageError(f"--max-steps must be above 0, got {self.max_steps}")
+            raise UsageError(f"must be above 0, got {self.max_steps}", option="max_steps")
         if not 0 <= self.ema_decay < 1:
-            raise UsageError(f"--ema-decay must lie in [0, 1), got {self.ema_decay}")
+            raise UsageError(f"must lie in [0, 1), got {self.ema_decay}", option="ema_decay")
         if self.optimizer not in OPTIMIZERS:
             hint = "one of " + ", ".join(OPTIMIZERS)
             raise UsageError(f"unknown optimizer {self.optimizer!r}", hint=hint)
@@ -79,10 +79,10 @@ class Settings:
             hint = "one of " + ", ".join(SCHEDULES)
             raise UsageError(f"unknown schedule {self.schedule!r}", hint=hint)
         if self.accumulate > self.batch_size:
-            raise UsageError("--accumulate must not exceed --batch-size")
+            raise UsageError("must not exceed `batch_size`", option="accumulate")
 
         if not 0 < self.layer_decay <= 1:
-            raise UsageError(f"--layer-decay must lie in (0, 1], got {self.layer_decay}")
+            raise UsageError(f"must lie in (0, 1], got {self.layer_decay}", option="layer_decay")
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Steps of the whole training."""
@@ -94,7 +94,3 @@ class Settings:
         if self.evaluate_every:
             return self.evaluate_every
         return max(1, round(self.total_steps(steps_per_epoch) / steps_per_epoch / 8))
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")

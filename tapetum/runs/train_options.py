@@ -48,20 +48,21 @@ class TrainOptions:
             known = ", ".join(_SETTINGS)
             raise UsageError(f"unknown setting {unknown[0]!r}", hint=f"one of {known}")
         if self.unlabeled not in UNLABELED:
-            why = f"--unlabeled: cannot be {self.unlabeled!r}"
-            raise UsageError(why, hint=" or ".join(UNLABELED))
+            why = f"cannot be {self.unlabeled!r}"
+            raise UsageError(why, option="unlabeled", hint=" or ".join(UNLABELED))
         if self.cache not in CACHES:
-            raise UsageError(f"--cache: cannot be {self.cache!r}", hint=", ".join(CACHES))
+            raise UsageError(f"cannot be {self.cache!r}", option="cache", hint=", ".join(CACHES))
         if self.minutes is not None and not 0 < self.minutes < math.inf:
-            raise UsageError(f"--minutes must be above 0, got {self.minutes}")
+            raise UsageError(f"must be above 0, got {self.minutes}", option="minutes")
         for name in LENGTHS if self.minutes is not None else ():
             if self.settings.get(name) is not None:
-                option = "--" + name.replace("_", "-")
-                raise UsageError(f"--minutes and {option} both say how long", hint="give one")
+                why = f"`minutes` and `{name}` both say how long"
+                raise UsageError(why, hint="give one")
         held_out = self.split_ratio is not None or self.group_by is not None
         if self.val is not None and held_out:
-            option = "--split-ratio" if self.split_ratio else "--group-by"
-            raise UsageError(f"--val and {option} both say what to validate on", hint="give one")
+            option = "split_ratio" if self.split_ratio else "group_by"
+            why = f"`val` and `{option}` both say what to validate on"
+            raise UsageError(why, hint="give one")
 
 
 def merge_options(like: str | Path | None, given: Mapping[str, Any]) -> TrainOptions:
@@ -76,7 +77,7 @@ def merge_options(like: str | Path | None, given: Mapping[str, Any]) -> TrainOpt
         said = _on_top(_of_run(Path(like)), said)
     for name in ("model", "data"):
         if name not in said:
-            raise UsageError(f"train needs a {name}", hint="MODEL and DATA, or --from RUN")
+            raise UsageError(f"train needs a {name}", hint="`model` and `data`, or `from_run`")
     return TrainOptions(**said)
 
 

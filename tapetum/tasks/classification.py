@@ -28,7 +28,7 @@ from tapetum.evaluation import (
 from tapetum.models.predict import predict
 from tapetum.render import draw_class_scores
 from tapetum.structures import Model, Prediction, Target
-from tapetum.tasks.task import ExplainTarget, Names, Watch, batches
+from tapetum.tasks.task import ExplainTarget, Names, Watch, batches, of_all_ranks
 
 SMALL = 64
 """Pixels: images up to this size are seen as they are."""

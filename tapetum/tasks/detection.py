@@ -36,7 +36,7 @@ from tapetum.models.predict import predict
 from tapetum.ops.masks import rle_encode, rle_to_string
 from tapetum.render import draw_objects
 from tapetum.structures import Model, Objects, Prediction, Target
-from tapetum.tasks.task import ExplainTarget, Names, Watch, batches, image_of
+from tapetum.tasks.task import ExplainTarget, Names, Watch, batches, image_of, of_all_ranks
 
 CAPS = {"bbox": 100, "segm": 100, "keypoints": 20}
 """COCO's most detections an image, by iou_type."""
@@ -154,6 +154,7 @@ class Detection:
         for images in batches(dataset, 8, watch, workers, image_of):
             predictions = predict(cast(Model, model), images, runtime=runtime)
             found += [detections_in(prediction, self.iou_type) for prediction in predictions]
+        found = of_all_ranks(found, 8)
         image_ids, ids = [image.id for image in known.images], known.category_ids
         detections = detections_from_predictions(
             found, image_ids, ids, known.ground_truth, self.iou_type
@@ -245,7 +246,7 @@ def caps(max_dets: int, iou_type: str = "bbox") -> tuple[int, ...]:
         UsageError: not above 0.
     """
     if max_dets < 1:
-        raise UsageError(f"--max-dets must be above 0, got {max_dets}")
+        raise UsageError(f"must be above 0, got {max_dets}", option="max_dets")
     if iou_type == "keypoints":
         return (max_dets,)
     return (*(cap for cap in (1, 10) if cap < max_dets), max_dets)

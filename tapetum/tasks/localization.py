@@ -22,7 +22,7 @@ from tapetum.models.predict import predict
 from tapetum.render import draw_objects
 from tapetum.structures import Model, Objects, Prediction
 from tapetum.tasks.detection import Detection
-from tapetum.tasks.task import ExplainTarget, Names, Watch, batches
+from tapetum.tasks.task import ExplainTarget, Names, Watch, batches, of_all_ranks
 
 _OBJECTS = Detection("detection", iou_type="bbox")
 """Its answers read and explain like those of detection."""

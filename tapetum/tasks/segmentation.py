@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from tapetum.base.ranks import gathered
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment
@@ -98,8 +99,10 @@ class Segmentation:
             for sample, answer in zip(samples, answers, strict=True):
                 whole.add(_map(sample.target), _map(answer))
                 names.append(sample.name)
-        names = of_all_ranks(names, 4)
-        whole.counts = sum(counts for (counts,) in gathered([whole.counts]))
+        whole, *others = (confusion for part in gathered([whole]) for confusion in part)
+        for other in others:
+            whole.merge(other)
+        names = [name for part in gathered(names) for name in part]
         return SegmentationEvaluation(tuple(names), whole.result())
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def check_model(
 ) -> Report:
     """Ask a model what every model here is asked; `print` of the report is a list to read.
 
-    make: a function or class that gives an nn.Module, "FILE.py:FUNCTION", or a name in MODELS. It
+    make: a function or class that gives an nn.Module, "FILE.py:FUNCTION", or a name in CATALOG. It
         is called many times, with `arguments`, and with `classes` and `keypoints` (3) where it has
         arguments of these names. Small arguments make a quick check: 128 pixels are enough.
     classes: how many it knows; models for keypoints have 1.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import generator
-from tapetum.models import model_function
+from tapetum.models.catalog import model_function
 from tapetum.models.custom import declared_task
 from tapetum.structures import Fittable, Objects, Prediction, Sample, Target, Trainable
 
@@ -67,7 +67,7 @@ class Subject:
         images: Sequence[Tensor] | None = None,
         variants: Sequence[Mapping[str, Any]] = ({},),
     ) -> Subject:
-        """make: a function, "FILE.py:FUNCTION", or a name in MODELS. What it accepts of `classes`
+        """make: a function, "FILE.py:FUNCTION", or a name in CATALOG. What it accepts of `classes`
         (1 for keypoints) and `keypoints` it is given, unless `arguments` says otherwise.
 
         Raises:

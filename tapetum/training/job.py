@@ -16,7 +16,8 @@ from tapetum.base.progress import Log, no_log
 from tapetum.base.runtime import Runtime, derive_seed
 from tapetum.data.cache.cached import cached
 from tapetum.data.reading.training_data import TrainingData
-from tapetum.models import model_function, task_of
+from tapetum.models import task_of
+from tapetum.models.catalog import model_function
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.runs.record import RunRecord
 from tapetum.structures import Trainable
@@ -118,5 +119,5 @@ def start_from(record: RunRecord, model: nn.Module, bar: Bar, log: Log) -> None:
     try:
         source.into(model, bar, log)
     except DownloadError as error:
-        hint = f"{error.hint}; --weights none starts from scratch"
+        hint = f"{error.hint}; `weights` none starts from scratch"
         raise DownloadError(error.why, file=error.file, hint=hint) from error

@@ -24,7 +24,7 @@ def freeze(model: nn.Module, count: int) -> list[nn.Module]:
     stages = stages_of(model)
     if count > len(stages):
         why = f"the model has {len(stages)} stages" if stages else "the model has no stages"
-        raise UsageError(f"{why}, not {count} to freeze", where="--freeze")
+        raise UsageError(f"{why}, not {count} to freeze", option="freeze")
     names = [name for stage in stages[:count] for name in stage]
     for name, parameter in model.named_parameters():
         if _starts(name, names):
@@ -42,7 +42,7 @@ def rate_shares(model: nn.Module, decay: float) -> dict[str, float]:
     """
     stages = stages_of(model)
     if not stages and decay != 1:
-        raise UsageError("the model has no stages", where="--layer-decay")
+        raise UsageError("the model has no stages", option="layer_decay")
     shares = {}
     for name, _ in model.named_parameters():
         depth = next((i for i, names in enumerate(stages) if _starts(name, names)), len(stages))

@@ -16,7 +16,7 @@ from tapetum.base.runtime import is_out_of_memory, release_memory
 if TYPE_CHECKING:
     from tapetum.training.state import TrainingState
 
-HINT = "a smaller --image-size, or a smaller model or --backbone"
+HINT = "a smaller `image_size`, or a smaller model or `backbone`"
 
 
 class Attempt:

@@ -19,7 +19,8 @@ from tapetum.data.reading.training_data import (
 )
 from tapetum.data.splits.hold_out import HoldOut
 from tapetum.inference.custom_code import custom_code_facts
-from tapetum.models import lasting_name, task_of
+from tapetum.models import task_of
+from tapetum.models.catalog import lasting_name
 from tapetum.runs.record import RunRecord, command_line, environment
 from tapetum.runs.train_options import TrainOptions
 from tapetum.tasks import TASKS

@@ -15,7 +15,8 @@ from tapetum.base.progress import Log
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.subset import Subset
 from tapetum.data.reading.training_data import TrainingData
-from tapetum.models import accepted, model_function, task_of
+from tapetum.models import task_of
+from tapetum.models.catalog import defaults_of, fitting_arguments, model_function
 from tapetum.models.custom import declared_settings, is_custom
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
@@ -40,7 +41,7 @@ def chosen_arguments(
 ) -> dict[str, Any]:
     """The model's arguments: what follows from the data, then what was said."""
     follows = chosen_backbone(options.model, options.backbone) | task.arguments(dataset, size)
-    return accepted(options.model, follows) | options.arguments
+    return fitting_arguments(options.model, options.arguments, follows)
 
 
 def with_norm(
@@ -50,7 +51,7 @@ def with_norm(
     said of it."""
     if source is None or task.name not in SMALL_BATCH or "norm" in options.arguments:
         return arguments
-    return arguments | accepted(options.model, {"norm": source.norm()})
+    return arguments | fitting_arguments(options.model, {}, {"norm": source.norm()})
 
 
 def chosen_backbone(model: str, asked: str | None) -> dict[str, Any]:
@@ -62,9 +63,9 @@ def chosen_backbone(model: str, asked: str | None) -> dict[str, Any]:
     if asked is None and is_custom(model):
         return {}  # its own default is what its author meant
     name = asked or BACKBONE
-    arguments = accepted(model, {"backbone": name, "encoder": name})
+    arguments = fitting_arguments(model, {}, {"backbone": name, "encoder": name})
     if asked is not None and not arguments:
-        raise UsageError(f"--backbone: {model} has none to choose", hint="tapetum models")
+        raise UsageError(f"{model} has none to choose", option="backbone", hint="tapetum models")
     return arguments
 
 
@@ -76,9 +77,9 @@ def chosen_size(task: Task, model: str, dataset: Dataset, asked: int | None) -> 
     """
     if asked is not None:
         if asked < SMALLEST:
-            raise UsageError(f"--image-size must be at least {SMALLEST}, got {asked}")
+            raise UsageError(f"must be at least {SMALLEST}, got {asked}", option="image_size")
         return asked
-    own = accepted(model, {}, defaults=True)
+    own = defaults_of(model)
     most = own.get("image_size") or own.get("min_size")
     size = task.image_size(dataset)
     return size if most is None else min(size, most)
@@ -121,7 +122,7 @@ def in_minutes(
         UsageError: a model that is fitted in one go.
     """
     if not isinstance(job.model, Trainable):
-        raise UsageError(f"--minutes: {record.model} is fitted in one go")
+        raise UsageError(f"{record.model} is fitted in one go", option="minutes")
     log("measuring the pace of this machine")
     seconds = seconds_per_step(job)
     looking = 0.0 if images.held is None else seconds_to_look(record, job, images.held)

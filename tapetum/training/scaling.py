@@ -57,7 +57,7 @@ class LossScale:
         self.skipped += 1
         if self.skipped == MOST_SKIPPED:
             why = f"the gradient overflowed in {MOST_SKIPPED} steps in a row"
-            raise TrainingError(why, hint="--precision bf16 or fp32, or a lower --lr")
+            raise TrainingError(why, hint="`precision` bf16 or fp32, or a lower `lr`")
 
 
 def make_scale(runtime: Runtime) -> LossScale | None:

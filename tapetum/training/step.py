@@ -198,5 +198,5 @@ def _refuse_non_finite(values: dict[str, float], samples: Sequence[Sample]) -> N
             raise TrainingError(
                 f"the {name} is {value}",
                 where=f"images {names}",
-                hint="a lower --lr, or --precision fp32; tapetum check shows odd annotations",
+                hint="a lower `lr`, or `precision` fp32; tapetum check shows odd annotations",
             )

@@ -17,8 +17,9 @@ from tapetum.base.download import Bar, digest_of_name, download, no_bar
 from tapetum.base.errors import CheckpointError, DownloadError, UsageError
 from tapetum.base.files import sha256
 from tapetum.base.progress import Log, no_log
-from tapetum.models import accepted, model_function
+from tapetum.models.catalog import CATALOG, defaults_of, model_function
 from tapetum.models.custom import is_custom
+from tapetum.models.entry import PublishedWeights
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import (
     MODEL_INFO,
@@ -27,25 +28,20 @@ from tapetum.weights.checkpoint import (
     read_model_info,
     read_weights_of,
 )
-from tapetum.weights.published import BODIES, PUBLISHED, Published, published
+from tapetum.weights.published import all_published, model_info, model_of, published
 from tapetum.weights.transfer import Transfer, read_weights, transfer
 
 AUTO, NONE = "auto", "none"
-_SHAPING = (
-    "backbone backbone_width stem fpn_channels head_width head_convs head_norm anchor_sizes "
-    "anchor_octaves anchor_ratios mask_width mask_convs keypoint_width keypoint_convs pool mlp"
-)
-"""Arguments on which the shapes or the meaning of published weights depend."""
 _RESNET = {"backbone_width": 64, "width": 64, "stem": "imagenet"}
-"""What a ResNet's own weights are for, by the names that models have for it."""
+"""Values of a published ResNet, by the names of the arguments that models have for them."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Weights to start from. where: a name in PUBLISHED, a file, an address or a run."""
+    """Weights to start from. where: a published name, a file, an address or a run."""
 
     where: str
-    entry: Published | None = None
+    entry: PublishedWeights | None = None
 
     def lasting(self) -> str:
         """What means the same weights from any folder: paths become absolute, names stay names."""
@@ -87,7 +83,7 @@ class Source:
         """Bring the weights into `model` and say what became of them."""
         tensors, path = self.fetch(bar, log)
         entry = self.entry or _by_file(path)
-        epsilon = entry.epsilon if entry else PUBLISHED[0].epsilon
+        epsilon = PublishedWeights.norm_epsilon if entry is None else entry.norm_epsilon
         result = transfer(model, tensors, path, epsilon)
         log(f"weights of {self.where}:")
         for line in result.lines():
@@ -99,7 +95,7 @@ def source_of(wanted: str, model: str, arguments: Mapping[str, Any]) -> Source |
     """The weights that `wanted` means for a model with these arguments; None for none.
 
     wanted: "auto" (those published for the whole model, else for its body, else none), "none", a
-    name in PUBLISHED, a file, an address, or a run folder.
+    published name, a file, an address, or a run folder.
 
     Raises:
         UsageError: nothing of the kind.
@@ -112,9 +108,9 @@ def source_of(wanted: str, model: str, arguments: Mapping[str, Any]) -> Source |
     if (entry := published(wanted)) is not None:
         return Source(entry.name, entry)
     if "://" not in wanted and not Path(wanted).exists():
-        names = ", ".join(entry.name for entry in PUBLISHED)
+        names = ", ".join(weights.name for weights in all_published())
         hint = f"auto, none, a file, an address, a run, or one of {names}"
-        raise UsageError(f"no such weights: {wanted!r}", where="--weights", hint=hint)
+        raise UsageError(f"no such weights: {wanted!r}", option="weights", hint=hint)
     return Source(wanted)
 
 
@@ -123,59 +119,75 @@ def is_name(wanted: str) -> bool:
     return wanted in (AUTO, NONE) or published(wanted) is not None
 
 
-def network(name: str) -> Published | None:
-    """The published network of that name: torchvision's, or ours of the model."""
-    first = (entry for entry in PUBLISHED if entry.model == name)
-    return published(name) or next(first, None)
+def network(name: str) -> PublishedWeights | None:
+    """The published network of that name, or the first one of the model of that name."""
+    own = CATALOG[name].weights if name in CATALOG else ()
+    return published(name) or next(iter(own), None)
 
 
 def build_network(
-    entry: Published, weights: str = AUTO, bar: Bar = no_bar, log: Log = no_log
+    entry: PublishedWeights, weights: str = AUTO, bar: Bar = no_bar, log: Log = no_log
 ) -> tuple[nn.Module, ModelInfo, Path]:
-    """A published network with its weights, or with others for the same classes; what is needed
-    to use it, and the file.
+    """A published network with its weights, or with others for the same classes.
+
+    Args:
+        entry: the network.
+        weights: as for `source_of`; "auto" takes those of the entry.
+        bar: shows the progress of a download.
+        log: is given lines about what was done.
+
+    Returns:
+        The model, what is needed to build it and to read its predictions, and the file.
 
     Raises:
-        UsageError: without weights it would say nothing.
-        CheckpointError: the weights are not of the whole network.
+        UsageError: no weights are asked for.
+        CheckpointError: the file lacks weights of the network, or has them for other classes.
     """
-    source = Source(entry.name, entry) if weights == AUTO else source_of(weights, entry.model, {})
+    name = model_of(entry)
+    source = Source(entry.name, entry) if weights == AUTO else source_of(weights, name, {})
     if source is None:
-        raise UsageError("a network without weights says nothing", where="--weights none")
+        raise UsageError("a network without weights says nothing", option="weights")
     # Of two files for one network each has its own protocol of what is cut from an image.
     theirs = source.entry or _by_file(Path(source.where))
-    model_info = (
-        theirs if theirs is not None and theirs.model == entry.model else entry
-    ).model_info()
-    model = model_function(model_info.model)(**model_info.arguments)
+    info = model_info(theirs if theirs is not None and model_of(theirs) == name else entry)
+    model = model_function(info.model)(**info.arguments)
     result, path = source.into(model, bar)
     if result.missing or result.left_out:
         why = "its weights are not of the whole network, or of one with other classes"
-        hint = "tapetum train --weights starts from it"
+        hint = "tapetum train starts from it, as `weights`"
         raise CheckpointError(why, file=path, hint=hint)
     log(f"{entry.name}: {entry.data}, {path}")
-    return model, model_info, path
+    return model, info, path
 
 
-def automatic(model: str, arguments: Mapping[str, Any]) -> Published | None:
-    """What is published for this model, else for the ResNet in it; None if neither fits, and for
-    one's own model, of which nobody here knows what it would make of them."""
+def automatic(model: str, arguments: Mapping[str, Any]) -> PublishedWeights | None:
+    """The published weights that suit a model: those of the whole network, else of its backbone.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION", for which there are none.
+        arguments: those that the model is built with; others have their defaults.
+    """
     if is_custom(model):
         return None
-    given = accepted(model, {}, defaults=True) | dict(arguments)
-    for entry in PUBLISHED:
-        if entry.model == model and entry == published(entry.name.partition(".")[0]):
-            theirs = accepted(model, {}, defaults=True) | dict(entry.arguments)
-            keys = [key for key in _SHAPING.split() if key in given]
-            if given.get("norm") != "group" and all(_same(given[k], theirs[k]) for k in keys):
-                return entry
-    body = given.get("backbone") or given.get("encoder")
-    plain = all(given.get(key, value) == value for key, value in _RESNET.items())
-    fits = body in BODIES and plain and given.get("norm") != "group"
-    return published(BODIES[str(body)]) if fits else None
+    given = defaults_of(model) | dict(arguments)
+    if given.get("norm") == "group":  # which has none of the statistics of published weights
+        return None
+    for entry in CATALOG[model].weights[:1]:
+        theirs = defaults_of(model) | dict(entry.arguments)
+        if all(_same(given[name], theirs[name]) for name in entry.fixed_arguments):
+            return entry
+    return _of_backbone(given)
 
 
-def fetch_published(entry: Published, bar: Bar = no_bar, log: Log = no_log) -> Path:
+def _of_backbone(given: Mapping[str, Any]) -> PublishedWeights | None:
+    """The weights that start the backbone of a model with these arguments, if there are any."""
+    name = given.get("backbone") or given.get("encoder")
+    if name not in CATALOG or any(given.get(key, value) != value for key, value in _RESNET.items()):
+        return None
+    return next((weights for weights in CATALOG[name].weights if weights.starts_backbones), None)
+
+
+def fetch_published(entry: PublishedWeights, bar: Bar = no_bar, log: Log = no_log) -> Path:
     """The file of an entry: from torch's own cache, from ours, else from its server.
 
     Raises:
@@ -196,16 +208,16 @@ def _file_of(url: str) -> tuple[Path, str]:
     address itself tells files of the same name apart."""
     name = Path(urlsplit(url).path).name
     if not name:
-        raise UsageError("the address names no file", file=url, where="--weights")
+        raise UsageError("the address names no file", file=url, option="weights")
     digest = digest_of_name(name)
     if not digest:
         name = f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
     return cache_folder() / "weights" / name, digest
 
 
-def _by_file(path: Path) -> Published | None:
-    """The entry of a published file that somebody put somewhere."""
-    return next((entry for entry in PUBLISHED if entry.file == path.name), None)
+def _by_file(path: Path) -> PublishedWeights | None:
+    """The published weights whose file has this name, wherever it lies."""
+    return next((weights for weights in all_published() if weights.file == path.name), None)
 
 
 def _same(ours: Any, theirs: Any) -> bool:

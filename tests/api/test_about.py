@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tapetum.api.about import Machine, advice, environment_facts, look_around, models
-from tapetum.models import MODELS, task_of
-from tapetum.models.latency import DEFAULTS, PACE
+from tapetum.models import CATALOG
+from tapetum.models.latency import latencies
 from tapetum.tasks import TASKS
 
 TOO_OLD = (
@@ -57,7 +57,7 @@ def test_what_fits_together_needs_no_advice(machine: Machine) -> None:
             Machine(cuda="12.6", driver=True, complaint="CUDA unknown error - see. More."),
             ("cannot use the GPU: CUDA unknown error - see",),
         ),
-        (gpu(7, 0), ("compute capability 7.0", "sm_75 sm_80", "--device cpu")),
+        (gpu(7, 0), ("compute capability 7.0", "sm_75 sm_80", "use the CPU")),
         (gpu(12, 0), ("compute capability 12.0",)),
         (gpu(9, 1), ("compute capability 9.1",)),
         (gpu(8, 0, ("sm_86",)), ("compute capability 8.0",)),
@@ -88,11 +88,9 @@ def test_the_floors_are_those_of_the_package_and_this_machine_keeps_them() -> No
 
 def test_every_model_says_how_fast_it_is_and_each_task_which_to_begin_with():
     entries = models()
-    assert {entry["name"] for entry in entries} == set(MODELS) == set(PACE)
-    firsts = {entry["task"]: entry["name"] for entry in entries if entry["default"]}
-    assert firsts == DEFAULTS
-    assert set(DEFAULTS) == set(TASKS)
-    assert all(task_of(name) == task for task, name in DEFAULTS.items())
+    assert {entry["name"] for entry in entries} == set(CATALOG) == set(latencies())
+    firsts = [entry["task"] for entry in entries if entry["default"]]
+    assert sorted(firsts) == sorted(TASKS)
     for entry in entries:
-        assert entry["pace"]["answering"] > 0
-        assert (entry["pace"]["learning"] is None) == (entry["name"] == "knn")
+        assert entry["latency"]["predict_ms"] > 0
+        assert (entry["latency"]["train_ms"] is None) == (entry["name"] == "knn")

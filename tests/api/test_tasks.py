@@ -13,7 +13,8 @@ from PIL import Image
 from tapetum import api
 from tapetum.base.errors import UsageError
 from tapetum.data.reading.files import open_dataset
-from tapetum.models import BY_TASK, accepted
+from tapetum.models import CATALOG
+from tapetum.models.catalog import fitting_arguments
 from tapetum.tasks import TASKS
 
 PYRAMID = {"backbone_width": 8, "fpn_channels": 16, "head_width": 32, "head_convs": 1}
@@ -43,7 +44,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         out=tmp_path_factory.mktemp(task) / "run",
         backbone=None if task == "classification" else "resnet10",
         image_size=96,
-        arguments=accepted(model, arguments),
+        arguments=fitting_arguments(model, {}, arguments),
         augment="flip",
         precision="fp32",
         batch_size=2,
@@ -66,7 +67,7 @@ def photo(tmp_path: Path, task: Any) -> Path:
 
 
 def test_every_task_has_a_model() -> None:
-    assert set(BY_TASK) == set(TASKS) == set(MODELS)
+    assert {entry.task for entry in CATALOG.values()} == set(TASKS) == set(MODELS)
 
 
 def test_it_is_measured_while_it_trains(run: Path, task: Any) -> None:

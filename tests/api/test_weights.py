@@ -15,13 +15,14 @@ from tapetum import api
 from tapetum.base.errors import DownloadError, UsageError
 from tapetum.cli.main import main
 from tapetum.inference.predictor import _show_whole_images
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.predict import predict
 from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.record import read_run
-from tapetum.weights import published, sources
-from tapetum.weights.published import PUBLISHED, Published
+from tapetum.weights import sources
+from tapetum.weights.published import all_published
+from tests.weights.tools import entry_of, go_offline, publish
 
 NARROW = {"backbone_width": 8}
 HEADS = {"fpn_channels": 8, "head_convs": 1}
@@ -32,7 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Empty caches, and nobody at the other end of the network."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("TAPETUM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("tapetum.weights.published._HOST", "http://127.0.0.1:9/")
+    go_offline(monkeypatch)
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def file(tmp_path: Path) -> Path:
     """The weights of a narrow classifier."""
     torch.manual_seed(1)
     path = tmp_path / "made.safetensors"
-    save_file(MODELS["resnet10"](**NARROW, classes=5).state_dict(), path)
+    save_file(CATALOG["resnet10"].build(**NARROW, classes=5).state_dict(), path)
     return path
 
 
@@ -107,15 +108,15 @@ def test_scratch_is_said_aloud(tmp_path: Path, weights: str) -> None:
 
 def test_without_a_network_nothing_starts_silently(tmp_path: Path) -> None:
     wide = {"fpn_channels": 8, "head_convs": 1}
-    with pytest.raises(DownloadError, match="--weights none starts from scratch") as caught:
+    with pytest.raises(DownloadError, match="weights none starts from scratch") as caught:
         train("retinanet", tmp_path / "run", "auto", [], backbone="resnet18", arguments=wide)
-    assert str(tmp_path / "cache" / "weights" / PUBLISHED[0].file) in str(caught.value)
+    assert str(tmp_path / "cache" / "weights" / all_published()[0].file) in str(caught.value)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_run_has_its_own_weights(tmp_path: Path, file: Path) -> None:
     run = train("retinanet", tmp_path / "run", "none", [])
-    with pytest.raises(UsageError, match="--weights is for networks by name"):
+    with pytest.raises(UsageError, match="weights: is for networks by name"):
         api.load(run, weights=str(file))
 
 
@@ -123,7 +124,7 @@ def test_a_network_by_name_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     """With the real ResNet-18, its random weights under the name of the published file."""
     torch.manual_seed(2)
     path = tmp_path / "mine.safetensors"
-    save_file(MODELS["resnet18"](classes=1000).state_dict(), path)
+    save_file(CATALOG["resnet18"].build(classes=1000).state_dict(), path)
     predictor = api.load("resnet18", weights=str(path))
     scores = predictor.predict(torch.rand(3, 70, 50)).class_scores
     assert scores is not None
@@ -137,14 +138,13 @@ def narrow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Published networks called small.v2 and small.v1, of two protocols, and weights for both."""
     torch.manual_seed(3)
     path = tmp_path / "narrow.safetensors"
-    save_file(MODELS["resnet10"](**NARROW, classes=1000).state_dict(), path)
+    save_file(CATALOG["resnet10"].build(**NARROW, classes=1000).state_dict(), path)
     own = {"classes": 1000, **NARROW, "image_size": 32, "crop_mode": "center"}
     entries = tuple(
-        Published(f"small.{name}", "resnet10", file, "ImageNet-1K", {}, own | {"resize_size": side})
+        entry_of(f"small.{name}", file, own | {"resize_size": side})
         for name, file, side in (("v2", "a-00000000.pth", 36), ("v1", "b-00000000.pth", 40))
     )
-    for module in (published, sources):
-        monkeypatch.setattr(module, "PUBLISHED", entries)
+    publish(monkeypatch, "resnet10", *entries)
     monkeypatch.setattr(sources, "fetch_published", lambda *_: path)
     return path
 
@@ -173,11 +173,11 @@ def test_asked_for_the_whole_image_it_sees_the_rest_and_says_so(narrow: Path) ->
     ]
     black, white = predictor.predict([framed(0.0), framed(1.0)])
     assert not torch.equal(black.class_scores, white.class_scores)
-    plain = MODELS["resnet10"](**NARROW, classes=1000, image_size=32).eval()
+    plain = CATALOG["resnet10"].build(**NARROW, classes=1000, image_size=32).eval()
     plain.load_state_dict(load_file(narrow))
     (expected,) = predict(plain, [framed(1.0)])
     torch.testing.assert_close(white.class_scores, expected.class_scores)
-    again = MODELS["resnet10"](**predictor.model_info.arguments)
+    again = CATALOG["resnet10"].build(**predictor.model_info.arguments)
     assert again.preprocessing == plain.preprocessing
 
 

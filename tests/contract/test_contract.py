@@ -6,17 +6,16 @@ import functools
 
 import pytest
 
-from tapetum.models import MODELS, accepted, task_of
+from tapetum.models import CATALOG, task_of
+from tapetum.models.catalog import arguments_of
 from tapetum.testing import QUESTIONS, Question, Subject
 from tapetum.testing.finding import FINDING
 from tapetum.testing.report import OK, SKIPPED
 from tapetum.testing.subject import ANYWHERE
 
-from .tiny import TINY
-
 PAIRS = [
     pytest.param(name, question, id=f"{name}-{question.words}")
-    for name in sorted(MODELS)
+    for name in sorted(CATALOG)
     for question in QUESTIONS
     if question not in FINDING or task_of(name) in ANYWHERE
 ]
@@ -25,8 +24,9 @@ PAIRS = [
 @functools.cache
 def subject(name: str) -> Subject:
     """A tiny model, asked with each norm that it may have."""
-    norms = [given for norm in ("batch", "group") if (given := accepted(name, {"norm": norm}))]
-    return Subject.of(name, TINY[name], variants=norms or [{}])
+    norms = [{"norm": norm} for norm in ("batch", "group")]
+    variants = norms if "norm" in arguments_of(name) else [{}]
+    return Subject.of(name, CATALOG[name].tiny, variants=variants)
 
 
 @pytest.mark.parametrize(("name", "question"), PAIRS)
@@ -37,11 +37,7 @@ def test_it_keeps_the_contract(name: str, question: Question) -> None:
     assert answer.verdict == OK, str(answer)
 
 
-def test_every_model_has_tiny_arguments() -> None:
-    assert set(TINY) == set(MODELS)
-
-
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("name", sorted(CATALOG))
 def test_it_is_tiny_and_can_be_explained(name: str) -> None:
     model = subject(name).build()
     assert model.differentiable

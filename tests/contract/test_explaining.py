@@ -10,16 +10,14 @@ import torch
 
 from tapetum.base.errors import UsageError
 from tapetum.explain import AUTO, METHODS, explain
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.testing import Subject
-
-from .tiny import TINY
 
 
 @functools.cache
 def asked(name: str) -> tuple[Any, Any, Any]:
     """A tiny model, an image and the first object in it."""
-    subject = Subject.of(name, TINY[name])
+    subject = Subject.of(name, CATALOG[name].tiny)
     image = torch.nn.functional.avg_pool2d(subject.images[0], 2)
     height, width = image.shape[-2:]
     target = subject.target((height, width), (0.1 * width, 0.1 * height, 40, 36, 1))
@@ -34,7 +32,7 @@ def able(model: Any, method: str) -> bool:
 
 
 @pytest.mark.parametrize("method", [AUTO, *METHODS])
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("name", sorted(CATALOG))
 def test_it_answers_or_says_in_one_line_what_it_lacks(name: str, method: str) -> None:
     model, image, target = asked(name)
     if method != AUTO and not able(model, method):

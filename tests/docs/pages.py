@@ -24,7 +24,7 @@ from tapetum.base.bundle import write_bundle
 from tapetum.cli.main import main
 from tapetum.data.formats.coco import coco_dict
 from tapetum.data.scenes import Scenes
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import model_parts
 
@@ -131,7 +131,7 @@ def make_run(folder: Path, name: str, **arguments: Any) -> Path:
         small |= {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 16, "head_convs": 1}
         small |= {"min_size": 64}
     torch.manual_seed(0)
-    model = MODELS[name](**small)
+    model = CATALOG[name].build(**small)
     parts = model_parts(model.state_dict(), ModelInfo(name, small, classes))
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
     return folder

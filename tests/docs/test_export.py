@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tapetum.exporting.parity import BEST, BOX, OUTPUT, PIXELS, POINTS, SCORE
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tests.docs.pages import Page, make_photos, make_run, run
 
 PAGE = Page("export.md")
@@ -82,6 +82,6 @@ def test_the_tolerances_are_those_of_the_proof() -> None:
 
 def test_every_model_has_its_line() -> None:
     named = {name for cell, *_ in rows("Sizes") for name in re.findall(r"[\w*]+", cell)}
-    said = {m for m in MODELS if m in named or (m.startswith("resnet") and "resnet*" in named)}
-    assert set(MODELS) - said == set(re.findall(r"Not exported: `(\w+)`", PAGE.text))
-    assert named - set(MODELS) == {"resnet*"}
+    said = {m for m in CATALOG if m in named or (m.startswith("resnet") and "resnet*" in named)}
+    assert set(CATALOG) - said == set(re.findall(r"Not exported: `(\w+)`", PAGE.text))
+    assert named - set(CATALOG) == {"resnet*"}

@@ -11,10 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from tapetum.models import MODELS
-from tapetum.weights import published, sources
-from tapetum.weights.published import Published
+from tapetum.models import CATALOG
+from tapetum.models.class_names import coco_classes_with_background
+from tapetum.weights.published import published
 from tests.docs.pages import TINY, Page, make_photos, run, shortened, truth
+from tests.weights.tools import entry_of, go_offline, publish
 
 PAGE = Page("quick_start.md")
 NETWORK = "retinanet_resnet50_fpn"
@@ -41,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(here)
         patch.setenv("TORCH_HOME", str(here / "torch"))
         patch.setenv("TAPETUM_CACHE", str(here / "cache"))
-        patch.setattr(published, "_HOST", "http://127.0.0.1:9/")  # where nobody listens
+        go_offline(patch)
         yield here
 
 
@@ -50,11 +51,12 @@ def weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small network with random weights under the published name, as if it had been fetched."""
     torch.manual_seed(0)
     arguments = {**SMALL, "classes": 91, "norm": "frozen", "min_size": 64}
-    torch.save(MODELS["retinanet"](**arguments).state_dict(), folder / "made.pth")
+    torch.save(CATALOG["retinanet"].build(**arguments).state_dict(), folder / "made.pth")
     digest = hashlib.sha256((folder / "made.pth").read_bytes()).hexdigest()[:8]
-    entry = Published(NETWORK, "retinanet", f"made-{digest}.pth", "COCO", {}, arguments)
-    for module in (published, sources):
-        monkeypatch.setattr(module, "PUBLISHED", (entry,))
+    entry = entry_of(
+        NETWORK, f"made-{digest}.pth", arguments, coco_classes_with_background, data="COCO"
+    )
+    publish(monkeypatch, "retinanet", entry)
     place = folder / "cache" / "weights" / entry.file
     place.parent.mkdir(parents=True, exist_ok=True)
     (folder / "made.pth").rename(place)
@@ -128,5 +130,5 @@ def test_the_script(folder: Path) -> None:
 def test_models_of_the_page_exist() -> None:
     for name in ("resnet18", "unet", "mask_rcnn", "keypoint_rcnn", "localizer"):
         assert f"`{name}`" in PAGE.text
-        assert name in MODELS
-    assert published.published(NETWORK) is not None
+        assert name in CATALOG
+    assert published(NETWORK) is not None

@@ -21,10 +21,9 @@ from tapetum.base.runtime import generator
 from tapetum.exporting.client.masks import describe as describe_masks
 from tapetum.exporting.client.masks import run_lengths
 from tapetum.exporting.parity import _compare_objects, compare_answers, load_client
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import model_parts
-from tests.contract.tiny import TINY
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install 'tapetum[onnx]'")
@@ -51,15 +50,15 @@ for path in sys.argv[2:]:
 
 def make_run(name: str, folder: Path, **changes: Any) -> Path:
     """A run with one checkpoint of a tiny model whose scores are spread out."""
-    arguments = {**TINY[name], **changes}
+    arguments = {**CATALOG[name].tiny, **changes}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = MODELS[name](**arguments)
+        model = CATALOG[name].build(**arguments)
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 nn.init.kaiming_normal_(parameter, nonlinearity="linear")
     points = tuple("abc") if name == "keypoint_rcnn" else ()
-    classes = tuple(f"class {i}" for i in range(TINY[name]["classes"]))
+    classes = tuple(f"class {i}" for i in range(CATALOG[name].tiny["classes"]))
     model_info = ModelInfo(name, arguments, classes, keypoint_names=points)
     parts = model_parts(model.state_dict(), model_info)
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
@@ -202,7 +201,7 @@ def test_what_the_exporter_cannot_do_is_one_line(
 def test_neighbours_are_refused(tmp_path: Path) -> None:
     from tapetum.exporting.graphs import graphs_of
 
-    model = MODELS["knn"](**TINY["knn"])
+    model = CATALOG["knn"].build(**CATALOG["knn"].tiny)
     with pytest.raises(UsageError, match="NearestNeighbours are not known"):
         graphs_of(model)
 
@@ -252,7 +251,7 @@ def test_the_client_of_a_classifier_that_crops_crops(tmp_path: Path) -> None:
 
 
 def test_images_that_are_too_small_for_a_graph_are_a_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--sizes.*32 pixels once prepared.*64 or more"):
+    with pytest.raises(UsageError, match=r"sizes.*32 pixels once prepared.*64 or more"):
         api.export(
             make_run("unet", tmp_path / "run"), out=tmp_path / "o", sizes=((32, 48), (48, 32))
         )

@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from tapetum.weights.published import PUBLISHED
+from tapetum.weights.published import all_published, model_of
 
 from .drawing import _places, assert_sample, draw_photo, read
 
 GOLDEN = read("preprocessing.json")
-CLASSIFIERS = [entry for entry in PUBLISHED if entry.data == "ImageNet-1K"]
+CLASSIFIERS = [entry for entry in all_published() if entry.data == "ImageNet-1K"]
 CASES = [(side, name) for side in (232, 256) for name in GOLDEN["sizes"]]
 
 
@@ -27,7 +27,7 @@ def prepared(resize_size: int, image: Tensor, dtype: torch.dtype = torch.float64
 def test_every_published_classifier_has_the_protocol_of_its_file(entry) -> None:
     expected = GOLDEN["files"][entry.file]
     with torch.device("meta"):
-        own = MODELS[entry.model](**entry.arguments).preprocessing
+        own = CATALOG[model_of(entry)].build(**entry.arguments).preprocessing
     assert own.crop_mode == "center"
     found = [own.resize_size, own.size, "bilinear", own.antialias, list(own.mean), list(own.std)]
     assert found == expected

@@ -15,7 +15,14 @@ from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import CheckpointError, TapetumError, UsageError
 from tapetum.inference.custom_code import DIGEST, custom_code_facts, named_by_user
 from tapetum.inference.predictor import load
-from tapetum.models import accepted, lasting_name, model_function, task_of
+from tapetum.models import task_of
+from tapetum.models.catalog import (
+    arguments_of,
+    defaults_of,
+    fitting_arguments,
+    lasting_name,
+    model_function,
+)
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import model_parts
 from tapetum.weights.sources import source_of
@@ -85,10 +92,12 @@ def test_the_task_is_that_of_the_class(file: Path) -> None:
 
 def test_arguments_are_those_of_its_signature(file: Path) -> None:
     words = f"{file}:build"
-    assert accepted(words, {"classes": 4, "anchor_sizes": []}) == {"classes": 4}
-    defaults = accepted(words, {}, defaults=True)
-    assert defaults == {"classes": 2, "image_size": 8, "backbone": "resnet18"}
-    assert accepted(f"{file}:Mine", {}, defaults=True) == {}  # none of its arguments has one
+    assert fitting_arguments(words, {}, {"classes": 4, "anchor_sizes": []}) == {"classes": 4}
+    defaults = {"classes": 2, "image_size": 8, "backbone": "resnet18"}
+    assert arguments_of(words) == defaults_of(words) == defaults
+    assert defaults_of(f"{file}:Mine") == {}  # none of its arguments has one
+    with pytest.raises(UsageError, match=r"'widht' .hint: it takes classes, image_size"):
+        fitting_arguments(words, {"widht": 3}, {})
 
 
 def test_names_last_and_weights_are_only_those_asked_for(file: Path) -> None:
@@ -202,9 +211,9 @@ def test_a_model_that_is_loaded_answers_though_its_file_changes(file: Path, tmp_
 def test_only_a_run_of_ones_own_model_has_it_named_again(file: Path, tmp_path: Path) -> None:
     run = saved(tmp_path / "run", "linear")
     for words in (f"{file}:build", "linear"):
-        with pytest.raises(UsageError, match="here it is linear"):
+        with pytest.raises(UsageError, match=": linear"):
             load(run, model=words)
-    with pytest.raises(UsageError, match="here it is retinanet"):
+    with pytest.raises(UsageError, match=": retinanet"):
         load("retinanet", model=f"{file}:build")
 
 

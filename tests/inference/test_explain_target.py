@@ -78,7 +78,7 @@ def test_objects(words: str, box: list[float]) -> None:
     [
         ("3", "no object 3: there are 3"),
         ("box:9", "no object 9"),
-        ("bird", "--target: cannot be 'bird'.*pixel:X,Y"),
+        ("bird", "target: cannot be 'bird'.*pixel:X,Y"),
         ("0:", "cannot be"),
         ("-1", "cannot be"),
         ("mask:0", "some_model finds no masks"),

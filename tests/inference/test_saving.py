@@ -22,7 +22,7 @@ from tapetum.data.formats import read_annotations
 from tapetum.data.images.reader import image_size
 from tapetum.inference.filtering import nms_at
 from tapetum.inference.predictor import Predictor
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Objects, Prediction
 
@@ -151,7 +151,7 @@ def test_a_table_of_labels(images: list[Path], tmp_path: Path) -> None:
     rows = table(tmp_path / "out")
     assert [(row["class"], row["score"]) for row in rows] == [("dog", "0.7500"), ("cat", "0.2500")]
     assert (tmp_path / "out" / "a.jpg").is_file()
-    with pytest.raises(UsageError, match="--save: classification finds no boxes"):
+    with pytest.raises(UsageError, match="save: classification finds no boxes"):
         api.predict_files(model, images, out=tmp_path / "out", save=["coco"])
 
 
@@ -178,11 +178,11 @@ def test_what_counts(detector: Fixed, images: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"classes": ["bird"]}, "--classes: unknown class 'bird'"),
-        ({"max_detections": 0}, "--max-detections must be above 0"),
-        ({"nms_iou": 2.0}, "--nms-iou must lie in"),
+        ({"classes": ["bird"]}, "classes: unknown class 'bird'"),
+        ({"max_detections": 0}, "max_detections: must be above 0"),
+        ({"nms_iou": 2.0}, "nms_iou: must lie in"),
         ({"nms_iou": 0.5}, "retinanet has no overlaps to decide by"),
-        ({"out": "x", "save": ["pdf"]}, "--save: unknown kind 'pdf'"),
+        ({"out": "x", "save": ["pdf"]}, "save: unknown kind 'pdf'"),
     ],
 )
 def test_what_cannot_be_chosen(
@@ -193,7 +193,7 @@ def test_what_cannot_be_chosen(
 
 
 def test_overlaps_of_a_real_detector() -> None:
-    model = MODELS["mask_rcnn"](
+    model = CATALOG["mask_rcnn"].build(
         "resnet10", backbone_width=8, fpn_channels=8, head_width=8, mask_width=8, classes=2
     )
     runtime = Runtime(torch.device("cpu"), "fp32")

@@ -174,7 +174,7 @@ def test_the_best_of_those_that_count_are_kept(
 def test_without_a_file_one_half_counts(predictor: Predictor) -> None:
     chosen = Thresholds.of(predictor, None)
     assert (set(chosen.values), chosen.said) == ({0.5}, 0.5)
-    assert chosen.words == "threshold 0.5 (--threshold changes it)"
+    assert chosen.words == "threshold 0.5 (`threshold` changes it)"
     elsewhere = replace(predictor, folder=Path("/somewhere/retinanet_resnet50_fpn.pth"))
     assert Thresholds.of(elsewhere, None).said == 0.5
 
@@ -237,7 +237,7 @@ def test_a_broken_file_is_named(
 
 @pytest.mark.parametrize("asked", [-0.1, 1.1, float("nan")])
 def test_thresholds_that_cannot_be(predictor: Predictor, asked: float) -> None:
-    with pytest.raises(UsageError, match="--threshold must lie in"):
+    with pytest.raises(UsageError, match="threshold: must lie in"):
         Thresholds.of(predictor, asked)
 
 

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from tapetum.base.runtime import generator
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.models.predict import predict
 from tapetum.ops.boxes import box_iou
 from tapetum.structures import Objects, Target
-from tests.contract.tiny import TINY
 
 STEPS = {"retinanet": 60, "faster_rcnn": 80}
 COLOURS = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.8, 0.3], [0.2, 0.3, 0.9]])
@@ -53,7 +52,7 @@ def learn(model: Any, images: list[Tensor], targets: list[Target], steps: int) -
 @pytest.mark.parametrize("name", STEPS)
 def test_four_images_are_learnt_by_heart(name: str) -> None:
     torch.manual_seed(0)
-    model: Any = MODELS[name](**TINY[name])
+    model: Any = CATALOG[name].build(**CATALOG[name].tiny)
     images, targets = map(list, zip(*(scene(b, i) for i, b in enumerate(BOXES)), strict=True))
     before = model.target_logits(images, targets).detach()
     learn(model, images, targets, STEPS[name])

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from tapetum.base.runtime import generator
+from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
 from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
 from tapetum.models.predict import predict
 from tapetum.ops.boxes import box_iou
 from tapetum.structures import Objects, Target
-from tests.contract.tiny import TINY
 
 from .test_detection import BOXES, COLOURS, learn
 
@@ -63,7 +63,7 @@ def learnt(model: Any, steps: int) -> list[tuple[Objects, Objects]]:
 
 def test_masks_are_learnt_by_heart() -> None:
     torch.manual_seed(0)
-    model = mask_rcnn(**TINY["mask_rcnn"])
+    model = mask_rcnn(**CATALOG["mask_rcnn"].tiny)
     for targets, found in learnt(model, steps=40):
         both = (targets.masks & found.masks).sum(dim=(1, 2))
         either = (targets.masks | found.masks).sum(dim=(1, 2))
@@ -72,7 +72,7 @@ def test_masks_are_learnt_by_heart() -> None:
 
 def test_keypoints_are_learnt_by_heart() -> None:
     torch.manual_seed(0)
-    model = keypoint_rcnn(**{**TINY["keypoint_rcnn"], "classes": 3})
+    model = keypoint_rcnn(**{**CATALOG["keypoint_rcnn"].tiny, "classes": 3})
     for targets, found in learnt(model, steps=40):
         error = (targets.keypoints - found.keypoints)[..., :2].norm(dim=2)
         assert (error < 4).all(), error

@@ -107,7 +107,7 @@ def test_caps_are_those_of_coco() -> None:
     assert caps(100) == (1, 10, 100)
     assert caps(5) == (1, 5)
     assert caps(20, "keypoints") == (20,)
-    with pytest.raises(UsageError, match="--max-dets"):
+    with pytest.raises(UsageError, match="max_dets"):
         caps(0)
 
 

@@ -21,7 +21,8 @@ from tapetum.data.reading.subset import Subset
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes import open_scenes
 from tapetum.evaluation import detections_from_coco, evaluate_detections
-from tapetum.models import model_function, task_of
+from tapetum.models import task_of
+from tapetum.models.catalog import model_function
 from tapetum.runs.history import read_history
 from tapetum.structures import Sample
 from tapetum.tasks import TASKS, Task

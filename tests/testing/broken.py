@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.models import CATALOG
 from tapetum.models.detection.one_stage.retinanet import retinanet
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tapetum.models.segmentation.dense import (
@@ -21,7 +22,6 @@ from tapetum.models.segmentation.dense import (
     score_maps,
 )
 from tapetum.structures import Batch, Prediction, Target
-from tests.contract.tiny import TINY
 
 
 class Sound(nn.Module):
@@ -46,7 +46,7 @@ class Sound(nn.Module):
         return pad_targets(batch, self.head.out_channels)
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> Output:
         logits = self.head(self.body(pixels))
         return Output(F.interpolate(logits, pixels.shape[-2:], mode="bilinear"))
@@ -87,7 +87,7 @@ class MarksEverything(Sound):
 
 class SubtractsTheBatch(Sound):
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> Output:
         if not torch.is_grad_enabled():
             pixels = pixels - pixels.mean(0)
@@ -98,7 +98,7 @@ class FavoursTheFirst(Sound):
     """Of two images."""
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> Output:
         (logits,) = super().forward(pixels, sizes)
         if len(pixels) == 2:
@@ -134,7 +134,7 @@ class DrawsAtBirth(Sound):
         self.shift = torch.randn(classes, 1, 1)
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> Output:
         return Output(super().forward(pixels, sizes).logits + 3 * self.shift)
 
@@ -147,7 +147,7 @@ class HasASpare(Sound):
 
 class AsksForTheMode(Sound):
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> Output:
         scale = 1.01 if self.training else 1.0
         return Output(super().forward(pixels, sizes).logits * scale)
@@ -175,7 +175,7 @@ class Remembers(Sound):
     memory: Tensor | None = None
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> Output:
         if self.memory is None:
             self.memory = torch.full((1,), 2.0, dtype=pixels.dtype)
@@ -222,7 +222,7 @@ def detector(**changes: Callable[..., Any]) -> Callable[..., nn.Module]:
     """A tiny RetinaNet with some of its verbs wrapped: each takes the model's own verb first."""
 
     def build(classes: int = 3) -> nn.Module:
-        model: Any = retinanet(**{**TINY["retinanet"], **SMALL, "classes": classes})
+        model: Any = retinanet(**{**CATALOG["retinanet"].tiny, **SMALL, "classes": classes})
         for verb, change in changes.items():
             own = getattr(model, verb)
             setattr(model, verb, lambda *a, own=own, change=change: change(own, *a))
@@ -267,7 +267,7 @@ BROKEN: dict[str, tuple[Callable[..., nn.Module], str]] = {
     "forward means the same in training and evaluation": (AsksForTheMode, "output 0 (3, 3, 120"),
     "losses are finite where there is nothing to learn": (DividesByNothing, "the loss is nan"),
     "losses are pure": (WritesIntoItsOutputs, "changes the outputs"),
-    "chance comes from the generator alone": (DrawsForItself, "global random state"),
+    "chance comes from the generators alone": (DrawsForItself, "global random state"),
     "predictions may be used in training": (Remembers, "Inference tensors cannot be saved"),
     "float64 stays float64": (IsCoarse, "expected float64, got torch.float32"),
     "it takes a step in bf16": (LosesInHalfPrecision, "loss size: got torch.bfloat16"),

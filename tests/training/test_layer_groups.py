@@ -7,7 +7,7 @@ import torch
 
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime, generator
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.runs.settings import Settings
 from tapetum.structures import Objects, Sample, Target
 from tapetum.training.layer_groups import freeze, rate_shares, stages_of
@@ -20,7 +20,7 @@ SMALL = {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 8, "classe
 
 
 def detector():
-    return MODELS["retinanet"](**SMALL, head_convs=1, min_size=64)
+    return CATALOG["retinanet"].build(**SMALL, head_convs=1, min_size=64)
 
 
 def step(model, settings: Settings):
@@ -69,7 +69,7 @@ def test_the_rates_of_the_groups_follow() -> None:
 
 
 def test_the_stages_of_a_transformer_cover_it() -> None:
-    model = MODELS["vit_b_16"](**VIT)
+    model = CATALOG["vit_b_16"].build(**VIT)
     stages = stages_of(model)
     assert [len(stage) for stage in stages] == [3, 1, 1, 2]
     freeze(model, 4)
@@ -80,7 +80,7 @@ def test_the_stages_of_a_transformer_cover_it() -> None:
 
 
 def test_models_inside_models_are_found() -> None:
-    model = MODELS["mask_rcnn"](**SMALL, head_width=8, mask_width=8)
+    model = CATALOG["mask_rcnn"].build(**SMALL, head_width=8, mask_width=8)
     assert stages_of(model)[0] == ["detector.backbone.stem"]
 
 
@@ -88,20 +88,20 @@ def test_an_attribute_called_stages_is_no_backbone() -> None:
     """The paper's encoder of U-Net keeps its convolutions under that name, as own models may."""
     own = torch.nn.Module()
     own.stages = torch.nn.ModuleList([torch.nn.Linear(2, 2)])
-    paper = MODELS["unet"](encoder="paper", width=4, classes=2)
+    paper = CATALOG["unet"].build(encoder="paper", width=4, classes=2)
     for model in (own, paper):
         assert stages_of(model) == []
         assert set(rate_shares(model, 1.0).values()) == {1.0}
-        with pytest.raises(UsageError, match="--freeze: the model has no stages, not 1"):
+        with pytest.raises(UsageError, match="freeze: the model has no stages, not 1"):
             freeze(model, 1)
 
 
 def test_what_cannot_be_frozen() -> None:
-    with pytest.raises(UsageError, match="--freeze: the model has no stages, not 1"):
-        freeze(MODELS["linear"](classes=2), 1)
-    with pytest.raises(UsageError, match="--freeze: the model has 5 stages, not 6"):
+    with pytest.raises(UsageError, match="freeze: the model has no stages, not 1"):
+        freeze(CATALOG["linear"].build(classes=2), 1)
+    with pytest.raises(UsageError, match="freeze: the model has 5 stages, not 6"):
         freeze(detector(), 6)
-    with pytest.raises(UsageError, match="--layer-decay: the model has no stages"):
-        rate_shares(MODELS["linear"](classes=2), 0.9)
-    with pytest.raises(UsageError, match=r"--layer-decay must lie in \(0, 1\]"):
+    with pytest.raises(UsageError, match="layer_decay: the model has no stages"):
+        rate_shares(CATALOG["linear"].build(classes=2), 0.9)
+    with pytest.raises(UsageError, match=r"layer_decay: must lie in \(0, 1\]"):
         Settings(layer_decay=0)

@@ -67,9 +67,9 @@ def test_a_training_of_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"minutes": 0}, "--minutes must be above 0"),
-        ({"minutes": 1, "epochs": 3}, "--minutes and --epochs both say how long"),
-        ({"minutes": 1, "max_steps": 3}, "--minutes and --max-steps both say how long"),
+        ({"minutes": 0}, "minutes: must be above 0"),
+        ({"minutes": 1, "epochs": 3}, "minutes and epochs both say how long"),
+        ({"minutes": 1, "max_steps": 3}, "minutes and max_steps both say how long"),
     ],
 )
 def test_two_lengths_are_one_too_many(tmp_path: Path, options: dict, words: str) -> None:

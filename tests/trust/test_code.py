@@ -296,7 +296,7 @@ def test_what_to_paste_cannot_hold_a_command(plain: Path, tmp_path: Path) -> Non
     names(run, "data", "/tmp/$(touch mark).py:data")
     with pytest.raises(CheckpointError) as caught:
         tapetum.evaluate(run)
-    assert str(caught.value).endswith("--data '/tmp/$(touch mark).py:data')")
+    assert str(caught.value).endswith("data '/tmp/$(touch mark).py:data')")
 
 
 def test_a_name_that_is_none_is_one_line(plain: Path, tmp_path: Path) -> None:

@@ -18,14 +18,13 @@ from tapetum.backbones import BACKBONES
 from tapetum.backbones.resnet import STEMS
 from tapetum.cli.learning import parse_pairs
 from tapetum.layers.norm import NORMS
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.models.classification.linear import LOSSES
 from tapetum.models.classification.neighbours import METRICS
 from tapetum.models.classification.vit import POOLS
 from tapetum.models.localization.localizer import BOX_LOSSES
 from tapetum.models.segmentation.test_time_augmentation import VIEWS
 from tapetum.runs.history import read_history
-from tests.contract.tiny import TINY
 
 DATA, PIXELS, STEPS = "scenes:count=4", 64, 2
 FROM_DATA = ("classes", "keypoints", "image_size", "min_size", "max_size", "norm")
@@ -79,7 +78,7 @@ PAPER = pytest.param("unet", {"norm": "none", "encoder": "paper"}, id="unet-as-i
 
 
 def tiny(model: str) -> dict[str, Any]:
-    return {name: value for name, value in TINY[model].items() if name not in FROM_DATA}
+    return {name: value for name, value in CATALOG[model].tiny.items() if name not in FROM_DATA}
 
 
 @pytest.mark.parametrize(("model", "variant"), [*VARIANTS, PAPER])
@@ -106,8 +105,8 @@ def test_it_trains(tmp_path: Path, model: str, variant: dict[str, Any]) -> None:
 
 def test_every_model_and_every_choice_of_its_function_is_here() -> None:
     """An argument whose default is a word or a truth value is a choice."""
-    assert set(CHOICES) == set(MODELS)
-    for model, function in MODELS.items():
+    assert set(CHOICES) == set(CATALOG)
+    for model, function in CATALOG.items():
         known = CHOICES["resnet10" if model in BACKBONES else model]
         chosen = {
             p.name

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from tapetum.base.errors import CheckpointError, DownloadError, UsageError
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.models.classification import resnet
-from tapetum.weights import published, sources
-from tapetum.weights.published import PUBLISHED, Published
+from tapetum.models.entry import PublishedWeights
+from tapetum.weights import sources
+from tapetum.weights.published import all_published, model_info, model_of
 from tapetum.weights.sources import (
     automatic,
     build_network,
@@ -23,6 +24,7 @@ from tapetum.weights.sources import (
     network,
     source_of,
 )
+from tests.weights.tools import entry_of, publish
 
 SMALL = {"classes": 1000, "backbone_width": 8}
 
@@ -77,18 +79,18 @@ def test_names_of_networks() -> None:
     ]
 
 
-@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
-def test_entries_are_whole(entry: Published) -> None:
+@pytest.mark.parametrize("entry", all_published(), ids=lambda entry: entry.name)
+def test_entries_are_whole(entry: PublishedWeights) -> None:
     assert len(entry.sha256) == 8
     assert entry.url.startswith("https://download.pytorch.org/models/")
-    model_info = entry.model_info()
-    assert len(model_info.classes) == len(model_info.class_ids) == len(set(model_info.classes))
-    assert len(model_info.classes) == entry.arguments["classes"]
-    assert model_info.facts["weights licence"] == "not stated"
+    info = model_info(entry)
+    assert len(info.classes) == len(info.class_ids) == len(set(info.classes))
+    assert len(info.classes) == entry.arguments["classes"]
+    assert info.facts["weights licence"] == "not stated"
     if entry.data.startswith("COCO"):
-        assert dict(zip(model_info.classes, model_info.class_ids, strict=True))["person"] == 1
-    if entry.model == "mask_rcnn":
-        assert dict(zip(model_info.classes, model_info.class_ids, strict=True))["toothbrush"] == 90
+        assert dict(zip(info.classes, info.class_ids, strict=True))["person"] == 1
+    if model_of(entry) == "mask_rcnn":
+        assert dict(zip(info.classes, info.class_ids, strict=True))["toothbrush"] == 90
 
 
 def test_what_is_no_weights(tmp_path: Path) -> None:
@@ -96,27 +98,25 @@ def test_what_is_no_weights(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such weights: 'nowhere"):
         source_of("nowhere.pth", "resnet18", {})
     with pytest.raises(UsageError, match="a network without weights says nothing"):
-        build_network(PUBLISHED[0], "none")
+        build_network(all_published()[0], "none")
 
 
 # --- finding ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Published, bytes]:
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[PublishedWeights, bytes]:
     """A small network as if it were published, the bytes of its file, and empty caches."""
     torch.manual_seed(0)
     renames = resnet.REFERENCE["torchvision"]
-    state = MODELS["resnet10"](**SMALL).state_dict()
+    state = CATALOG["resnet10"].build(**SMALL).state_dict()
     torch.save({str(renames.theirs(n)): v for n, v in state.items()}, tmp_path / "made.pth")
     content = (tmp_path / "made.pth").read_bytes()
     name = f"tiny-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    entry = Published("tiny", "resnet10", name, "ImageNet-1K", {"top1": 0.1}, SMALL)
-    for module in (published, sources):
-        monkeypatch.setattr(module, "PUBLISHED", (entry,))
+    entry = entry_of("tiny", name, SMALL)
+    publish(monkeypatch, "resnet10", entry)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("TAPETUM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(published, "_HOST", "http://127.0.0.1:9/")  # where nobody listens
     return entry, content
 
 
@@ -138,21 +138,21 @@ def host(tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/"
-    monkeypatch.setattr(published, "_HOST", url)
+    publish(monkeypatch, "resnet10", entry_of("tiny", entry.file, SMALL, host=url))
     yield url
     server.shutdown()
     server.server_close()
 
 
 def test_a_network_is_fetched_once(tiny, host, tmp_path, monkeypatch) -> None:
-    entry, _ = tiny
+    entry = CATALOG["resnet10"].weights[0]
     said: list[str] = []
-    model, model_info, path = build_network(entry, log=said.append)
+    model, info, path = build_network(entry, log=said.append)
     assert path == tmp_path / "cache" / "weights" / entry.file
     assert said == [f"tiny: ImageNet-1K, {path}"]
-    assert model_info.classes[:2] == ("tench", "goldfish")
-    monkeypatch.setattr(published, "_HOST", "http://127.0.0.1:9/")
-    again, *_ = build_network(entry)
+    assert info.classes[:2] == ("tench", "goldfish")
+    publish(monkeypatch, "resnet10", unreachable := entry_of("tiny", entry.file, SMALL))
+    again, *_ = build_network(unreachable)
     assert all(
         torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True)
     )
@@ -182,7 +182,7 @@ def test_an_address_is_weights(tiny, host, tmp_path) -> None:
     entry, _ = tiny
     source = source_of(host + entry.file, "resnet10", {})
     assert source is not None
-    result, path = source.into(MODELS["resnet10"](**SMALL))
+    result, path = source.into(CATALOG["resnet10"].build(**SMALL))
     assert (result.missing, result.unused) == ((), ())
     assert path == tmp_path / "cache" / "weights" / entry.file
 
@@ -200,7 +200,7 @@ def test_addresses_without_a_digest_are_kept_apart(tmp_path, monkeypatch) -> Non
 
 def test_weights_for_other_classes_do_not_make_a_network(tiny, tmp_path) -> None:
     entry, _ = tiny
-    other = MODELS["resnet10"](backbone_width=8, classes=3).state_dict()
+    other = CATALOG["resnet10"].build(backbone_width=8, classes=3).state_dict()
     torch.save(other, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match="with other classes"):
         build_network(entry, str(tmp_path / "other.pth"))

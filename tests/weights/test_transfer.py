@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.runtime import generator
 from tapetum.layers.norm import FrozenBatchNorm
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.models.classification import resnet
-from tapetum.weights.published import published
+from tapetum.weights.published import model_of, published
 from tapetum.weights.transfer import read_weights, transfer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -60,14 +60,14 @@ def test_every_published_weight_finds_its_place(name: str) -> None:
     assert entry is not None
     shapes = json.loads((GOLDEN / f"{PUBLISHED_KEYS[name]}.keys.json").read_text())
     tensors = {key: torch.tensor(0.5).expand(shape) for key, shape in shapes.items()}
-    model = MODELS[entry.model](**entry.arguments)
-    result = transfer(model, tensors, entry.file, entry.epsilon)
+    model = CATALOG[model_of(entry)].build(**entry.arguments)
+    result = transfer(model, tensors, entry.file, entry.norm_epsilon)
     assert (result.missing, result.left_out, result.resized, result.unused) == ((), (), (), ())
     assert all(bool((p == 0.5).all()) for p in model.parameters())
 
 
 def test_a_classifier_gives_the_logits_that_its_weights_are_for() -> None:
-    source, target = MODELS["resnet10"](**NARROW), MODELS["resnet10"](**NARROW)
+    source, target = CATALOG["resnet10"].build(**NARROW), CATALOG["resnet10"].build(**NARROW)
     source.load_state_dict(random_state(source))
     renames = resnet.REFERENCE["torchvision"]
     theirs = {str(renames.theirs(n)): v for n, v in source.state_dict().items()}
@@ -86,8 +86,8 @@ def test_a_classifier_gives_the_logits_that_its_weights_are_for() -> None:
     ],
 )
 def test_the_body_of_a_classifier_starts_other_models(model, arguments, prefix) -> None:
-    source = MODELS["resnet10"](**NARROW)
-    target = MODELS[model](backbone="resnet10", **NARROW, **arguments)
+    source = CATALOG["resnet10"].build(**NARROW)
+    target = CATALOG[model].build(backbone="resnet10", **NARROW, **arguments)
     state = torchvision_state(source)
     result = transfer(target, state, "x.pth")
     own = target.state_dict()
@@ -102,8 +102,8 @@ def test_the_body_of_a_classifier_starts_other_models(model, arguments, prefix) 
 
 
 def test_bodies_move_between_models_of_ours() -> None:
-    source = MODELS["localizer"](backbone="resnet10", **NARROW)
-    target = MODELS["unet"](encoder="resnet10", width=8, decoder_channels=[8] * 5, classes=2)
+    source = CATALOG["localizer"].build(backbone="resnet10", **NARROW)
+    target = CATALOG["unet"].build(encoder="resnet10", width=8, decoder_channels=[8] * 5, classes=2)
     state = random_state(source)
     result = transfer(target, state, "x.safetensors")
     inside = [name for name in result.reused if name.startswith("encoder.body.")]
@@ -113,7 +113,10 @@ def test_bodies_move_between_models_of_ours() -> None:
 
 
 def test_other_classes_leave_the_last_layer_fresh() -> None:
-    source, target = MODELS["resnet10"](**NARROW), MODELS["resnet10"](**{**NARROW, "classes": 5})
+    source, target = (
+        CATALOG["resnet10"].build(**NARROW),
+        CATALOG["resnet10"].build(**{**NARROW, "classes": 5}),
+    )
     fresh = target.head.weight.clone()
     result = transfer(target, torchvision_state(source), "x.pth")
     assert dict(result.left_out) == {
@@ -126,7 +129,7 @@ def test_other_classes_leave_the_last_layer_fresh() -> None:
 
 
 def test_older_files_count_no_batches() -> None:
-    model = MODELS["resnet10"](**NARROW)
+    model = CATALOG["resnet10"].build(**NARROW)
     state = {n: v for n, v in torchvision_state(model).items() if not n.endswith("tracked")}
     assert transfer(model, state, "x.pth").missing == ()
 
@@ -148,8 +151,8 @@ def test_other_channels_see_the_same_grey() -> None:
 
 def test_positions_grow_with_the_image() -> None:
     small = {"classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
-    source = MODELS["vit_b_16"](image_size=16, **small)
-    target = MODELS["vit_b_16"](image_size=32, **small)
+    source = CATALOG["vit_b_16"].build(image_size=16, **small)
+    target = CATALOG["vit_b_16"].build(image_size=32, **small)
     state = source.state_dict()
     rows = torch.arange(4.0).repeat_interleave(4)[None, :, None].expand(1, 16, 16)
     state["backbone.positions"] = torch.cat((torch.full((1, 1, 16), 9.0), rows), dim=1)
@@ -182,7 +185,7 @@ def test_norms_that_divided_by_the_plain_deviation() -> None:
 
 def test_weights_of_something_else() -> None:
     with pytest.raises(CheckpointError, match=r"x\.pth: none of its weights fits this model"):
-        transfer(MODELS["linear"](classes=3), {"a": torch.zeros(2)}, "x.pth")
+        transfer(CATALOG["linear"].build(classes=3), {"a": torch.zeros(2)}, "x.pth")
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -262,7 +265,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_positions_with_and_without_a_class_token(there: str, here: str, fits: bool) -> None:
     small = {"classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
-    source = MODELS["vit_b_16"](image_size=16, pool=there, **small)
-    target = MODELS["vit_b_16"](image_size=32, pool=here, **small)
+    source = CATALOG["vit_b_16"].build(image_size=16, pool=there, **small)
+    target = CATALOG["vit_b_16"].build(image_size=32, pool=here, **small)
     result = transfer(target, source.state_dict(), "x.safetensors")
     assert ("backbone.positions" in [row[0] for row in result.resized]) == fits

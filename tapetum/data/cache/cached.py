@@ -148,7 +148,7 @@ def entry_key(dataset: Dataset, index: int, needed: int | None) -> str:
 
 def _in_ram(dataset: Dataset, needed: int | None, workers: int, log: Log) -> Dataset:
     if workers and _started_afresh():
-        log("cache: worker processes share no memory on this system; --cache disk serves them")
+        log("cache: worker processes share no memory on this system; `cache` disk serves them")
         return dataset
     size, room = _estimate(dataset, needed), free_memory() // 2
     what = f"{len(dataset):,} images take about {_gigabytes(size)} of memory"

@@ -19,7 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader
 
 from tapetum.base.custom_code import OWN_MODULE
 from tapetum.base.errors import TapetumError, UsageError
-from tapetum.base.ranks import Ranks
+from tapetum.base.ranks import ALONE, Ranks
 from tapetum.base.runtime import allow_many_files, generator, worker_start
 from tapetum.data.dataset import Dataset
 from tapetum.data.transforms.transform import EpochContext, Transform
@@ -50,7 +50,7 @@ class Plan:
     count: int
     batch_size: int
     seed: int
-    ranks: Ranks = Ranks()
+    ranks: Ranks = ALONE
     accumulate: int = 1
 
     @property
@@ -235,7 +235,7 @@ def _refuse_unsendable(dataset: Dataset, workers: int) -> None:
     samples = getattr(dataset, "samples", None)
     if workers and worker_start() != "fork" and type(samples).__module__.startswith(OWN_MODULE):
         why = "its samples cannot be sent to worker processes, which begin afresh on this system"
-        raise UsageError(why, file=dataset.name, hint="--workers 0")
+        raise UsageError(why, file=dataset.name, hint="`workers` 0")
 
 
 def _start_worker(_: int) -> None:

@@ -171,12 +171,13 @@ def refuse_words_for_files(reading: DataSpec, options: HoldOut | None) -> None:
         UsageError: something of that kind was asked for.
     """
     asked = {
-        "--format": reading.format != DataSpec.format,
-        "--unlabeled": reading.unlabeled != DataSpec.unlabeled,
-        "--split-ratio or --group-by": options is not None,
+        "format": reading.format != DataSpec.format,
+        "unlabeled": reading.unlabeled != DataSpec.unlabeled,
+        "group_by": options is not None and options.group_by is not None,
+        "split_ratio": options is not None,
     }
-    for words in (words for words, was in asked.items() if was):
-        raise UsageError(f"{words} is for images in files", file=reading.data)
+    for option in (option for option, given in asked.items() if given):
+        raise UsageError("is for images in files", file=reading.data, option=option)
 
 
 @dataclass(frozen=True)
@@ -243,9 +244,9 @@ def annotations_of(reading: DataSpec, task: str) -> tuple[Annotations, list[str]
         return annotations, words
     words.append(f"{len(bare):,} of them have no labels and ")
     if reading.unlabeled == "negative":
-        words[-1] += "count as images of nothing (--unlabeled skip leaves them out)"
+        words[-1] += "count as images of nothing (`unlabeled` skip leaves them out)"
         return annotations, words
-    words[-1] += "are left out, as --unlabeled skip asks"
+    words[-1] += "are left out, as `unlabeled` skip asks"
     splits = {
         name: tuple(p for p in own if id(p) not in bare) for name, own in annotations.splits.items()
     }
@@ -271,7 +272,7 @@ def _of_files(
     holding = reading.validate and reading.val is None
     if options is not None and (not holding or to_divide(annotations) is None):
         why = "it has a split for validation" if holding else "nothing is held out of it"
-        raise UsageError(f"{why}: --split-ratio and --group-by have no use", file=reading.data)
+        raise UsageError(f"{why}: `split_ratio` and `group_by` have no use", file=reading.data)
     if holding and to_divide(annotations) is not None:
         if names is None:
             alike = near_duplicates(annotations, progress, log)

@@ -62,7 +62,7 @@ def parse_ratio(text: str) -> tuple[float, float]:
         UsageError: it says nothing of the kind.
     """
     hint = "the share for validation, as in 0.2, or training/validation/testing, as in 80/10/10"
-    fault = UsageError(f"--split-ratio: cannot be {text!r}", hint=hint)
+    fault = UsageError(f"cannot be {text!r}", option="split_ratio", hint=hint)
     if not _RATIO.fullmatch(text):
         try:
             val = float(text)
@@ -96,7 +96,7 @@ def held_out(
     if len(groups) < len(shares):
         what = "images" if len(groups) == len(images) else "groups of images"
         why = f"{len(groups)} {what} are too few for {' and '.join(shares)}"
-        raise UsageError(why, hint="name validation data of its own with --val")
+        raise UsageError(why, hint="name validation data of its own with `val`")
     having = np.zeros((len(groups), len(classes)), dtype=np.int32)
     for number, group in enumerate(groups):
         for place in group:
@@ -150,7 +150,7 @@ def grouped(images: Sequence[ImageRecord], group_by: str | None) -> list[list[in
             groups.setdefault(key, []).append(place)
     if not groups:
         hint = f"the names are like {images[0].name!r}" if images else None
-        raise UsageError(f"--group-by: {group_by!r} speaks of no image", hint=hint)
+        raise UsageError(f"{group_by!r} speaks of no image", option="group_by", hint=hint)
     return list(groups.values())
 
 
@@ -159,7 +159,7 @@ def _from_names(images: Sequence[ImageRecord], pattern: str) -> list[str | None]
         sought = re.compile(pattern)
     except re.error as error:
         hint = "a regular expression for names, or FILE.csv:COLUMN"
-        raise UsageError(f"--group-by: {pattern!r}: {error}", hint=hint) from error
+        raise UsageError(f"{pattern!r}: {error}", option="group_by", hint=hint) from error
     found = (sought.search(image.name) for image in images)
     return [None if match is None else match[1 if sought.groups else 0] for match in found]
 
@@ -176,7 +176,7 @@ def _from_table(images: Sequence[ImageRecord], text: str) -> list[str | None] | 
 def _read_table(file: Path, column: str) -> dict[str, str]:
     """Group by the name of an image, with and without its folders."""
     if not file.is_file():
-        raise UsageError("no such file", file=file, where="--group-by")
+        raise UsageError("no such file", file=file, option="group_by")
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             rows = list(csv.DictReader(opened, delimiter="\t" if file.suffix == ".tsv" else ","))

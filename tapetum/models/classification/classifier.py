@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.base.ranks import normalizer
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.structures import Batch, Prediction, Target
 
@@ -104,7 +105,7 @@ def label_loss(
     each = loss(logits[image], label)
     labels_of = torch.bincount(image, minlength=len(targets))  # (B,)
     weights = _weights(targets, each.new_ones(()) / labels_of[image])
-    return (each * weights).sum() / (labels_of > 0).sum().clamp(min=1) + 0 * logits.sum()
+    return (each * weights).sum() / normalizer((labels_of > 0).sum()) + 0 * logits.sum()
 
 
 def multilabel_loss(logits: Tensor, targets: Sequence[Target], smoothing: float = 0.0) -> Tensor:
@@ -119,7 +120,7 @@ def multilabel_loss(logits: Tensor, targets: Sequence[Target], smoothing: float 
     wanted = wanted * (1 - smoothing) + smoothing / 2
     known = torch.tensor([target.labels is not None for target in targets], device=logits.device)
     each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1)
-    return (each * known).sum() / known.sum().clamp(min=1)
+    return (each * known).sum() / normalizer(known.sum())
 
 
 def _weights(targets: Sequence[Target], default: Tensor) -> Tensor:

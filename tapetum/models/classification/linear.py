@@ -10,7 +10,7 @@ Weights start at 0, so that all there is in a template was learnt. The penalty i
 other, and its gradient 2 * l2 * W comes with the other's: strong, it leaves of a template what its
 class has on average; at 0, the pixels' fine differences take over, which look like noise. An
 optimizer's weight decay would shrink the weights a second time, so this model sets it to 0
-(`settings`), and `--weight-decay` adds one.
+(`settings`), and `weight_decay` adds one.
 
 Expected: some 35 to 40 % on CIFAR-10.
 """

@@ -25,10 +25,11 @@ from torch.nn import functional as F
 
 from tapetum.backbones import make_backbone
 from tapetum.backbones.resnet import ResNet
+from tapetum.base.ranks import normalizer
 from tapetum.layers.conv import ConvNorm, init_small
 from tapetum.models.classification.classifier import wide
 from tapetum.models.classification.preprocessing import SquarePreprocessing
-from tapetum.models.localization.targets import NOTHING, first_class, slots
+from tapetum.models.localization.targets import IGNORED, NOTHING, first_class, slots
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, boxes_to_original
 from tapetum.ops.boxes import box_convert, generalized_box_iou
 from tapetum.ops.losses import cross_entropy, smooth_l1_loss
@@ -125,9 +126,10 @@ class Localizer(nn.Module):
         image, slot = torch.nonzero(target.filled, as_tuple=True)  # (T,) objects
         label = target.labels[image, slot] if self.boxes_a_slot > 1 else 0
         found, true = fractions[image, slot, label], target.boxes[image, slot]  # (T, 4)
+        entropy = cross_entropy(logits.flatten(0, 1), target.classes.flatten(), reduction="sum")
         return {
-            "classification": cross_entropy(logits.flatten(0, 1), target.classes.flatten()),
-            "boxes": self.box_weight * self._box_losses(found, true).sum() / max(len(true), 1),
+            "classification": entropy / normalizer((target.classes != IGNORED).sum()),
+            "boxes": self.box_weight * self._box_losses(found, true).sum() / normalizer(len(true)),
         }
 
     def _box_losses(self, found: Tensor, true: Tensor) -> Tensor:

@@ -194,7 +194,7 @@ def _lines(findings: Sequence[Finding], after: bool) -> Html:
     rows = [(printable(f.file), printable(f.where), printable(f.message)) for f in few]
     table = mixed_table(Table("", ("file", "where", "what"), rows))
     hidden = len(findings) - len(few)
-    more = f"And {hidden:,} more, which tapetum check --json lists." if hidden else ""
+    more = f"And {hidden:,} more, which tapetum check lists as JSON." if hidden else ""
     title = tag("h3", "Also") if after else EMPTY
     return join([title, table, tag("p", more, class_="dim") if more else EMPTY])
 

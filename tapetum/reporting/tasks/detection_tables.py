@@ -129,7 +129,7 @@ def thresholds_table(view: Inspected, chosen_on: str) -> Table:
     ]
     note = (
         f"Chosen on {chosen_on} for the best F1; the other columns are measured on the images "
-        f"shown here. tapetum predict uses these thresholds unless --threshold is given."
+        f"shown here. tapetum predict uses these thresholds unless a threshold is given."
     )
     heads = ("class", "threshold", "F1", "precision", "recall")
     return Table("Thresholds", heads, rows, note)

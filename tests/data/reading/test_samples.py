@@ -20,10 +20,9 @@ from tapetum.data.reading.samples import (
     open_samples,
 )
 from tapetum.data.scenes import Scenes
-from tapetum.models import MODELS
+from tapetum.models import CATALOG
 from tapetum.structures import Objects, Sample, Target
 from tapetum.tasks import TASKS
-from tests.contract.tiny import TINY
 
 IMAGE = torch.zeros(3, 20, 30, dtype=torch.uint8)
 BOX = torch.tensor([[2.0, 3.0, 10.0, 12.5]])
@@ -378,6 +377,6 @@ def test_every_task_measures_on_samples_as_on_the_dataset_itself(task: str) -> N
     if task == "keypoint_detection":
         changes["keypoints"] = len(scenes.keypoint_names)
     torch.manual_seed(0)
-    model = MODELS[name](**{**TINY[name], **changes}).eval()
+    model = CATALOG[name].build(**{**CATALOG[name].tiny, **changes}).eval()
     runtime = Runtime(torch.device("cpu"))
     assert own.measure(model, samples, runtime).stats == own.measure(model, scenes, runtime).stats

@@ -65,7 +65,7 @@ def test_it_says_what_it_took(photos: Path) -> None:
     assert images.describe() == [
         f"{photos}: coco, 20 images",
         "4 of them have no labels and count as images of nothing "
-        "(--unlabeled skip leaves them out)",
+        "(`unlabeled` skip leaves them out)",
         "images: train 18, val 2; 2 for val held out of the 20 images in 'all'",
         "2 classes: cat 7, dog 7",
     ]
@@ -123,16 +123,16 @@ def test_near_duplicates_come_to_one_side(tmp_path: Path) -> None:
 
 
 def test_a_wish_without_use_is_refused(photos: Path) -> None:
-    with pytest.raises(UsageError, match=r"nothing is held out of it: --split-ratio"):
+    with pytest.raises(UsageError, match=r"nothing is held out of it: split_ratio"):
         TrainingData.open(DataSpec(str(photos), validate=False), "detection", HoldOut())
 
 
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"split_ratio": "0.2"}, "--split-ratio or --group-by is for images in files"),
-        ({"format": "coco"}, "--format is for images in files"),
-        ({"unlabeled": "skip"}, "--unlabeled is for images in files"),
+        ({"split_ratio": "0.2"}, "split_ratio: is for images in files"),
+        ({"format": "coco"}, "format: is for images in files"),
+        ({"unlabeled": "skip"}, "unlabeled: is for images in files"),
     ],
 )
 def test_what_is_for_files_is_refused_of_others(asked: dict[str, str], words: str) -> None:
@@ -225,7 +225,7 @@ def test_bare_images_are_skipped_in_validation_data_too(photos: Path, tmp_path: 
     images = TrainingData.open(reading, "detection")
     assert images.held is not None
     assert len(images.held) == 8
-    assert "2 of them have no labels and are left out, as --unlabeled skip asks" in images.words
+    assert "2 of them have no labels and are left out, as `unlabeled` skip asks" in images.words
 
 
 def test_the_runs_own_data_by_name_is_what_it_held_out(photos: Path, tmp_path: Path) -> None:

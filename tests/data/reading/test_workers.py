@@ -61,7 +61,7 @@ def test_samples_of_ones_own_file_stay_where_workers_begin_afresh(
     if sys.platform == "linux":
         assert len(first_batch(data, 1)) == 2
     monkeypatch.setattr(multiprocessing, "get_start_method", lambda allow_none: "spawn")
-    with pytest.raises(UsageError, match="--workers 0"):
+    with pytest.raises(UsageError, match="workers 0"):
         first_batch(data, 1)
     assert len(first_batch(data, 0)) == 2
 

@@ -36,7 +36,7 @@ def test_ratios(text, shares):
     "text", ["", "0", "1", "1.5", "-0.1", "80/0", "0/20", "a/b", "nan", "1/2/3/4"]
 )
 def test_ratios_that_cannot_be(text):
-    with pytest.raises(UsageError, match="--split-ratio: cannot be"):
+    with pytest.raises(UsageError, match="split_ratio: cannot be"):
         parse_ratio(text)
 
 
@@ -111,7 +111,7 @@ def test_groups_by_expression():
     assert grouped(own, None) == []
     with pytest.raises(UsageError, match=r"speaks of no image.*the names are like 'ann/1.jpg'"):
         grouped(own, "carl")
-    with pytest.raises(UsageError, match=r"--group-by: .*unterminated"):
+    with pytest.raises(UsageError, match=r"group_by: .*unterminated"):
         grouped(own, "(ann")
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.base.ranks import normalizer
 from tapetum.models.detection.assign import assign, crowd_of, matched_objects, objects_of
 from tapetum.ops.boxes import decode_boxes, encode_boxes
 from tapetum.ops.losses import cross_entropy, smooth_l1_loss
@@ -83,10 +84,9 @@ def roi_losses(
     target[obj] = 1 + labels
     offsets = encode_boxes(boxes, rois[obj], BOX_WEIGHTS)
     error = smooth_l1_loss(deltas[obj, 1 + labels], offsets, beta=1 / 9, reduction="sum")
-    return {
-        "classification": cross_entropy(class_logits, target),
-        "boxes": error / max(1, len(target)),
-    }
+    count = normalizer(len(target))
+    entropy = cross_entropy(class_logits, target, reduction="sum")
+    return {"classification": entropy / count, "boxes": error / count}
 
 
 def roi_candidates(

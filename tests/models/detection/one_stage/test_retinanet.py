@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 import torch
 
+from tapetum.models import CATALOG
 from tapetum.models.detection.one_stage.retinanet import Output, RetinaNet, retinanet
 from tapetum.structures import Batch, Objects, Target
-from tests.contract.tiny import TINY
 
 ANCHORS = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 5.4], [40, 40, 50, 50], [80, 80, 90, 90]])
 
 
 def tiny(**changes: Any) -> RetinaNet:
-    return retinanet(**{**TINY["retinanet"], **changes})
+    return retinanet(**{**CATALOG["retinanet"].tiny, **changes})
 
 
 def output(logits: torch.Tensor, levels: tuple[int, ...] = (4,)) -> Output:

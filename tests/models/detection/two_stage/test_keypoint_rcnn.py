@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tapetum.base.runtime import generator
+from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.keypoint_rcnn import (
     KeypointHead,
     KeypointRCNN,
@@ -14,7 +15,6 @@ from tapetum.models.detection.two_stage.keypoint_rcnn import (
 )
 from tapetum.models.detection.two_stage.roi_branch import Output, RoIs
 from tapetum.structures import Batch, Objects, Target
-from tests.contract.tiny import TINY
 
 ARGUMENTS = {"keypoints": 3, "keypoint_width": 8, "keypoint_convs": 1}
 BOX = (10.0, 10.0, 66.0, 66.0)
@@ -23,7 +23,7 @@ BOX = (10.0, 10.0, 66.0, 66.0)
 @pytest.fixture(scope="module")
 def model() -> KeypointRCNN:
     torch.manual_seed(0)
-    return keypoint_rcnn(**TINY["faster_rcnn"], **ARGUMENTS).eval()
+    return keypoint_rcnn(**CATALOG["faster_rcnn"].tiny, **ARGUMENTS).eval()
 
 
 def targets(*points: tuple[float, float, float], label: int = 0) -> Target:

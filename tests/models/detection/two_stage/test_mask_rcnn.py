@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tapetum.base.runtime import generator
+from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.mask_rcnn import (
     MaskHead,
     MaskRCNN,
@@ -14,13 +15,12 @@ from tapetum.models.detection.two_stage.mask_rcnn import (
 )
 from tapetum.models.detection.two_stage.roi_branch import Output, RoIs
 from tapetum.structures import Batch, Objects, Target
-from tests.contract.tiny import TINY
 
 
 @pytest.fixture(scope="module")
 def model() -> MaskRCNN:
     torch.manual_seed(0)
-    return mask_rcnn(**TINY["faster_rcnn"], mask_width=8, mask_convs=1).eval()
+    return mask_rcnn(**CATALOG["faster_rcnn"].tiny, mask_width=8, mask_convs=1).eval()
 
 
 def targets(*rows: tuple[int, int, int, int], empty: tuple[int, ...] = ()) -> Target:
@@ -95,7 +95,7 @@ def with_constant_masks(model: MaskRCNN, *logits: float) -> None:
 
 def test_score_is_the_mean_logit_of_the_own_class_inside(model: MaskRCNN) -> None:
     torch.manual_seed(0)
-    model = mask_rcnn(**TINY["faster_rcnn"], mask_width=8, mask_convs=1)
+    model = mask_rcnn(**CATALOG["faster_rcnn"].tiny, mask_width=8, mask_convs=1)
     with_constant_masks(model, 100.0, 1.5, -2.0, 7.0)
     target = targets((10, 10, 60, 50), (70, 30, 120, 90), (5, 5, 20, 60))
     scores = model.target_logits([torch.rand(3, 96, 128)], [target])

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from tapetum.base.runtime import generator
+from tapetum.base.runtime import generator, image_generators
+from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
 from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
 from tapetum.models.detection.two_stage.roi_branch import rois_of
 from tapetum.structures import Objects, Target
-from tests.contract.tiny import TINY
 
 IMAGE = torch.rand(3, 96, 128, generator=generator(0))
 
@@ -29,9 +29,9 @@ def obj(*box: float, label: int = 1) -> Objects:
 def model(request: pytest.FixtureRequest) -> Any:
     torch.manual_seed(0)
     if request.param == "masks":
-        return mask_rcnn(**TINY["faster_rcnn"], mask_width=16, mask_convs=1).eval()
+        return mask_rcnn(**CATALOG["faster_rcnn"].tiny, mask_width=16, mask_convs=1).eval()
     arguments = {"keypoints": 3, "keypoint_width": 16, "keypoint_convs": 1}
-    return keypoint_rcnn(**TINY["faster_rcnn"], **arguments).eval()
+    return keypoint_rcnn(**CATALOG["faster_rcnn"].tiny, **arguments).eval()
 
 
 def test_the_branch_sees_the_final_detections(model: Any) -> None:
@@ -74,7 +74,7 @@ def test_truth_makes_it_look_at_the_regions_that_are_objects(model: Any) -> None
         Target(objects=Objects.cat([obj(5, 5, 40, 40, label=0), obj(50, 30, 120, 90)])),
     ]
     batch = model.preprocess([IMAGE] * 3, targets)
-    output = model(batch.pixels, batch.sizes, batch.targets, generator(0))
+    output = model(batch.pixels, batch.sizes, batch.targets, image_generators(0, len(batch.pixels)))
     positive = output.detection.roi_match >= 0
     assert torch.equal(output.rois.boxes, output.detection.rois[positive])
     assert torch.equal(output.rois.image, output.detection.image[positive])
