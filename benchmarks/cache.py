@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from tapetum.base.runtime import generator
-from tapetum.data.cache.cached import cached
+from tapetum.data.cache.cached_dataset import cached
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.files import open_dataset
 from tapetum.data.transforms import detection_transforms

@@ -72,8 +72,8 @@ def predict_files(
     files = list(dict.fromkeys(list_images(images)))
     check_saves(save if out is not None else (), predictor, files)
     if out is not None:
-        maps = predictor.task.name == "semantic_segmentation"
-        refuse_places(save, Path(out), _drawn_names(files, maps=maps), images)
+        drawn_names = _drawn_names(files, predictor.task.drawings)
+        refuse_places(save, Path(out), drawn_names, images)
     if thresholds.words:
         log(thresholds.words)
     answers: list[dict[str, Any]] = []
@@ -171,16 +171,19 @@ def list_images(images: Iterable[str | Path]) -> Iterable[Path]:
 
 
 def save_drawings(drawings: Mapping[str, PIL.Image.Image], folder: Path, name: str) -> None:
-    """Write each drawing beside the others; all but the main one as PNG, which loses nothing."""
+    """Write each drawing beside the others."""
     for ending, drawn in drawings.items():
-        own = f"{Path(name).stem}{ending}.png" if ending else name
-        save_image(drawn, folder, own)
+        save_image(drawn, folder, _drawn_name(name, ending))
 
 
-def _drawn_names(files: Sequence[Path], *, maps: bool = False) -> list[str]:
-    """What the drawings of images will be called, with the maps beside them."""
-    names = _output_names(files)
-    return names + [f"{Path(name).stem}{MAP}.png" for name in names if maps]
+def _drawn_names(files: Sequence[Path], endings: Sequence[str] = ("",)) -> list[str]:
+    """What the drawings of images will be called, by what their task draws of each."""
+    return [_drawn_name(name, ending) for name in _output_names(files) for ending in endings]
+
+
+def _drawn_name(name: str, ending: str) -> str:
+    """All drawings but the main one are PNG, which loses nothing."""
+    return f"{Path(name).stem}{ending}.png" if ending else name
 
 
 def _output_names(files: Sequence[Path]) -> list[str]:

@@ -160,6 +160,15 @@ def gathered(values: Sequence[Value]) -> list[list[Value]]:
 
 
 @torch.no_grad()
+def share_weights(module: nn.Module) -> None:
+    """Give all processes the parameters and buffers of the first one."""
+    if ranks().world_size > 1:
+        for parameter in module.parameters():
+            dist.broadcast(parameter.data, src=0)
+    share_buffers(module)
+
+
+@torch.no_grad()
 def share_buffers(module: nn.Module) -> None:
     """Give all processes the buffers of the first one: statistics of norms differ between them."""
     if ranks().world_size > 1:

@@ -10,7 +10,6 @@ import torch
 
 from tapetum.base.errors import UsageError
 from tapetum.inference.predictor import Predictor
-from tapetum.inference.saving import finds_objects
 from tapetum.structures import Prediction
 
 
@@ -28,7 +27,7 @@ class Choice:
         Raises:
             UsageError: a class that it does not know, a number under 1, or a task without objects.
         """
-        if (classes or most is not None) and not finds_objects(predictor):
+        if (classes or most is not None) and not predictor.task.has_objects:
             option = "classes" if classes else "max_detections"
             raise UsageError(
                 f"{predictor.task.name} finds no objects to choose from", option=option

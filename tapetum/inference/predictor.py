@@ -40,10 +40,10 @@ in [0, 1]."""
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model with its class names. `model` is a plain nn.Module in evaluation mode; folder: of its
+    """A model with its class names. `model` is in evaluation mode; folder: of its
     checkpoint, or the file of a published network."""
 
-    model: nn.Module
+    model: Model
     model_info: ModelInfo
     folder: Path
     runtime: Runtime
@@ -78,7 +78,7 @@ class Predictor:
 
     def answers(self, images: Sequence[Tensor]) -> list[Prediction]:
         """The model's bare answers for tensors (3, H, W)."""
-        return predict(self.model, images, runtime=self.runtime)  # type: ignore[arg-type]
+        return predict(self.model, images, runtime=self.runtime)
 
     @cached_property
     def _least(self) -> tuple[float, ...]:
@@ -106,8 +106,7 @@ class Predictor:
         if objects is not None and (object is not None or isinstance(target, Prediction)):
             target = Target(objects=objects[[number_of(object or 0, len(objects))]])
         pixels = as_image(image).to(self.runtime.device)
-        model = cast(Model, self.model)
-        return explain(model, pixels, target, method=method, layer=layer).cpu()
+        return explain(self.model, pixels, target, method=method, layer=layer).cpu()
 
     def check_method(self, method: str, layer: str | None = None) -> None:
         """Can this model be explained so, whatever the image?
@@ -115,11 +114,11 @@ class Predictor:
         Raises:
             UsageError: no such method or layer; or the method needs what the model lacks.
         """
-        check_method(cast(Model, self.model), method, layer)
+        check_method(self.model, method, layer)
 
     def method_for(self, target: Target) -> str:
         """What `explain` takes for `target` unless told otherwise."""
-        return method_for(target, cast(Model, self.model))
+        return method_for(target, self.model)
 
 
 def load(
@@ -184,7 +183,7 @@ def _ready(
     if whole_image:
         model_info = _show_whole_images(model, model_info, log)
     model = model.to(runtime.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    predictor = Predictor(model, model_info, place, runtime)
+    predictor = Predictor(cast(Model, model), model_info, place, runtime)
     _ = predictor.task  # now, while the file of one's own model is the one that was run
     return predictor
 

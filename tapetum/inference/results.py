@@ -17,7 +17,6 @@ from tapetum.data.formats.coco import category_ids
 from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Prediction
 from tapetum.tasks import Task
-from tapetum.tasks.detection import Detection
 
 SURE = 0.5
 """The score from which objects count where nothing else is known of their class."""
@@ -63,9 +62,10 @@ class Result(Prediction):
     def certain(self, threshold: float | None = None) -> Prediction:
         """The prediction with the objects that count: of a detector's those that score at least
         `threshold`, by default what the run chose for their class; of other tasks all."""
-        if not isinstance(self.task, Detection):
-            return self
+        assert self.task is not None
         assert self.model_info is not None
+        if not self.task.has_thresholds:
+            return self
         count = len(self.model_info.classes)
         everywhere = None if threshold is None else (threshold,) * count
         return kept(self, everywhere or self.least or (SURE,) * count)

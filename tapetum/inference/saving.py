@@ -36,7 +36,7 @@ def check_saves(kinds: Iterable[str], predictor: Predictor, files: Sequence[Path
     for kind in kinds:
         if kind not in SAVES:
             raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(SAVES))
-        if kind not in (IMAGES, "csv") and not finds_objects(predictor):
+        if kind not in (IMAGES, "csv") and not predictor.task.has_objects:
             why = f"{predictor.task.name} finds no boxes to write as {kind}"
             raise UsageError(why, option="save", hint=f"{IMAGES} or csv")
         if kind in _BY_STEM:
@@ -66,11 +66,6 @@ def refuse_places(
     folders = [out / kind for kind in _FOLDERS if kind in kinds]
     refuse_output(*files, inside=inside, beside=beside)
     refuse_output(*folders, folder=True, inside=inside)
-
-
-def finds_objects(predictor: Predictor) -> bool:
-    """Are its answers objects with boxes?"""
-    return predictor.task.name not in ("classification", "semantic_segmentation")
 
 
 def save_answers(

@@ -15,7 +15,7 @@ from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.files import read_json, write_json
 from tapetum.evaluation import best_thresholds
 from tapetum.inference.results import SURE
-from tapetum.tasks.detection import Detection, DetectionEvaluation
+from tapetum.tasks.detection import DetectionEvaluation
 from tapetum.weights.checkpoint import FOLDER
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Thresholds:
         count = len(predictor.classes)
         if asked is not None and not 0 <= asked <= 1:
             raise UsageError(f"must lie in [0, 1], got {asked}", option="threshold")
-        if not isinstance(predictor.task, Detection):
+        if not predictor.task.has_thresholds:
             return cls((0.0,) * count, SURE if asked is None else asked)
         if asked is not None:
             return cls((asked,) * count, asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,17 +14,17 @@ from tapetum import api
 from tapetum.base.files import atomic_write
 from tapetum.base.runtime import choose_runtime
 from tapetum.data.reading.files import open_dataset
-from tapetum.data.reading.subset import Subset
+from tapetum.data.reading.views import Subset
 from tapetum.evaluation.iou_types import similarity_of
 from tapetum.inference.predictor import Predictor
 from tapetum.render import contact_sheet
 from tapetum.render.palette import DARK, WHITE
 from tapetum.render.text import line_height, load_font
-from tapetum.reporting.contents import Moment, Sheet
-from tapetum.reporting.sections.examples import image_outcomes
-from tapetum.reporting.sections.progress import keep_progress
-from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected
+from tapetum.reporting import Moment, Sheet
+from tapetum.reporting.sections import image_outcomes, keep_progress
+from tapetum.reporting.tasks.detection_errors import Inspected
 from tapetum.runs.record import read_run
+from tapetum.structures import Model
 from tapetum.tasks.detection import DetectionEvaluation
 from tapetum.training.job import build_model
 from tapetum.weights.checkpoint import FOLDER
@@ -89,7 +89,9 @@ class Story:
         self._total = record.settings.max_steps
         runtime = choose_runtime("auto", "auto")
         model = build_model(record).to(runtime.device).eval()
-        self._draw(Predictor(model, record.model_info(), self.run, runtime), "untrained")
+        self._draw(
+            Predictor(cast(Model, model), record.model_info(), self.run, runtime), "untrained"
+        )
 
     def _newest(self) -> int:
         """The step of the newest checkpoint; 0 where there is none yet."""
@@ -169,7 +171,7 @@ def _guess(view: Inspected, row: int) -> str:
     if overlaps[best] < NEAR:
         return "no guess comes near"
     said = f"{view.classes[detections.category[here[best]]]} {detections.score[here[best]]:.2f}"
-    loose = "" if fits.any() else f", {OVERLAPS[iou_type]} {overlaps[best]:.2f} only"
+    loose = "" if fits.any() else f", {view.task.overlap} {overlaps[best]:.2f} only"
     return f"nearest guess {said}{loose}"
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
@@ -28,7 +28,7 @@ from tapetum.evaluation import (
 from tapetum.models.predict import predict
 from tapetum.render import draw_class_scores
 from tapetum.structures import Model, Prediction, Target
-from tapetum.tasks.task import ExplainTarget, Names, Watch, batches, of_all_ranks
+from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches, of_all_ranks
 
 SMALL = 64
 """Pixels: images up to this size are seen as they are."""
@@ -65,11 +65,15 @@ class ClassificationEvaluation:
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Task):
     """One label an image, or several."""
 
     name: str = "classification"
     metric: str = "top1"
+    multilabel_metric: str = "mAP"
+    noun: str = "labels"
+    annotation: str = "labels"
+    answers_every_class: bool = True
     augmentations: tuple[str, ...] = CLASSIFICATION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 64, "epochs": 20})
 
@@ -96,7 +100,7 @@ class Classification:
 
     def measure(
         self,
-        model: nn.Module,
+        model: Model,
         dataset: Dataset,
         runtime: Runtime,
         *,
@@ -111,7 +115,7 @@ class Classification:
         labels: list[Tensor] = []
         for samples in batches(dataset, 64, watch, workers):
             images = [sample.image for sample in samples]
-            answers = predict(cast(Model, model), images, batch_size=64, runtime=runtime)
+            answers = predict(model, images, batch_size=64, runtime=runtime)
             names += [sample.name for sample in samples]
             scores += [_scores(answer) for answer in answers]
             labels += [_labels(sample.target) for sample in samples]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime
@@ -36,10 +36,7 @@ from tapetum.models.predict import predict
 from tapetum.ops.masks import rle_encode, rle_to_string
 from tapetum.render import draw_objects
 from tapetum.structures import Model, Objects, Prediction, Target
-from tapetum.tasks.task import ExplainTarget, Names, Watch, batches, image_of, of_all_ranks
-
-CAPS = {"bbox": 100, "segm": 100, "keypoints": 20}
-"""COCO's most detections an image, by iou_type."""
+from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches, image_of, of_all_ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +84,19 @@ class DetectionEvaluation:
 
 
 @dataclass(frozen=True)
-class Detection:
+class Detection(Task):
     """Objects with boxes, and with masks or keypoints where `iou_type` says so."""
 
-    name: str
-    iou_type: str
     metric: str = "AP"
+    noun: str = "boxes"
+    annotation: str = "boxes"
+    overlap: str = "IoU"
+    iou_type: str = "bbox"
+    has_objects: bool = True
+    has_thresholds: bool = True
+    max_detections: int = 100
+    small_batches: bool = True
+    targets: tuple[str, ...] = ("pixel", "box")
     augmentations: tuple[str, ...] = DETECTION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -138,7 +142,7 @@ class Detection:
 
     def measure(
         self,
-        model: nn.Module,
+        model: Model,
         dataset: Dataset,
         runtime: Runtime,
         *,
@@ -152,7 +156,7 @@ class Detection:
         known = known or self.ground_truth(dataset, class_ids)
         found: list[Result] = []
         for images in batches(dataset, 8, watch, workers, image_of):
-            predictions = predict(cast(Model, model), images, runtime=runtime)
+            predictions = predict(model, images, runtime=runtime)
             found += [detections_in(prediction, self.iou_type) for prediction in predictions]
         found = of_all_ranks(found, 8)
         image_ids, ids = [image.id for image in known.images], known.category_ids
@@ -176,7 +180,7 @@ class Detection:
         They stay apart because COCO takes the area of a mask from its box, where it has one, and
         then sorts it into the wrong one of small, medium and large.
         """
-        limits = caps(CAPS[self.iou_type] if max_dets is None else max_dets, self.iou_type)
+        limits = self.caps(max_dets)
         result = evaluate_detections(known.ground_truth, detections, limits, iou_type=self.iou_type)
         beside = None
         if known.boxes is not None and boxes is not None:
@@ -184,6 +188,20 @@ class Detection:
         return DetectionEvaluation(
             self.iou_type, known.images, known.ground_truth, detections, result, beside
         )
+
+    def caps(self, max_dets: int | None = None) -> tuple[int, ...]:
+        """COCO's caps on detections an image: 1, 10 and `max_dets`, which is that of AP; for
+        keypoints the last one alone.
+
+        Raises:
+            UsageError: not above 0.
+        """
+        last = self.max_detections if max_dets is None else max_dets
+        if last < 1:
+            raise UsageError(f"must be above 0, got {last}", option="max_dets")
+        if self.iou_type == "keypoints":
+            return (last,)
+        return (*(cap for cap in (1, 10) if cap < last), last)
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
         """{"objects": [{"class", "label", "score", "box", "mask"?, "keypoints"?}]}.
@@ -221,6 +239,29 @@ class Detection:
         ]
 
 
+DETECTION = Detection("detection")
+INSTANCE_SEGMENTATION = Detection(
+    "instance_segmentation",
+    noun="masks",
+    annotation="outlines",
+    iou_type="segm",
+    targets=("pixel", "box", "mask"),
+)
+KEYPOINT_DETECTION = Detection(
+    "keypoint_detection",
+    noun="keypoints",
+    annotation="points",
+    overlap="OKS",
+    iou_type="keypoints",
+    max_detections=20,
+    targets=("pixel", "box", "keypoint"),
+)
+BY_IOU_TYPE = {
+    task.iou_type: task for task in (DETECTION, INSTANCE_SEGMENTATION, KEYPOINT_DETECTION)
+}
+"""The task that pycocotools' word means."""
+
+
 def numbered(images: Sequence[ImageRecord]) -> list[ImageRecord]:
     """The records with ids that COCO's files can hold: their own, or 1, 2, ... in their place."""
     ids = image_ids(images)
@@ -236,20 +277,6 @@ def confident(prediction: Prediction, threshold: float) -> Objects:
     assert objects is not None
     assert objects.scores is not None
     return objects[objects.scores >= threshold]
-
-
-def caps(max_dets: int, iou_type: str = "bbox") -> tuple[int, ...]:
-    """COCO's caps on detections an image: 1, 10 and `max_dets`, which is that of AP; for keypoints
-    the last one alone.
-
-    Raises:
-        UsageError: not above 0.
-    """
-    if max_dets < 1:
-        raise UsageError(f"must be above 0, got {max_dets}", option="max_dets")
-    if iou_type == "keypoints":
-        return (max_dets,)
-    return (*(cap for cap in (1, 10) if cap < max_dets), max_dets)
 
 
 def _obj(objects: Objects, row: int, names: Names) -> dict[str, Any]:

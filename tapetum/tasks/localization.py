@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
@@ -21,10 +21,10 @@ from tapetum.evaluation import LocalizationResult, evaluate_locations
 from tapetum.models.predict import predict
 from tapetum.render import draw_objects
 from tapetum.structures import Model, Objects, Prediction
-from tapetum.tasks.detection import Detection
-from tapetum.tasks.task import ExplainTarget, Names, Watch, batches, of_all_ranks
+from tapetum.tasks.detection import DETECTION
+from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches, of_all_ranks
 
-_OBJECTS = Detection("detection", iou_type="bbox")
+_OBJECTS = DETECTION
 """Its answers read and explain like those of detection."""
 
 
@@ -58,11 +58,16 @@ class LocalizationEvaluation:
 
 
 @dataclass(frozen=True)
-class Localization:
+class Localization(Task):
     """The main object of an image with its box, or a few objects."""
 
     name: str = "localization"
     metric: str = "both_right"
+    noun: str = "boxes"
+    annotation: str = "boxes"
+    overlap: str = "IoU"
+    has_objects: bool = True
+    targets: tuple[str, ...] = ("pixel", "box")
     augmentations: tuple[str, ...] = LOCALIZATION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 16, "epochs": 20})
 
@@ -83,7 +88,7 @@ class Localization:
 
     def measure(
         self,
-        model: nn.Module,
+        model: Model,
         dataset: Dataset,
         runtime: Runtime,
         *,
@@ -98,7 +103,7 @@ class Localization:
         ground_truth: list[Objects] = []
         for samples in batches(dataset, 16, watch, workers):
             images = [sample.image for sample in samples]
-            answers = predict(cast(Model, model), images, batch_size=16, runtime=runtime)
+            answers = predict(model, images, batch_size=16, runtime=runtime)
             names += [sample.name for sample in samples]
             found += [_objects(answer) for answer in answers]
             ground_truth += [_objects(sample.target) for sample in samples]

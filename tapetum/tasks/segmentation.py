@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.ranks import gathered
 from tapetum.base.runtime import Runtime
@@ -20,7 +20,7 @@ from tapetum.evaluation import Confusion, SegmentationResult
 from tapetum.models.predict import predict
 from tapetum.render import draw_semantic
 from tapetum.structures import Model, Prediction, Target
-from tapetum.tasks.task import ExplainTarget, Names, Watch, batches
+from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches
 
 IGNORE = 255
 MAP = "-map"
@@ -53,11 +53,16 @@ class SegmentationEvaluation:
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class Segmentation(Task):
     """A class for each pixel."""
 
     name: str = "semantic_segmentation"
     metric: str = "mIoU"
+    noun: str = "class maps"
+    annotation: str = "class maps"
+    overlap: str = "IoU"
+    drawings: tuple[str, ...] = ("", MAP)
+    targets: tuple[str, ...] = ("pixel",)
     augmentations: tuple[str, ...] = SEGMENTATION_AUGMENTATIONS
     settings: Mapping[str, Any] = field(default_factory=lambda: {"batch_size": 8, "epochs": 60})
 
@@ -80,7 +85,7 @@ class Segmentation:
 
     def measure(
         self,
-        model: nn.Module,
+        model: Model,
         dataset: Dataset,
         runtime: Runtime,
         *,
@@ -95,7 +100,7 @@ class Segmentation:
         names: list[str] = []
         for samples in batches(dataset, 4, watch, workers):
             images = [sample.image for sample in samples]
-            answers = predict(cast(Model, model), images, batch_size=4, runtime=runtime)
+            answers = predict(model, images, batch_size=4, runtime=runtime)
             for sample, answer in zip(samples, answers, strict=True):
                 whole.add(_map(sample.target), _map(answer))
                 names.append(sample.name)

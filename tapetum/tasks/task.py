@@ -7,13 +7,14 @@ JSON, as a sentence and as an image. It never touches a weight: that is a model'
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.progress import Progress, no_progress
 from tapetum.base.ranks import gathered, ranks
@@ -21,7 +22,7 @@ from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment, samples_in_order, whole_sample
 from tapetum.data.reading.subset import Subset
-from tapetum.structures import Prediction, Sample, Target
+from tapetum.structures import Model, Prediction, Sample, Target
 
 Value = TypeVar("Value")
 
@@ -51,7 +52,7 @@ class Evaluation(Protocol):
 @dataclass(frozen=True, eq=False)
 class ExplainTarget:
     """One answer out of a prediction, to be explained. words: as in "dog 0.93"; target: it alone,
-    as `score` takes it."""
+    as `target_logits` takes it."""
 
     words: str
     target: Target
@@ -66,58 +67,78 @@ class Watch:
     progress: Progress = no_progress
 
 
-class Task(Protocol):
-    """What is asked of an image."""
+@dataclass(frozen=True)
+class Task(ABC):
+    """What is asked of an image: fields that tell tasks apart, and the verbs of one.
 
-    @property
-    def name(self) -> str:
-        """One of `tapetum.structures.TASKS`."""
-        ...
+    Attributes:
+        name: one of `tapetum.structures.TASKS`.
+        metric: the number that says which checkpoint is best; higher is better.
+        multilabel_metric: the same where an image may have several labels.
+        noun: what an answer consists of, in a sentence: "boxes", "masks".
+        annotation: what people draw or state for it: "boxes", "outlines".
+        overlap: the measure by which predicted and true objects are matched: "IoU", "OKS".
+        iou_type: pycocotools' word for what is compared: "bbox", "segm", "keypoints"; "" without.
+        has_objects: answers are objects with boxes, which can be filtered, cropped and exported.
+        has_thresholds: only objects that reach the score of their class count. Their number is
+            free, so there may be a most of them.
+        max_detections: objects of an image that COCO counts; 0 where their number is fixed.
+        small_batches: batches are too small for statistics, so norms keep those of the weights.
+        drawings: what `draw` returns: the endings of the names of files; "" is the main one.
+        targets: what of an answer can be explained, beside a class and a number: any of "pixel",
+            "box", "mask", "keypoint".
+        answers_every_class: each class has an answer for every image.
+        augmentations: names that `transforms` takes.
+        settings: settings of training in which it differs from the common defaults.
+    """
 
-    @property
-    def metric(self) -> str:
-        """The number that says which checkpoint is best; higher is better."""
-        ...
+    name: str
+    metric: str
+    multilabel_metric: str = ""
+    noun: str = ""
+    annotation: str = ""
+    overlap: str = ""
+    iou_type: str = ""
+    has_objects: bool = False
+    has_thresholds: bool = False
+    max_detections: int = 0
+    small_batches: bool = False
+    drawings: tuple[str, ...] = ("",)
+    targets: tuple[str, ...] = ()
+    answers_every_class: bool = False
+    augmentations: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def augmentations(self) -> tuple[str, ...]:
-        """Names of augmentations."""
-        ...
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Settings of training in which this task differs from the common defaults."""
-        ...
-
+    @abstractmethod
     def image_size(self, dataset: Dataset) -> int:
         """Pixels that a model should see of the short side, unless told otherwise."""
-        ...
 
+    @abstractmethod
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
         """What follows from the data for a model's arguments, where it has them."""
-        ...
 
+    @abstractmethod
     def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
         """How training images are varied.
 
         Raises:
             UsageError: an unknown augmentation.
         """
-        ...
 
+    @abstractmethod
     def most_pixels(self, image_size: int, augmentation: str) -> int | None:
         """Pixels of the short side of an image beyond which those transforms see no more of it;
         None where every pixel counts."""
-        ...
 
+    @abstractmethod
     def ground_truth(self, dataset: Dataset, class_ids: Sequence[int | str] = ()) -> Any:
         """What `measure` needs of a dataset beside its samples, read once for any number of
         measurements; None where it needs no more."""
-        ...
 
+    @abstractmethod
     def measure(
         self,
-        model: nn.Module,
+        model: Model,
         dataset: Dataset,
         runtime: Runtime,
         *,
@@ -132,25 +153,24 @@ class Task(Protocol):
         workers: processes that decode the images. known: what `ground_truth` gave for the same
         dataset and class_ids; else it is asked for.
         """
-        ...
 
+    @abstractmethod
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
         """JSON values that say what was found."""
-        ...
 
+    @abstractmethod
     def words(self, answer: Mapping[str, Any]) -> str:
         """An answer of `answer` in one line."""
-        ...
 
+    @abstractmethod
     def draw(
         self, image: Tensor, prediction: Prediction, names: Names, threshold: float
     ) -> dict[str, Image.Image]:
         """Images of the answer, by the ending that goes behind a file's name; "" is the main."""
-        ...
 
+    @abstractmethod
     def objects(self, prediction: Prediction, names: Names) -> list[ExplainTarget]:
         """What can be explained of an answer, the strongest first."""
-        ...
 
 
 def batches(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -14,13 +14,13 @@ from tapetum.base.download import Bar
 from tapetum.base.errors import DownloadError, UsageError
 from tapetum.base.progress import Log, no_log
 from tapetum.base.runtime import Runtime, derive_seed
-from tapetum.data.cache.cached import cached
+from tapetum.data.cache.cached_dataset import cached
 from tapetum.data.reading.training_data import TrainingData
 from tapetum.models import task_of
 from tapetum.models.catalog import model_function
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.runs.record import RunRecord
-from tapetum.structures import Trainable
+from tapetum.structures import Model, Trainable
 from tapetum.tasks import TASKS, Task, Watch
 from tapetum.training.loop import Job
 from tapetum.training.signals import StopFlag
@@ -46,7 +46,7 @@ def make_job(
     def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
         assert images.held is not None
         return task.measure(
-            model,
+            cast(Model, model),
             images.held,
             measuring,
             class_ids=record.class_ids,
@@ -59,17 +59,17 @@ def make_job(
         model=model,
         dataset=cached(
             images.training,
-            record.cache,
-            task.most_pixels(side, record.augment),
+            record.options.cache,
+            task.most_pixels(side, record.options.augment),
             workers=record.settings.workers,
             log=log,
         ),
-        augment=task.transforms(images.training, side, record.augment),
+        augment=task.transforms(images.training, side, record.options.augment),
         settings=record.settings,
         runtime=runtime,
         folder=folder,
         model_info=record.model_info(),
-        validate=validate if record.validate else None,
+        validate=validate if record.options.validate else None,
         metric=metric_of(task, images),
     )
 
@@ -83,9 +83,8 @@ def side_before_crop(model: nn.Module, image_size: int) -> int:
 
 def metric_of(task: Task, images: TrainingData) -> str:
     """The number that chooses the best checkpoint: several labels an image are ranked by mAP."""
-    if task.name == "classification" and images.training.multilabel:
-        return "mAP"
-    return task.metric
+    several = images.training.multilabel and task.multilabel_metric
+    return task.multilabel_metric if several else task.metric
 
 
 def build_model(record: RunRecord) -> nn.Module:

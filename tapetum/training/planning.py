@@ -6,30 +6,28 @@ import copy
 import time
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log
 from tapetum.data.dataset import Dataset
-from tapetum.data.reading.subset import Subset
 from tapetum.data.reading.training_data import TrainingData
+from tapetum.data.reading.views import Subset
 from tapetum.models import task_of
 from tapetum.models.catalog import defaults_of, fitting_arguments, model_function
 from tapetum.models.custom import declared_settings, is_custom
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
 from tapetum.runs.train_options import TrainOptions
-from tapetum.structures import Trainable
+from tapetum.structures import Model, Trainable
 from tapetum.tasks import TASKS, Task
 from tapetum.training.loop import Job
 from tapetum.training.step_time import fitted, seconds_per_step
 from tapetum.weights.sources import Source
 
 BACKBONE = "resnet18"
-SMALL_BATCH = ("detection", "instance_segmentation", "keypoint_detection")
-"""Tasks whose batches are too small for statistics: they keep those that came with weights."""
 LOOKED_AT = 4
 """Images from which the time of an evaluation is known."""
 SMALLEST = 8
@@ -49,7 +47,7 @@ def with_norm(
 ) -> dict[str, Any]:
     """The arguments with the kind of norm that suits the weights to start from, where nothing was
     said of it."""
-    if source is None or task.name not in SMALL_BATCH or "norm" in options.arguments:
+    if source is None or not task.small_batches or "norm" in options.arguments:
         return arguments
     return arguments | fitting_arguments(options.model, {}, {"norm": source.norm()})
 
@@ -143,6 +141,8 @@ def seconds_to_look(record: RunRecord, job: Job, held: Dataset) -> float:
     seconds = []
     for index in range(min(LOOKED_AT, len(held))):
         started = time.perf_counter()
-        task.measure(model, Subset(held, [index]), job.runtime, class_ids=record.class_ids)
+        task.measure(
+            cast(Model, model), Subset(held, [index]), job.runtime, class_ids=record.class_ids
+        )
         seconds.append(time.perf_counter() - started)
     return min(seconds) * len(held)

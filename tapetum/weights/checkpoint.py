@@ -1,8 +1,8 @@
-"""A model on disk: model.safetensors + model.json in a bundle. Data, never code.
+"""A model on disk: model.safetensors and model.json in a bundle. Data, never code.
 
-A run keeps its bundles under RUN/checkpoints/step-00000120. "last" is the newest that is intact
-and "best" the intact one with the highest metric: both are found by looking, not by trusting a
-link, so a crash at any moment leaves a run that loads.
+A run has its checkpoints in RUN/checkpoints/step-00000120. "last" is the newest that is intact and
+"best" the intact one with the highest metric. Both are searched each time; there is no link to
+them, so that a crash at any moment leaves a run that loads.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def tensors_writer(tensors: Mapping[str, Tensor]) -> Writer:
         try:
             safetensors.torch.save_file(dense, path)
         except safetensors.SafetensorError as error:
-            raise _as_the_system_said(error) from error
+            raise _os_error(error) from error
 
     return write
 
 
-def _as_the_system_said(error: Exception) -> OSError:
-    """A full disk is an error of safetensors' own, with the system's number in its words."""
+def _os_error(error: Exception) -> OSError:
+    """The error of the system in one of safetensors, which states its number in the message."""
     number = re.search(r"\(os error (\d+)\)", str(error))
     if number is None:
         return OSError(str(error))
@@ -73,7 +73,7 @@ def text_writer(text: str) -> Writer:
 
 
 def step_folder(run: Path, step: int) -> Path:
-    """Where the checkpoint of a step belongs.
+    """The folder of the checkpoint of a step.
 
     Raises:
         FileAccessError: it would be written through a link.
@@ -83,7 +83,7 @@ def step_folder(run: Path, step: int) -> Path:
 
 
 def refuse_links(run: Path) -> None:
-    """Before a run goes on, which deletes its older checkpoints: all of them must lie in it.
+    """Check that all checkpoints lie in the run itself, before it is resumed and deletes old ones.
 
     Raises:
         FileAccessError: one of them, or their folder, is a link.
@@ -96,9 +96,11 @@ def refuse_links(run: Path) -> None:
 def load_model(
     folder: Path, find: Callable[[ModelInfo], Callable[..., nn.Module]]
 ) -> tuple[nn.Module, ModelInfo]:
-    """Build the model that the bundle `folder` describes and fill in its weights.
+    """Build the model that a bundle describes and load its weights.
 
-    find: the function of the model that a card names.
+    Args:
+        folder: the bundle.
+        find: gives the function that builds the model of a model.json.
 
     Raises:
         CheckpointError: damaged, of an unknown model, or with weights that do not fit.
@@ -126,7 +128,11 @@ def read_weights_of(folder: Path) -> dict[str, Tensor]:
 
 
 def read_model_info(folder: Path) -> ModelInfo:
-    """The card of a bundle."""
+    """The model.json of a bundle.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
     path = folder / MODEL_INFO
     try:
         output = current_record(json.loads(path.read_text("utf-8")))
@@ -140,20 +146,29 @@ def read_model_info(folder: Path) -> ModelInfo:
             tuple((int(a), int(b)) for a, b in output.get("skeleton", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"not a readable model card: {error!r}", file=path) from error
+        raise CheckpointError(f"not readable: {error!r}", file=path) from error
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
-    """Copy `tensors` into `model`; names and shapes must be exactly those of the model, but for the
-    lengths of what a fitted model has learnt."""
-    own = model.state_dict()
-    missing, unknown = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    """Copy tensors into a model.
+
+    Args:
+        model: its weights are changed.
+        tensors: names and shapes must be exactly those of the model; the buffers of a model that is
+            fitted may differ in length.
+        file: where they come from, for messages.
+
+    Raises:
+        CheckpointError: a name or a shape differs.
+    """
+    state = model.state_dict()
+    missing, unknown = sorted(state.keys() - tensors.keys()), sorted(tensors.keys() - state.keys())
     if missing or unknown:
         why = f"{len(missing)} weights missing {missing[:3]}, {len(unknown)} unknown {unknown[:3]}"
         raise CheckpointError(why, file=file, hint="it is of another model")
-    # What a fitted model has learnt is as long as what it was shown; only the rest is its own.
+    # A fitted model may keep a row for each sample, as k-NN does.
     free = 1 if isinstance(model, Fittable) else 0
-    for name, value in own.items():
+    for name, value in state.items():
         if value.shape[free:] != tensors[name].shape[free:]:
             why = f"expected shape {tuple(value.shape)}, got {tuple(tensors[name].shape)}"
             raise CheckpointError(why, file=file, where=name)
@@ -164,10 +179,18 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
 
 
 def read_tensors(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, after a second look at its header.
+    """All tensors of a safetensors file by name.
 
     safetensors itself refuses overlaps and holes; refused here as well: a huge header, too many
-    tensors, a name twice, odd names, and values that are not finite.
+    tensors, a name twice, other characters in names than letters, digits, "_", "." and "-", and
+    values that are not finite.
+
+    Args:
+        path: the file.
+        limits: of the header and the number of tensors.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
     """
     _check_header(path, limits)
     try:
@@ -179,10 +202,17 @@ def read_tensors(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tenso
 
 
 def find_checkpoint(run: Path, which: str = "best") -> tuple[Path, list[str]]:
-    """The "best" or "last" intact checkpoint of a run, and what was passed over, in words.
+    """The best or last intact checkpoint of a run.
 
-    `run` may also be a checkpoint itself. Raises CheckpointError if there is none, or it may not be
-    read.
+    Args:
+        run: a run folder, or a checkpoint itself.
+        which: "best" or "last".
+
+    Returns:
+        The folder of the checkpoint, and a line about each damaged one that was passed over.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
     """
     try:
         return _find_checkpoint(run, which)
@@ -211,17 +241,25 @@ def _find_checkpoint(run: Path, which: str) -> tuple[Path, list[str]]:
 
 
 def ranked_checkpoints(run: Path, which: str) -> list[tuple[Path, dict[str, Any]]]:
-    """Checkpoints of a run with their facts, most wanted first; unreadable ones are left out."""
-    found = []
+    """Checkpoints of a run with the facts of their manifests.
+
+    Args:
+        run: a run folder.
+        which: "best" puts the highest metric first, "last" the newest.
+
+    Returns:
+        Folders and facts, without those whose manifest cannot be read.
+    """
+    ranked = []
     for folder in sorted((run / FOLDER).glob("step-*"), reverse=True):
         try:
-            found.append((folder, read_manifest(folder)))
+            ranked.append((folder, read_manifest(folder)))
         except CheckpointError:
             continue
     if which == "best":
         # Stable: among equals the newest comes first; without any metric the newest is best.
-        found.sort(key=lambda item: _metric(item[1]), reverse=True)
-    return found
+        ranked.sort(key=lambda item: _metric(item[1]), reverse=True)
+    return ranked
 
 
 def _metric(facts: Mapping[str, Any]) -> float:
@@ -247,7 +285,7 @@ def _check_header(path: Path, limits: Limits) -> None:
 
 
 def refuse_unsavable(model: nn.Module) -> None:
-    """Look before hours are spent at whether the weights could be saved, and read again.
+    """Check before a training that the weights of a model can be saved and read again.
 
     Raises:
         CheckpointError: one has a name that no checkpoint may have, or is not finite.

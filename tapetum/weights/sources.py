@@ -1,4 +1,4 @@
-"""Where weights come from: a name, a file, an address, a run; found here, or fetched once."""
+"""Where weights come from: a published name, a file, an address or a run."""
 
 from __future__ import annotations
 
@@ -38,19 +38,23 @@ _RESNET = {"backbone_width": 64, "width": 64, "stem": "imagenet"}
 
 @dataclass(frozen=True)
 class Source:
-    """Weights to start from. where: a published name, a file, an address or a run."""
+    """Weights to start from.
+
+    Attributes:
+        where: a published name, a file, an address or a run.
+        entry: the published weights, where it is the name of some.
+    """
 
     where: str
     entry: PublishedWeights | None = None
 
     def lasting(self) -> str:
-        """What means the same weights from any folder: paths become absolute, names stay names."""
-        here = self.entry is None and Path(self.where).exists()
-        return str(Path(self.where).resolve()) if here else self.where
+        """`where` with an absolute path, so that it means the same from any folder."""
+        is_path = self.entry is None and Path(self.where).exists()
+        return str(Path(self.where).resolve()) if is_path else self.where
 
     def norm(self) -> str:
-        """The norm that keeps what the weights know of statistics: "group", which has none, where
-        the run that they come from has it, else "frozen"."""
+        """The norm that suits the weights: "group" where a run with it made them, else "frozen"."""
         if self.entry is None and Path(self.where).is_dir():
             folder, _ = find_checkpoint(Path(self.where))
             if read_model_info(folder).arguments.get("norm") == "group":
@@ -58,16 +62,23 @@ class Source:
         return "frozen"
 
     def fetch(self, bar: Bar = no_bar, log: Log = no_log) -> tuple[dict[str, Tensor], Path]:
-        """The tensors and the file they come from.
+        """Download the file if need be, and read it.
+
+        Args:
+            bar: shows the progress of a download.
+            log: is given lines about checkpoints that were passed over.
+
+        Returns:
+            The tensors by name, and the file that they come from.
 
         Raises:
-            TapetumError: it cannot be had, or is no file of weights.
+            TapetumError: it cannot be downloaded, or is no file of weights.
         """
         if self.entry is not None:
             path = fetch_published(self.entry, bar, log)
         elif "://" in self.where:
-            own, digest = _file_of(self.where)
-            path = download(self.where, own, sha256=digest, bar=bar, log=log)
+            cached, digest = _file_of(self.where)
+            path = download(self.where, cached, sha256=digest, bar=bar, log=log)
         elif Path(self.where).is_dir():
             folder, complaints = find_checkpoint(Path(self.where))
             for complaint in complaints:
@@ -80,7 +91,19 @@ class Source:
         return read_weights(path), path
 
     def into(self, model: nn.Module, bar: Bar = no_bar, log: Log = no_log) -> tuple[Transfer, Path]:
-        """Bring the weights into `model` and say what became of them."""
+        """Load the weights into `model`, as far as they fit.
+
+        Args:
+            model: any model; its weights are changed.
+            bar: shows the progress of a download.
+            log: is given a table of what was reused.
+
+        Returns:
+            What became of each weight, and the file.
+
+        Raises:
+            TapetumError: there is no such file, it is damaged, or nothing in it fits.
+        """
         tensors, path = self.fetch(bar, log)
         entry = self.entry or _by_file(path)
         epsilon = PublishedWeights.norm_epsilon if entry is None else entry.norm_epsilon
@@ -92,13 +115,16 @@ class Source:
 
 
 def source_of(wanted: str, model: str, arguments: Mapping[str, Any]) -> Source | None:
-    """The weights that `wanted` means for a model with these arguments; None for none.
+    """The weights to start from; None for random ones.
 
-    wanted: "auto" (those published for the whole model, else for its body, else none), "none", a
-    published name, a file, an address, or a run folder.
+    Args:
+        wanted: "auto" (those published for the whole network, else for its backbone, else none),
+            "none", a published name, a file, an address, or a run folder.
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+        arguments: those that the model is built with.
 
     Raises:
-        UsageError: nothing of the kind.
+        UsageError: there are no such weights.
     """
     if wanted == NONE:
         return None
@@ -115,14 +141,14 @@ def source_of(wanted: str, model: str, arguments: Mapping[str, Any]) -> Source |
 
 
 def is_name(wanted: str) -> bool:
-    """Are these words of ours for weights, whatever files there are?"""
+    """Is it "auto", "none" or a published name? A file of that name does not count."""
     return wanted in (AUTO, NONE) or published(wanted) is not None
 
 
 def network(name: str) -> PublishedWeights | None:
     """The published network of that name, or the first one of the model of that name."""
-    own = CATALOG[name].weights if name in CATALOG else ()
-    return published(name) or next(iter(own), None)
+    of_model = CATALOG[name].weights if name in CATALOG else ()
+    return published(name) or next(iter(of_model), None)
 
 
 def build_network(
@@ -146,7 +172,7 @@ def build_network(
     name = model_of(entry)
     source = Source(entry.name, entry) if weights == AUTO else source_of(weights, name, {})
     if source is None:
-        raise UsageError("a network without weights says nothing", option="weights")
+        raise UsageError("a network without weights cannot predict", option="weights")
     # Of two files for one network each has its own protocol of what is cut from an image.
     theirs = source.entry or _by_file(Path(source.where))
     info = model_info(theirs if theirs is not None and model_of(theirs) == name else entry)
@@ -188,24 +214,32 @@ def _of_backbone(given: Mapping[str, Any]) -> PublishedWeights | None:
 
 
 def fetch_published(entry: PublishedWeights, bar: Bar = no_bar, log: Log = no_log) -> Path:
-    """The file of an entry: from torch's own cache, from ours, else from its server.
+    """The file of published weights: from torch's cache, from tapetum's, else from its server.
+
+    Args:
+        entry: the published weights.
+        bar: shows the progress of a download.
+        log: is given lines about the download.
 
     Raises:
-        DownloadError: it cannot be had, or is not the file that it should be.
+        DownloadError: it cannot be downloaded, or its sha256 is wrong.
     """
-    own = cache_folder() / "weights" / entry.file
-    for path in (Path(torch.hub.get_dir()) / "checkpoints" / entry.file, own):
+    cached = cache_folder() / "weights" / entry.file
+    for path in (Path(torch.hub.get_dir()) / "checkpoints" / entry.file, cached):
         if path.is_file():
             if not sha256(path).startswith(entry.sha256):
                 why = f"damaged: its sha256 does not start with {entry.sha256}"
                 raise DownloadError(why, file=path, hint="delete it; it will be fetched again")
             return path
-    return download(entry.url, own, sha256=entry.sha256, bar=bar, log=log)
+    return download(entry.url, cached, sha256=entry.sha256, bar=bar, log=log)
 
 
 def _file_of(url: str) -> tuple[Path, str]:
-    """Where the file of an address is kept, and the digest that its name states. Without one, the
-    address itself tells files of the same name apart."""
+    """The cached file of an address, and the digest that its name states.
+
+    Without a digest the name begins with that of the address, so that files of the same name from
+    two addresses are two files.
+    """
     name = Path(urlsplit(url).path).name
     if not name:
         raise UsageError("the address names no file", file=url, option="weights")
@@ -221,6 +255,6 @@ def _by_file(path: Path) -> PublishedWeights | None:
 
 
 def _same(ours: Any, theirs: Any) -> bool:
-    """Equal, a list and a tuple of the same values, too."""
+    """Are both equal? A list and a tuple of the same values are."""
     sequences = isinstance(ours, list | tuple) and isinstance(theirs, list | tuple)
     return list(ours) == list(theirs) if sequences else ours == theirs

@@ -39,7 +39,7 @@ def test_a_list_is_learnt_measured_and_reported(tmp_path: Path) -> None:
         "linear", SAMPLES, val=HELD, classes=NAMES, out=tmp_path / "run", epochs=10, **QUICK
     )
     record = json.loads((run / "run.json").read_text())
-    assert (record["classes"], record["data"]) == (NAMES, "samples in Python")
+    assert (record["classes"], record["options"]["data"]) == (NAMES, "samples in Python")
     assert tapetum.evaluate(run, HELD).stats["top1"] == 1.0
     with pytest.raises(UsageError, match="give them again"):
         tapetum.evaluate(run)

@@ -61,7 +61,7 @@ def task(run: Path) -> Any:
 @pytest.fixture
 def photo(tmp_path: Path, task: Any) -> Path:
     path = tmp_path / "photo.png"
-    scene = open_dataset("scenes", "test", task=task.task)[0].image
+    scene = open_dataset("scenes", "test", task=task.name)[0].image
     Image.fromarray(scene.permute(1, 2, 0).numpy()).save(path)
     return path
 

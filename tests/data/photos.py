@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tapetum.data.cache.cached import CachedDataset, cached
+from tapetum.data.cache.cached_dataset import CachedDataset, cached
 from tapetum.data.reading.files import FileDataset, open_dataset
 from tapetum.structures import Objects, Sample
 

@@ -113,7 +113,8 @@ def test_the_report_chooses_on_validation_whatever_it_shows(run: Path) -> None:
 def test_where_nothing_was_held_out_the_images_shown_choose(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blind = replace(read_run(run), validate=False)
+    record = read_run(run)
+    blind = replace(record, options=replace(record.options, validate=False))
     monkeypatch.setattr("tapetum.api.reporting.read_run", lambda folder: blind)
     api.report(run)
     assert json.loads((run / FILE).read_text())["split"] == f"{DATA}/test"
@@ -204,8 +205,9 @@ def test_other_tasks_leave_out_no_answer(
     name: str, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Predictor, "task", TASKS[name])
+    other = replace(predictor)  # it has not looked up its task yet
     for asked in (None, 0.9):
-        chosen = Thresholds.of(predictor, asked)
+        chosen = Thresholds.of(other, asked)
         assert set(chosen.values) == {0.0}
         assert (chosen.said, chosen.words) == (asked or 0.5, "")
 

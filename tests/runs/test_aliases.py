@@ -1,13 +1,79 @@
-"""Old names in the records of stored runs."""
+"""The table of old names: what it makes of them, and that today's names pass unchanged."""
 
 from __future__ import annotations
 
-from tapetum.runs.aliases import current_record
+from typing import Any
+
+import pytest
+import torch
+
+from tapetum.models.catalog import CATALOG, arguments_of
+from tapetum.runs import aliases
+from tapetum.runs.aliases import (
+    ARGUMENTS,
+    WEIGHTS,
+    current_record,
+    current_rows,
+    current_state,
+)
 
 
-def test_formats_of_datasets_have_their_new_names() -> None:
-    old = {"data_format": "maps", "options": {"format": "instances"}, "model": "unet"}
+def test_keys_of_a_record_have_todays_names() -> None:
+    old = {
+        "model": "knn",
+        "unlabelled": "skip",
+        "counts": {"pictures": {"train": 4}, "objects": {}},
+    }
+    old |= {"wishes": {"unlabelled": "skip", "settings": {"lr": 0.1}, "arguments": {"k": 3}}}
     new = current_record(old)
-    assert new["data_format"] == "label_maps"
-    assert new["options"]["format"] == "instance_maps"
+    assert new == {
+        "model": "knn",
+        "unlabeled": "skip",
+        "counts": {"images": {"train": 4}, "objects": {}},
+        "options": {"unlabeled": "skip", "settings": {"lr": 0.1}, "arguments": {"k": 3}},
+    }
     assert current_record(new) == new
+    assert "unlabelled" in old  # which was left as it is
+
+
+def test_arguments_of_a_model_have_todays_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ARGUMENTS, "knn", {"neighbours": "k"})
+    old = {"model": "knn", "arguments": {"neighbours": 3}}
+    old["wishes"] = {"arguments": {"neighbours": 3}}
+    new = current_record(old)
+    assert new["arguments"] == new["options"]["arguments"] == {"k": 3}
+    other = {"model": "/x/mine.py:build", "arguments": {"neighbours": 3}}
+    assert current_record(other) == other
+
+
+def test_losses_have_todays_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(aliases.LOSSES, "old", "new")
+    rows: list[dict[str, Any]] = [{"event": "step", "losses": {"old": 1.0, "other": 2.0}}]
+    assert current_rows(rows) == [{"event": "step", "losses": {"new": 1.0, "other": 2.0}}]
+    assert current_rows([{"event": "evaluation", "AP": 0.5}]) == [
+        {"event": "evaluation", "AP": 0.5}
+    ]
+
+
+def test_weights_have_todays_names_with_the_key_of_the_optimizer() -> None:
+    old = {"detector.region_head.dense1.weight": 1, "detector.proposal_head.conv.bias-exp_avg": 2}
+    assert list(current_state(old, "mask_rcnn").values()) == [1, 2]
+    names = list(current_state(old, "mask_rcnn"))
+    assert names[0].endswith("box_head.dense1.weight")
+    assert names[1].endswith("rpn_head.conv.bias-exp_avg")
+    assert current_state(old, "/x/mine.py:build") == old
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_names_of_today_pass_unchanged(name: str) -> None:
+    with torch.device("meta"):
+        state = CATALOG[name].build(**CATALOG[name].tiny).state_dict()
+    assert list(current_state(state, name)) == list(state)
+    arguments = arguments_of(name)
+    renamed = ARGUMENTS.get(name, {})
+    assert not renamed.keys() & arguments.keys()
+    assert set(renamed.values()) <= arguments.keys()
+
+
+def test_tables_name_models_of_the_catalog() -> None:
+    assert ARGUMENTS.keys() | WEIGHTS.keys() <= CATALOG.keys()

@@ -14,7 +14,6 @@ from tapetum.ops.masks import rle_decode
 from tapetum.structures import TASKS as NAMES
 from tapetum.structures import Objects, Prediction
 from tapetum.tasks import TASKS
-from tapetum.tasks.detection import caps
 from tapetum.tasks.task import Watch, batches
 
 
@@ -104,11 +103,11 @@ def test_every_found_object_can_be_explained_alone() -> None:
 
 
 def test_caps_are_those_of_coco() -> None:
-    assert caps(100) == (1, 10, 100)
-    assert caps(5) == (1, 5)
-    assert caps(20, "keypoints") == (20,)
+    assert TASKS["detection"].caps() == (1, 10, 100)
+    assert TASKS["detection"].caps(5) == (1, 5)
+    assert TASKS["keypoint_detection"].caps() == (20,)
     with pytest.raises(UsageError, match="max_dets"):
-        caps(0)
+        TASKS["detection"].caps(0)
 
 
 def test_a_watched_loop_checks_before_each_batch() -> None:

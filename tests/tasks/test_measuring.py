@@ -17,7 +17,7 @@ from tapetum.base.errors import ImageError
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.files import FileDataset, open_dataset
-from tapetum.data.reading.subset import Subset
+from tapetum.data.reading.views import Subset
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes import open_scenes
 from tapetum.evaluation import detections_from_coco, evaluate_detections
@@ -83,7 +83,7 @@ def test_truth_that_is_at_hand_is_not_read_again(monkeypatch: pytest.MonkeyPatch
     model, task, dataset = small("mask_rcnn")
     known = task.ground_truth(dataset)
     fresh = task.measure(model, dataset, CPU)
-    monkeypatch.setattr(Subset, "image", None)
+    monkeypatch.setattr(Subset, "record", None)
     for _ in range(2):
         assert task.measure(model, dataset, CPU, known=known).stats == fresh.stats
 
@@ -179,13 +179,13 @@ def test_a_training_reads_the_records_of_its_validation_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: Counter[str] = Counter()
-    image = FileDataset.image
+    record = FileDataset.record
 
     def counted(self: FileDataset, index: int) -> ImageRecord:
         asked[f"{self.name}/{index}"] += 1
-        return image(self, index)
+        return record(self, index)
 
-    monkeypatch.setattr(FileDataset, "image", counted)
+    monkeypatch.setattr(FileDataset, "record", counted)
     run = api.train(
         "retinanet",
         folder,

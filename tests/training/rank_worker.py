@@ -136,6 +136,7 @@ def main() -> int:
     torch.set_num_threads(1)
     try:
         with process_group():
+            torch.manual_seed(0)
             work(Path(sys.argv[1]), sys.argv[2])
     except Stopped as stopped:
         return stopped.exit_code

@@ -63,6 +63,7 @@ def test_two_processes_have_the_losses_of_one_with_the_same_batch(tmp_path, name
         assert two["gradient_norm"] == pytest.approx(one["gradient_norm"], rel=2e-3)
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_and_a_resume_has_the_same_bits(tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run(whole, "whole")
@@ -78,16 +79,19 @@ def test_a_signal_to_one_process_stops_all_and_a_resume_has_the_same_bits(tmp_pa
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_an_observer_of_the_first_process_stops_all(tmp_path):
     run(tmp_path / "run", "asks")
     steps = [row["step"] for row in history(tmp_path / "run") if row["event"] == "step"]
     assert steps == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_statistics_of_norms_are_those_of_the_first_process_when_all_evaluate(tmp_path):
     run(tmp_path / "run", "batch norm")
 
 
+@pytest.mark.slow
 def test_an_error_in_one_process_ends_the_other_too(tmp_path):
     first, second = start(tmp_path / "run", "one fails")
     assert second.returncode == first.returncode == 1
@@ -96,6 +100,7 @@ def test_an_error_in_one_process_ends_the_other_too(tmp_path):
     assert "Traceback" not in first.stderr + second.stderr
 
 
+@pytest.mark.slow
 def test_fewer_images_than_processes_are_one_line(tmp_path):
     for ended in start(tmp_path / "run", "too few"):
         assert ended.returncode == 1

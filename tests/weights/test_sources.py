@@ -97,7 +97,7 @@ def test_what_is_no_weights(tmp_path: Path) -> None:
     assert source_of("none", "resnet18", {}) is None
     with pytest.raises(UsageError, match="no such weights: 'nowhere"):
         source_of("nowhere.pth", "resnet18", {})
-    with pytest.raises(UsageError, match="a network without weights says nothing"):
+    with pytest.raises(UsageError, match="a network without weights cannot predict"):
         build_network(all_published()[0], "none")
 
 

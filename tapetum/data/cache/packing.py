@@ -35,13 +35,13 @@ def pack(sample: Sample) -> bytes:
         parts[name] = [coding, list(value.shape), len(blob)]
         blobs.append(blob)
     objects = sample.target.objects
-    told = {
+    header = {
         "name": sample.name,
         "parts": parts,
         "objects": objects is not None,
         "ids": None if objects is None else objects.ids,
     }
-    text = json.dumps(told).encode()
+    text = json.dumps(header).encode()
     body = b"".join((text, *blobs))
     return _HEAD.pack(_MAGIC, zlib.crc32(body), len(text)) + body
 
@@ -58,16 +58,16 @@ def unpack(data: bytearray) -> Sample:
     body = memoryview(data)[_HEAD.size :]
     if magic != _MAGIC or zlib.crc32(body) != checksum:
         raise ValueError("damaged")
-    told, place = json.loads(bytes(body[:length])), length
-    found: dict[str, Tensor] = {}
-    for name, (coding, shape, size) in told["parts"].items():
-        found[name] = _decoded(body[place : place + size], coding, shape)
+    header, place = json.loads(bytes(body[:length])), length
+    tensors: dict[str, Tensor] = {}
+    for name, (coding, shape, size) in header["parts"].items():
+        tensors[name] = _decoded(body[place : place + size], coding, shape)
         place += size
-    ids = None if told["ids"] is None else tuple(told["ids"])
-    instances = {name: found[name] for name in _OBJECTS if name in found}
-    objects = Objects(**instances, ids=ids) if told["objects"] else None
-    target = Target(labels=found.get("whole"), objects=objects, semantic=found.get("semantic"))
-    return Sample(found["image"], target, told["name"])
+    ids = None if header["ids"] is None else tuple(header["ids"])
+    instances = {name: tensors[name] for name in _OBJECTS if name in tensors}
+    objects = Objects(**instances, ids=ids) if header["objects"] else None
+    target = Target(labels=tensors.get("whole"), objects=objects, semantic=tensors.get("semantic"))
+    return Sample(tensors["image"], target, header["name"])
 
 
 def _tensors(sample: Sample) -> dict[str, Tensor]:

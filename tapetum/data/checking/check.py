@@ -23,7 +23,6 @@ from tapetum.data.records.findings import CODES, FindingCollector
 from tapetum.data.records.image_record import Annotations, Finding, ImageRecord
 from tapetum.data.records.label_map import MapCode
 from tapetum.data.records.semantic import MapSizeError, read_semantic
-from tapetum.data.splits.assign import everything
 
 __all__ = ["CODES", "check_annotations", "check_dataset"]
 
@@ -82,8 +81,8 @@ def _check_names(annotations: Annotations, collector: FindingCollector) -> None:
 
 def _check_counts(annotations: Annotations, collector: FindingCollector) -> None:
     """Classes that nothing has, images that have nothing."""
-    has = carried(annotations)
-    if "boxes" not in has and "labels" not in has:
+    types = carried(annotations)
+    if "boxes" not in types and "labels" not in types:
         return  # what maps show is known once they are decoded
     counts = {
         split: np.bincount(
@@ -98,7 +97,7 @@ def _check_counts(annotations: Annotations, collector: FindingCollector) -> None
             where = "any split" if len(empty) == len(counts) else ", ".join(empty)
             message = f"no object of class {name!r} in {where}"
             collector.note("class-without-objects", ".", f"class {name}", message)
-    for image in everything(annotations):
+    for image in annotations.all_images():
         if not len(_labels(image)):
             where = f"image {image.id}"
             collector.note("image-empty", image.path or image.name, where, "no objects")
@@ -114,11 +113,11 @@ def _check_overlap(annotations: Annotations, collector: FindingCollector) -> Non
     """The same file in two splits, or twice in one."""
     places: dict[Path, str] = {}
     for split, images in annotations.splits.items():
-        own: set[Path] = set()
+        paths: set[Path] = set()
         for path in (p.path for p in images if p.path is not None):
-            if path in own:
+            if path in paths:
                 collector.note("image-duplicate", path, split, f"listed twice in {split}")
-            own.add(path)
+            paths.add(path)
             if split in UNIONS:
                 continue
             first = places.setdefault(path, split)
@@ -130,7 +129,7 @@ def _check_pixels(
     annotations: Annotations, collector: FindingCollector, limits: Limits, progress: Progress
 ) -> None:
     """Decode each image once and compare it with its record and with all others."""
-    images = [image for image in everything(annotations) if image.there]
+    images = [image for image in annotations.all_images() if image.there]
     duplicates = Duplicates(annotations, images, collector)
     for index in progress(range(len(images)), len(images)):
         image = images[index]

@@ -52,27 +52,29 @@ class Duplicates:
         """Findings about images that are nearly the same, once all have been added; those with
         the same pixels count once. The first such image of each split is named."""
         needed = similarity_threshold(self._sizes)
-        own = [self._splits[file_of(image)] for image in self._images]
-        rows = {split: np.flatnonzero(np.array(own) == split) for split in dict.fromkeys(own)}
+        split_of = [self._splits[file_of(image)] for image in self._images]
+        rows = {
+            split: np.flatnonzero(np.array(split_of) == split) for split in dict.fromkeys(split_of)
+        }
         for places in rows.values():
-            found = first_alike(self._prints[places], least=needed[places])
-            self._note_near(places, places, found)
+            matches = first_alike(self._prints[places], threshold=needed[places])
+            self._note_near(places, places, matches)
         for first, second in combinations(rows.values(), 2):
-            prints, least = self._prints[second], needed[second]
-            found = first_alike(prints, self._prints[first], least, needed[first])
-            self._note_near(second, first, found)
+            prints, thresholds = self._prints[second], needed[second]
+            matches = first_alike(prints, self._prints[first], thresholds, needed[first])
+            self._note_near(second, first, matches)
 
-    def _note_near(self, places: np.ndarray, among: np.ndarray, found: np.ndarray) -> None:
+    def _note_near(self, places: np.ndarray, among: np.ndarray, matches: np.ndarray) -> None:
         codes = "image-near-duplicate", "split-near-leak"
-        for row in np.flatnonzero(found >= 0).tolist():
-            self._note(int(places[row]), int(among[found[row]]), "nearly the same as", codes)
+        for row in np.flatnonzero(matches >= 0).tolist():
+            self._note(int(places[row]), int(among[matches[row]]), "nearly the same as", codes)
 
     def _note(self, index: int, duplicate: int, words: str, codes: tuple[str, str]) -> None:
         files = file_of(self._images[index]), file_of(self._images[duplicate])
-        own, other = (self._splits[file] for file in files)
+        split_of, other = (self._splits[file] for file in files)
         name = self._collector.name(files[1]) if isinstance(files[1], Path) else files[1]
-        message = f"{words} {name}" if own == other else f"{words} {name} in {other}"
-        self._collector.note(codes[own != other], files[0], own, message, duplicate=name)
+        message = f"{words} {name}" if split_of == other else f"{words} {name} in {other}"
+        self._collector.note(codes[split_of != other], files[0], split_of, message, duplicate=name)
 
 
 def file_of(image: ImageRecord) -> Path | str:

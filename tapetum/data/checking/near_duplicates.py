@@ -29,10 +29,10 @@ from tapetum.base.progress import Progress, no_progress
 from tapetum.data.images.reader import read_image
 from tapetum.data.records.image_record import ImageRecord
 
-LIKE = 0.9
+SIMILAR = 0.9
 """From this likeness on, two images are nearly the same."""
 
-LIKE_TINY = 0.98
+SIMILAR_TINY = 0.98
 """The same for images of a shorter side below `TINY`: digits and clothes in the middle of a black
 square are alike by nature. 12 of the 70,000 images of MNIST (strokes, all of them) have an
 earlier one above it, 152 of Fashion-MNIST's, and 38 of the 60,000 of CIFAR-10, which are copies; of
@@ -88,12 +88,12 @@ def fingerprints_of(
 
 
 def similarity_threshold(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
-    """(N,) float32, `LIKE` or `LIKE_TINY`, by the sizes (height, width) of N images."""
+    """(N,) float32, `SIMILAR` or `SIMILAR_TINY`, by the sizes (height, width) of N images."""
     sides = np.array([min(size) for size in sizes], dtype=np.int64)
-    return np.where(sides < TINY, LIKE_TINY, LIKE).astype(np.float32)
+    return np.where(sides < TINY, SIMILAR_TINY, SIMILAR).astype(np.float32)
 
 
-def alike(fingerprints: np.ndarray, least: float | np.ndarray = LIKE) -> list[list[int]]:
+def alike(fingerprints: np.ndarray, threshold: float | np.ndarray = SIMILAR) -> list[list[int]]:
     """Groups of two and more images, rising, by their first: each is nearly the same as at least
     one other of its group.
 
@@ -103,7 +103,7 @@ def alike(fingerprints: np.ndarray, least: float | np.ndarray = LIKE) -> list[li
     """
     count = len(fingerprints)
     labels = np.arange(count)
-    for first, second in _pairs(fingerprints, fingerprints, least, least, earlier=True):
+    for first, second in _pairs(fingerprints, fingerprints, threshold, threshold, earlier=True):
         ends = labels[first], labels[second]
         if (ends[0] != ends[1]).any():
             graph = coo_array((np.ones(len(first), np.int8), ends), (count, count))
@@ -117,45 +117,47 @@ def alike(fingerprints: np.ndarray, least: float | np.ndarray = LIKE) -> list[li
 def first_alike(
     fingerprints: np.ndarray,
     among: np.ndarray | None = None,
-    least: float | np.ndarray = LIKE,
-    least_among: float | np.ndarray = LIKE,
+    threshold: float | np.ndarray = SIMILAR,
+    threshold_among: float | np.ndarray = SIMILAR,
 ) -> np.ndarray:
     """(N,) int64: for each image the first of `among`, by default of those before it, that is
     nearly the same; -1 where there is none."""
     itself = among is None
     others = fingerprints if among is None else among
-    found = np.full(len(fingerprints), len(others))
-    limit = least if itself else least_among
-    for first, second in _pairs(fingerprints, others, least, limit, earlier=itself):
-        np.minimum.at(found, first, second)
-    return np.where(found < len(others), found, -1)
+    first_place = np.full(len(fingerprints), len(others))
+    limit = threshold if itself else threshold_among
+    for first, second in _pairs(fingerprints, others, threshold, limit, earlier=itself):
+        np.minimum.at(first_place, first, second)
+    return np.where(first_place < len(others), first_place, -1)
 
 
 def _pairs(
-    own: np.ndarray,
+    rows_first: np.ndarray,
     others: np.ndarray,
-    least: float | np.ndarray,
-    least_others: float | np.ndarray,
+    threshold: float | np.ndarray,
+    threshold_others: float | np.ndarray,
     *,
     earlier: bool,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows of `own` and of `others` that are alike, block by block; only earlier ones of `others`,
     where they are the same."""
-    needs = np.broadcast_to(np.float32(least), len(own))
-    bounds = np.broadcast_to(np.float32(least_others), len(others))
-    coarse, coarse_others = _coarse(own), _coarse(others)
-    for start in range(0, len(own), _ROWS):
+    limits_first = np.broadcast_to(np.float32(threshold), len(rows_first))
+    limits_others = np.broadcast_to(np.float32(threshold_others), len(others))
+    coarse, coarse_others = _coarse(rows_first), _coarse(others)
+    for start in range(0, len(rows_first), _ROWS):
         rows = slice(start, start + _ROWS)
         for begin in range(0, start + 1 if earlier else len(others), _ROWS):
             columns = slice(begin, begin + _ROWS)
-            most = coarse[rows] @ coarse_others[columns].T  # (R, C); NaN is above nothing
-            first, second = np.nonzero(most >= needs[rows].min() - 1e-4)
+            bound = coarse[rows] @ coarse_others[columns].T  # (R, C); NaN is above nothing
+            first, second = np.nonzero(bound >= limits_first[rows].min() - 1e-4)
             first, second = first + start, second + begin
             if earlier:
                 first, second = first[second < first], second[second < first]
             for part in range(0, len(first), 16 * _ROWS):
                 i, j = first[part : part + 16 * _ROWS], second[part : part + 16 * _ROWS]
-                enough = (own[i] * others[j]).sum(1) >= np.maximum(needs[i], bounds[j])
+                enough = (rows_first[i] * others[j]).sum(1) >= np.maximum(
+                    limits_first[i], limits_others[j]
+                )
                 if enough.any():
                     yield i[enough], j[enough]
 

@@ -17,7 +17,6 @@ from tapetum.data.formats.recognition import read_annotations
 from tapetum.data.formats.registry import AUTO, FORMATS
 from tapetum.data.records.align import settle
 from tapetum.data.records.image_record import Annotations, ImageRecord
-from tapetum.data.splits.assign import everything
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def convert(
     source = _settled(_without_repeats(read_annotations(data, format, limits, task=task)), limits)
 
     lost = [*write(source, target, _copier(target, limits)), *_lost(source, to)]
-    images = everything(source)
+    images = source.all_images()
     return Converted(target, to, len(images), sum(map(len, images)), tuple(lost))
 
 
@@ -102,7 +101,7 @@ def _copier(target: Path, limits: Limits) -> Callable[[ImageRecord, str], None]:
 
 def _lost(source: Annotations, to: str) -> list[str]:
     """What no format that is written can hold; keypoints are kept by COCO alone."""
-    images = everything(source)
+    images = source.all_images()
     counts = {
         "labels of whole images": sum(p.image_labels is not None for p in images),
         "class maps": sum(p.semantic is not None for p in images),

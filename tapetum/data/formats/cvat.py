@@ -17,8 +17,9 @@ import numpy as np
 
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.formats.finder import also_spelt
 from tapetum.data.formats.format import OUTLINED, Format
-from tapetum.data.formats.shapes import (
+from tapetum.data.formats.outlines import (
     Gathered,
     Shape,
     Size,
@@ -30,7 +31,7 @@ from tapetum.data.formats.shapes import (
 from tapetum.data.formats.xmltree import Node, read_xml
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.records.table import Head
-from tapetum.data.splits.assign import ALL, also_spelt, split_name
+from tapetum.data.splits.assign import ALL, split_name
 from tapetum.ops.masks import rle_encode
 
 __all__ = ["read", "recognise"]

@@ -37,7 +37,7 @@ from tapetum.data.formats.yaml_file import has_format, load_yaml
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.records.relabel import keep_classes, relabel
 from tapetum.data.splits.assign import in_order
-from tapetum.data.splits.select import divide
+from tapetum.data.splits.by_name import divide
 from tapetum.structures.tasks import TASKS
 
 LOOKED_FOR = "a .yaml file with the key `format`, or *.tapetum.yaml"
@@ -75,18 +75,20 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS, task: str = "detection") -
         UsageError: it names an unknown format.
         AnnotationError: the description or the dataset cannot be read.
     """
-    said = load(path, limits)
-    if said.format not in FORMATS or said.format == FORMAT.name:
+    description = load(path, limits)
+    if description.format not in FORMATS or description.format == FORMAT.name:
         hint = "one of " + ", ".join(name for name in FORMATS if name != FORMAT.name)
-        raise UsageError(f"unknown format {said.format!r}", file=said.file, hint=hint)
-    format = FORMATS[said.format]
+        raise UsageError(f"unknown format {description.format!r}", file=description.file, hint=hint)
+    format = FORMATS[description.format]
     if format.read_placed is None:
-        return apply(said, read_annotations(said.root, said.format, limits, task=task))
-    names = _numbered(said, format.first_class)
+        return apply(
+            description, read_annotations(description.root, description.format, limits, task=task)
+        )
+    names = _numbered(description, format.first_class)
     annotations = format.read_placed(
-        said.root, limits, images=said.images, maps=said.maps, names=names
+        description.root, limits, images=description.images, maps=description.maps, names=names
     )
-    return apply(said, annotations)
+    return apply(description, annotations)
 
 
 def _placed() -> list[str]:
@@ -112,28 +114,28 @@ def load(path: Path, limits: Limits = DEFAULT_LIMITS) -> Description:
         hint = "there are " + ", ".join(_FORMS)
         raise AnnotationError(f"unknown key {unknown[0]!r}", file=file, hint=hint)
     splits = content.get("splits", {})
-    parts = {name: [own] if isinstance(own, str) else own for name, own in splits.items()}
+    parts = {name: [known] if isinstance(known, str) else known for name, known in splits.items()}
     root = file.parent / content.get("root", ".")
-    said = Description(file=file, **(content | {"root": root, "splits": parts}))
+    description = Description(file=file, **(content | {"root": root, "splits": parts}))
     for key in ("images", "maps", "ignore"):
         allowed = ("label_maps",) if key == "ignore" else _placed()
-        if key in content and said.format not in allowed:
-            raise said.fault(key, f"is for the format {' or '.join(allowed)}")
-    return said
+        if key in content and description.format not in allowed:
+            raise description.fault(key, f"is for the format {' or '.join(allowed)}")
+    return description
 
 
-def apply(said: Description, annotations: Annotations) -> Annotations:
+def apply(description: Description, annotations: Annotations) -> Annotations:
     """The dataset as the description wants it.
 
     Raises:
         AnnotationError: classes or images that the dataset does not have.
     """
-    if said.classes is not None:
-        annotations = _with_classes(said, annotations)
-    if said.ignore:
-        annotations = _without(said, annotations)
-    if said.splits:
-        splits = divide(annotations, said.splits, said.fault)
+    if description.classes is not None:
+        annotations = _with_classes(description, annotations)
+    if description.ignore:
+        annotations = _without(description, annotations)
+    if description.splits:
+        splits = divide(annotations, description.splits, description.fault)
         annotations = replace(annotations, splits=in_order(splits))
     return annotations
 
@@ -147,56 +149,58 @@ def _file(path: Path) -> Path | None:
     return path / names[0] if len(names) == 1 and has_format(path / names[0]) else None
 
 
-def _numbered(said: Description, first: int) -> dict[int, str] | None:
+def _numbered(description: Description, first: int) -> dict[int, str] | None:
     """Number -> name, where `classes` says that; numbers that are ignored get a name too."""
-    if isinstance(said.classes, list):
-        names = dict(enumerate(said.classes, start=first))
-    elif said.classes and all(isinstance(key, int) for key in said.classes):
-        names = {int(key): name for key, name in said.classes.items()}
+    if isinstance(description.classes, list):
+        names = dict(enumerate(description.classes, start=first))
+    elif description.classes and all(isinstance(key, int) for key in description.classes):
+        names = {int(key): name for key, name in description.classes.items()}
     else:
         return None
     if not all(0 <= number <= 255 for number in names):
-        raise said.fault("classes", "numbers of classes are 0 to 255")
-    extra = {n: f"class {n}" for n in said.ignore if isinstance(n, int) and n not in names}
+        raise description.fault("classes", "numbers of classes are 0 to 255")
+    extra = {n: f"class {n}" for n in description.ignore if isinstance(n, int) and n not in names}
     return names | extra
 
 
-def _with_classes(said: Description, annotations: Annotations) -> Annotations:
+def _with_classes(description: Description, annotations: Annotations) -> Annotations:
     """Classes renamed or in another order."""
-    own = annotations.classes
-    if said.format in _placed() and _numbered(said, 0) is not None:
+    known = annotations.classes
+    if description.format in _placed() and _numbered(description, 0) is not None:
         return annotations  # the reader has named them
-    if isinstance(said.classes, dict):
-        unknown = [str(key) for key in said.classes if key not in own]
+    if isinstance(description.classes, dict):
+        unknown = [str(key) for key in description.classes if key not in known]
         if unknown:
-            raise said.fault("classes", f"there is no class {unknown[0]!r}", _some(own))
-        names = [said.classes.get(name, name) for name in own]
-        places = np.arange(len(own))
+            raise description.fault("classes", f"there is no class {unknown[0]!r}", _some(known))
+        names = [description.classes.get(name, name) for name in known]
+        places = np.arange(len(known))
     else:
-        names = list(said.classes or ())
-        places = _order(said, own, names)
+        names = list(description.classes or ())
+        places = _order(description, known, names)
     if len(set(names)) < len(names):
-        raise said.fault("classes", "two classes have one name")
+        raise description.fault("classes", "two classes have one name")
     return relabel(annotations, names, places)
 
 
-def _order(said: Description, own: tuple[str, ...], names: list[str]) -> np.ndarray:
+def _order(description: Description, known: tuple[str, ...], names: list[str]) -> np.ndarray:
     """(C,) int64, the place of each of the dataset's classes in the list of the description."""
-    if set(names) == set(own):
-        return np.array([names.index(name) for name in own], dtype=np.int64)
-    if len(names) == len(own) and all(_NUMBERED.fullmatch(name) for name in own):
-        return np.arange(len(own))
-    why = f"{len(names)} names, but the dataset has {len(own)} classes of its own"
-    raise said.fault("classes", why, _some(own))
+    if set(names) == set(known):
+        return np.array([names.index(name) for name in known], dtype=np.int64)
+    if len(names) == len(known) and all(_NUMBERED.fullmatch(name) for name in known):
+        return np.arange(len(known))
+    why = f"{len(names)} names, but the dataset has {len(known)} classes of its own"
+    raise description.fault("classes", why, _some(known))
 
 
-def _without(said: Description, annotations: Annotations) -> Annotations:
+def _without(description: Description, annotations: Annotations) -> Annotations:
     numbers = dict(zip(annotations.class_ids, annotations.classes, strict=True))
     ignored = set()
-    for key in said.ignore:
+    for key in description.ignore:
         name = key if isinstance(key, str) else numbers.get(key)
         if name not in annotations.classes:
-            raise said.fault("ignore", f"there is no class {key!r}", _some(annotations.classes))
+            raise description.fault(
+                "ignore", f"there is no class {key!r}", _some(annotations.classes)
+            )
         ignored.add(name)
     kept = [label for label, name in enumerate(annotations.classes) if name not in ignored]
     return keep_classes(annotations, kept)
@@ -220,7 +224,7 @@ def _is_classes(value: Any) -> bool:
 def _is_splits(value: Any) -> bool:
     if not isinstance(value, dict) or not value:
         return False
-    parts = (isinstance(own, str) or _is_names(own) for own in value.values())
+    parts = (isinstance(known, str) or _is_names(known) for known in value.values())
     return all(isinstance(name, str) for name in value) and all(parts)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tapetum.base.errors import FileAccessError
 from tapetum.base.files import safe_path
 from tapetum.data.records.findings import FindingCollector
+from tapetum.data.splits.assign import WORDS
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
@@ -142,3 +143,16 @@ def _composed(name: str) -> str:
 
 def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
+
+
+def also_spelt(finder: Finder, folder: str) -> list[str]:
+    """The folders that are there and mean the same split as `folder`: val, valid and Validation
+    are one word, as in "images/val"."""
+    parts = folder.split("/")
+    found = []
+    for place, part in enumerate(parts):
+        if (word := WORDS.get(part.lower())) is not None:
+            same = [n for n in finder.folders("/".join(parts[:place])) if n != part]
+            same = [name for name in same if WORDS.get(name.lower()) == word]
+            found += ["/".join([*parts[:place], name, *parts[place + 1 :]]) for name in same]
+    return [name for name in found if finder.is_folder(name)]

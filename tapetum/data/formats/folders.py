@@ -20,7 +20,7 @@ from tapetum.data.records.image_record import Annotations, ImageRecord, bare_rec
 from tapetum.data.splits.assign import ALL, in_order, split_name
 
 LOOKED_FOR = "CLASS/*.jpg for two classes or more, also in train/, val/ and test/"
-_LEAST = 2
+_MIN_CLASSES = 2
 
 
 def recognise(path: Path) -> bool:
@@ -82,7 +82,7 @@ def _groups(finder: Finder) -> dict[str, dict[str, str]]:
         for folder, name in folders.items()
         if _has_images(finder, folder)
     }
-    return groups if len(filled) >= _LEAST else {}
+    return groups if len(filled) >= _MIN_CLASSES else {}
 
 
 def _has_images(finder: Finder, folder: str) -> bool:

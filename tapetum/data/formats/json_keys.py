@@ -23,7 +23,7 @@ def first_match(file: Path, key: re.Pattern[bytes], *, opening: bytes) -> re.Mat
         return next((match for match in matches if match is not None), None)
 
 
-def has_some(file: Path, marks: tuple[bytes, ...], least: int) -> bool:
+def has_some(file: Path, marks: tuple[bytes, ...], minimum: int) -> bool:
     """Does the file hold `least` of the marks? Beginning and end, where keys usually stand, are
     looked at first."""
     with file.open("rb") as stream:
@@ -32,12 +32,12 @@ def has_some(file: Path, marks: tuple[bytes, ...], least: int) -> bool:
         stream.seek(max(0, stream.tell() - _PIECE))
         tail = stream.read()
         found = {mark for mark in marks if mark in head or mark in tail}
-        if len(found) >= least:
+        if len(found) >= minimum:
             return True
         stream.seek(0)
         for piece in _pieces(b"", stream):
             found |= {mark for mark in marks if mark in piece}
-            if len(found) >= least:
+            if len(found) >= minimum:
                 return True
     return False
 

@@ -28,7 +28,7 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.formats.finder import Finder
 from tapetum.data.formats.format import OUTLINED, Format
 from tapetum.data.formats.json_keys import first_match
-from tapetum.data.formats.shapes import Gathered, Shape, Size, ellipse, empty_mask, outlined
+from tapetum.data.formats.outlines import Gathered, Shape, Size, ellipse, empty_mask, outlined
 from tapetum.data.images.reader import SUFFIXES
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.records.table import Head
@@ -211,24 +211,24 @@ def _outline(kind: str, points: np.ndarray, shape: dict[str, Any], size: Size | 
 
 def _mask(corner: np.ndarray, shape: dict[str, Any], size: Size | None) -> Shape:
     """A PNG of the mask inside its own box, as text."""
-    whole = empty_mask(size)
+    mask = empty_mask(size)
     try:
         data = base64.b64decode(shape["mask"], validate=True)
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            if image.width > whole.shape[1] or image.height > whole.shape[0]:
+            if image.width > mask.shape[1] or image.height > mask.shape[0]:
                 raise ValueError("the mask is larger than the image")
             inner = np.asarray(image.convert("L")) > 0
     except (binascii.Error, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError("the mask is not a PNG") from error
     left, top = (max(0, round(value)) for value in corner.tolist())
-    part = whole[top : top + inner.shape[0], left : left + inner.shape[1]]
+    part = mask[top : top + inner.shape[0], left : left + inner.shape[1]]
     part[:] = inner[: part.shape[0], : part.shape[1]]
-    rows, columns = np.flatnonzero(whole.any(1)), np.flatnonzero(whole.any(0))
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         raise ValueError("the mask is empty")
     x, y = float(columns[0]), float(rows[0])
     box = [x, y, float(columns[-1]) + 1 - x, float(rows[-1]) + 1 - y]
-    return box, rle_encode(whole)
+    return box, rle_encode(mask)
 
 
 def _size(content: dict[str, Any]) -> Size | None:

@@ -17,7 +17,7 @@ from tapetum.data.records.align import settle, settle_in, to_objects
 from tapetum.data.records.annotation_types import BACKGROUND, narrowed, states_one_label
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.records.segments import segments_to_masks
-from tapetum.data.records.semantic import MOST_CLASSES, paint_semantic, read_semantic
+from tapetum.data.records.semantic import MAX_CLASSES, paint_semantic, read_semantic
 from tapetum.data.splits.assign import choose_split
 from tapetum.structures import Sample, Target
 
@@ -141,7 +141,7 @@ class FileDataset:
         return Target(objects=objects)
 
     def _prepend_background(self, annotations: Annotations) -> None:
-        if len(self.classes) >= MOST_CLASSES:
+        if len(self.classes) >= MAX_CLASSES:
             why = f"{len(self.classes)} classes and a background are too many for a map of bytes"
             raise UsageError(why, file=annotations.root)
         self.classes = (BACKGROUND, *self.classes)

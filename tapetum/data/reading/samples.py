@@ -18,7 +18,7 @@ import numpy as np
 from tapetum.base.custom_code import Own, custom_function, own_fault
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import derive_seed
-from tapetum.data.reading.input_check import InputCheck
+from tapetum.data.reading.sample_validation import SampleValidator
 from tapetum.data.records.image_record import ImageRecord, bare_record
 from tapetum.ops.masks import rle_encode
 from tapetum.structures import Objects, Sample, Target
@@ -72,12 +72,12 @@ class SampleDataset:
         self.class_ids = tuple(getattr(samples, "class_ids", ()))
         if multilabel is None:
             multilabel = getattr(samples, "multilabel", None)
-        posed = task == "keypoint_detection"
-        self.keypoint_names = self._keypoint_names() if posed else ()
-        self.skeleton = tuple(getattr(samples, "skeleton", ())) if posed else ()
-        several = _several(samples) if multilabel is None else bool(multilabel)
+        with_keypoints = task == "keypoint_detection"
+        self.keypoint_names = self._keypoint_names() if with_keypoints else ()
+        self.skeleton = tuple(getattr(samples, "skeleton", ())) if with_keypoints else ()
+        several = _has_several(samples) if multilabel is None else bool(multilabel)
         self.multilabel = task != "classification" or several
-        self._border = InputCheck(
+        self._validator = SampleValidator(
             task, len(self.classes), len(self.keypoint_names), self.multilabel
         )
 
@@ -91,7 +91,7 @@ class SampleDataset:
             AnnotationError: it cannot be; the line names its index in the sequence, and the fault.
         """
         place = self.indices[index]
-        sample = self._border.check(self.samples[place], self.name, place)
+        sample = self._validator.check(self.samples[place], self.name, place)
         target = _narrowed(sample.target, self.task)
         return replace(sample, target=target, name=sample.name or f"{place:06d}")
 
@@ -102,16 +102,16 @@ class SampleDataset:
         Raises:
             AnnotationError: as for indexing.
         """
-        own = getattr(self.samples, "record", None)
-        if own is not None:
-            return own(self.indices[index])
+        code = getattr(self.samples, "record", None)
+        if code is not None:
+            return code(self.indices[index])
         return as_record(self[index], self.indices[index])
 
     def _keypoint_names(self) -> tuple[str, ...]:
         """Those that the sequence says, else a number for each of the first object with some."""
-        said = tuple(map(str, getattr(self.samples, "keypoint_names", ())))
-        if said:
-            return said
+        stated = tuple(map(str, getattr(self.samples, "keypoint_names", ())))
+        if stated:
+            return stated
         targets = (getattr(self.samples[index], "target", Target()) for index in self.indices)
         points = (t.objects.keypoints for t in targets if t.objects is not None)
         first = next((p for p in points if p is not None), None)
@@ -165,41 +165,41 @@ def open_custom(
     Raises:
         UsageError: no such file, function or split; the function fails; it returns no sequence.
     """
-    own, divided, samples = _asked(data, split)
-    name = f"{own.file.stem}:{own.function}"
+    code, has_splits, samples = _call(data, split)
+    name = f"{code.file.stem}:{code.function}"
     if samples is None:
         raise UsageError(f"it has no split {split!r}", file=name, hint="it returned None for it")
-    if divided:
+    if has_splits:
         return SampleDataset(samples, task=task, name=f"{name}/{split}")
     return open_samples(samples, split, task=task, hold_out=hold_out, name=name)
 
 
 def open_custom_to_evaluate(data: str, *, task: str = "detection") -> SampleDataset:
     """The split "test" of a function's data where it has one, else "val"; see `open_custom`."""
-    _, divided, samples = _asked(data, "test")
-    return open_custom(data, "test" if divided and samples is not None else "val", task=task)
+    _, has_splits, samples = _call(data, "test")
+    return open_custom(data, "test" if has_splits and samples is not None else "val", task=task)
 
 
-def _asked(data: str, split: str) -> tuple[Own, bool, Samples | None]:
+def _call(data: str, split: str) -> tuple[Own, bool, Samples | None]:
     """The function, whether it knows splits, and what it returns for this one."""
-    own = custom_function(data)
-    assert own is not None
-    function = own.load()
-    divided = "split" in inspect.signature(function).parameters
-    samples = _called(function, own, {"split": split} if divided else {})
+    code = custom_function(data)
+    assert code is not None
+    function = code.load()
+    has_splits = "split" in inspect.signature(function).parameters
+    samples = _called(function, code, {"split": split} if has_splits else {})
     sequence = hasattr(samples, "__len__") and hasattr(samples, "__getitem__")
-    if not (sequence or (divided and samples is None)):
+    if not (sequence or (has_splits and samples is None)):
         why = f"returned {type(samples).__name__}, not a sequence of tapetum.Sample"
-        raise UsageError(why, file=own.file, where=own.function)
-    return own, divided, samples
+        raise UsageError(why, file=code.file, where=code.function)
+    return code, has_splits, samples
 
 
 def as_record(sample: Sample, id: int) -> ImageRecord:
     """The truth of a sample as evaluation takes it; masks run-length coded, ids counted from 1."""
     height, width = sample.size
     labels, objects = sample.target.labels, sample.target.objects
-    stated = None if labels is None else tuple(labels.tolist())
-    bare = bare_record(sample.name, None, id, (height, width), image_labels=stated)
+    stated_labels = None if labels is None else tuple(labels.tolist())
+    bare = bare_record(sample.name, None, id, (height, width), image_labels=stated_labels)
     if objects is None:
         return bare
     corners = objects.boxes.double().numpy()
@@ -257,7 +257,7 @@ def _classes(samples: Samples, given: Sequence[str] | None, name: str) -> tuple[
     return names
 
 
-def _several(samples: Samples) -> bool:
+def _has_several(samples: Samples) -> bool:
     """Does any image of a list at hand have no label, or several?"""
     if not isinstance(samples, list | tuple):
         return False
@@ -265,10 +265,10 @@ def _several(samples: Samples) -> bool:
     return any(labels is not None and len(labels) != 1 for labels in rows)
 
 
-def _called(function: Callable[..., Any], own: Own, arguments: dict[str, Any]) -> Any:
+def _called(function: Callable[..., Any], code: Own, arguments: dict[str, Any]) -> Any:
     try:
         return function(**arguments)
     except TapetumError:
         raise
     except Exception as error:
-        raise own_fault(error, own) from error
+        raise own_fault(error, code) from error

@@ -29,7 +29,7 @@ from tapetum.data.splits.hold_out import HoldOut
 from tapetum.data.splits.split_file import Names, with_parts, write_parts
 from tapetum.runs.record import RunRecord
 
-MOST_CLASSES = 12
+MAX_LISTED_CLASSES = 12
 """Classes that are counted aloud."""
 
 
@@ -49,9 +49,8 @@ class DataSpec:
     @staticmethod
     def of(record: RunRecord) -> DataSpec:
         """As for a run."""
-        return DataSpec(
-            record.data, record.val, record.data_format, record.unlabeled, record.validate
-        )
+        given = record.options
+        return DataSpec(given.data, given.val, given.format, given.unlabeled, given.validate)
 
 
 @dataclass(frozen=True)
@@ -107,9 +106,9 @@ class TrainingData:
         """Splits, classes, what is left out and why, for people, before minutes are spent."""
         lines = [*self.words, *self._splits()]
         classes = self.training.classes
-        lines.append(f"{len(classes)} classes: {', '.join(self._counted()[:MOST_CLASSES])}")
-        if len(classes) > MOST_CLASSES:
-            lines[-1] += f" and {len(classes) - MOST_CLASSES} more"
+        lines.append(f"{len(classes)} classes: {', '.join(self._counted()[:MAX_LISTED_CLASSES])}")
+        if len(classes) > MAX_LISTED_CLASSES:
+            lines[-1] += f" and {len(classes) - MAX_LISTED_CLASSES} more"
         return lines + self._unnamed() + self._findings()
 
     def _parts(self) -> dict[str, Dataset]:
@@ -117,7 +116,7 @@ class TrainingData:
         return parts if self.held is None else parts | {"val": self.held}
 
     def _splits(self) -> list[str]:
-        counts = ", ".join(f"{name} {len(own):,}" for name, own in self._parts().items())
+        counts = ", ".join(f"{name} {len(part):,}" for name, part in self._parts().items())
         lines = [f"images: {counts}"]
         if isinstance(self.training, FileDataset):
             lines[0] += f"; {self.training.words}"
@@ -139,8 +138,8 @@ class TrainingData:
 
     def _unnamed(self) -> list[str]:
         """How to name the classes of maps, which are numbers without a list."""
-        own = self.annotations
-        if own is None or own.maps is None or not set(own.classes) <= set(numbered(IGNORE)):
+        part = self.annotations
+        if part is None or part.maps is None or not set(part.classes) <= set(numbered(IGNORE)):
             return []
         return [
             "the classes have no names: a file classes.txt beside the folders of images and maps "
@@ -210,9 +209,9 @@ class InMemoryData:
         Raises:
             UsageError: no samples or classes, too few to hold any out, or others in `val`.
         """
-        holding = validate and self.val is None
+        holds_out = validate and self.val is None
         classes = self.classes
-        training = open_samples(self.data, "train", classes, task=task, hold_out=holding)
+        training = open_samples(self.data, "train", classes, task=task, hold_out=holds_out)
         if not validate:
             return TrainingData(training, None)
         if self.val is None:
@@ -229,26 +228,27 @@ def open_validation(reading: DataSpec, task: str) -> tuple[Dataset, list[str]]:
     assert reading.val is not None
     if not in_files(reading.val):
         return open_dataset(reading.val, "all", task=task), []
-    own = replace(reading, data=reading.val, format=DataSpec.format)
-    annotations, words = annotations_of(own, task)
+    part = replace(reading, data=reading.val, format=DataSpec.format)
+    annotations, words = annotations_of(part, task)
     return FileDataset(annotations, "all", task=task), words
 
 
 def annotations_of(reading: DataSpec, task: str) -> tuple[Annotations, list[str]]:
     """Everything that the files say for a task, and how images without labels are taken."""
     annotations = narrowed(read_annotations(reading.data, reading.format, task=task), task)
-    everything = {id(p): p for own in annotations.splits.values() for p in own}
-    bare = {number for number, image in everything.items() if unlabeled(image, task)}
-    words = [f"{reading.data}: {annotations.format}, {len(everything):,} images"]
-    if not bare:
+    all_records = {id(p): p for part in annotations.splits.values() for p in part}
+    without_labels = {number for number, image in all_records.items() if unlabeled(image, task)}
+    words = [f"{reading.data}: {annotations.format}, {len(all_records):,} images"]
+    if not without_labels:
         return annotations, words
-    words.append(f"{len(bare):,} of them have no labels and ")
+    words.append(f"{len(without_labels):,} of them have no labels and ")
     if reading.unlabeled == "negative":
         words[-1] += "count as images of nothing (`unlabeled` skip leaves them out)"
         return annotations, words
     words[-1] += "are left out, as `unlabeled` skip asks"
     splits = {
-        name: tuple(p for p in own if id(p) not in bare) for name, own in annotations.splits.items()
+        name: tuple(p for p in part if id(p) not in without_labels)
+        for name, part in annotations.splits.items()
     }
     return replace(annotations, splits=splits), words
 
@@ -269,26 +269,28 @@ def _of_files(
     log: Log,
 ) -> TrainingData:
     annotations, words = annotations_of(reading, task)
-    holding = reading.validate and reading.val is None
-    if options is not None and (not holding or to_divide(annotations) is None):
-        why = "it has a split for validation" if holding else "nothing is held out of it"
+    holds_out = reading.validate and reading.val is None
+    if options is not None and (not holds_out or to_divide(annotations) is None):
+        why = "it has a split for validation" if holds_out else "nothing is held out of it"
         raise UsageError(f"{why}: `split_ratio` and `group_by` have no use", file=reading.data)
-    if holding and to_divide(annotations) is not None:
+    if holds_out and to_divide(annotations) is not None:
         if names is None:
             alike = near_duplicates(annotations, progress, log)
             annotations = with_held_out(annotations, options or HoldOut(), alike)
         else:
             annotations, changes = with_parts(annotations, names)
             words += changes
-    training = FileDataset(annotations, "train", task=task, hold_out=holding)
-    held = FileDataset(annotations, "val", task=task) if holding else None
+    training = FileDataset(annotations, "train", task=task, hold_out=holds_out)
+    held = FileDataset(annotations, "val", task=task) if holds_out else None
     return TrainingData(training, held, tuple(words), annotations)
 
 
 def _built_in(reading: DataSpec, task: str) -> TrainingData:
-    holding = reading.validate and reading.val is None
-    training = open_dataset(reading.data, "train", task=task, hold_out=holding)
-    return TrainingData(training, open_dataset(reading.data, "val", task=task) if holding else None)
+    holds_out = reading.validate and reading.val is None
+    training = open_dataset(reading.data, "train", task=task, hold_out=holds_out)
+    return TrainingData(
+        training, open_dataset(reading.data, "val", task=task) if holds_out else None
+    )
 
 
 def near_duplicates(annotations: Annotations, progress: Progress, log: Log) -> list[list[int]]:

@@ -47,8 +47,8 @@ def settle_in(image: ImageRecord, actual: ImageSize) -> ImageRecord:
         return _inside(replace(image, size=actual.size))
     if image.size == actual.raw_size:
         return _inside(_turned(image, actual))
-    recorded, found = (f"{width} x {height}" for height, width in (image.size, actual.size))
-    why = f"recorded as {recorded} pixels, but it has {found}, so its boxes cannot be trusted"
+    recorded, actual_text = (f"{width} x {height}" for height, width in (image.size, actual.size))
+    why = f"recorded as {recorded} pixels, but it has {actual_text}, so its boxes cannot be trusted"
     raise AnnotationError(why, file=image.path or image.name, hint="tapetum check lists all")
 
 
@@ -110,8 +110,8 @@ def _turned_points(
     if keypoints is None:
         return None
     turned = keypoints.copy()
-    there = keypoints[..., 2] > 0  # (N, K)
-    turned[there, :2] = turn_points(keypoints[there, :2], orientation, size)
+    present = keypoints[..., 2] > 0  # (N, K)
+    turned[present, :2] = turn_points(keypoints[present, :2], orientation, size)
     return turned
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tapetum.base.errors import UsageError
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.records.relabel import keep_classes
-from tapetum.data.splits.assign import everything
 from tapetum.structures.tasks import TASKS
 
 BACKGROUND = "background"
@@ -33,18 +32,18 @@ ACCEPTED = {
 
 def carried(annotations: Annotations) -> tuple[str, ...]:
     """What its files state, among ANNOTATION_TYPES."""
-    images = everything(annotations)
+    images = annotations.all_images()
     objects = any(map(len, images))
-    found = {
+    types = {
         "labels": any(p.image_labels is not None for p in images),
         "semantic": any(p.semantic is not None for p in images),
     }
     # Images without a single object are a dataset of objects like any other.
-    found["boxes"] = objects or not any(found.values())
+    types["boxes"] = objects or not any(types.values())
     outlined = any(s is not None for p in images for s in p.segments)
-    found["masks"] = found["boxes"] and (outlined or not objects)
-    found["keypoints"] = bool(annotations.keypoint_labels)
-    return tuple(kind for kind in ANNOTATION_TYPES if found.get(kind))
+    types["masks"] = types["boxes"] and (outlined or not objects)
+    types["keypoints"] = bool(annotations.keypoint_labels)
+    return tuple(kind for kind in ANNOTATION_TYPES if types.get(kind))
 
 
 def narrowed(annotations: Annotations, task: str) -> Annotations:
@@ -59,10 +58,10 @@ def narrowed(annotations: Annotations, task: str) -> Annotations:
     """
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}", hint="one of " + ", ".join(TASKS))
-    has = carried(annotations)
-    if not set(ACCEPTED[task]) & set(has):
-        there = " and ".join(ANNOTATION_TYPES[kind] for kind in has)
-        why = f"these annotations have {there}; {ANNOTATION_TYPES[ACCEPTED[task][0]]} are needed"
+    types = carried(annotations)
+    if not set(ACCEPTED[task]) & set(types):
+        listed = " and ".join(ANNOTATION_TYPES[kind] for kind in types)
+        why = f"these annotations have {listed}; {ANNOTATION_TYPES[ACCEPTED[task][0]]} are needed"
         raise UsageError(why, file=annotations.root)
     if task == "keypoint_detection":
         return keep_classes(annotations, annotations.keypoint_labels)
@@ -71,5 +70,5 @@ def narrowed(annotations: Annotations, task: str) -> Annotations:
 
 def states_one_label(annotations: Annotations) -> bool:
     """Does the format itself give every image exactly one label?"""
-    images = everything(annotations)
+    images = annotations.all_images()
     return all(p.image_labels is not None and len(p.image_labels) == 1 for p in images)

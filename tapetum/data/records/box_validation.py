@@ -40,12 +40,12 @@ class Boxes:
     outlined: np.ndarray
 
 
-def judge(
+def validate_boxes(
     boxes: Boxes, place: Callable[[int], Place], collector: FindingCollector
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N,) bool, the boxes that can be used, and (N,) float64, their areas; findings to `log`."""
     with np.errstate(all="ignore"):
-        keep = _sound(boxes, place, collector)
+        keep = _valid(boxes, place, collector)
         clipped = clipped_sides(boxes.xywh, boxes.sizes[boxes.owner])  # (N, 2)
         keep &= _inside(boxes, clipped, keep, place, collector)
         _note_tiny(boxes, clipped, keep, place, collector)
@@ -62,7 +62,7 @@ def clipped_sides(xywh: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return second - first
 
 
-def _sound(boxes: Boxes, place: Callable[[int], Place], collector: FindingCollector) -> np.ndarray:
+def _valid(boxes: Boxes, place: Callable[[int], Place], collector: FindingCollector) -> np.ndarray:
     """Finite, and of positive width and height."""
     sides = boxes.xywh[:, 2:]
     # A box may be finite and its far corner not: the sum decides as well.
@@ -88,7 +88,7 @@ def _sound(boxes: Boxes, place: Callable[[int], Place], collector: FindingCollec
 def _inside(
     boxes: Boxes,
     clipped: np.ndarray,
-    sound: np.ndarray,
+    valid: np.ndarray,
     place: Callable[[int], Place],
     collector: FindingCollector,
 ) -> np.ndarray:
@@ -96,12 +96,12 @@ def _inside(
     height, width = boxes.sizes[boxes.owner].T
     x, y, w, h = boxes.xywh.T
     # fmax and fmin pass over the NaN of an unknown size.
-    beside = np.fmin(x + w, width) <= np.fmax(x, 0)
+    beside_image = np.fmin(x + w, width) <= np.fmax(x, 0)
     above = np.fmin(y + h, height) <= np.fmax(y, 0)
-    outside = sound & (beside | above)
-    vanishing = sound & ~outside & ~(clipped > 0).all(1)
+    outside = valid & (beside_image | above)
+    vanishing = valid & ~outside & ~(clipped > 0).all(1)
     over = np.fmax.reduce([-x, -y, x + w - width, y + h - height])
-    partly = sound & ~outside & ~vanishing & (over > ROUNDING)
+    partly = valid & ~outside & ~vanishing & (over > ROUNDING)
     for code, flagged, words in (
         ("box-outside", outside, "lies outside its image of"),
         ("box-zero-size", vanishing, "has no size in single precision inside its image of"),
@@ -149,22 +149,22 @@ def _areas(
 ) -> np.ndarray:
     """The stated area where there is one, else width x height."""
     width, height = boxes.xywh[:, 2], boxes.xywh[:, 3]
-    own, stated = width * height, boxes.area
+    box_area, stated = width * height, boxes.area
     # Masks include the pixels on the border, and some count corners as pixels: one more a side.
     slack = width + height + 1
     given = keep & ~np.isnan(stated)
-    absurd = given & ~((stated > 0) & (stated <= own + slack))
-    small = given & ~absurd & ~boxes.outlined & (stated < own - slack)
-    for row in np.flatnonzero(absurd).tolist():
-        message = f"area {stated[row]:g} of a box {_text(boxes.xywh[row])} of {own[row]:g}"
+    invalid = given & ~((stated > 0) & (stated <= box_area + slack))
+    small = given & ~invalid & ~boxes.outlined & (stated < box_area - slack)
+    for row in np.flatnonzero(invalid).tolist():
+        message = f"area {stated[row]:g} of a box {_text(boxes.xywh[row])} of {box_area[row]:g}"
         _note(collector, "area-mismatch", place(row), message, boxes.xywh[row])
     if small.any():  # one finding: a file whose outlines were taken out has it everywhere
         row = int(np.argmax(small))
-        message = f"area {stated[row]:g} of a box of {own[row]:g} without an outline"
+        message = f"area {stated[row]:g} of a box of {box_area[row]:g} without an outline"
         message = f"{message}, {small.sum():,} like this"
         _note(collector, "area-mismatch", place(row), message, boxes.xywh[row])
     unusable = ~np.isfinite(stated) | (stated < 0)
-    return np.where(unusable, own, stated)
+    return np.where(unusable, box_area, stated)
 
 
 def _note(

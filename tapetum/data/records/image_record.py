@@ -174,3 +174,11 @@ class Annotations:
     def palette(self) -> np.ndarray | None:
         """(C, 3) uint8, the colour of each class in colour maps; None without such."""
         return None if self.maps is None else self.maps.palette
+
+    def all_images(self) -> tuple[ImageRecord, ...]:
+        """Every image once, although splits may share some (VOC's trainval is train and val)."""
+        seen: dict[object, ImageRecord] = {}
+        for images in self.splits.values():
+            for image in images:
+                seen.setdefault((image.path or image.name, image.id), image)
+        return tuple(seen.values())

@@ -58,14 +58,14 @@ class MapCode:
         Raises:
             ValueError: a value without a meaning, named; or colours where none are listed.
         """
-        found = self._meanings(levels)
-        unknown = found == UNKNOWN
+        labels = self._meanings(levels)
+        unknown = labels == UNKNOWN
         if unknown.any():
             first = levels[unknown][0]
             what = f"colour {_text(first)}" if levels.ndim == 3 else f"value {int(first)}"
             count = f"{int(unknown.sum()):,} of its pixels"
             raise ValueError(f"{what} is none of its classes ({count} are like this)")
-        return found.astype(np.uint8)
+        return labels.astype(np.uint8)
 
     def _meanings(self, levels: np.ndarray) -> np.ndarray:
         """(H, W) int16, -1 where there is none."""

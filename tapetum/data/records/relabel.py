@@ -50,6 +50,6 @@ def _relabelled(image: ImageRecord, places: np.ndarray) -> ImageRecord:
         new = places[image.labels]
         image = replace(keep_objects(image, new >= 0), labels=new[new >= 0])
     if image.image_labels is not None:
-        found = (int(places[label]) for label in image.image_labels)
-        image = replace(image, image_labels=tuple(label for label in found if label >= 0))
+        moved = (int(places[label]) for label in image.image_labels)
+        image = replace(image, image_labels=tuple(label for label in moved if label >= 0))
     return image

@@ -14,7 +14,7 @@ from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.records.label_map import IGNORE, MapCode
 from tapetum.data.records.segments import fill_box, segment_to_mask
 
-MOST_CLASSES = 255
+MAX_CLASSES = 255
 """As many classes as a map of bytes can hold beside 255."""
 
 
@@ -39,8 +39,8 @@ def read_semantic(
     if levels.shape[:2] == size.raw_size != size.size:
         levels = turn_array(levels, size.orientation)
     if levels.shape[:2] != size.size:
-        (own_height, own_width), (height, width) = levels.shape[:2], size.size
-        why = f"the map has {own_width} x {own_height} pixels, its image {width} x {height}"
+        (map_height, map_width), (height, width) = levels.shape[:2], size.size
+        why = f"the map has {map_width} x {map_height} pixels, its image {width} x {height}"
         raise MapSizeError(why, file=image.semantic)
     try:
         return torch.from_numpy(np.ascontiguousarray(code.classes(levels)))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tapetum.base.errors import AnnotationError
-from tapetum.data.records.box_validation import Boxes, Place, judge
+from tapetum.data.records.box_validation import Boxes, Place, validate_boxes
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import ImageRecord, Segment
 
@@ -36,8 +36,8 @@ class Table:
     object has; to be set before objects are added with some.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self.heads: list[Head] = []
         self._owner = array("q")
         self._xywh = array("d")
@@ -47,7 +47,7 @@ class Table:
         self._flags = bytearray()
         self._ids: list[int | str] = []
         self._segments: dict[int, Segment] = {}
-        self._poses: dict[int, np.ndarray] = {}
+        self._keypoints_of: dict[int, np.ndarray] = {}
         self.keypoints = 0
 
     def __len__(self) -> int:
@@ -76,15 +76,15 @@ class Table:
         """One object. area: NaN where the file states none; outlined: it is that of an outline,
         known or not, rather than of the box; line: 0 where its id says enough; keypoints: (K, 3)
         x y v."""
-        if len(self._ids) >= self._most:
-            why = f"the dataset has more than {self._most:,} annotations"
+        if len(self._ids) >= self._limit:
+            why = f"the dataset has more than {self._limit:,} annotations"
             raise AnnotationError(
                 why, file=self.heads[image].file, hint="raise the limit with tapetum.Limits"
             )
         if segment is not None:
             self._segments[len(self._ids)] = segment
         if keypoints is not None:
-            self._poses[len(self._ids)] = keypoints
+            self._keypoints_of[len(self._ids)] = keypoints
         self._owner.append(image)
         self._xywh.extend(xywh)
         self._label.append(label)
@@ -114,7 +114,7 @@ class Table:
             sizes=np.array([head.size or (np.nan, np.nan) for head in self.heads]).reshape(-1, 2),
             outlined=(flags & 4) > 0,
         )
-        keep, area = judge(boxes, self._place, collector)
+        keep, area = validate_boxes(boxes, self._place, collector)
         order = np.flatnonzero(keep)
         order = order[np.argsort(boxes.owner[order], kind="stable")]
         return self._divide(boxes, flags[order], area[order], order)
@@ -152,8 +152,10 @@ class Table:
     def _keypoints(self, rows: list[int]) -> np.ndarray:
         """(N, K, 3) of some objects; zeros for those without."""
         nothing = np.zeros((self.keypoints, 3))
-        poses = [self._poses.get(row, nothing) for row in rows]
-        return np.stack(poses) if poses else np.zeros((0, self.keypoints, 3))
+        rows_of_keypoints = [self._keypoints_of.get(row, nothing) for row in rows]
+        return (
+            np.stack(rows_of_keypoints) if rows_of_keypoints else np.zeros((0, self.keypoints, 3))
+        )
 
     def _place(self, row: int) -> Place:
         line, head = self._line[row], self.heads[self._owner[row]]

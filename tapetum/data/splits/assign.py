@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tapetum.base.errors import UsageError
-from tapetum.data.formats.finder import Finder
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.splits.hold_out import HoldOut, held_out
 
@@ -52,19 +51,6 @@ def compatible(folder: str | None, split: str | None) -> bool:
     return bool(parts.get(folder, {folder}) & parts.get(split, {split}))
 
 
-def also_spelt(finder: Finder, folder: str) -> list[str]:
-    """The folders that are there and mean the same split as `folder`: val, valid and Validation
-    are one word, as in "images/val"."""
-    parts = folder.split("/")
-    found = []
-    for place, part in enumerate(parts):
-        if (word := WORDS.get(part.lower())) is not None:
-            same = [n for n in finder.folders("/".join(parts[:place])) if n != part]
-            same = [name for name in same if WORDS.get(name.lower()) == word]
-            found += ["/".join([*parts[:place], name, *parts[place + 1 :]]) for name in same]
-    return [name for name in found if finder.is_folder(name)]
-
-
 def in_order(
     splits: Mapping[str, Iterable[ImageRecord]],
 ) -> dict[str, tuple[ImageRecord, ...]]:
@@ -83,16 +69,16 @@ def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True
     Raises:
         UsageError: the dataset has no such split; the ones it has are listed.
     """
-    own = annotations.splits
-    name = wanted if wanted in own else split_name(wanted) or wanted
+    present = annotations.splits
+    name = wanted if wanted in present else split_name(wanted) or wanted
     if wanted == ALL:
-        return Split(ALL, everything(annotations), "all images")
-    if name in own and not (name == "train" and "val" not in own):
+        return Split(ALL, annotations.all_images(), "all images")
+    if name in present and not (name == "train" and "val" not in present):
         words = annotations.split_words.get(name, "the dataset's own split")
-        return Split(name, own[name], words)
+        return Split(name, present[name], words)
     source = to_divide(annotations)
     if name == "train" and source is not None and not hold_out:
-        return Split(name, own[source], "all of them, since none are held out")
+        return Split(name, present[source], "all of them, since none are held out")
     if name in ("train", "val") and source is not None:
         return choose_split(with_held_out(annotations), name)
     raise UsageError(
@@ -110,26 +96,17 @@ def available(annotations: Annotations) -> list[str]:
     return [name for name in names if name != ALL] + [ALL]
 
 
-def everything(annotations: Annotations) -> tuple[ImageRecord, ...]:
-    """Every image once, although splits may share some (VOC's trainval holds train and val)."""
-    seen: dict[object, ImageRecord] = {}
-    for images in annotations.splits.values():
-        for image in images:
-            seen.setdefault((image.path or image.name, image.id), image)
-    return tuple(seen.values())
-
-
 def to_divide(annotations: Annotations) -> str | None:
     """The split to hold images out of, where the dataset has none for validation."""
-    own = annotations.splits
-    if "val" in own:
-        return "trainval" if "train" not in own and "trainval" in own else None
-    return next((name for name in ("train", "trainval", ALL) if name in own), None)
+    present = annotations.splits
+    if "val" in present:
+        return "trainval" if "train" not in present and "trainval" in present else None
+    return next((name for name in ("train", "trainval", ALL) if name in present), None)
 
 
 def with_held_out(
     annotations: Annotations,
-    wish: HoldOut = HoldOut(),  # noqa: B008, it is frozen
+    options: HoldOut = HoldOut(),  # noqa: B008, it is frozen
     alike: Iterable[Sequence[int]] = (),
 ) -> Annotations:
     """The dataset with a split for validation, held out of its images for training; one for
@@ -144,9 +121,9 @@ def with_held_out(
     if source is None:
         raise UsageError("it has a split for validation already", file=annotations.root)
     images = annotations.splits[source]
-    if "test" in annotations.splits and wish.test:
+    if "test" in annotations.splits and options.test:
         raise UsageError("it has a split for testing already", file=annotations.root)
-    made = held_out(images, annotations.classes, wish, alike)
+    made = held_out(images, annotations.classes, options, alike)
     held = " and ".join(f"{len(made[name])} for {name}" for name in list(made)[1:])
     words = f"{held} held out of the {len(images)} images in {source!r}"
     return with_splits(annotations, made, words)
@@ -157,6 +134,8 @@ def with_splits(
 ) -> Annotations:
     """The dataset with these splits in the place of the one that they were made of."""
     source = to_divide(annotations)
-    kept = {name: own for name, own in annotations.splits.items() if name not in (source, ALL)}
+    kept = {
+        name: present for name, present in annotations.splits.items() if name not in (source, ALL)
+    }
     splits = in_order(kept | {name: tuple(images) for name, images in made.items()})
     return replace(annotations, splits=splits, split_words=dict.fromkeys(made, words))

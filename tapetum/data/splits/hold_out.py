@@ -49,10 +49,10 @@ class HoldOut:
         return HoldOut(val, test, group_by)
 
     @property
-    def shares(self) -> dict[str, float]:
+    def fractions(self) -> dict[str, float]:
         """By split; only those that get any."""
-        shares = {"train": 1 - self.val - self.test, "val": self.val, "test": self.test}
-        return {name: share for name, share in shares.items() if share > 0}
+        fractions = {"train": 1 - self.val - self.test, "val": self.val, "test": self.test}
+        return {name: fraction for name, fraction in fractions.items() if fraction > 0}
 
 
 def parse_ratio(text: str) -> tuple[float, float]:
@@ -62,18 +62,18 @@ def parse_ratio(text: str) -> tuple[float, float]:
         UsageError: it says nothing of the kind.
     """
     hint = "the share for validation, as in 0.2, or training/validation/testing, as in 80/10/10"
-    fault = UsageError(f"cannot be {text!r}", option="split_ratio", hint=hint)
+    refusal = UsageError(f"cannot be {text!r}", option="split_ratio", hint=hint)
     if not _RATIO.fullmatch(text):
         try:
             val = float(text)
         except ValueError:
-            raise fault from None
+            raise refusal from None
         if not 0 < val < 1:
-            raise fault
+            raise refusal
         return val, 0.0
     parts = [float(part) for part in text.split("/")]
     if not (parts[0] > 0 and parts[1] > 0):
-        raise fault
+        raise refusal
     val, *rest = (part / sum(parts) for part in parts[1:])
     return val, sum(rest)
 
@@ -81,7 +81,7 @@ def parse_ratio(text: str) -> tuple[float, float]:
 def held_out(
     images: Sequence[ImageRecord],
     classes: Sequence[str],
-    wish: HoldOut,
+    options: HoldOut,
     alike: Iterable[Sequence[int]] = (),
 ) -> dict[str, tuple[ImageRecord, ...]]:
     """The images of train, val and, where it is wished for, test, each in its old order.
@@ -91,11 +91,11 @@ def held_out(
     Raises:
         UsageError: too few images or groups.
     """
-    groups = joined(len(images), [*alike, *grouped(images, wish.group_by)])
-    shares = wish.shares
-    if len(groups) < len(shares):
+    groups = joined(len(images), [*alike, *grouped(images, options.group_by)])
+    fractions = options.fractions
+    if len(groups) < len(fractions):
         what = "images" if len(groups) == len(images) else "groups of images"
-        why = f"{len(groups)} {what} are too few for {' and '.join(shares)}"
+        why = f"{len(groups)} {what} are too few for {' and '.join(fractions)}"
         raise UsageError(why, hint="name validation data of its own with `val`")
     having = np.zeros((len(groups), len(classes)), dtype=np.int32)
     for number, group in enumerate(groups):
@@ -103,15 +103,15 @@ def held_out(
             having[number, images[place].shown] += 1
     sizes = np.array([len(group) for group in groups])
     names = [min(images[place].name for place in group) for group in groups]
-    keys = [derive_seed(wish.seed, "held out", name) for name in names]
+    keys = [derive_seed(options.seed, "held out", name) for name in names]
     order = sorted(range(len(groups)), key=lambda number: (keys[number], names[number]))
-    part = stratify(having, sizes, list(shares.values()), order)
-    own = np.empty(len(images), dtype=np.int64)
+    part = stratify(having, sizes, list(fractions.values()), order)
+    part_of = np.empty(len(images), dtype=np.int64)
     for group, number in zip(groups, part, strict=True):
-        own[group] = number
+        part_of[group] = number
     return {
-        name: tuple(p for p, part in zip(images, own, strict=True) if part == number)
-        for number, name in enumerate(shares)
+        name: tuple(p for p, part in zip(images, part_of, strict=True) if part == number)
+        for number, name in enumerate(fractions)
     }
 
 

@@ -57,13 +57,13 @@ def with_parts(annotations: Annotations, names: Names) -> tuple[Annotations, lis
     held = {name: set(names[name]) for name in names if name != "train"}
     parts: dict[str, list[ImageRecord]] = {name: [] for name in names}
     for image in annotations.splits[source]:
-        own = next((name for name, members in held.items() if image.name in members), "train")
-        parts[own].append(image)
-    there = {image.name for image in annotations.splits[source]}
+        part = next((name for name, members in held.items() if image.name in members), "train")
+        parts[part].append(image)
+    present = {image.name for image in annotations.splits[source]}
     known = {name for members in names.values() for name in members}
     changes = [
         f"{len(images)} images {words} since the run was made"
-        for images, words in ((known - there, "are gone"), (there - known, "are new"))
+        for images, words in ((known - present, "are gone"), (present - known, "are new"))
         if images
     ]
     return with_splits(annotations, parts, "as for the run, whose splits.json lists them"), changes

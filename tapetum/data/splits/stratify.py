@@ -8,7 +8,7 @@ import numpy as np
 
 
 def stratify(
-    having: np.ndarray, sizes: np.ndarray, shares: Sequence[float], order: Sequence[int]
+    class_counts: np.ndarray, sizes: np.ndarray, fractions: Sequence[float], order: Sequence[int]
 ) -> np.ndarray:
     """(G,) int64, the part of each of G groups of images, which are not torn apart.
 
@@ -24,47 +24,49 @@ def stratify(
     Raises:
         ValueError: fewer groups than parts.
     """
-    parts = len(shares)
+    parts = len(fractions)
     if len(sizes) < parts:
         raise ValueError(f"{len(sizes)} groups cannot make {parts} parts")
-    dealt = _Dealing(having, sizes, np.asarray(shares))
+    assignment = _Assignment(class_counts, sizes, np.asarray(fractions))
     ranked = np.asarray(order, dtype=np.int64)
     ranked = ranked[np.argsort(-sizes[ranked], kind="stable")]
-    waiting = (having > 0).sum(0)  # (C,) groups still to be dealt
-    while (waiting > 0).any():
-        rarest = int(np.where(waiting > 0, waiting, np.inf).argmin())
-        for group in ranked[(having[ranked, rarest] > 0) & (dealt.part[ranked] < 0)].tolist():
-            dealt.give(group, rarest)
-            waiting -= having[group] > 0
-    for group in ranked[dealt.part[ranked] < 0].tolist():
-        dealt.give(group)
-    _fill_empty(dealt.part, sizes, parts, ranked)
-    return dealt.part
+    unassigned = (class_counts > 0).sum(0)  # (C,) groups still to be dealt
+    while (unassigned > 0).any():
+        rarest = int(np.where(unassigned > 0, unassigned, np.inf).argmin())
+        for group in ranked[
+            (class_counts[ranked, rarest] > 0) & (assignment.part[ranked] < 0)
+        ].tolist():
+            assignment.assign(group, rarest)
+            unassigned -= class_counts[group] > 0
+    for group in ranked[assignment.part[ranked] < 0].tolist():
+        assignment.assign(group)
+    _fill_empty(assignment.part, sizes, parts, ranked)
+    return assignment.part
 
 
-class _Dealing:
+class _Assignment:
     """What each part still lacks, and what it was given."""
 
-    def __init__(self, having: np.ndarray, sizes: np.ndarray, shares: np.ndarray) -> None:
-        self.having, self.sizes, self.shares = having, sizes, shares
-        self.lacks = shares * sizes.sum()  # (K,)
-        self.lacks_of = shares[:, None] * having.sum(0)  # (K, C)
-        self.spare = np.maximum(0.5, 0.1 * self.lacks)
+    def __init__(self, class_counts: np.ndarray, sizes: np.ndarray, fractions: np.ndarray) -> None:
+        self.class_counts, self.sizes, self.fractions = class_counts, sizes, fractions
+        self.missing = fractions * sizes.sum()  # (K,)
+        self.missing_of = fractions[:, None] * class_counts.sum(0)  # (K, C)
+        self.slack = np.maximum(0.5, 0.1 * self.missing)
         self.part = np.full(len(sizes), -1, dtype=np.int64)
 
-    def give(self, group: int, label: int | None = None) -> None:
+    def assign(self, group: int, label: int | None = None) -> None:
         """Deal one group to the part with room that lacks most of its share in the class, else of
         images; where several do, to the largest."""
-        room = np.flatnonzero(self.lacks + self.spare >= self.sizes[group])
+        room = np.flatnonzero(self.missing + self.slack >= self.sizes[group])
         if not len(room):
-            room = np.array([self.lacks.argmax()])
-        lacks = self.lacks if label is None else self.lacks_of[:, label]
-        urgent = _largest(room, lacks / self.shares)
-        urgent = _largest(urgent, self.lacks / self.shares) if label is not None else urgent
-        part = urgent[self.shares[urgent].argmax()]
+            room = np.array([self.missing.argmax()])
+        missing = self.missing if label is None else self.missing_of[:, label]
+        urgent = _largest(room, missing / self.fractions)
+        urgent = _largest(urgent, self.missing / self.fractions) if label is not None else urgent
+        part = urgent[self.fractions[urgent].argmax()]
         self.part[group] = part
-        self.lacks[part] -= self.sizes[group]
-        self.lacks_of[part] -= self.having[group]
+        self.missing[part] -= self.sizes[group]
+        self.missing_of[part] -= self.class_counts[group]
 
 
 def _largest(among: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -76,5 +78,5 @@ def _fill_empty(part: np.ndarray, sizes: np.ndarray, parts: int, ranked: np.ndar
     """Give each empty part the smallest group of the part with the most images and groups."""
     for empty in set(range(parts)) - set(part.tolist()):
         held = [(part == k).sum() > 1 and sizes[part == k].sum() for k in range(parts)]
-        giver = int(np.argmax(held))
-        part[ranked[part[ranked] == giver][-1]] = empty
+        donor = int(np.argmax(held))
+        part[ranked[part[ranked] == donor][-1]] = empty

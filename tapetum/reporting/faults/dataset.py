@@ -10,7 +10,6 @@ from tapetum.base.errors import ImageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.images.reader import image_size
 from tapetum.data.records.image_record import Annotations, ImageRecord
-from tapetum.data.splits.assign import everything
 from tapetum.render.charts import histogram
 from tapetum.reporting.page.html import EMPTY, Html, join, tag
 from tapetum.reporting.page.tables import bar, number, number_table
@@ -23,7 +22,7 @@ _MAX_HEADERS = 1000
 
 def tiles(annotations: Annotations) -> Html:
     """Format, images, classes, objects."""
-    images = everything(annotations)
+    images = annotations.all_images()
     objects = sum(len(image) for image in images)
     values = {
         "format": annotations.format,
@@ -107,7 +106,7 @@ def _bars(
 
 
 def _image_sizes(annotations: Annotations, limits: Limits) -> str:
-    sizes = [size for p in everything(annotations) if (size := p.size) is not None]
+    sizes = [size for p in annotations.all_images() if (size := p.size) is not None]
     if not sizes:
         sizes = _from_headers(annotations, limits)
     if not sizes:
@@ -118,7 +117,7 @@ def _image_sizes(annotations: Annotations, limits: Limits) -> str:
 
 
 def _from_headers(annotations: Annotations, limits: Limits) -> list[tuple[int, int]]:
-    paths = [p.path for p in everything(annotations) if p.path is not None]
+    paths = [p.path for p in annotations.all_images() if p.path is not None]
     sizes = []
     for path in paths[:: max(1, len(paths) // _MAX_HEADERS)]:
         try:
@@ -129,7 +128,7 @@ def _from_headers(annotations: Annotations, limits: Limits) -> list[tuple[int, i
 
 
 def _box_sizes(annotations: Annotations) -> str:
-    boxes = [p.xywh[:, 2:].prod(1) for p in everything(annotations) if len(p)]
+    boxes = [p.xywh[:, 2:].prod(1) for p in annotations.all_images() if len(p)]
     if not boxes:
         return ""
     sides = np.sqrt(np.concatenate(boxes))

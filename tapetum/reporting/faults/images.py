@@ -16,7 +16,6 @@ from tapetum.data.images.orientation import turn_boxes
 from tapetum.data.images.reader import ImageFile, ImageSize, read_image
 from tapetum.data.records.align import settle_in, to_objects
 from tapetum.data.records.image_record import Annotations, Finding, ImageRecord
-from tapetum.data.splits.assign import everything
 from tapetum.render.canvas import to_image
 from tapetum.render.draw import draw_objects
 from tapetum.render.palette import BLACK, OKABE_ITO, WHITE
@@ -47,7 +46,7 @@ class Album:
     def __init__(self, annotations: Annotations, limits: Limits = DEFAULT_LIMITS) -> None:
         self._classes, self._limits = annotations.classes, limits
         self._known: dict[str, ImageRecord | None] = {}
-        for image in everything(annotations):
+        for image in annotations.all_images():
             if image.there:
                 for name in set(_names(image, annotations.root)):
                     # A name that two images have is ambiguous.

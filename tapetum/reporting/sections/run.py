@@ -58,9 +58,9 @@ class Run:
             image_size=record.image_size,
             epochs=record.settings.epochs,
             max_steps=record.settings.max_steps,
-            minutes=options.get("minutes"),
+            minutes=options.minutes,
             workers=record.settings.workers,
-            augment=record.augment,
+            augment=record.options.augment,
             arguments={**defaults, **record.arguments},
             classes=record.classes,
             class_counts=counts,
@@ -71,7 +71,7 @@ def frame(run: Run, stats: Mapping[str, float], metric: str, **parts: Any) -> Re
     """The report of a run; `parts` are the fields of ReportContents that its task fills."""
     record = run.record
     return ReportContents(
-        title=f"{Path(record.model).name} on {Path(record.data).name}",
+        title=f"{Path(record.model).name} on {Path(record.options.data).name}",
         subtitle=f"{run.dataset.name}: {len(run.dataset)} images, with {run.checkpoint}",
         command=record.command,
         settings=_settings(record),
@@ -94,10 +94,10 @@ def _settings(record: RunRecord) -> dict[str, dict[str, Any]]:
         "model": {"name": record.model, **record.arguments},
         "training": asdict(record.settings),
         "data": {
-            "data": record.data,
-            "validation": record.val or "its own split, or a held-out part",
+            "data": record.options.data,
+            "validation": record.options.val or "its own split, or a held-out part",
             "image size": record.image_size,
-            "augmentation": record.augment,
+            "augmentation": record.options.augment,
             "device": record.device,
             "precision of training": record.precision,
         },

@@ -20,8 +20,8 @@ from tapetum.reporting.sections.examples import (
 )
 from tapetum.reporting.sections.run import MAPS, SHEETS, Run, frame
 from tapetum.reporting.sections.suggestions import MAX_SUGGESTIONS, next_steps
-from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected
-from tapetum.reporting.tasks.detection_numbers import OUTPUTS, detection_numbers
+from tapetum.reporting.tasks.detection_errors import Inspected
+from tapetum.reporting.tasks.detection_numbers import detection_numbers
 from tapetum.reporting.tasks.detection_tables import (
     confusion,
     labels_to_check,
@@ -42,7 +42,7 @@ def detection_report(run: Run, evaluation: DetectionEvaluation) -> ReportContent
     outcomes = image_outcomes(evaluation, view.thresholds)
     best, worst = best_and_worst(outcomes, SHEETS)
     sheets = {o.index: _sheet(o, run) for o in [*best, *worst]}
-    what, overlap = OUTPUTS[evaluation.iou_type], OVERLAPS[evaluation.iou_type]
+    what, overlap = view.task.noun, view.task.overlap
     numbers = detection_numbers(view, outcomes)
     shown = confusion(view)
     thresholds = thresholds_table(view, run.chosen_on)

@@ -8,9 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tapetum.evaluation.errors import ERRORS, ErrorKinds, error_kinds
-from tapetum.tasks.detection import DetectionEvaluation
-
-OVERLAPS = {"bbox": "IoU", "segm": "IoU", "keypoints": "OKS"}
+from tapetum.tasks.detection import BY_IOU_TYPE, Detection, DetectionEvaluation
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +17,11 @@ class Inspected:
 
     evaluation: DetectionEvaluation
     thresholds: np.ndarray
+
+    @property
+    def task(self) -> Detection:
+        """What was asked: what its answers and their overlaps are called."""
+        return BY_IOU_TYPE[self.evaluation.iou_type]
 
     @cached_property
     def errors(self) -> ErrorKinds:

@@ -10,11 +10,7 @@ from tapetum.diagnosis import DetectionNumbers
 from tapetum.evaluation import per_class
 from tapetum.evaluation.errors import ERRORS
 from tapetum.reporting.sections.examples import ImageOutcome
-from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected, most_frequent_confusion
-
-OUTPUTS = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
-ANNOTATIONS = {"bbox": "boxes", "segm": "outlines", "keypoints": "points"}
-"""What people draw for each type of IoU."""
+from tapetum.reporting.tasks.detection_errors import Inspected, most_frequent_confusion
 
 
 def detection_numbers(view: Inspected, outcomes: Sequence[ImageOutcome]) -> DetectionNumbers:
@@ -42,9 +38,9 @@ def detection_numbers(view: Inspected, outcomes: Sequence[ImageOutcome]) -> Dete
         confusion=most_frequent_confusion(view) if len(view.of_kind("class")) else None,
         sides=_sides(view),
         thresholds=(float(view.thresholds.min()), float(view.thresholds.max())),
-        outputs=OUTPUTS[evaluation.iou_type],
-        annotations=ANNOTATIONS[evaluation.iou_type],
-        overlap=OVERLAPS[evaluation.iou_type],
+        outputs=view.task.noun,
+        annotations=view.task.annotation,
+        overlap=view.task.overlap,
     )
 
 

@@ -12,7 +12,7 @@ from tapetum.evaluation.similarity import box_similarity
 from tapetum.render import confusion_matrix
 from tapetum.render.confusion import MOST_NUMBERED
 from tapetum.reporting.contents import Panel, Table
-from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected
+from tapetum.reporting.tasks.detection_errors import Inspected
 from tapetum.tasks.detection import DetectionEvaluation
 
 MAX_LABELS, MAX_CONFUSIONS = 12, 15
@@ -78,7 +78,7 @@ def confusion(view: Inspected) -> Panel | Table:
     )
     pairing = (
         f"Detections above the thresholds, highest scores first, are each matched to the object of "
-        f"highest {OVERLAPS[evaluation.iou_type]} (0.5 or more), of any class, that is still free."
+        f"highest {view.task.overlap} (0.5 or more), of any class, that is still free."
     )
     names = [*view.classes, "background"]
     if len(names) <= MOST_NUMBERED + 1:

@@ -11,7 +11,7 @@ from tapetum.reporting.contents import Crop, Mistakes
 from tapetum.reporting.sections.crops import crop
 from tapetum.reporting.sections.examples import detected_objects, true_objects
 from tapetum.reporting.sections.run import Run
-from tapetum.reporting.tasks.detection_errors import OVERLAPS, Inspected
+from tapetum.reporting.tasks.detection_errors import Inspected
 
 EXAMPLES = 4
 """Most examples of a kind."""
@@ -82,14 +82,14 @@ def _wrong(run: Run, view: Inspected, row: int) -> Crop:
     target, kind = int(errors.target[row]), ERRORS[errors.kind[row]]
     detection = detected_objects(evaluation, np.array([row]))
     ground_truth = true_objects(evaluation, index, np.array([target])) if target >= 0 else None
-    overlap = f"{OVERLAPS[evaluation.iou_type]} {errors.overlap[row]:.2f}"
+    overlap = f"{view.task.overlap} {errors.overlap[row]:.2f}"
     labelled = "" if target < 0 else view.classes[evaluation.ground_truth.category[target]]
     reason = {
         "class": f"labelled {labelled}, {overlap}",
         "place": f"only {overlap} with the object",
         "both": f"the nearest object is {labelled}, {overlap}",
         "duplicate": f"detected already, {overlap}",
-        "background": f"no object within {OVERLAPS[evaluation.iou_type]} {NEAR}",
+        "background": f"no object within {view.task.overlap} {NEAR}",
     }[kind]
     return Crop(
         crop(run.dataset[index].image, detection, ground_truth, run.dataset),
@@ -129,5 +129,5 @@ def why_missed(view: Inspected, row: int) -> str:
     if overlaps[best] < NEAR:
         return "no detections here"
     predicted = view.classes[detections.category[here[best]]]
-    overlap = f"{OVERLAPS[view.evaluation.iou_type]} {overlaps[best]:.2f}"
+    overlap = f"{view.task.overlap} {overlaps[best]:.2f}"
     return f"the nearest detection is {predicted}, {overlap}"

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tapetum.data.cache import cached as cache_module
+from tapetum.data.cache import cached_dataset as cache_module
 from tapetum.data.cache import stores
-from tapetum.data.cache.cached import cached
+from tapetum.data.cache.cached_dataset import cached
 from tapetum.data.cache.packing import pack
 from tapetum.data.cache.shrink import read_shrunk
 from tapetum.data.cache.stores import MemoryStore

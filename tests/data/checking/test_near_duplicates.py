@@ -12,8 +12,8 @@ from PIL import Image
 from tapetum.base.errors import ImageError
 from tapetum.data.checking.near_duplicates import (
     LENGTH,
-    LIKE,
-    LIKE_TINY,
+    SIMILAR,
+    SIMILAR_TINY,
     alike,
     fingerprint,
     fingerprints_of,
@@ -23,7 +23,6 @@ from tapetum.data.checking.near_duplicates import (
 from tapetum.data.formats import read_annotations
 from tapetum.data.images.reader import read_image
 from tapetum.data.records.image_record import bare_record
-from tapetum.data.splits.assign import everything
 
 
 def planes(image: Image.Image | np.ndarray) -> np.ndarray:
@@ -63,7 +62,7 @@ def photos(shared_data):
     """Some images of each real set, as Pillow images."""
     found = []
     for name in ("bccd", "coco_mini", "voc2007"):
-        images = everything(read_annotations(shared_data / name))
+        images = read_annotations(shared_data / name).all_images()
         found += [Image.open(image.path).convert("RGB") for image in list(images)[::20]]
     return found
 
@@ -77,7 +76,7 @@ def test_small_changes_leave_real_images_alike(photos, name):
 
 @pytest.mark.parametrize(("name", "count", "groups"), [("bccd", 364, 1), ("voc2007", 234, 0)])
 def test_different_real_images_are_not_alike(shared_data, name, count, groups):
-    images = list(everything(read_annotations(shared_data / name)))
+    images = list(read_annotations(shared_data / name).all_images())
     prints = fingerprints_of(images)
     assert prints.shape == (count, LENGTH)
     assert not np.isnan(prints).any()
@@ -99,12 +98,12 @@ def test_digits_need_more(shared_data):
     prints = fingerprints_of(images)
     needed = similarity_threshold([pixels.size for pixels in images])
     assert alike(prints, needed) == []
-    assert len(alike(prints, LIKE)) > 5
+    assert len(alike(prints, SIMILAR)) > 5
     pixels = images[3]
     image = Image.fromarray(pixels.pixels).convert("RGB")
     for change in ("quality 50", "darker", "brighter", "double"):
         other = fingerprint(planes(SMALL_CHANGES[change](image)))
-        assert float(prints[3] @ other) > LIKE_TINY
+        assert float(prints[3] @ other) > SIMILAR_TINY
 
 
 def test_a_draft_is_as_good(photos, tmp_path):
@@ -177,7 +176,7 @@ def test_pairs_by_the_definition(count):
     near = [
         [j for j in range(i) if rows[i] @ rows[j] >= max(needs[i], needs[j])] for i in range(count)
     ]
-    assert first_alike(rows, least=needs).tolist() == [min(row, default=-1) for row in near]
+    assert first_alike(rows, threshold=needs).tolist() == [min(row, default=-1) for row in near]
     groups = {index: {index} for index in range(count)}
     for i, row in enumerate(near):
         for j in row:

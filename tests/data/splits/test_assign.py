@@ -12,7 +12,6 @@ from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.splits.assign import (
     available,
     choose_split,
-    everything,
     split_name,
     with_held_out,
 )
@@ -113,7 +112,7 @@ def test_testing_is_held_out_where_it_is_wished_for():
         "val": 10,
         "test": 20,
     }
-    assert len(everything(own)) == 40
+    assert len(own.all_images()) == 40
     assert choose_split(own, "test").words.startswith("10 for val and 20 for test held out of")
     with pytest.raises(UsageError, match="a split for validation already"):
         with_held_out(dataset(train=5, val=5))
@@ -150,7 +149,7 @@ def test_everything_counts_shared_images_once():
     own = Annotations(
         "voc", Path("x"), (), (), {**parts, "trainval": parts["train"] + parts["val"]}
     )
-    assert len(everything(own)) == 5
+    assert len(own.all_images()) == 5
     assert len(choose_split(own, "trainval").images) == 5
 
 

@@ -140,7 +140,7 @@ def _is_truth(file: Path) -> bool:
     if file.name.startswith(_OTHERS):
         return False
     # Label Studio's notes.json lists categories, and nothing else that COCO has.
-    return file.name.startswith("instances_") or has_some(file, _MARKS, least=2)
+    return file.name.startswith("instances_") or has_some(file, _MARKS, minimum=2)
 
 
 def _split_names(files: list[Path], root: Path) -> list[str]:

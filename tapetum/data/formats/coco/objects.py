@@ -64,25 +64,25 @@ def _read_object(
     """Add one object to the table, unless something makes that impossible."""
     image = _known(file, entry, "image_id", images, "image-unknown", where)
     xywh = _box(entry.get("bbox"))
-    there = None if image is None or image < 0 else (image, xywh or ())
-    label = _known(file, entry, "category_id", labels, "class-unknown", where, there)
-    if image is None or there is None or label is None:
+    place = None if image is None or image < 0 else (image, xywh or ())
+    label = _known(file, entry, "category_id", labels, "class-unknown", where, place)
+    if image is None or place is None or label is None:
         return  # what lies on an image that is left out is left out without a word
     if xywh is None:
-        file.note("box-malformed", where, "bbox is not [left, top, width, height]", there)
+        file.note("box-malformed", where, "bbox is not [left, top, width, height]", place)
         return
     crowd = entry.get("iscrowd", 0)
     difficult = entry.get("difficult", 0)
     if crowd not in (0, 1) or difficult not in (0, 1):
-        file.note("annotation-malformed", where, "iscrowd and difficult must be 0 or 1", there)
+        file.note("annotation-malformed", where, "iscrowd and difficult must be 0 or 1", place)
         return
     segment, faults = parse_segment(entry.get("segmentation"), file.table.heads[image].size)
     posed = Posed(None)
     if label in file.posed and "keypoints" in entry:
         posed = parse_keypoints(entry, file.table.keypoints, file.table.heads[image].size)
     for code, message in (*faults, *posed.faults):
-        file.note(code, where, message, there)
-    area = _area(file, entry, where, there)
+        file.note(code, where, message, place)
+    area = _area(file, entry, where, place)
     file.table.add(
         image,
         xywh,

@@ -28,10 +28,10 @@ class Places:
         below = [f"images/{name}" for name in finder.folders("images")]
         others = finder.folders() + below
         ending = re.sub(KINDS, "", file.stem)
-        own = file.parent.relative_to(finder.root).as_posix()
+        parent = file.parent.relative_to(finder.root).as_posix()
         self._own = [ending, f"images/{ending}", split, f"images/{split}"]
         self._respelt = [name for name in others if word and _word(name) == word]
-        self._shared = ["images", "" if own == "." else own, ""]
+        self._shared = ["images", "" if parent == "." else parent, ""]
         self._others = [name for name in others if compatible(_word(name), word)]
 
     def find(self, name: str) -> Path | None:

@@ -98,8 +98,8 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
 
 
 def _integers(ids: Sequence[int | str]) -> list[int]:
-    whole = [id for id in ids if isinstance(id, int)]
-    return whole if len(set(whole)) == len(ids) else list(range(1, len(ids) + 1))
+    integers = [id for id in ids if isinstance(id, int)]
+    return integers if len(set(integers)) == len(ids) else list(range(1, len(ids) + 1))
 
 
 def _object_ids(images: Sequence[ImageRecord]) -> Any:

@@ -61,7 +61,7 @@ def read_placed(
     """As `read`, told where images and maps lie, and the name of each class number."""
     finder, collector = Finder(path), FindingCollector(path)
     splits = find_pairs(finder, images or IMAGES, maps or FOLDER, collector, limits)
-    pairs = list({pair.image: pair for own in splits.values() for pair in own}.values())
+    pairs = list({pair.image: pair for members in splits.values() for pair in members}.values())
     if not pairs:
         raise AnnotationError("no instance maps", file=path, hint=f"needs {LOOKED_FOR}")
     names = names or _names(finder, limits)
@@ -85,8 +85,8 @@ def _divided(
     splits: dict[str, list[Pair]], images: dict[str, ImageRecord]
 ) -> dict[str, list[ImageRecord]]:
     return {
-        split: [images[pair.image] for pair in own if pair.image in images]
-        for split, own in splits.items()
+        split: [images[pair.image] for pair in members if pair.image in images]
+        for split, members in splits.items()
     }
 
 

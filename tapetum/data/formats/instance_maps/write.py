@@ -18,7 +18,7 @@ from tapetum.data.records.segments import fill_box, segment_to_mask
 EACH = 1000
 """The value of a class's first object, and how many objects a class may have on an image."""
 
-_MOST = 65_535 // EACH
+_MAX_CLASSES = 65_535 // EACH
 
 
 def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
@@ -29,8 +29,8 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
         AnnotationError: more classes, or objects of a class on one image, than 16 bits can count;
             or two images of a split would share one map.
     """
-    if len(annotations.classes) > _MOST:
-        why = f"{len(annotations.classes)} classes; instance maps of 16 bits hold {_MOST}"
+    if len(annotations.classes) > _MAX_CLASSES:
+        why = f"{len(annotations.classes)} classes; instance maps of 16 bits hold {_MAX_CLASSES}"
         raise AnnotationError(why, file=annotations.root)
     lost: Counter[str] = Counter()
     for split, images in annotations.splits.items():

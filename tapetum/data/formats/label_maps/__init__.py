@@ -60,7 +60,7 @@ def read_placed(
     """
     finder, collector = Finder(path), FindingCollector(path)
     splits = find_pairs(finder, images or IMAGES, maps or MAPS, collector, limits)
-    pairs = list({pair.image: pair for own in splits.values() for pair in own}.values())
+    pairs = list({pair.image: pair for members in splits.values() for pair in members}.values())
     if not pairs:
         raise AnnotationError("no images with maps", file=path, hint=f"needs {LOOKED_FOR}")
     legend = _legend(finder, pairs, names, collector, limits)
@@ -71,7 +71,9 @@ def read_placed(
         root=path,
         classes=tuple(legend.names.values()),
         class_ids=tuple(legend.names),
-        splits=in_order({s: [records[pair.image] for pair in own] for s, own in splits.items()}),
+        splits=in_order(
+            {s: [records[pair.image] for pair in members] for s, members in splits.items()}
+        ),
         findings=tuple(collector.findings),
         maps=legend.code(),
     )

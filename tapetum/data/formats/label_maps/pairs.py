@@ -134,16 +134,16 @@ def _by_lists(
     folder = next((f for f in _LISTS if _lists(finder, f)), None)
     splits: dict[str, list[Pair]] = {}
     for split, path in [] if folder is None else _lists(finder, folder):
-        own = splits.setdefault(split, [])
+        members = splits.setdefault(split, [])
         for number, line in enumerate(read_text(path, limits).splitlines(), start=1):
             name = line.strip()
             name = name if name in known or not name else name.split()[0].removeprefix("/")
             if name in known:
-                own.append(known[name])
+                members.append(known[name])
             elif name:
                 message = f"there is no image {name} with a map"
                 collector.note("split-missing-file", path, f"line {number}", message)
-    return {split: own for split, own in splits.items() if own}
+    return {split: members for split, members in splits.items() if members}
 
 
 def _lists(finder: Finder, folder: str) -> list[tuple[str, Path]]:

@@ -8,13 +8,12 @@ import numpy as np
 
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import Limits
-from tapetum.data.formats.finder import Finder, refuse_hostile
+from tapetum.data.formats.finder import Finder, also_spelt, refuse_hostile
 from tapetum.data.formats.xmltree import Node, read_xml
 from tapetum.data.images.reader import SUFFIXES
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.records.table import Head, Table
-from tapetum.data.splits.assign import also_spelt
 
 FOLDER = "Annotations"
 _IMAGES = ("JPEGImages", "images", "Images")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.data.formats.finder import Finder
+from tapetum.data.formats.finder import Finder, also_spelt
 from tapetum.data.formats.format import Format
 from tapetum.data.formats.yaml_file import YAML_SUFFIXES, has_format
 from tapetum.data.formats.yolo.config import (
@@ -36,7 +36,7 @@ from tapetum.data.formats.yolo.write import write
 from tapetum.data.images.reader import SUFFIXES
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations
-from tapetum.data.splits.assign import ALL, also_spelt, in_order, split_name
+from tapetum.data.splits.assign import ALL, in_order, split_name
 
 __all__ = ["read", "recognise", "write"]
 
@@ -76,7 +76,9 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     reading.note_strays()
     images = reading.labels.images()
     finder.tell(collector)
-    splits = in_order({split: [images[n] for n in own] for split, own in numbers.items()})
+    splits = in_order(
+        {split: [images[n] for n in labels_folder] for split, labels_folder in numbers.items()}
+    )
     ids = sorted(reading.labels.numbers)
     classes = tuple((config.names or {}).get(number, str(number)) for number in ids)
     if config.names is None:
@@ -157,10 +159,10 @@ class _Reading:
     def _label_folders(self, folder: str) -> list[str]:
         """Where the labels of the images in `folder` may lie, however the split is spelt."""
         if folder not in self.folders:
-            own = _label_folder(folder)
-            self.folders[folder] = [own, folder, posixpath.join(folder, "labels")]
+            labels_folder = _label_folder(folder)
+            self.folders[folder] = [labels_folder, folder, posixpath.join(folder, "labels")]
             if not also_spelt(self.finder, folder):  # its labels would be that folder's
-                self.folders[folder] += also_spelt(self.finder, own)
+                self.folders[folder] += also_spelt(self.finder, labels_folder)
         return self.folders[folder]
 
 

@@ -7,11 +7,10 @@ import posixpath
 from tapetum.base.errors import FileAccessError
 from tapetum.base.files import read_text
 from tapetum.base.limits import Limits
-from tapetum.data.formats.finder import Finder, refuse_hostile
+from tapetum.data.formats.finder import Finder, also_spelt, refuse_hostile
 from tapetum.data.formats.yolo.config import Config
 from tapetum.data.images.reader import SUFFIXES
 from tapetum.data.records.findings import FindingCollector
-from tapetum.data.splits.assign import also_spelt
 
 _MEANT = "data/"
 """Where the files of CVAT's lists were to be put; they lie beside the list."""

@@ -59,10 +59,10 @@ def _write_yaml(annotations: Annotations, out: Path) -> None:
     for split in annotations.splits:
         if key := split_name(split):
             places.setdefault(key, []).append(f"images/{split}")
-    content = {key: own[0] if len(own) == 1 else own for key, own in places.items()}
-    whole = {**content, "names": dict(enumerate(annotations.classes))}
+    content = {key: listed[0] if len(listed) == 1 else listed for key, listed in places.items()}
+    config = {**content, "names": dict(enumerate(annotations.classes))}
     with atomic_write(out / "data.yaml", "w") as file:
-        file.write(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
+        file.write(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
 def _lost(annotations: Annotations) -> list[str]:

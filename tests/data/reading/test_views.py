@@ -11,8 +11,8 @@ import torch
 
 from tapetum import api
 from tapetum.base.errors import UsageError
-from tapetum.data.reading.class_remap import RemappedClasses
 from tapetum.data.reading.samples import SampleDataset
+from tapetum.data.reading.views import RemappedClasses
 from tapetum.structures import Objects, Sample, Target
 
 MORE = ("bird", "dog", "fish", "cat", "dog")

@@ -124,7 +124,7 @@ def entry_key(dataset: Dataset, index: int, needed: int | None) -> str:
     """
     image = dataset.record(index)
     code = getattr(dataset, "map_code", None)
-    told = {
+    content = {
         "version": _VERSION,
         "needed": needed,
         "task": getattr(dataset, "task", ""),
@@ -135,7 +135,7 @@ def entry_key(dataset: Dataset, index: int, needed: int | None) -> str:
         "labels": image.image_labels,
         "ids": image.ids,
     }
-    digest = hashlib.blake2b(json.dumps(told, default=str).encode(), digest_size=20)
+    digest = hashlib.blake2b(json.dumps(content, default=str).encode(), digest_size=20)
     arrays = [image.xywh, image.labels, image.crowd, image.difficult, image.area]
     arrays += [image.keypoints] if image.keypoints is not None else []
     arrays += [a for a in (code and vars(code).values()) or () if isinstance(a, np.ndarray)]

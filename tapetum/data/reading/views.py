@@ -1,4 +1,4 @@
-"""A dataset in the terms of a model that knows more classes, or has them in another order."""
+"""Views of a dataset: some of its images, or its labels as a model numbers the classes."""
 
 from __future__ import annotations
 
@@ -55,11 +55,29 @@ class RemappedClasses:
 
     def record(self, index: int) -> ImageRecord:
         """The record with the new labels."""
-        own = self.dataset.record(index)
-        stated = own.image_labels
+        original = self.dataset.record(index)
+        stated = original.image_labels
         if stated is not None:
             stated = tuple(int(self._places[label]) for label in stated)
-        return replace(own, labels=self._places[own.labels], image_labels=stated)
+        return replace(original, labels=self._places[original.labels], image_labels=stated)
 
     def _new(self, labels: Tensor) -> Tensor:
         return torch.from_numpy(self._places)[labels]
+
+
+class Subset:
+    """Some images of a dataset, as a dataset."""
+
+    def __init__(self, whole: Dataset, indices: Sequence[int]) -> None:
+        self._whole, self._indices = whole, tuple(indices)
+        self.name, self.classes, self.multilabel = whole.name, whole.classes, whole.multilabel
+        self.keypoint_names, self.skeleton = whole.keypoint_names, whole.skeleton
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._whole[self._indices[index]]
+
+    def record(self, index: int) -> ImageRecord:
+        return self._whole.record(self._indices[index])

@@ -16,7 +16,7 @@ IGNORE = 255
 
 
 @dataclass(frozen=True)
-class InputCheck:
+class SampleValidator:
     """The check at the border, for a task and a number of classes and keypoints."""
 
     task: str
@@ -32,8 +32,8 @@ class InputCheck:
         """
         fault = next(self._faults(sample), None)
         if fault is not None:
-            own = getattr(sample, "name", "")
-            where = f"sample {index}" + (f" ({own})" if own else "")
+            sample_name = getattr(sample, "name", "")
+            where = f"sample {index}" + (f" ({sample_name})" if sample_name else "")
             raise AnnotationError(fault, file=name, where=where)
         return sample
 
@@ -110,9 +110,9 @@ def _box_faults(boxes: Tensor, size: tuple[int, int]) -> Iterator[str]:
     """Boxes x1 y1 x2 y2 with an area, inside an image of `size` (height, width)."""
     height, width = size
     limit = boxes.new_tensor((width, height, width, height))
-    sound = (boxes[:, 2:] > boxes[:, :2]).all(1) & (boxes >= 0).all(1) & (boxes <= limit).all(1)
-    if not bool(sound.all()):
-        row = int((~sound).nonzero()[0])
+    valid = (boxes[:, 2:] > boxes[:, :2]).all(1) & (boxes >= 0).all(1) & (boxes <= limit).all(1)
+    if not bool(valid.all()):
+        row = int((~valid).nonzero()[0])
         box = ", ".join(f"{value:g}" for value in boxes[row].tolist())
         yield (
             f"boxes: {row} is {box}; expected x1 < x2 and y1 < y2 inside {width} x {height} pixels"

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from tapetum.base.errors import ImageError, UsageError
-from tapetum.data.cache import cached as cache_module
-from tapetum.data.cache.cached import cached, entry_key
+from tapetum.data.cache import cached_dataset as cache_module
+from tapetum.data.cache.cached_dataset import cached, entry_key
 from tapetum.data.cache.stores import DiskStore
 from tapetum.data.formats import read_annotations
 from tapetum.data.reading.files import FileDataset, open_dataset

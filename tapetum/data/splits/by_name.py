@@ -8,41 +8,40 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from tapetum.data.records.image_record import Annotations, ImageRecord
-from tapetum.data.splits.assign import everything
 
 REST = "rest"
-Fault = Callable[[str, str], Exception]
+MakeError = Callable[[str, str], Exception]
 _RANGE = re.compile(r"(?P<prefix>.*?)(?P<first>\d+)-(?P<last>\d+)")
 
 
 def divide(
-    annotations: Annotations, wanted: Mapping[str, Sequence[str]], fault: Fault
+    annotations: Annotations, wanted: Mapping[str, Sequence[str]], make_error: MakeError
 ) -> dict[str, list[ImageRecord]]:
     """The images of each split. wanted: split -> names, patterns with * and ?, ranges such as
     "020-024", each also behind one of the dataset's own splits, as in "train/*"; or "rest".
 
     fault: makes the error for (key, why): a name that no image has, an image in two splits.
     """
-    images = everything(annotations)
+    images = annotations.all_images()
     index = _index(annotations, images)
-    takers: dict[int, str] = {}
+    chosen_by: dict[int, str] = {}
     for split, patterns in wanted.items():
         for pattern in patterns if list(patterns) != [REST] else ():
             places = {place for name in _named(pattern, index) for place in index[name]}
             if not places:
-                raise fault(f"splits {split}", f"no image is called {pattern!r}")
+                raise make_error(f"splits {split}", f"no image is called {pattern!r}")
             for place in sorted(places):
-                other = takers.setdefault(place, split)
+                other = chosen_by.setdefault(place, split)
                 if other != split:
                     name = images[place].name
-                    raise fault("splits", f"{name} is in {other} and in {split}")
+                    raise make_error("splits", f"{name} is in {other} and in {split}")
     rest = [split for split, patterns in wanted.items() if list(patterns) == [REST]]
     if len(rest) > 1:
-        raise fault("splits", f"the rest cannot be {rest[0]} and {rest[1]}")
+        raise make_error("splits", f"the rest cannot be {rest[0]} and {rest[1]}")
     splits: dict[str, list[ImageRecord]] = {split: [] for split in wanted}
     for place, image in enumerate(images):
-        if taker := takers.get(place, rest[0] if rest else None):
-            splits[taker].append(image)
+        if chosen := chosen_by.get(place, rest[0] if rest else None):
+            splits[chosen].append(image)
     return splits
 
 
@@ -50,8 +49,8 @@ def _index(annotations: Annotations, images: Sequence[ImageRecord]) -> dict[str,
     """Everything that an image may be called -> the places of those that are."""
     places = {(p.path or p.name, p.id): place for place, p in enumerate(images)}
     index: dict[str, list[int]] = {}
-    for split, own in annotations.splits.items():
-        for image in own:
+    for split, members in annotations.splits.items():
+        for image in members:
             place = places[image.path or image.name, image.id]
             stem = posixpath.splitext(image.name)[0]
             for name in {image.name, stem, posixpath.basename(stem)}:
