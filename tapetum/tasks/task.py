@@ -21,7 +21,7 @@ from tapetum.base.ranks import gathered, ranks
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment, samples_in_order, whole_sample
-from tapetum.data.reading.subset import Subset
+from tapetum.data.reading.views import Subset
 from tapetum.structures import Model, Prediction, Sample, Target
 
 Value = TypeVar("Value")

@@ -129,7 +129,7 @@ def test_one_image_that_does_not_fit_ends_the_training_in_words(tmp_path: Path) 
     job = make_job(tmp_path, model=Hungry(2, 0, "forward"), save_seconds=0.0)
     with pytest.raises(TrainingError, match="one image at a time") as caught:
         fit(job)
-    assert "--image-size" in str(caught.value)
+    assert "image_size" in str(caught.value)
     assert find_checkpoint(tmp_path, "last")[0].name == "step-00000001"
 
 
