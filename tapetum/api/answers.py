@@ -12,7 +12,7 @@ from tapetum.base.written import listing
 from tapetum.data.images.reader import read_image
 from tapetum.explain import AUTO
 from tapetum.inference.answering import Answering, Drawings
-from tapetum.inference.explain_target import STRONGEST, check_aim, explain_target
+from tapetum.inference.explain_target import STRONGEST, check_target, explain_target
 from tapetum.inference.image_files import drawn_names, list_images, output_names
 from tapetum.inference.predictor import Predictor
 from tapetum.inference.saving import (
@@ -36,33 +36,42 @@ def predict_files(
     nms_iou: float | None = None,
     out: str | Path | None = None,
     save: Sequence[str] = (IMAGES,),
+    workers: int | None = None,
     progress: Progress = no_progress,
     log: Log = no_log,
 ) -> dict[str, Any]:
-    """What a model finds in image files, as JSON values (schema tapetum.predictions/1).
+    """What a model finds in image files, as JSON values and as files.
 
-    images: files and folders (their images, by name). threshold: lowest score of an object that
-    counts; by default that of each class which the run's report has chosen, 0.5 where there is none
-    (`tapetum.inference.thresholds`). classes: the only ones that count, all unless some are named.
-    max_detections: the most objects of an image, the best ones. nms_iou: the overlap from which
-    the weaker of two boxes of a class goes, where the model decides by that. out: a folder for what
-    `save` names, see `SAVES`. say: is told where thresholds are from that nobody asked for.
+    Args:
+        predictor: the model, see `load`.
+        images: files, and folders whose images are taken by name.
+        threshold: in [0, 1], the lowest score of an object that counts; by default that of each
+            class in the run's report, 0.5 where there is none (`tapetum.inference.thresholds`).
+        classes: the only ones that count; all unless some are named.
+        max_detections: the most objects of an image, the best ones.
+        nms_iou: in [0, 1], the IoU from which the lower of two boxes of a class is left out, where
+            the model has such a limit.
+        out: a folder for what `save` names. What an earlier run wrote there is replaced, unless it
+            was changed since.
+        save: see `tapetum.inference.saving.SAVES`.
+        workers: processes that decode images; None: as many as help.
+        progress: shows how far it is.
+        log: is called with the origin of thresholds that were not given.
 
-    Returns {"schema", "task", "model", "classes", "threshold": number or {class: number}, "images":
-    [{"file", "size": [height, width], ...}], "failed": [{"file", "error"}]}. An entry of "images"
-    holds, by task,
+    Returns:
+        Schema tapetum.predictions/1: {"schema", "task", "model", "classes", "threshold": number or
+        {class: number}, "images": [{"file", "size": [height, width], ...}], "failed": [{"file",
+        "error"}]}. An image that cannot be read is in "failed". An entry of "images" holds, by task,
 
-    - classification: "labels": [class], "scores": {class: probability}
-    - localization, detection, instances, keypoints: "objects": [{"class", "label", "score",
-      "box": [x1, y1, x2, y2], "mask": COCO's run lengths, "keypoints": [[x, y, score]]}]
-    - segmentation: "pixels": {class: share of the image}
-
-    Boxes are pixels of the upright image. An image that cannot be read is in "failed"; the
-    others are answered.
+        - classification: "labels": [class], "scores": {class: probability}
+        - localization, detection, instance segmentation, keypoint detection: "objects": [{"class",
+          "label", "score", "box": [x1, y1, x2, y2] in pixels of the upright image, "mask": COCO's
+          run lengths, "keypoints": [[x, y, score]]}]
+        - semantic segmentation: "pixels": {class: fraction of the image}
 
     Raises:
-        UsageError: an option that cannot be followed, or something that is written would replace a
-            file, or lie among the images that are read.
+        UsageError: an option that the model cannot follow, or an output would replace a file of
+            the user's, or lie among the images that are read.
     """
     images = list(images)
     files = list(dict.fromkeys(list_images(images)))
@@ -73,12 +82,12 @@ def predict_files(
     if answering.thresholds.words:
         log(answering.thresholds.words)
     if out is None:
-        return answering.answers(progress)
+        return answering.answers(progress, workers=workers)
     with listing(Path(out)) as written:
         clear_places(save, Path(out))
         names = output_names(files)
         draw = Drawings(predictor, names, Path(out), written) if IMAGES in save else None
-        answers = answering.answers(progress, draw)
+        answers = answering.answers(progress, draw, workers)
         by_file = dict(zip(map(str, files), names, strict=True))
         written += save_answers(answers, predictor, save, Path(out), by_file)
     return answers
@@ -105,9 +114,19 @@ def explain_file(
 ) -> Path:
     """Draw why a model gave one of its answers for an image file.
 
-    target: which one, in the words of `tapetum.inference.explain_target`: "0" (the strongest),
-        "dog", "box:2", "mask:2", "keypoint:2:nose", "pixel:120,45".
-    out: explanation.png unless told otherwise, or explanation-2.png, ... where that is taken.
+    Args:
+        predictor: the model, see `load`.
+        image: the image file.
+        out: the image to write; by default explanation.png, or explanation-2.png, ... where that
+            exists.
+        target: which answer, see `tapetum.inference.explain_target`: "0" (the strongest), "dog",
+            "box:2", "mask:2", "keypoint:2:nose", "pixel:120,45".
+        method: of `tapetum.explain`; "auto" takes one that suits the model.
+        layer: where Grad-CAM looks.
+        log: is called with what is explained, and how.
+
+    Returns:
+        The image that was written.
 
     Raises:
         UsageError: `out` is there already; an unknown method, layer or target, or one that this
@@ -116,7 +135,7 @@ def explain_file(
     out = free_name("explanation.png") if out is None else Path(out)
     refuse_output(out)
     predictor.check_method(method, layer)
-    check_aim(target, predictor)
+    check_target(target, predictor)
     record = read_image(image).pixels
     obj = explain_target(target, predictor.answers([record])[0], predictor)
     method = predictor.method_for(obj.target) if method == AUTO else method

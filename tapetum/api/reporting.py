@@ -19,8 +19,8 @@ from tapetum.inference.custom_code import named_again
 from tapetum.inference.predictor import Predictor, load
 from tapetum.inference.thresholds import chosen_thresholds, write_thresholds
 from tapetum.reporting import write_report
-from tapetum.reporting.sections.run import Run
-from tapetum.reporting.tasks.gather import gather
+from tapetum.reporting.sections import Run
+from tapetum.reporting.tasks import gather
 from tapetum.runs.history import read_history
 from tapetum.runs.record import read_run
 from tapetum.structures import Target
@@ -80,7 +80,7 @@ def report(
         history=history,
         dataset=dataset,
         model=predictor.model,
-        predict=lambda image: predictor.answers([image])[0],
+        predict=lambda image: predictor.predictions([image])[0],
         explain=explain if explainable(predictor.model) else None,
         checkpoint=f"{predictor.folder.name} (the best)",
         resources=_resources(history) | {"an image": f"{1000 * per_image:.0f} ms"},

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from tapetum.base.errors import TapetumError
 from tapetum.base.progress import Progress
-from tapetum.data.images.reader import read_image
 from tapetum.inference.filtering import Choice, nms_at
+from tapetum.inference.folder import predict_in_batches
 from tapetum.inference.image_files import save_drawings
 from tapetum.inference.predictor import Predictor
-from tapetum.inference.results import kept
+from tapetum.inference.results import above_thresholds
 from tapetum.inference.thresholds import Thresholds
 from tapetum.structures import Prediction
 
@@ -51,34 +51,35 @@ class Answering:
         choice = Choice.of(predictor, classes, max_detections)
         return Answering(predictor, files, thresholds, choice, nms_iou)
 
-    def answers(self, progress: Progress, draw: Draw | None = None) -> dict[str, Any]:
+    def answers(
+        self, progress: Progress, draw: Draw | None = None, workers: int | None = None
+    ) -> dict[str, Any]:
         """All answers, by the schema tapetum.predictions/1.
 
         Args:
             progress: shows how far it is.
             draw: is called with the index of each file, its pixels and its prediction.
+            workers: processes that decode images; None: as many as help.
         """
         images: list[dict[str, Any]] = []
         failed: list[dict[str, str]] = []
-        for index in progress(range(len(self.files)), len(self.files)):
-            file = self.files[index]
-            try:
-                pixels = read_image(file).pixels
-            except TapetumError as error:
-                failed.append({"file": str(file), "error": str(error)})
-                continue
-            prediction = self._predict(pixels)
-            head = {"file": str(file), "size": list(pixels.shape[-2:])}
-            model_info = self.predictor.model_info
-            images.append(head | self.predictor.task.answer(prediction, model_info, 0.0))
-            if draw is not None:
-                draw(index, pixels, prediction)
+        count = len(self.files)
+        entries = predict_in_batches(self.predictor, self.files, workers=workers)
+        with nms_at(self.predictor, self.nms_iou), closing(entries):
+            for index, entry in zip(progress(range(count), count), entries, strict=True):
+                if entry.image is None or entry.prediction is None:
+                    failed.append({"file": str(entry.file), "error": str(entry.error)})
+                    continue
+                counted = above_thresholds(entry.prediction, self.thresholds.values)
+                prediction = self.choice.kept(counted)
+                images.append(self._answer(entry.file, entry.image, prediction))
+                if draw is not None:
+                    draw(index, entry.image, prediction)
         return self._head() | {"images": images, "failed": failed}
 
-    def _predict(self, pixels: Tensor) -> Prediction:
-        with nms_at(self.predictor, self.nms_iou):
-            (prediction,) = self.predictor.answers([pixels])
-        return self.choice.kept(kept(prediction, self.thresholds.values))
+    def _answer(self, file: Path, image: Tensor, prediction: Prediction) -> dict[str, Any]:
+        head = {"file": str(file), "size": list(image.shape[-2:])}
+        return head | self.predictor.task.answer(prediction, self.predictor.model_info, 0.0)
 
     def _head(self) -> dict[str, Any]:
         return {

@@ -6,7 +6,6 @@ from functools import cache
 
 import matplotlib
 import numpy as np
-from PIL import ImageColor
 
 Color = tuple[int, int, int]
 
@@ -69,12 +68,6 @@ def luminance(color: Color) -> float:
 def hex_color(color: Color) -> str:
     """The colour as charts want it, "#rrggbb"."""
     return "#{:02x}{:02x}{:02x}".format(*color)
-
-
-def parse_color(text: str) -> Color:
-    """The reverse of `hex_color`; also takes the names of CSS."""
-    red, green, blue = ImageColor.getrgb(text)[:3]
-    return red, green, blue
 
 
 @cache

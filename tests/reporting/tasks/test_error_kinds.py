@@ -14,7 +14,7 @@ from torch import nn
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.evaluation import detections_from_coco
 from tapetum.reporting import Panel, Table
-from tapetum.reporting.page.page import make_page
+from tapetum.reporting.report import make_page
 from tapetum.reporting.sections.examples import image_outcomes
 from tapetum.reporting.sections.run import Run
 from tapetum.reporting.tasks.detection import detection_report
