@@ -61,7 +61,7 @@ def predict_files(
     Returns:
         Schema tapetum.predictions/1: {"schema", "task", "model", "classes", "threshold": number or
         {class: number}, "images": [{"file", "size": [height, width], ...}], "failed": [{"file",
-        "error"}]}. An image that cannot be read is in "failed". An entry of "images" holds, by task,
+        "error"}]}. An image that cannot be read is in "failed". An entry of "images" has, by task,
 
         - classification: "labels": [class], "scores": {class: probability}
         - localization, detection, instance segmentation, keypoint detection: "objects": [{"class",
@@ -135,13 +135,14 @@ def explain_file(
     out = free_name("explanation.png") if out is None else Path(out)
     refuse_output(out)
     predictor.check_method(method, layer)
-    check_target(target, predictor)
-    record = read_image(image).pixels
-    obj = explain_target(target, predictor.answers([record])[0], predictor)
+    check_target(target, predictor.task, predictor.model_info)
+    pixels = read_image(image).pixels
+    (prediction,) = predictor.predictions([pixels])
+    obj = explain_target(target, prediction, predictor.task, predictor.model_info)
     method = predictor.method_for(obj.target) if method == AUTO else method
     log(f"{obj.words}: {method}")
-    heat = predictor.explain(record, obj.target, method=method, layer=layer)
-    drawn = overlay_heat(record, heat, objects=obj.target.objects, classes=predictor.classes)
+    heat = predictor.explain(pixels, obj.target, method=method, layer=layer)
+    drawn = overlay_heat(pixels, heat, objects=obj.target.objects, classes=predictor.classes)
     with open_output(out) as file:
         file.write(encode_image(drawn, out.suffix))
     return out
