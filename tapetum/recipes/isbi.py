@@ -36,7 +36,7 @@ ARGUMENTS: dict[str, Any] = {
     "dice_weight": 1.0,
     # A pixel that is doubtful is membrane: what is best for the Dice of the rarer class.
     "class_weights": [1.5, 1.0],
-    "views": "turns",
+    "test_time_augmentation": "turns",
 }
 SETTINGS: dict[str, Any] = {
     "optimizer": "muon",

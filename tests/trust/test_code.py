@@ -29,13 +29,14 @@ from pathlib import Path
 
 import torch
 from tapetum import Sample, Target
-from tapetum.models.classification.linear import LinearClassifier, linear
+from tapetum.models.classification.classifier import ImageClassifier
+from tapetum.models.classification.linear import linear
 
 Path({mark!r}).touch()
 
 
-def build(classes: int = 2, image_size: int = 8) -> LinearClassifier:
-    return linear(classes=classes, image_size=image_size)
+def build(num_classes: int = 2, image_size: int = 8) -> ImageClassifier:
+    return linear(num_classes=num_classes, image_size=image_size)
 
 
 class Squares(list):
