@@ -68,7 +68,17 @@ class Run:
 
 
 def frame(run: Run, stats: Mapping[str, float], metric: str, **parts: Any) -> ReportContents:
-    """The report of a run; `parts` are the fields of ReportContents that its task fills."""
+    """The parts of a report that do not depend on the task.
+
+    Args:
+        run: the run.
+        stats: final metrics by name, in their order.
+        metric: the one that chose the checkpoint.
+        parts: fields of ReportContents that the task fills.
+
+    Returns:
+        The contents.
+    """
     record = run.record
     return ReportContents(
         title=f"{Path(record.model).name} on {Path(record.options.data).name}",
