@@ -109,14 +109,16 @@ def tapetum_side(
     from tapetum.base.runtime import Runtime
     from tapetum.models import CATALOG
     from tapetum.models.predict import predict
-    from tapetum.structures import Sample
+    from tapetum.structures import Model, Sample
     from tapetum.training.state import TrainingState
     from tapetum.training.step import StepBatch, train_step
 
     pair = PAIRS[model]
     sizes = {"min_size": size[0], "max_size": 2 * size[0]} if pair.kind == "objects" else {}
     network = CATALOG[model].build(**pair.ours, **sizes)
-    renames = sys.modules[type(network).__module__].REFERENCE[pair.package]
+    module = sys.modules[type(network).__module__]
+    tables = network.references if isinstance(network, Model) else module.REFERENCE
+    renames = tables[pair.package]
     own = {name: weights[str(renames.theirs(name))] for name in network.state_dict()}
     network.load_state_dict(own)
     network = network.to(memory_format=torch.channels_last)

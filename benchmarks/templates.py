@@ -34,7 +34,8 @@ from torch.nn import functional as F
 from tapetum import api
 from tapetum.api.measuring import evaluation_dataset
 from tapetum.data.dataset import Dataset
-from tapetum.models.classification.linear import LinearClassifier
+from tapetum.models.classification.classifier import ImageClassifier
+from tapetum.models.classification.linear import class_templates
 from tapetum.render import image_grid, to_image
 from tapetum.tasks.task import Watch, batches
 
@@ -46,7 +47,9 @@ def main(run: Path, image: Path | None = None) -> None:
     loaded = api.load(run, checkpoint="last")
     training = evaluation_dataset(run, None, "train", loaded.task.task)
     means, overall, accuracy = look(loaded, training)
-    templates = linear_model(loaded).templates().cpu()  # (C, 3, S, S)
+    templates = class_templates(loaded.model)  # (C, 3, S, S)
+    assert templates is not None
+    templates = templates.cpu()
     likeness = correlations(templates, means - overall)
     roughness = total_variations(templates)
     print("class         correlation  total variation")
@@ -74,7 +77,7 @@ def look(loaded: api.Predictor, dataset: Dataset) -> tuple[Tensor, Tensor, float
         of_class = F.one_hot(labels, classes).to(pixels)  # (B, C)
         sums += torch.einsum("bc,bhwd->chwd", of_class, pixels / 2 + 0.5)
         counts += of_class.sum(dim=0)
-        answers = loaded.answers([sample.image for sample in samples])
+        answers = loaded.predictions([sample.image for sample in samples])
         found = torch.tensor([_only_label(answer.labels) for answer in answers])
         right += int((found == labels).sum())
     means = sums / counts[:, None, None, None]
@@ -82,8 +85,8 @@ def look(loaded: api.Predictor, dataset: Dataset) -> tuple[Tensor, Tensor, float
     return means, overall, right / len(dataset)
 
 
-def linear_model(loaded: api.Predictor) -> LinearClassifier:
-    assert isinstance(loaded.model, LinearClassifier)
+def linear_model(loaded: api.Predictor) -> ImageClassifier:
+    assert isinstance(loaded.model, ImageClassifier)
     return loaded.model
 
 

@@ -25,6 +25,7 @@ _PLACES = {
     "Sample": "tapetum.structures",
     "Settings": "tapetum.runs.settings",
     "TapetumError": "tapetum.base.errors",
+    "TrainOptions": "tapetum.runs.train_options",
     "Target": "tapetum.structures",
     "check": "tapetum.api",
     "convert": "tapetum.api",

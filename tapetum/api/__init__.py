@@ -1,12 +1,13 @@
 """What `import tapetum` offers and what the command line calls."""
 
-from tapetum.api.about import builtin_datasets, environment_facts, models
+from tapetum.api.about import builtin_datasets, models
 from tapetum.api.answers import explain_file, predict_files
 from tapetum.api.datasets import check, convert
 from tapetum.api.exporting import export
 from tapetum.api.measuring import evaluate, evaluate_files
 from tapetum.api.reporting import report
 from tapetum.api.training import resume, train
+from tapetum.base.machine import environment_facts
 from tapetum.inference.predictor import Predictor, load
 from tapetum.inference.results import Result
 

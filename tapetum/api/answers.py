@@ -5,20 +5,22 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 
-from tapetum.base.errors import ImageError, TapetumError
+from tapetum.base.errors import ImageError
 from tapetum.base.outputs import open_output, refuse_output
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.images.reader import SUFFIXES, read_image
 from tapetum.explain import AUTO
-from tapetum.inference.explain_target import STRONGEST, check_aim, explain_target
+from tapetum.inference.explain_target import STRONGEST, check_target, explain_target
 from tapetum.inference.filtering import Choice, nms_at
+from tapetum.inference.folder import predict_in_batches
 from tapetum.inference.predictor import Predictor
-from tapetum.inference.results import kept
+from tapetum.inference.results import above_thresholds
 from tapetum.inference.saving import IMAGES, check_saves, refuse_places, save_answers
 from tapetum.inference.thresholds import Thresholds
 from tapetum.render.image_file import encode_image, save_image
@@ -38,6 +40,7 @@ def predict_files(
     nms_iou: float | None = None,
     out: str | Path | None = None,
     save: Sequence[str] = (IMAGES,),
+    workers: int | None = None,
     progress: Progress = no_progress,
     log: Log = no_log,
 ) -> dict[str, Any]:
@@ -48,7 +51,8 @@ def predict_files(
     (`tapetum.inference.thresholds`). classes: the only ones that count, all unless some are named.
     max_detections: the most objects of an image, the best ones. nms_iou: the overlap from which
     the weaker of two boxes of a class goes, where the model decides by that. out: a folder for what
-    `save` names, see `SAVES`. say: is told where thresholds are from that nobody asked for.
+    `save` names, see `SAVES`. workers: processes that decode images; None: as many as help. log:
+    takes where thresholds are from that were not given.
 
     Returns {"schema", "task", "model", "classes", "threshold": number or {class: number}, "images":
     [{"file", "size": [height, width], ...}], "failed": [{"file", "error"}]}. An entry of "images"
@@ -79,19 +83,18 @@ def predict_files(
     answers: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     names = _output_names(files)
-    for index in progress(range(len(files)), len(files)):
-        try:
-            image = read_image(files[index]).pixels
-        except TapetumError as error:
-            failed.append({"file": str(files[index]), "error": str(error)})
-            continue
-        with nms_at(predictor, nms_iou):
-            found = choice.kept(kept(predictor.answers([image])[0], thresholds.values))
-        head = {"file": str(files[index]), "size": list(image.shape[-2:])}
-        answers.append(head | predictor.task.answer(found, predictor.model_info, 0.0))
-        if out is not None and IMAGES in save:
-            drawn = predictor.task.draw(image, found, predictor.model_info, 0.0)
-            save_drawings(drawn, Path(out), names[index])
+    entries = predict_in_batches(predictor, files, workers=workers)
+    with nms_at(predictor, nms_iou), closing(entries):
+        for index, entry in zip(progress(range(len(files)), len(files)), entries, strict=True):
+            if entry.image is None or entry.prediction is None:
+                failed.append({"file": str(entry.file), "error": str(entry.error)})
+                continue
+            found = choice.kept(above_thresholds(entry.prediction, thresholds.values))
+            head = {"file": str(entry.file), "size": list(entry.image.shape[-2:])}
+            answers.append(head | predictor.task.answer(found, predictor.model_info, 0.0))
+            if out is not None and IMAGES in save:
+                drawn = predictor.task.draw(entry.image, found, predictor.model_info, 0.0)
+                save_drawings(drawn, Path(out), names[index])
     whole = {
         "schema": SCHEMA,
         "task": predictor.task.name,
@@ -139,9 +142,11 @@ def explain_file(
     out = free_explanation() if out is None else Path(out)
     refuse_output(out)
     predictor.check_method(method, layer)
-    check_aim(target, predictor)
+    check_target(target, predictor.task, predictor.model_info)
     record = read_image(image).pixels
-    obj = explain_target(target, predictor.answers([record])[0], predictor)
+    obj = explain_target(
+        target, predictor.predictions([record])[0], predictor.task, predictor.model_info
+    )
     method = predictor.method_for(obj.target) if method == AUTO else method
     log(f"{obj.words}: {method}")
     heat = predictor.explain(record, obj.target, method=method, layer=layer)

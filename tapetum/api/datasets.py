@@ -11,7 +11,7 @@ from tapetum.data.checking.check import check_annotations
 from tapetum.data.formats import Converted, read_annotations
 from tapetum.data.formats import convert as convert_dataset
 from tapetum.data.records.image_record import Finding
-from tapetum.reporting.faults.page import write_faults
+from tapetum.reporting.faults import write_faults
 from tapetum.tasks import TASKS
 
 

@@ -60,7 +60,7 @@ def export(
         network,
         predictor.model_info,
         folder,
-        lambda p: predictor.answers([p])[0],
+        lambda p: predictor.predictions([p])[0],
         least.values,
         sizes,
     )

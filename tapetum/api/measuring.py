@@ -103,7 +103,7 @@ def _folders_read(run: Path, data: str | Path | Samples | None) -> list[str]:
     """Where the images and annotations that are measured on may lie."""
     if data is None and is_run(run):
         record = read_run(run)
-        places = [record.data, record.val]
+        places = [record.options.data, record.options.val]
     else:
         places = [str(data) if isinstance(data, str | Path) else None]
     return [place for place in places if place is not None and in_files(place)]
@@ -181,13 +181,17 @@ def evaluation_dataset(
     if data is not None and not isinstance(data, str | Path):
         return _samples(run, data, split, task, log)
     record = read_run(run)
-    refuse_code_of_run(record.data if split or record.val is None else record.val, DATA, run)
-    if split is None and record.val is not None:
+    refuse_code_of_run(
+        record.options.data if split or record.options.val is None else record.options.val,
+        DATA,
+        run,
+    )
+    if split is None and record.options.val is not None:
         return open_validation(DataSpec.of(record), task)[0]
-    if is_custom_data(record.data) and split is None:
-        return open_custom_to_evaluate(record.data, task=task)
-    if not in_files(record.data):
-        return open_dataset(record.data, split or "test", task=task)
+    if is_custom_data(record.options.data) and split is None:
+        return open_custom_to_evaluate(record.options.data, task=task)
+    if not in_files(record.options.data):
+        return open_dataset(record.options.data, split or "test", task=task)
     annotations, _ = annotations_of(DataSpec.of(record), task)
     if (names := read_parts(run)) is not None:
         annotations, changes = with_parts(annotations, names)
@@ -195,7 +199,7 @@ def evaluation_dataset(
             log(words)
     if split is None:
         split = "test" if "test" in available(annotations) else "val"
-        if split == "val" and not record.validate:
+        if split == "val" and not record.options.validate:
             log("nothing was held out of this training: it may have seen these images")
     return FileDataset(annotations, split, task=task)
 
@@ -205,7 +209,7 @@ def _is_custom(run: Path, data: str) -> bool:
     if not is_run(run):
         return False
     record = read_run(run)
-    return record.val is None and record.data == absolute(data)
+    return record.options.val is None and record.options.data == absolute(data)
 
 
 def _samples(run: Path, data: Samples, split: str | None, task: str, log: Log) -> Dataset:
@@ -213,7 +217,7 @@ def _samples(run: Path, data: Samples, split: str | None, task: str, log: Log) -
     part; this is said."""
     record = read_run(run) if is_run(run) else None
     names = getattr(data, "classes", None) or (record.classes if record else None)
-    if split is None and record is not None and record.data == IN_PYTHON:
+    if split is None and record is not None and record.options.data == IN_PYTHON:
         counts = record.counts.get("images", {})
         if "val" in counts and sum(counts.values()) == len(data):
             log(f"as many samples as the run was given: the {counts['val']} that it held out count")

@@ -19,8 +19,8 @@ from tapetum.inference.custom_code import named_again
 from tapetum.inference.predictor import Predictor, load
 from tapetum.inference.thresholds import chosen_thresholds, write_thresholds
 from tapetum.reporting import write_report
-from tapetum.reporting.sections.run import Run
-from tapetum.reporting.tasks.gather import gather
+from tapetum.reporting.sections import Run
+from tapetum.reporting.tasks import gather
 from tapetum.runs.history import read_history
 from tapetum.runs.record import read_run
 from tapetum.structures import Target
@@ -80,7 +80,7 @@ def report(
         history=history,
         dataset=dataset,
         model=predictor.model,
-        predict=lambda image: predictor.answers([image])[0],
+        predict=lambda image: predictor.predictions([image])[0],
         explain=explain if explainable(predictor.model) else None,
         checkpoint=f"{predictor.folder.name} (the best)",
         resources=_resources(history) | {"an image": f"{1000 * per_image:.0f} ms"},
@@ -104,10 +104,10 @@ def _judged_to_choose(
     """What thresholds are chosen on, and the model's answers there: the images that the run was
     validated on, else those that are shown and measured already."""
     record = read_run(folder)
-    if not record.validate or record.data == IN_PYTHON:
+    if not record.options.validate or record.options.data == IN_PYTHON:
         return _split_name(shown, split or "test"), evaluation
     # Images in a place of their own are all for validation, which is what no split means there.
-    own = "val" if record.val is None else None
+    own = "val" if record.options.val is None else None
     held = evaluation_dataset(folder, None, own, predictor.task.name)
     name = _split_name(held, "val")
     if name == _split_name(shown, split or "test"):

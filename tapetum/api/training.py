@@ -28,7 +28,8 @@ from tapetum.inference.custom_code import (
 )
 from tapetum.models import task_of
 from tapetum.runs.record import default_folder, read_run, refuse_used
-from tapetum.runs.train_options import merge_options
+from tapetum.runs.repeat import merge_options
+from tapetum.runs.train_options import TrainOptions
 from tapetum.structures.model import DESCEND
 from tapetum.training.callbacks import Call, Calls
 from tapetum.training.console import ConsoleObserver
@@ -45,27 +46,13 @@ from tapetum.weights.checkpoint import FOLDER, find_checkpoint, refuse_links
 
 
 def train(
-    model: str | None = None,
+    model: str | TrainOptions | None = None,
     data: str | Path | Samples | None = None,
     *,
     out: str | Path | None = None,
-    like: str | Path | None = None,
+    from_run: str | Path | None = None,
     val: str | Path | Samples | None = None,
     classes: Sequence[str] | None = None,
-    format: str | None = None,
-    split_ratio: str | None = None,
-    group_by: str | None = None,
-    unlabeled: str | None = None,
-    cache: str | None = None,
-    image_size: int | None = None,
-    backbone: str | None = None,
-    weights: str | None = None,
-    arguments: dict[str, Any] | None = None,
-    augment: str | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    validate: bool | None = None,
-    minutes: float | None = None,
     tensorboard: bool = False,
     observers: Sequence[Observer] | None = None,
     on_step: Call | None = None,
@@ -73,88 +60,76 @@ def train(
     bar: Bar = no_bar,
     progress: Progress = no_progress,
     log: Log = no_log,
-    **settings: Any,
+    **options: Any,
 ) -> Path:
-    """Train `model` on `data`; the run folder `out`, which is returned, holds its checkpoints and
-    numbers afterwards. If it fails before its first step is done, there is no run folder.
+    """Train a model on images with labels. If it fails before its first step is done, there is no
+    run folder.
 
-    model: a name that `tapetum models` lists, or "FILE.py:FUNCTION" (docs/own_model.md). Code that
-        is named here, in model, data or val, is trusted from now on, as long as its file stays as
-        it is.
-    data: a folder or file of annotations, the name of a built-in dataset ("scenes"),
-        "FILE.py:FUNCTION", or samples: anything with a length that gives a `tapetum.Sample` by
-        index. classes: of samples, their names by label, where the samples have no `classes`.
-    out: by default runs/MODEL-DATA, with a number behind it where that is taken.
-    like: a run whose wishes are repeated; what is said here wins.
-    val: other data to measure on; by default the data's own validation split, else a held-out
-        tenth. split_ratio: what to hold out, as in "0.2" or "80/10/10"; by class, near-duplicates
-        on one side. group_by: images that belong together, by a regular expression for their
-        names or by FILE.csv:COLUMN. unlabeled: images without labels are "negative" or "skip".
-    cache: keep decoded training images, shrunk to what is seen of them: "off", "ram" or "disk".
-    image_size: pixels of the short side that the model sees; by default what suits the task and
-        the images.
-    weights: to start from: "auto" (published for the model, else for its backbone, else none),
-        "none", the name of a published network, a file, an address, or a run. Detectors that start
-        from weights keep the statistics of their norms, unless `arguments` says otherwise.
-    arguments: more arguments of the model's function. augment: a name among the task's
-        `augmentations`.
-    validate: measure now and then (default); else no images are held out and the last weights
-        are the best.
-    minutes: about how long to train; the pace of this machine is measured, and the epochs and the
-        schedule follow from it.
-    tensorboard: write RUN/tensorboard, too. observers: are told of every step; None shows a bar.
-        on_step, on_epoch: are called with a dict, see `Calls`. bar, progress: show how far
-        downloads and other long work are.
-    settings: fields of `tapetum.Settings`, such as epochs, lr, batch_size, seed.
+    Args:
+        model: its name, or "FILE.py:FUNCTION"; or all options as a `tapetum.TrainOptions`. Code
+            that is named here, in model, data or val, is trusted from now on, as long as its file
+            stays as it is.
+        data: a folder or file of annotations, the name of a built-in dataset ("scenes"),
+            "FILE.py:FUNCTION", or samples: anything with a length that gives a `tapetum.Sample` by
+            index.
+        out: the run folder; by default runs/MODEL-DATA, with a number behind it where that exists.
+        from_run: a run whose options are repeated; what is given here counts.
+        val: other data, or samples, to measure on.
+        classes: names by label, of samples that have no `classes`.
+        tensorboard: write RUN/tensorboard, too.
+        observers: are called at every step; None shows a progress bar.
+        on_step, on_epoch: functions that are called with a dict, see `Calls`.
+        bar, progress: show how far downloads and other long work are.
+        log: is called with each line about the work.
+        options: fields of `tapetum.TrainOptions` and `tapetum.Settings`, such as image_size,
+            backbone, epochs, lr, batch_size, seed.
+
+    Returns:
+        The run folder, with checkpoints and metrics.
 
     Raises:
         UsageError: an unknown name or value, or `out` exists.
         DownloadError: weights cannot be had; the line says where from and where to.
-        TrainingError: a loss or gradient is not finite. Stopped: a signal came; it has saved.
+        TrainingError: a loss or gradient is not finite.
+        Stopped: a signal came; a checkpoint is saved.
     """
-    named_by_user(model, data, val)
+    if isinstance(model, TrainOptions):
+        options, model = model.given() | options, None
     own = InMemoryData.of(data, val, classes)
-    options = merge_options(
-        like,
-        {
-            "model": model,
-            "data": IN_PYTHON if own else None if data is None else str(data),
-            "val": None if own or val is None else str(val),
-            "format": format,
-            "split_ratio": split_ratio,
-            "group_by": group_by,
-            "unlabeled": unlabeled,
-            "cache": cache,
-            "image_size": image_size,
-            "backbone": backbone,
-            "weights": weights,
-            "arguments": arguments,
-            "augment": augment,
-            "device": device,
-            "precision": precision,
-            "validate": validate,
-            "minutes": minutes,
-            "settings": settings,
-        },
-    )
-    if like is not None:
-        _refuse_code(options.model, options.data, options.val, Path(like))
-    folder = Path(out) if out is not None else default_folder(options.model, options.data)
+    options |= _words_for(model, data, val, own)
+    named_by_user(*(options.get(name) for name in (MODEL, DATA, VAL)))
+    asked = merge_options(from_run, options)
+    if from_run is not None:
+        _refuse_code(asked.model, asked.data, asked.val, Path(from_run))
+    folder = Path(out) if out is not None else default_folder(asked.model, asked.data)
     refuse_used(folder)
-    runtime = choose_runtime(options.device, options.precision, training=True)
-    record, images = plan_run(options, runtime, progress, log, own)
+    runtime = choose_runtime(asked.device, asked.precision, training=True)
+    record, images = plan_run(asked, runtime, progress, log, own)
     job = make_job(record, images, folder, runtime, log)
     for line in [*images.describe(), *describe(record, job.model)]:
         log(line)
     start_from(record, job.model, bar, log)
-    if options.minutes is not None:
-        record, job = in_minutes(record, job, images, options.minutes, log)
+    if asked.minutes is not None:
+        record, job = in_minutes(record, job, images, asked.minutes, log)
     watching = _watching(job, observers, tensorboard, on_step, on_epoch)
     with run_folder(folder, record):
         images.keep(folder)
         log(f"what it sees: {draw_data(job)}")
         _run(job, watching, log=log)
     return folder
+
+
+def _words_for(
+    model: str | None,
+    data: str | Path | Samples | None,
+    val: str | Path | Samples | None,
+    own: InMemoryData | None,
+) -> dict[str, str]:
+    """Model and data as options: what lies in Python has a fixed name there."""
+    words = {"model": model, "data": data, "val": None if own else val}
+    if own:
+        words["data"] = IN_PYTHON
+    return {name: str(value) for name, value in words.items() if value is not None}
 
 
 def resume(
@@ -183,15 +158,15 @@ def resume(
     if changes:
         log(changes)
     check_model_file(record.model, record.environment, folder, log)
-    _refuse_code(record.model, record.data, record.val, folder)
+    _refuse_code(record.model, record.options.data, record.options.val, folder)
     task = task_of(record.model)
     own = None if data is None else InMemoryData.of(data, val, record.classes)
     if own is None:
         images = TrainingData.open(DataSpec.of(record), task, names=read_parts(folder), log=log)
     else:
-        images = own.open(task, record.validate)
+        images = own.open(task, record.options.validate)
     if images.training.classes != record.classes:
-        raise UsageError("its classes are not those of the run any more", file=record.data)
+        raise UsageError("its classes are not those of the run any more", file=record.options.data)
     start = None
     if any((folder / FOLDER).glob("step-*")):
         start, complaints = find_checkpoint(folder, "last")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tapetum.backbones.backbone import Backbone
 from tapetum.backbones.resnet import (
-    ResNet,
     resnet10,
     resnet18,
     resnet34,
@@ -15,7 +15,7 @@ from tapetum.backbones.resnet import (
 )
 from tapetum.base.errors import UsageError
 
-BACKBONES: dict[str, Callable[..., ResNet]] = {
+BACKBONES: dict[str, Callable[..., Backbone]] = {
     "resnet10": resnet10,
     "resnet18": resnet18,
     "resnet34": resnet34,
@@ -23,12 +23,19 @@ BACKBONES: dict[str, Callable[..., ResNet]] = {
     "resnet101": resnet101,
     "resnet152": resnet152,
 }
+"""Name -> function of width, norm and stem."""
 
 
 def make_backbone(
     name: str, width: int = 64, norm: str = "batch", stem: str = "imagenet"
-) -> ResNet:
-    """A fresh backbone by its name in BACKBONES.
+) -> Backbone:
+    """Build a backbone with fresh weights.
+
+    Args:
+        name: one of BACKBONES.
+        width: channels of the stem.
+        norm: kind of norm, see `layers.norm`.
+        stem: "imagenet" or "small"; see `backbones.resnet`.
 
     Raises:
         UsageError: an unknown name.
@@ -39,4 +46,4 @@ def make_backbone(
     return BACKBONES[name](width=width, norm=norm, stem=stem)
 
 
-__all__ = ["BACKBONES", "make_backbone"]
+__all__ = ["BACKBONES", "Backbone", "make_backbone"]

@@ -14,12 +14,13 @@ pixels, of which the usual one would leave a map of a pixel or two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tapetum.backbones.staged import Staged
+from tapetum.backbones.backbone import Backbone
 from tapetum.layers.conv import ConvNorm
 from tapetum.structures.renames import Renames
 
@@ -81,16 +82,25 @@ def _shortcut(in_channels: int, channels: int, stride: int, norm: str) -> nn.Mod
     return ConvNorm(in_channels, channels, 1, stride, norm)
 
 
-class ResNet(nn.Module, Staged):
-    """Images (B, in_channels, H, W) to maps c2, c3, c4, c5 at 1/4, 1/8, 1/16, 1/32 of the size.
+class ResNet(Backbone):
+    """Images (B, in_channels, H, W) to maps c1 to c5 at 1/2, 1/4, 1/8, 1/16, 1/32 of the size.
 
-    stem: "imagenet" (7 x 7 with stride 2, then pooling) or "small" (3 x 3, no pooling: the maps are
-        at 1, 1/2, 1/4, 1/8 of the size).
-    channels, strides: number of channels of each map, and pixels between its cells, by name.
+    c1 comes from the stem before it pools, and is there with the stem "imagenet" alone.
+
+    Args:
+        block: what the stages consist of.
+        blocks: how many of them each stage has.
+        width: channels of the stem and inside the blocks of the first stage.
+        norm: kind of norm, see `layers.norm`.
+        in_channels: of the images.
+        stem: "imagenet" (7 x 7 with stride 2, then pooling) or "small" (3 x 3, no pooling: maps c2
+            to c5 are at 1, 1/2, 1/4, 1/8 of the size).
 
     Raises:
         ValueError: an unknown stem.
     """
+
+    references: ClassVar[Mapping[str, Renames]] = REFERENCE
 
     def __init__(
         self,
@@ -108,8 +118,8 @@ class ResNet(nn.Module, Staged):
         kernel, stride = (7, 2) if self.pools else (3, 1)
         self.stem = ConvNorm(in_channels, width, kernel, stride, norm)
         self.relu = nn.ReLU()
-        self.channels: dict[str, int] = {}
-        self.strides: dict[str, int] = {}
+        self.channels = {"c1": width} if self.pools else {}
+        self.strides = {"c1": stride} if self.pools else {}
         channels, stride = width, 4 if self.pools else 1
         for stage, count in enumerate(blocks, start=1):
             inner, step = width * 2 ** (stage - 1), 1 if stage == 1 else 2
@@ -123,18 +133,24 @@ class ResNet(nn.Module, Staged):
             self.strides[f"c{stage + 1}"] = stride
         self.apply(_init)
 
-    def stages(self) -> list[tuple[str, ...]]:
+        self.stages = len(blocks)
+
+    def layer_groups(self) -> list[tuple[str, ...]]:
         """The stem, then the stages of blocks."""
-        return [("stem",), *((f"stage{i}",) for i in range(1, len(self.channels) + 1))]
+        return [("stem",), *((f"stage{i}",) for i in range(1, self.stages + 1))]
+
+    def first_convolutions(self) -> tuple[str, ...]:
+        """That of the stem."""
+        return ("stem.conv.weight",)
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
-        x = self.relu(self.stem(pixels))
+        x, maps = self.relu(self.stem(pixels)), {}
         if self.pools:
+            maps["c1"] = x
             x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
-        maps = {}
-        for stage, name in enumerate(self.channels, start=1):
+        for stage in range(1, self.stages + 1):
             x = self.get_submodule(f"stage{stage}")(x)
-            maps[name] = x
+            maps[f"c{stage + 1}"] = x
         return maps
 
 

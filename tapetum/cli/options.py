@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from tapetum.base.errors import spelled
+from tapetum.base.errors import UsageError, spelled
 from tapetum.data.formats.registry import AUTO, FORMATS
 
 Run = Annotated[Positional[Path], arg(metavar="RUN")]
@@ -23,6 +23,7 @@ Text = Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")]
 Number = Annotated[int | None, arg(metavar="N", help_behavior_hint="")]
 Real = Annotated[float | None, arg(metavar="X", help_behavior_hint="")]
 Names = Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="")]
+Pairs = Annotated[tuple[str, ...], arg(name="set", metavar="KEY=VALUE", help_behavior_hint="")]
 Weights = Annotated[str, arg(metavar="W")]
 Flag = Annotated[bool, arg(help_behavior_hint="")]
 if TYPE_CHECKING:
@@ -41,6 +42,24 @@ TaskName = Literal[
 ]
 Checkpoint = Literal["best", "last"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+def parse_pairs(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """KEY=VALUE words as a dict; a value that is JSON is taken as JSON, else as text.
+
+    Raises:
+        UsageError: a word without a key or without "=".
+    """
+    result = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise UsageError(f"expected KEY=VALUE, got {pair!r}", option="arguments")
+        try:
+            result[key] = json.loads(value)
+        except json.JSONDecodeError:
+            result[key] = value
+    return result
 
 
 def print_json(value: Any) -> None:

@@ -11,25 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from tapetum.base.errors import UsageError
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
-from tapetum.models.classification.airbench import LEAST, Airbench
-from tapetum.models.classification.classifier import Classifier
-from tapetum.models.classification.resnet import ResNetClassifier
 from tapetum.models.detection.one_stage.retinanet import RetinaNet
 from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN
 from tapetum.models.detection.two_stage.roi_branch import BranchedRCNN
-from tapetum.models.localization.localizer import Localizer
-from tapetum.models.segmentation.unet import UNet
-from tapetum.structures import Batch
+from tapetum.structures import Batch, Model
 
 Function = Callable[[Tensor], tuple[Tensor, ...]]
 MAPS = ("p2", "p3", "p4", "p5")
-_SMALLEST = 64
-"""Pixels of the smallest image that a ResNet's graph is made for: its last map is not a point."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +78,11 @@ def graphs_of(model: nn.Module) -> list[Graph]:
         return [*_stages(model, model.detector), _branch(model)]
     if isinstance(model, RetinaNet):
         return [_retinanet(model)]
-    if isinstance(model, UNet):
-        return [_unet(model)]
-    if isinstance(model, Localizer | Classifier):
-        return [_squares(model)]
+    if isinstance(model, Model) and (graphs := model.export_graphs()):
+        return [
+            Graph(g.name, model, g.function, g.input, g.outputs, g.feed, dict(g.dynamic))
+            for g in graphs
+        ]
     hint = "every built-in model but knn, which is no network, can be exported"
     raise UsageError(f"the heads of {type(model).__name__} are not known", hint=hint)
 
@@ -100,32 +93,6 @@ def _images(batch: Batch) -> Tensor:
 
 def _free(multiple: int, least: int) -> dict[int, tuple[str, int, int]]:
     return {2: ("height", multiple, least), 3: ("width", multiple, least)}
-
-
-def _squares(model: Localizer | Classifier) -> Graph:
-    """Classifiers and localizers. Those that look at every place alike take any size."""
-    dynamic = {0: ("batch", 1, 1)}
-    least = None
-    if isinstance(model, ResNetClassifier):
-        least = _SMALLEST
-    elif isinstance(model, Airbench):
-        least = 2 * LEAST
-    if least is not None and model.preprocessing.size >= least:  # smaller ones stay as they are
-        dynamic |= _free(1, least)
-    outputs = ("logits", "boxes") if isinstance(model, Localizer) else ("logits",)
-
-    def heads(pixels: Tensor) -> tuple[Tensor, ...]:
-        return tuple(model(pixels, torch.empty(0)))
-
-    return Graph("model", model, heads, "pixels", outputs, _images, dynamic)
-
-
-def _unet(model: UNet) -> Graph:
-    def heads(pixels: Tensor) -> tuple[Tensor, ...]:
-        return (model.seen(pixels),)  # in one piece however large; the client cuts the tiles
-
-    dynamic = {0: ("batch", 1, 1), **_free(model.preprocessing.multiple, 2)}
-    return Graph("model", model, heads, "pixels", ("logits",), _images, dynamic)
 
 
 def _retinanet(model: RetinaNet) -> Graph:

@@ -24,8 +24,7 @@ from tapetum.base.errors import TapetumError
 from tapetum.base.runtime import generator
 from tapetum.data.scenes import Scenes
 from tapetum.exporting.graphs import Graph
-from tapetum.models.segmentation.unet import UNet
-from tapetum.structures import Objects, Prediction
+from tapetum.structures import Model, Objects, Prediction
 
 OUTPUT = 1e-4
 """Most that outputs may differ by, as a share of their largest value."""
@@ -114,8 +113,10 @@ def load_client(path: Path) -> ModuleType:
 
 def made_images(model: nn.Module, sizes: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
     """Images (3, H, W) uint8: coloured blocks with noise in each of the sizes, and a scene."""
-    if isinstance(model, UNet) and model.tile is not None:
-        sizes = [*sizes, (model.preprocessing.multiple, model.tile + model.preprocessing.multiple)]
+    rule = model.export_rule() if isinstance(model, Model) else None
+    if rule is not None and rule["postprocess"].get("tile") is not None:
+        multiple = rule["preprocess"]["multiple"]
+        sizes = [*sizes, (multiple, rule["postprocess"]["tile"] + multiple)]
     for height, width in sizes:
         chance = generator(0, "export", height, width)
         blocks = torch.rand(3, -(-height // 16), -(-width // 16), generator=chance)

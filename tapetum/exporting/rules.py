@@ -10,7 +10,6 @@ from torch import nn
 
 from tapetum.layers.anchors import AnchorGrid, cell_anchors
 from tapetum.layers.pyramid import FeaturePyramid
-from tapetum.models.classification.classifier import SURE, Classifier
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.detection.one_stage.retinanet import RetinaNet
 from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN
@@ -18,10 +17,9 @@ from tapetum.models.detection.two_stage.keypoint_rcnn import KeypointRCNN
 from tapetum.models.detection.two_stage.roi_branch import BranchedRCNN
 from tapetum.models.detection.two_stage.roi_heads import BOX_WEIGHTS
 from tapetum.models.detection.two_stage.rpn import SMALLEST as SMALLEST_PROPOSAL
-from tapetum.models.localization.localizer import SMALLEST, Localizer
 from tapetum.models.preprocessing import Preprocessing
-from tapetum.models.segmentation.unet import UNet
 from tapetum.runs.model_info import ModelInfo
+from tapetum.structures import Model
 
 SCHEMA = "tapetum.onnx/1"
 
@@ -31,7 +29,6 @@ def describe_model(
 ) -> dict[str, Any]:
     """JSON values: task, names, how images are prepared and how answers are read. thresholds: by
     class, the score from which an object counts."""
-    own = model.detector if isinstance(model, BranchedRCNN) else model
     return {
         "schema": SCHEMA,
         "task": str(model.task),
@@ -42,6 +39,16 @@ def describe_model(
         "skeleton": [list(pair) for pair in model_info.skeleton],
         "facts": model_info.facts,
         "thresholds": list(thresholds),
+        **_rules(model, model_info),
+    }
+
+
+def _rules(model: nn.Module, model_info: ModelInfo) -> dict[str, Any]:
+    rule = model.export_rule() if isinstance(model, Model) else None
+    if rule is not None:
+        return {"prepare": rule["preprocess"], "decode": rule["postprocess"]}
+    own = model.detector if isinstance(model, BranchedRCNN) else model
+    return {
         "prepare": prepare_rule(own.preprocessing),
         "decode": decode_rule(model, model_info),
     }
@@ -66,14 +73,6 @@ def prepare_rule(preprocessing: object) -> dict[str, Any]:
 
 def decode_rule(model: nn.Module, model_info: ModelInfo) -> dict[str, Any]:
     """How outputs become answers; "kind" names the part of the client that does it."""
-    if isinstance(model, Classifier):
-        return {"kind": "labels", "multilabel": model.multilabel, "sure": SURE}
-    if isinstance(model, Localizer):
-        slots = {"objects": model.objects, "boxes_a_slot": model.boxes_a_slot}
-        return {"kind": "slots", **slots, "smallest": SMALLEST}
-    if isinstance(model, UNet):
-        tiles = {"tile": model.tile, "overlap": model.overlap}
-        return {"kind": "maps", **tiles, "multiple": model.preprocessing.multiple}
     if isinstance(model, RetinaNet):
         own = {"candidates": model.candidates, **_thresholds(model)}
         return {"kind": "dense", **own, **_anchors(model.anchors, model.pyramid, model.backbone)}

@@ -81,9 +81,9 @@ def named_again(
         UsageError: it is not the code of the run.
     """
     if isinstance(data, str):
-        data_named(data, DATA, run, record.data, record.val)
+        data_named(data, DATA, run, record.options.data, record.options.val)
     if isinstance(val, str):
-        data_named(val, VAL, run, record.val)
+        data_named(val, VAL, run, record.options.val)
     return replace(record, model=model_named(record.model, model, run))
 
 

@@ -18,27 +18,16 @@ from tapetum.models.class_names import (
     coco_classes_with_background,
     coco_person,
 )
-from tapetum.models.classification.airbench import airbench
-from tapetum.models.classification.knn import knn
-from tapetum.models.classification.linear import linear
-from tapetum.models.classification.resnet import (
-    resnet10,
-    resnet18,
-    resnet34,
-    resnet50,
-    resnet101,
-    resnet152,
-)
-from tapetum.models.classification.vit import vit_b_16
+from tapetum.models.classification import airbench, knn, linear, resnet, vit
 from tapetum.models.custom import custom_model, declared_task, is_custom
 from tapetum.models.detection.one_stage.retinanet import retinanet
 from tapetum.models.detection.two_stage.faster_rcnn import faster_rcnn
 from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
 from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
 from tapetum.models.entry import ModelEntry, PublishedWeights
-from tapetum.models.localization.localizer import localizer
-from tapetum.models.segmentation.unet import unet
-from tapetum.models.torchvision_weights import torchvision_classifier, torchvision_detector
+from tapetum.models.localization import localizer
+from tapetum.models.segmentation import unet
+from tapetum.models.torchvision_weights import torchvision_detector
 
 __all__ = [
     "CATALOG",
@@ -58,9 +47,6 @@ REQUIRED = inspect.Parameter.empty
 
 # --- Entries; each of them moves to the file of its model. ---------------------------------------
 
-_RESNET_PAPER = "He et al. 2016, arXiv 1512.03385"
-_RESNET_FIXED = ("backbone_width", "stem")
-_TINY_CLASSIFIER = {"norm": "group", "classes": 3, "image_size": 64}
 _TINY_BACKBONE = {"backbone": "resnet10", "backbone_width": 8, "norm": "group"}
 _TINY_RCNN = {
     **_TINY_BACKBONE,
@@ -78,156 +64,6 @@ _RCNN_FIXED = (
     *("backbone", "backbone_width", "fpn_channels", "head_width", "anchor_sizes"),
     "anchor_ratios",
 )
-
-CLASSIFICATION: dict[str, ModelEntry] = {
-    "resnet10": ModelEntry(
-        resnet10, "classification", _RESNET_PAPER, {**_TINY_CLASSIFIER, "backbone_width": 8}
-    ),
-    "resnet18": ModelEntry(
-        resnet18,
-        "classification",
-        _RESNET_PAPER,
-        {**_TINY_CLASSIFIER, "backbone_width": 6},
-        (
-            torchvision_classifier(
-                *("resnet18", "f37072fd", 69.758, 89.078),
-                fixed_arguments=_RESNET_FIXED,
-                starts_backbones=True,
-            ),
-        ),
-        starts_task=True,
-    ),
-    "resnet34": ModelEntry(
-        resnet34,
-        "classification",
-        _RESNET_PAPER,
-        {**_TINY_CLASSIFIER, "backbone_width": 4},
-        (
-            torchvision_classifier(
-                *("resnet34", "b627a593", 73.314, 91.420),
-                fixed_arguments=_RESNET_FIXED,
-                starts_backbones=True,
-            ),
-        ),
-    ),
-    "resnet50": ModelEntry(
-        resnet50,
-        "classification",
-        _RESNET_PAPER,
-        {**_TINY_CLASSIFIER, "backbone_width": 4},
-        (
-            torchvision_classifier(
-                *("resnet50.v2", "11ad3fa6", 80.858, 95.434),
-                fixed_arguments=_RESNET_FIXED,
-                resize_size=232,
-            ),
-            torchvision_classifier(
-                *("resnet50.v1", "0676ba61", 76.130, 92.862),
-                fixed_arguments=_RESNET_FIXED,
-                starts_backbones=True,
-            ),
-        ),
-    ),
-    "resnet101": ModelEntry(
-        resnet101,
-        "classification",
-        _RESNET_PAPER,
-        {**_TINY_CLASSIFIER, "backbone_width": 2},
-        (
-            torchvision_classifier(
-                *("resnet101.v2", "cd907fc2", 81.886, 95.780),
-                fixed_arguments=_RESNET_FIXED,
-                resize_size=232,
-            ),
-            torchvision_classifier(
-                *("resnet101.v1", "63fe2227", 77.374, 93.546),
-                fixed_arguments=_RESNET_FIXED,
-                starts_backbones=True,
-            ),
-        ),
-    ),
-    "resnet152": ModelEntry(
-        resnet152,
-        "classification",
-        _RESNET_PAPER,
-        {**_TINY_CLASSIFIER, "backbone_width": 2},
-        (
-            torchvision_classifier(
-                *("resnet152.v2", "f82ba261", 82.284, 96.002),
-                fixed_arguments=_RESNET_FIXED,
-                resize_size=232,
-            ),
-            torchvision_classifier(
-                *("resnet152.v1", "394f9c45", 78.312, 94.046),
-                fixed_arguments=_RESNET_FIXED,
-                starts_backbones=True,
-            ),
-        ),
-    ),
-    "vit_b_16": ModelEntry(
-        vit_b_16,
-        "classification",
-        "Dosovitskiy et al. 2021, arXiv 2010.11929",
-        {
-            "classes": 3,
-            "image_size": 64,
-            "patch": 16,
-            "width": 32,
-            "depth": 2,
-            "heads": 4,
-            "mlp": 64,
-        },
-        (
-            torchvision_classifier(
-                *("vit_b_16", "c867db91", 81.072, 95.318), fixed_arguments=("pool", "mlp")
-            ),
-        ),
-    ),
-    "airbench": ModelEntry(
-        airbench,
-        "classification",
-        "Jordan 2024, arXiv 2404.00498",
-        {"classes": 3, "image_size": 32, "widths": [8, 16, 16]},
-    ),
-    "linear": ModelEntry(
-        linear,
-        "classification",
-        "Weston and Watkins 1999, Support vector machines for multi-class pattern recognition",
-        {"classes": 3},
-    ),
-    "knn": ModelEntry(
-        knn,
-        "classification",
-        "Cover and Hart 1967, Nearest neighbor pattern classification",
-        {"classes": 3, "k": 2},
-    ),
-}
-
-LOCALIZATION: dict[str, ModelEntry] = {
-    "localizer": ModelEntry(
-        localizer,
-        "localization",
-        "Sermanet et al. 2014, arXiv 1312.6229",
-        {**_TINY_BACKBONE, "classes": 3, "image_size": 64},
-        starts_task=True,
-    ),
-}
-
-SEMANTIC_SEGMENTATION: dict[str, ModelEntry] = {
-    "unet": ModelEntry(
-        unet,
-        "semantic_segmentation",
-        "Ronneberger et al. 2015, arXiv 1505.04597",
-        {
-            "encoder": "resnet10",
-            "classes": 3,
-            "width": 8,
-            "norm": "group",
-            "decoder_channels": [32, 16, 16, 8, 8],
-        },
-        starts_task=True,
-    ),
-}
 
 DETECTION: dict[str, ModelEntry] = {
     "retinanet": ModelEntry(
@@ -324,9 +160,13 @@ KEYPOINT_DETECTION: dict[str, ModelEntry] = {
 # --------------------------------------------------------------------------------------------------
 
 CATALOG: dict[str, ModelEntry] = {
-    **CLASSIFICATION,
-    **LOCALIZATION,
-    **SEMANTIC_SEGMENTATION,
+    **resnet.ENTRIES,
+    **vit.ENTRIES,
+    **airbench.ENTRIES,
+    **linear.ENTRIES,
+    **knn.ENTRIES,
+    **localizer.ENTRIES,
+    **unet.ENTRIES,
     **DETECTION,
     **INSTANCE_SEGMENTATION,
     **KEYPOINT_DETECTION,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,6 +69,15 @@ class Preprocessing:
         scale = min(self.min_size / short, self.max_size / long)
         return max(1, math.floor(height * scale)), max(1, math.floor(width * scale))
 
+    def export_rule(self) -> dict[str, Any]:
+        """The same in JSON values: "preprocess" of an `ExportRule`."""
+        smallest, largest = (
+            None if side == sys.maxsize else side for side in (self.min_size, self.max_size)
+        )
+        sides = {"kind": "sides", "min_size": smallest, "max_size": largest}
+        values = {"mean": list(self.mean), "std": list(self.std)}
+        return {**sides, "multiple": self.multiple, "antialias": False, **values}
+
     def _pixels(
         self, images: Sequence[Tensor], sizes: Sequence[tuple[int, int]], like: Tensor
     ) -> Tensor:
@@ -114,14 +125,12 @@ def resize_target(
     target: Target, old: tuple[int, int], new: tuple[int, int], dtype: torch.dtype
 ) -> Target:
     """The truth of an image of size `old` (height, width) after it became `new`."""
-    objects, semantic = target.objects, target.semantic
-    if objects is None and semantic is None:
-        return target
-    if objects is not None:
-        objects = _resize_objects(objects, old, new, dtype)
-    if semantic is not None:
-        semantic = _nearest(semantic[None], new)[0]
-    return replace(target, objects=objects, semantic=semantic)
+    objects, proposals = (
+        None if part is None else _resize_objects(part, old, new, dtype)
+        for part in (target.objects, target.proposals)
+    )
+    semantic = None if target.semantic is None else _nearest(target.semantic[None], new)[0]
+    return replace(target, objects=objects, semantic=semantic, proposals=proposals)
 
 
 def _resize_objects(

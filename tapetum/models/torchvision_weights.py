@@ -45,7 +45,7 @@ def torchvision_classifier(
         data="ImageNet-1K",
         figures={"top1": top1, "top5": top5},
         class_names=imagenet_classes,
-        arguments={"classes": 1000, **protocol},
+        arguments={"num_classes": 1000, **protocol},
         fixed_arguments=fixed_arguments,
         starts_backbones=starts_backbones,
     )

@@ -10,13 +10,11 @@ no class weights, one view and images of their own size, it was 0.429 in 21.6 mi
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from tapetum import api
-from tapetum.base.files import atomic_write
 from tapetum.base.progress import Log, no_log
+from tapetum.recipes.label_maps import run_for_minutes, train_unet
 
 DESCRIPTION = """format: label_maps
 root: {root}
@@ -33,7 +31,7 @@ ARGUMENTS: dict[str, Any] = {
     "dice_weight": 1.0,
     # The root of how rare a class is: poles, signs and riders are one pixel in a hundred or less.
     "class_weights": [0.88, 0.74, 3.7, 0.64, 1.68, 1.17, 3.42, 3.31, 1.5, 4.53, 6.6],
-    "views": "mirror",
+    "test_time_augmentation": "mirror",
 }
 SETTINGS: dict[str, Any] = {
     "optimizer": "muon",
@@ -51,28 +49,18 @@ def camvid(data: str | Path, out: str | Path, minutes: float = MINUTES, log: Log
 
     Beside the run, OUT.tapetum.yaml says what the maps do not: class names, and which is void.
     """
-    described = Path(f"{out}.tapetum.yaml")
-    with atomic_write(described, "w") as file:
-        file.write(DESCRIPTION.format(root=Path(data).resolve()))
-    run = api.train(
-        "unet",
-        described,
-        out=out,
-        weights="none",
+    return train_unet(
+        data,
+        out,
+        DESCRIPTION,
         backbone="resnet34",
         image_size=352,
         arguments=ARGUMENTS,
-        validate=False,
         minutes=minutes,
         log=log,
         **SETTINGS,
     )
-    return api.report(run, split="test", log=log)
 
 
 if __name__ == "__main__":
-    from tapetum.base.runtime import tune_allocator
-
-    tune_allocator()
-    data, out, *minutes = sys.argv[1:]
-    print(camvid(data, out, float(minutes[0]) if minutes else MINUTES, print))
+    run_for_minutes(camvid)

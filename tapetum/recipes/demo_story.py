@@ -20,9 +20,8 @@ from tapetum.inference.predictor import Predictor
 from tapetum.render import contact_sheet
 from tapetum.render.palette import DARK, WHITE
 from tapetum.render.text import line_height, load_font
-from tapetum.reporting.contents import Moment, Sheet
-from tapetum.reporting.sections.examples import image_outcomes
-from tapetum.reporting.sections.progress import keep_progress
+from tapetum.reporting import Moment, Sheet
+from tapetum.reporting.sections import image_outcomes, keep_progress
 from tapetum.reporting.tasks.detection_errors import Inspected
 from tapetum.runs.record import read_run
 from tapetum.structures import Model

@@ -13,13 +13,11 @@ segmentation_models_pytorch in 10 minutes on a machine twice as fast: 0.805 and 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from tapetum import api
-from tapetum.base.files import atomic_write
 from tapetum.base.progress import Log, no_log
+from tapetum.recipes.label_maps import run_for_minutes, train_unet
 
 DESCRIPTION = """format: label_maps
 root: {root}
@@ -38,7 +36,7 @@ ARGUMENTS: dict[str, Any] = {
     "dice_weight": 1.0,
     # A pixel that is doubtful is membrane: what is best for the Dice of the rarer class.
     "class_weights": [1.5, 1.0],
-    "views": "turns",
+    "test_time_augmentation": "turns",
 }
 SETTINGS: dict[str, Any] = {
     "optimizer": "muon",
@@ -57,29 +55,19 @@ def isbi(data: str | Path, out: str | Path, minutes: float = MINUTES, log: Log =
     Tissue has no up or down, and bends: all eight turns and elastic deformation. Beside the run,
     OUT.tapetum.yaml says what the maps do not: what 0 and 255 mean, and the splits.
     """
-    described = Path(f"{out}.tapetum.yaml")
-    with atomic_write(described, "w") as file:
-        file.write(DESCRIPTION.format(root=Path(data).resolve()))
-    run = api.train(
-        "unet",
-        described,
-        out=out,
-        weights="none",
+    return train_unet(
+        data,
+        out,
+        DESCRIPTION,
         backbone="resnet18",
         image_size=256,
-        arguments=ARGUMENTS,
         augment="elastic",
-        validate=False,
+        arguments=ARGUMENTS,
         minutes=minutes,
         log=log,
         **SETTINGS,
     )
-    return api.report(run, split="test", log=log)
 
 
 if __name__ == "__main__":
-    from tapetum.base.runtime import tune_allocator
-
-    tune_allocator()
-    data, out, *minutes = sys.argv[1:]
-    print(isbi(data, out, float(minutes[0]) if minutes else MINUTES, print))
+    run_for_minutes(isbi)

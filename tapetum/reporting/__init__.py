@@ -13,7 +13,7 @@ from tapetum.reporting.contents import (
     Suggestion,
     Table,
 )
-from tapetum.reporting.page.page import make_page, write_report
+from tapetum.reporting.report import make_page, write_report
 
 __all__ = [
     "ClassRow",

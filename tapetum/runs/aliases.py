@@ -29,12 +29,44 @@ ROWS: dict[str, str] = {}
 LOSSES: dict[str, str] = {}
 """Keys of "losses" in a row of metrics.jsonl."""
 
-ARGUMENTS: dict[str, dict[str, str]] = {}
+_CLASSIFIERS = (
+    *("resnet10", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+    *("vit_b_16", "airbench", "linear"),
+)
+_NUM_CLASSES = {"classes": "num_classes"}
+_AUGMENTED = {**_NUM_CLASSES, "views": "test_time_augmentation"}
+ARGUMENTS: dict[str, dict[str, str]] = {
+    **dict.fromkeys((*_CLASSIFIERS, "knn", "localizer"), _NUM_CLASSES),
+    **dict.fromkeys(("airbench", "unet"), _AUGMENTED),
+}
 """Arguments of the built-in models, by model."""
 
 _FASTER_RCNN = Renames((("proposal_head.*", "rpn_head.*"), ("region_head.*", "box_head.*")))
+_INSIDE_NETWORK = Renames(
+    tuple(
+        (f"{part}.*", f"network.{part}.*")
+        for part in ("backbone", "head", "groups", "reduce", "class_head", "box_head")
+    )
+)
+_AIRBENCH = Renames(
+    (
+        *_INSIDE_NETWORK.pairs,
+        ("whitening", "network.whitening"),
+        ("bias", "network.bias"),
+        ("bias-*", "network.bias-*"),
+    )
+)
+_UNET = Renames(
+    (
+        ("encoder.body.*", "network.encoder.*"),
+        *((f"{part}.*", f"network.{part}.*") for part in ("encoder", "decoder", "head")),
+    )
+)
 _INSIDE_DETECTOR = Renames(_FASTER_RCNN.inside("detector.", "detector."))
 WEIGHTS: dict[str, Renames] = {
+    **dict.fromkeys((*_CLASSIFIERS, "localizer"), _INSIDE_NETWORK),
+    "airbench": _AIRBENCH,
+    "unet": _UNET,
     "faster_rcnn": _FASTER_RCNN,
     "mask_rcnn": _INSIDE_DETECTOR,
     "keypoint_rcnn": _INSIDE_DETECTOR,

@@ -2,65 +2,72 @@
 
 from __future__ import annotations
 
-import datetime
-import importlib.metadata
 import json
-import platform
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.files import write_json
 from tapetum.runs.aliases import current_record
 from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.settings import Settings
+from tapetum.runs.train_options import TrainOptions
 
 FILE, FORMAT_VERSION = "run.json", 1
+LIFTED = {
+    "data": "data",
+    "val": "val",
+    "data_format": "format",
+    "augment": "augment",
+    "validate": "validate",
+    "unlabeled": "unlabeled",
+    "cache": "cache",
+}
+"""Keys that runs of earlier versions had beside their options, and the options that they are."""
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The whole recipe of a run as JSON values; enough to resume, evaluate and report it.
+    """What a run was asked for, and what followed from it, as JSON values; enough to resume,
+    evaluate, report and repeat it.
 
-    image_size: pixels of the short side in training.
-    data: path (absolute) or built-in name; val: a separate place for validation images, or None.
-    augment: name of the augmentation. validate: is the model measured on the way?
-    precision, device: as resolved, not as asked. weights: what it started from. unlabeled: are
-    images without labels "negative", or to "skip"? cache: where decoded images are kept.
-    merge_options: what was asked, to ask it again.
+    Args:
+        model: its name, or the absolute FILE.py:FUNCTION of the user's own.
+        options: what was asked for, with absolute paths.
+        arguments: those of the model, after the defaults of the task and the data.
+        classes, class_ids: of the data.
+        image_size: pixels of the short side in training.
+        settings: as used, after the defaults of the model and the task.
+        device, precision: as used.
+        weights: what it started from, "none" or where they are.
+        counts: images by split.
+        command: the command line.
+        environment: versions and machine.
+        keypoint_names, skeleton: of the data.
     """
 
     model: str
+    options: TrainOptions
     arguments: dict[str, Any]
     classes: tuple[str, ...]
     class_ids: tuple[int | str, ...]
-    data: str
-    data_format: str
-    val: str | None
-    augment: str
-    validate: bool
     image_size: int
     settings: Settings
     device: str
     precision: str
+    weights: str = "none"
     counts: dict[str, Any] = field(default_factory=dict)
     command: str = ""
     environment: dict[str, Any] = field(default_factory=dict)
     keypoint_names: tuple[str, ...] = ()
     skeleton: tuple[tuple[int, int], ...] = ()
-    weights: str = "none"
-    unlabeled: str = "negative"
-    cache: str = "off"
-    options: dict[str, Any] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def model_info(self) -> ModelInfo:
         """What a checkpoint of this run carries, so that it loads without the run."""
-        facts = {"data": self.data, "environment": self.environment}
+        facts = {"data": self.options.data, "environment": self.environment}
         return ModelInfo(
             model=self.model,
             arguments=self.arguments,
@@ -120,41 +127,31 @@ def read_run(folder: Path) -> RunRecord:
     try:
         output = current_record(output)
         settings = Settings(**output.pop("settings"))
+        options = _options(output, settings)
         classes, class_ids = tuple(output.pop("classes")), tuple(output.pop("class_ids"))
         output["keypoint_names"] = tuple(output.get("keypoint_names", ()))
         output["skeleton"] = tuple((a, b) for a, b in output.get("skeleton", ()))
         # Runs of the first version saw images of the size that their model prepares.
         output.setdefault("image_size", output["arguments"].get("min_size"))
-        return RunRecord(**output, settings=settings, classes=classes, class_ids=class_ids)
-    except (TypeError, KeyError) as error:
+        return RunRecord(
+            **output, options=options, settings=settings, classes=classes, class_ids=class_ids
+        )
+    except (TypeError, KeyError, UsageError) as error:
         raise CheckpointError(f"not a run record: {error}", file=path) from error
 
 
-def environment() -> dict[str, Any]:
-    """Versions and machine, for the record and for `tapetum env`."""
-    packages = ("numpy", "pillow", "scipy", "scikit-learn", "safetensors", "matplotlib")
-    return {
-        "tapetum": importlib.metadata.version("tapetum"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        **{name: importlib.metadata.version(name) for name in packages},
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
+def _options(record: dict[str, Any], settings: Settings) -> TrainOptions:
+    """The options in a record; takes their keys out of it. Earlier versions kept some of them
+    beside the options, the first one all: then the values that were used are the options."""
+    apart = {LIFTED[name]: record.pop(name) for name in LIFTED.keys() & record.keys()}
+    given = record.pop("options", None)
+    if not given:
+        used = ("model", "arguments", "image_size", "weights", "device", "precision")
+        given = {name: record[name] for name in used if name in record}
+        given["settings"] = asdict(settings)
+    return TrainOptions(**(given | apart))
 
 
 def command_line() -> str:
     """The command that runs this process, as one would type it."""
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else platform.machine()

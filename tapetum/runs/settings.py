@@ -2,87 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from tapetum.base.errors import UsageError
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adadelta", "muon", "muon-norms", "airbench")
 SCHEDULES = ("cosine", "linear", "constant")
+CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+LENGTHS = ("epochs", "max_steps")
+"""Settings that say how long to train."""
+_POSITIVE = ("epochs", "batch_size", "accumulate", "lr")
+_NATURAL = (
+    *("weight_decay", "warmup_steps", "clip_norm", "freeze", "workers"),
+    *("evaluate_every", "seed"),
+)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Knobs of one training; a run stores them as JSON and resuming reads them back.
+    """How a training descends. The docstring of a field is also the help of its option.
+
+    The task and the model may have other defaults. A run stores the values that were used.
 
     Raises:
         UsageError: a value that cannot be, with the name of its option.
     """
 
     epochs: int = 40
-    """Passes over the training images."""
+    """passes over the images (default: 40; 20 for classes and localization, 60 for maps)"""
     max_steps: int | None = None
-    """Stop after this many steps; the schedule then ends there too."""
+    """stop after this many steps; the schedule then ends there, too"""
     batch_size: int = 4
-    """Images a step."""
+    """images a step (default: 4; 64 for classes, 16 for localization, 8 for maps)"""
     accumulate: int = 1
-    """Split a step into this many parts, to save memory; the gradients are summed. It doubles by
-    itself where memory does not suffice. Batch norms see the statistics of a part."""
+    """split a step into micro-batches to save memory, their gradients summed (default: 1;
+    doubles by itself where memory does not suffice); batch norms see the statistics of a
+    micro-batch"""
     lr: float = 3e-4
-    """Peak learning rate, after warm-up and before the descent."""
+    """peak learning rate, after the warm-up (default: 0.0003; 0.002 for linear)"""
     schedule: str = "cosine"
-    """How the rate falls after the warm-up: cosine, linear (both to zero) or constant."""
+    """how it falls after the warm-up: cosine (default) or linear, both to zero, or constant"""
     optimizer: str = "adamw"
-    """One of adamw, adam, sgd (momentum 0.9), rmsprop, adadelta, muon (of convolutions),
-    muon-norms (of convolutions that a norm follows; the rate is about 0.2) and airbench (the record
-    code's, for the model of that name alone; about 0.2, too)."""
+    """adamw (default), adam, sgd (momentum 0.9, default for linear), rmsprop, adadelta, muon (of
+    convolutions), muon-norms (of convolutions that a norm follows; its rate is about 0.2), or
+    airbench for the model of that name"""
     weight_decay: float = 0.05
-    """Decay of weights, not of biases and norms."""
+    """decay of the weights, not of biases and norms (default: 0.05; 0 for linear, whose own
+    argument is l2=0.04)"""
     warmup_steps: int = 100
-    """Steps of linear warm-up (at most a tenth of the training)."""
+    """steps of linear warm-up, at most a tenth of the training (default: 100)"""
     clip_norm: float = 1.0
-    """Largest gradient norm; 0 switches clipping off."""
+    """largest norm of the gradient, 0 for none (default: 1)"""
     freeze: int = 0
-    """Stages of the backbone that keep their weights: 1 is its stem, 5 is all of a ResNet."""
+    """stages of the backbone that keep their weights: 1 is its stem, 5 all of a ResNet"""
     layer_decay: float = 1.0
-    """The rate of each stage of the backbone, as a share of the rate of the next; 1: all alike."""
+    """rate of each stage of the backbone as a fraction of the next one's (default: 1)"""
     ema_decay: float = 0.998
-    """Decay of the moving average of the weights that is evaluated and kept; 0 switches it off."""
+    """moving average of the weights, which is evaluated and saved; 0 for none (default: 0.998)"""
     seed: int = 0
-    """Start weights, order, augmentation and sampling are functions of it."""
+    """start weights, order and augmentation follow from it (default: 0)"""
     workers: int = 0
-    """Processes that read and augment images; the result does not depend on it."""
+    """processes that read images, to learn from and to measure on; the result does not depend on it
+    (default: 0)"""
     evaluate_every: int = 0
-    """Epochs between evaluations; 0 makes about eight in the whole training."""
+    """epochs between evaluations (default: about eight in all)"""
     save_seconds: float = 120.0
-    """Save at least this often."""
+    """save at least this often (default: 120)"""
 
     def __post_init__(self) -> None:
-        positive = ("epochs", "batch_size", "accumulate", "lr")
-        natural = (
-            *("weight_decay", "warmup_steps", "clip_norm", "freeze", "workers"),
-            *("evaluate_every", "seed"),
-        )
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise UsageError(f"must be above 0, got {getattr(self, name)}", option=name)
-        for name in natural:
-            if not getattr(self, name) >= 0:
-                raise UsageError(f"must be 0 or more, got {getattr(self, name)}", option=name)
-        if self.max_steps is not None and self.max_steps < 1:
-            raise UsageError(f"must be above 0, got {self.max_steps}", option="max_steps")
-        if not 0 <= self.ema_decay < 1:
-            raise UsageError(f"must lie in [0, 1), got {self.ema_decay}", option="ema_decay")
-        if self.optimizer not in OPTIMIZERS:
-            hint = "one of " + ", ".join(OPTIMIZERS)
-            raise UsageError(f"unknown optimizer {self.optimizer!r}", hint=hint)
-        if self.schedule not in SCHEDULES:
-            hint = "one of " + ", ".join(SCHEDULES)
-            raise UsageError(f"unknown schedule {self.schedule!r}", hint=hint)
+        for known in fields(self):
+            check_setting(known.name, getattr(self, known.name))
         if self.accumulate > self.batch_size:
             raise UsageError("must not exceed `batch_size`", option="accumulate")
-
-        if not 0 < self.layer_decay <= 1:
-            raise UsageError(f"must lie in (0, 1], got {self.layer_decay}", option="layer_decay")
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Steps of the whole training."""
@@ -94,3 +86,28 @@ class Settings:
         if self.evaluate_every:
             return self.evaluate_every
         return max(1, round(self.total_steps(steps_per_epoch) / steps_per_epoch / 8))
+
+
+def check_setting(name: str, value: Any) -> None:
+    """Refuse an impossible value of one field of Settings.
+
+    Raises:
+        UsageError: it is impossible whatever the others are, or there is no such field.
+    """
+    if name not in _NAMES:
+        raise UsageError(f"unknown setting {name!r}", hint=f"one of {', '.join(_NAMES)}")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise UsageError(f"unknown {name} {value!r}", hint="one of " + ", ".join(CHOICES[name]))
+    if name in _POSITIVE and not value > 0:
+        raise UsageError(f"must be above 0, got {value}", option=name)
+    if name in _NATURAL and not value >= 0:
+        raise UsageError(f"must be 0 or more, got {value}", option=name)
+    if name == "max_steps" and value is not None and value < 1:
+        raise UsageError(f"must be above 0, got {value}", option=name)
+    if name == "ema_decay" and not 0 <= value < 1:
+        raise UsageError(f"must lie in [0, 1), got {value}", option=name)
+    if name == "layer_decay" and not 0 < value <= 1:
+        raise UsageError(f"must lie in (0, 1], got {value}", option=name)
+
+
+_NAMES = tuple(known.name for known in fields(Settings))

@@ -1,110 +1,128 @@
-"""What somebody asks of a training, in JSON values: a run keeps it, and can be asked for again."""
+"""What is asked of a training: the keywords of `tapetum.train` and the options of the command."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args
 
 from tapetum.base.errors import UsageError
-from tapetum.runs.record import read_run
-from tapetum.runs.settings import Settings
+from tapetum.runs.settings import LENGTHS, Settings, check_setting
 
-UNLABELED = ("negative", "skip")
-CACHES = ("off", "ram", "disk")
-LENGTHS = ("epochs", "max_steps")
-_SETTINGS = tuple(known.name for known in fields(Settings))
+Unlabeled = Literal["negative", "skip"]
+Cache = Literal["off", "ram", "disk"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+SETTINGS = frozenset(known.name for known in fields(Settings))
+"""Keywords of a training that are fields of `Settings`."""
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The words of `tapetum.train`, which tells what they mean; None where nothing was said."""
+    """What to train, on which images and where; with `settings`, how.
+
+    The docstring of a field is also the help of its option. A run stores these options, and can be
+    asked for them again (`tapetum.runs.repeat`). A new option is a new field here.
+
+    Raises:
+        UsageError: an impossible value or combination, whatever the model and the data.
+    """
 
     model: str
+    """name of the model (tapetum models lists them), or FILE.py:FUNCTION of your own"""
     data: str
+    """folder or file with annotations, in any format of `tapetum check`, "scenes", or
+    FILE.py:FUNCTION of your own"""
     val: str | None = None
+    """images to measure on (default: the data's own validation split, else a tenth)"""
     format: str = "auto"
+    """what DATA is written in (default: recognised by itself)"""
     split_ratio: str | None = None
+    """what to hold out where DATA has no split for validation, as in 0.2 or 80/10/10; by class,
+    near-duplicates on one side"""
     group_by: str | None = None
-    unlabeled: str = UNLABELED[0]
-    cache: str = "off"
-    image_size: int | None = None
-    backbone: str | None = None
-    weights: str = "auto"
-    arguments: dict[str, Any] = field(default_factory=dict)
-    augment: str = "default"
-    device: str = "auto"
-    precision: str = "auto"
-    validate: bool = True
+    """images that belong together, by what matches in their names, or a column of FILE.csv"""
+    unlabeled: Unlabeled = "negative"
+    """images without labels are images of nothing, or are left out (default: negative)"""
     minutes: float | None = None
+    """in place of epochs, about how long to train on this machine"""
+    cache: Cache = "off"
+    """keep decoded images of the training, no larger than it needs them, from the second epoch on;
+    for photos of many megapixels (default: off)"""
+    image_size: int | None = None
+    """short side in pixels that the model sees (default: 320 for boxes, 128 for localization, 160
+    for classes of photographs, small images as they are); for maps the side of the windows that it
+    learns from (default: 320 at most)"""
+    backbone: str | None = None
+    """resnet10, 18 (default), 34, 50, 101 or 152, where the model has one to choose"""
+    weights: str = "auto"
+    """to start from: auto (default: published for the model, else for its backbone), none, the name
+    of a published network, a file, an address, or a run"""
+    augment: str = "default"
+    """how images are varied: default, flip, none, ...; a wrong name lists the task's"""
+    device: str = "auto"
+    """auto (default), cpu, cuda, cuda:1 or mps"""
+    precision: Precision = "auto"
+    """auto (default) takes bf16 where the hardware has it, fp16 on older CUDA GPUs"""
+    validate: bool = True
+    """measure during the training (default); else no images are held out, and the last weights
+    count as the best"""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """more arguments of the model, as in fpn_channels=128"""
     settings: dict[str, Any] = field(default_factory=dict)
+    """values of fields of `Settings`; for the others the model or the task decides"""
 
     def __post_init__(self) -> None:
-        """Raises UsageError for what cannot be, whatever the model and data."""
-        unknown = [name for name in self.settings if name not in _SETTINGS]
-        if unknown:
-            known = ", ".join(_SETTINGS)
-            raise UsageError(f"unknown setting {unknown[0]!r}", hint=f"one of {known}")
-        if self.unlabeled not in UNLABELED:
-            why = f"cannot be {self.unlabeled!r}"
-            raise UsageError(why, option="unlabeled", hint=" or ".join(UNLABELED))
-        if self.cache not in CACHES:
-            raise UsageError(f"cannot be {self.cache!r}", option="cache", hint=", ".join(CACHES))
+        for name, value in self.settings.items():
+            check_setting(name, value)
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                why = f"cannot be {getattr(self, name)!r}"
+                raise UsageError(why, option=name, hint=" or ".join(choices))
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise UsageError(f"must be above 0, got {self.minutes}", option="minutes")
-        for name in LENGTHS if self.minutes is not None else ():
-            if self.settings.get(name) is not None:
+        for name in LENGTHS:
+            if self.minutes is not None and self.settings.get(name) is not None:
                 why = f"`minutes` and `{name}` both say how long"
                 raise UsageError(why, hint="give one")
-        held_out = self.split_ratio is not None or self.group_by is not None
-        if self.val is not None and held_out:
-            option = "split_ratio" if self.split_ratio else "group_by"
-            why = f"`val` and `{option}` both say what to validate on"
-            raise UsageError(why, hint="give one")
+        for name in ("split_ratio", "group_by"):
+            if self.val is not None and getattr(self, name) is not None:
+                why = f"`val` and `{name}` both say what to validate on"
+                raise UsageError(why, hint="give one")
+
+    def given(self) -> dict[str, Any]:
+        """The fields that do not have their default, by name."""
+        values = {known.name: getattr(self, known.name) for known in fields(self)}
+        defaults = vars(replace(_DEFAULTS, model="", data=""))
+        return {name: value for name, value in values.items() if value != defaults[name]}
 
 
-def merge_options(like: str | Path | None, given: Mapping[str, Any]) -> TrainOptions:
-    """What was said (not None), on top of what was said for the run `like`, if there is one.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "unlabeled": get_args(Unlabeled),
+    "cache": get_args(Cache),
+    "precision": get_args(Precision),
+}
+"""Options with a fixed list of values."""
+CACHES = CHOICES["cache"]
+_DEFAULTS = TrainOptions("", "")
+
+
+def nested(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords of a training as fields of TrainOptions: those of `Settings` lie in `settings`.
 
     Raises:
-        UsageError: no model or no data; a wish that cannot be. CheckpointError: `like` is no run.
+        UsageError: an unknown keyword.
     """
-    said = {name: value for name, value in given.items() if value is not None}
-    said["settings"] = {k: v for k, v in said.get("settings", {}).items() if v is not None}
-    if like is not None:
-        said = _on_top(_of_run(Path(like)), said)
-    for name in ("model", "data"):
-        if name not in said:
-            raise UsageError(f"train needs a {name}", hint="`model` and `data`, or `from_run`")
-    return TrainOptions(**said)
-
-
-def _of_run(folder: Path) -> dict[str, Any]:
-    """What was said for a run.
-
-    Raises:
-        UsageError: the run is too old to know it.
-    """
-    said = read_run(folder).options
-    if not said:
-        hint = "repeat its command, which its report shows"
-        raise UsageError("does not know what it was asked for", file=folder, hint=hint)
-    return dict(said)
-
-
-def _on_top(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Both, the new words winning; another way to say how long, or what to validate on, replaces
-    the old one."""
-    own = dict(old)
-    if "minutes" in new or any(name in new["settings"] for name in LENGTHS):
-        own["minutes"] = None
-        own["settings"] = {k: v for k, v in old["settings"].items() if k not in LENGTHS}
-    for name in ("settings", "arguments"):
-        new = {**new, name: {**own.get(name, {}), **new.get(name, {})}}
-    if "val" in new:
-        own |= {"split_ratio": None, "group_by": None}
-    elif "split_ratio" in new or "group_by" in new:
-        own["val"] = None
-    return own | new
+    known = {own.name for own in fields(TrainOptions)}
+    result: dict[str, Any] = {"settings": {}, "arguments": {}}
+    for name, value in keywords.items():
+        if name in SETTINGS:
+            result["settings"][name] = value
+        elif name in ("settings", "arguments"):
+            result[name] |= value
+        elif name in known:
+            result[name] = value
+        else:
+            hint = "one of " + ", ".join(sorted({*known, *SETTINGS} - {"settings"}))
+            raise UsageError(f"unknown option {name!r}", hint=hint)
+    return result

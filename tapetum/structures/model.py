@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import torch
@@ -57,9 +58,9 @@ class Model(nn.Module, ABC, Generic[OutputT]):
     """Can `target_logits` be differentiated with respect to the images?"""
     phases: ClassVar[tuple[str, ...]] = (DESCEND,)
     """How it is trained, in order: "descend" (a loss), "fit" (`fit`, one look at all samples)."""
-    references: ClassVar[Mapping[str, Renames]] = {}
+    references: Mapping[str, Renames] = MappingProxyType({})
     """Names of its weights in other code bases, by the name of the code base."""
-    preferred_settings: ClassVar[Mapping[str, Any]] = {}
+    preferred_settings: Mapping[str, Any] = MappingProxyType({})
     """Training settings that suit it better than the task's; what the user says wins."""
 
     if TYPE_CHECKING:  # nn.Module types its call as Any, which would hide every wrong one

@@ -75,7 +75,11 @@ class Localization(Task):
         return 128
 
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
-        return {"classes": len(dataset.classes), "image_size": image_size}
+        return {
+            "classes": len(dataset.classes),
+            "num_classes": len(dataset.classes),
+            "image_size": image_size,
+        }
 
     def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
         return detection_transforms(image_size, augmentation)

@@ -78,7 +78,7 @@ class Subject:
         function = model_function(make) if isinstance(make, str) else make
         task = declared_task(function)
         classes = 1 if task == "keypoint_detection" else classes
-        follows = {"classes": classes, "keypoints": KEYPOINTS}
+        follows = {"num_classes": classes, "classes": classes, "keypoints": KEYPOINTS}
         known = inspect.signature(function).parameters
         own = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
         try:
@@ -92,7 +92,7 @@ class Subject:
             function,
             own,
             task or str(getattr(model, "task", None)),
-            int(own.get("classes", classes)),
+            int(own.get("num_classes") or own.get("classes") or classes),
             isinstance(model, Fittable) and not isinstance(model, Trainable),
             IMAGES if images is None else three(images),
             tuple(variants),

@@ -59,17 +59,17 @@ def make_job(
         model=model,
         dataset=cached(
             images.training,
-            record.cache,
-            task.most_pixels(side, record.augment),
+            record.options.cache,
+            task.most_pixels(side, record.options.augment),
             workers=record.settings.workers,
             log=log,
         ),
-        augment=task.transforms(images.training, side, record.augment),
+        augment=task.transforms(images.training, side, record.options.augment),
         settings=record.settings,
         runtime=runtime,
         folder=folder,
         model_info=record.model_info(),
-        validate=validate if record.validate else None,
+        validate=validate if record.options.validate else None,
         metric=metric_of(task, images),
     )
 

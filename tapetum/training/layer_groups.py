@@ -1,15 +1,16 @@
 """Fine-tuning by stages: the first stages of a backbone stay as they are, or learn more slowly.
 
-A backbone that can do this is `Staged`: it says for each stage, from the image on, how the names
-of its weights begin. Others have no stages, whatever their attributes are called.
+A model says for each stage of its backbone, from the image on, how the names of its weights begin
+(`Model.layer_groups`).
 """
 
 from __future__ import annotations
 
 from torch import nn
 
-from tapetum.backbones.staged import Staged
+from tapetum.backbones import Backbone
 from tapetum.base.errors import UsageError
+from tapetum.structures import Model
 
 
 def freeze(model: nn.Module, count: int) -> list[nn.Module]:
@@ -52,10 +53,12 @@ def rate_shares(model: nn.Module, decay: float) -> dict[str, float]:
 
 def stages_of(model: nn.Module) -> list[list[str]]:
     """The beginnings of the names of each stage's weights, in the model's own terms."""
+    if isinstance(model, Model) and model.layer_groups():
+        return [list(group) for group in model.layer_groups()]
     for name, module in model.named_modules():
-        if isinstance(module, Staged):
+        if isinstance(module, Backbone):
             prefix = f"{name}." if name else ""
-            return [[prefix + inner for inner in stage] for stage in module.stages()]
+            return [[prefix + inner for inner in stage] for stage in module.layer_groups()]
     return []
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tapetum.base.custom_code import custom_function
+from tapetum.base.machine import environment
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.base.runtime import Runtime
 from tapetum.data.reading.places import absolute
@@ -21,7 +21,7 @@ from tapetum.data.splits.hold_out import HoldOut
 from tapetum.inference.custom_code import custom_code_facts
 from tapetum.models import task_of
 from tapetum.models.catalog import lasting_name
-from tapetum.runs.record import RunRecord, command_line, environment
+from tapetum.runs.record import RunRecord, command_line
 from tapetum.runs.train_options import TrainOptions
 from tapetum.tasks import TASKS
 from tapetum.training.planning import (
@@ -60,6 +60,7 @@ def plan_run(
     source = source_of(options.weights, name, arguments)
     record = RunRecord(
         model=name,
+        options=kept(options),
         arguments=with_norm(options, task, arguments, source),
         weights=NONE if source is None else source.lasting(),
         image_size=size,
@@ -67,35 +68,25 @@ def plan_run(
         class_ids=tuple(getattr(training, "class_ids", ())),
         keypoint_names=training.keypoint_names,
         skeleton=training.skeleton,
-        data=absolute(options.data),
-        data_format=options.format,
-        val=None if options.val is None else absolute(options.val),
-        unlabeled=options.unlabeled,
-        cache=options.cache,
-        augment=options.augment,
-        validate=options.validate,
         settings=chosen_settings(options, task),
         device=str(runtime.device),
         precision=runtime.precision,
         counts=images.counts(),
         command=command_line(),
         environment=environment() | custom_code_facts(name),
-        options=kept(options),
     )
     return record, images
 
 
-def kept(options: TrainOptions) -> dict[str, Any]:
-    """The wishes as a run keeps them; files and folders by their whole paths."""
-    return asdict(
-        replace(
-            options,
-            model=str(custom_function(options.model) or options.model),
-            data=absolute(options.data),
-            val=None if options.val is None else absolute(options.val),
-            weights=options.weights if is_name(options.weights) else absolute(options.weights),
-            group_by=None if options.group_by is None else _absolute_table(options.group_by),
-        )
+def kept(options: TrainOptions) -> TrainOptions:
+    """The options with absolute paths of files and folders, as a run stores them."""
+    return replace(
+        options,
+        model=str(custom_function(options.model) or options.model),
+        data=absolute(options.data),
+        val=None if options.val is None else absolute(options.val),
+        weights=options.weights if is_name(options.weights) else absolute(options.weights),
+        group_by=None if options.group_by is None else _absolute_table(options.group_by),
     )
 
 

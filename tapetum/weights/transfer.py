@@ -7,7 +7,6 @@ nothing but tensors.
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tapetum.backbones import resnet, vit
+from tapetum.backbones.backbone import Backbone, ResizeWeight
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.structures import Model
 from tapetum.weights.checkpoint import read_tensors, refuse_non_finite
 
 Names = Callable[[str], str | None]
@@ -28,7 +28,10 @@ Names = Callable[[str], str | None]
 SUFFIXES = (".safetensors", ".pth", ".pt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which training scripts put the weights beside other objects."""
-_BODIES = ("backbone.", "encoder.body.", "detector.backbone.")
+_BODIES = (
+    *("network.backbone.", "network.encoder."),
+    *("backbone.", "encoder.body.", "encoder.", "detector.backbone."),
+)
 """Where our models hold a network that looks at the image first."""
 _COUNTERS = "num_batches_tracked"
 """Of batch norm: it matters to nobody, and older files lack it."""
@@ -129,9 +132,13 @@ def transfer(
 def _candidates(model: nn.Module) -> Iterator[Names]:
     """All the ways to read a file's names."""
     yield lambda name: name
-    module = importlib.import_module(type(model).__module__)
-    for renames in getattr(module, "REFERENCE", {}).values():
+    if isinstance(model, Model):
+        tables = model.references
+    else:
+        tables = getattr(importlib.import_module(type(model).__module__), "REFERENCE", {})
+    for renames in tables.values():
         yield renames.theirs
+    yield _moved("network.", "", lambda name: name)  # of the network by itself
     holds = [prefix for prefix in _BODIES if any(n.startswith(prefix) for n in model.state_dict())]
     for ours in holds:
         for theirs in (*_BODIES, ""):
@@ -162,35 +169,19 @@ def _fit(model: nn.Module, name: str, value: Tensor, theirs: Tensor) -> tuple[Te
     words = f"{tuple(theirs.shape)} for {tuple(value.shape)}"
     if theirs.shape == value.shape:
         return theirs, ""
-    if name.endswith("positions") and theirs.shape[::2] == value.shape[::2]:
-        owner = model.get_submodule(name.rpartition(".")[0])
-        return _resized_positions(theirs, value.shape[1], int(getattr(owner, "lead", 1))), words
-    kernels = theirs.ndim == value.ndim == 4 and theirs.shape[2:] == value.shape[2:]
-    first = name.endswith(("stem.conv.weight", "patches.weight"))
-    if kernels and first and len(theirs) == len(value):
-        return _other_channels(theirs, value.shape[1]), words
-    return None, words
+    resizable = model.resizable_weights() if isinstance(model, Model) else _of_backbones(model)
+    resize = resizable.get(name)
+    return None if resize is None else resize(theirs, value), words
 
 
-def _other_channels(kernel: Tensor, channels: int) -> Tensor:
-    """A first convolution for another number of input channels: the mean over those it knew, whose
-    sum over all inputs stays what it was."""
-    mean = kernel.mean(dim=1, keepdim=True) * (kernel.shape[1] / channels)
-    return mean.repeat(1, channels, 1, 1)
-
-
-def _resized_positions(positions: Tensor, count: int, lead: int) -> Tensor | None:
-    """(1, led + old * old, width) to (1, count, width), bicubic over the grid (Dosovitskiy et al.
-    2021, section 3.2, resize them for larger images, too). What leads there and here goes along;
-    None where it is needed here and not there."""
-    old, new = math.isqrt(positions.shape[1]), math.isqrt(count - lead)
-    led = positions.shape[1] - old * old
-    if led < lead:
-        return None
-    grid = positions[:, led:].reshape(1, old, old, -1).permute(0, 3, 1, 2)
-    resized = F.interpolate(grid.float(), (new, new), mode="bicubic", align_corners=False)
-    flat = resized.permute(0, 2, 3, 1).reshape(1, new * new, -1)
-    return torch.cat((positions[:, :lead].float(), flat), dim=1)
+def _of_backbones(model: nn.Module) -> dict[str, ResizeWeight]:
+    """The resizable weights of the backbones inside."""
+    return {
+        f"{prefix}.{name}".removeprefix("."): resize
+        for prefix, module in model.named_modules()
+        if isinstance(module, Backbone)
+        for name, resize in module.resizable_weights().items()
+    }
 
 
 def _state(content: Any, path: Path) -> dict[str, Tensor]:

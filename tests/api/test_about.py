@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tapetum.api.about import Machine, advice, environment_facts, look_around, models
+from tapetum.api.about import models
+from tapetum.base.machine import Machine, advice, environment_facts, look_around
 from tapetum.models import CATALOG
 from tapetum.models.latency import latencies
 from tapetum.tasks import TASKS

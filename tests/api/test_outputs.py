@@ -19,6 +19,7 @@ from tapetum.base.errors import UsageError
 from tapetum.recipes import demo_all
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
+from tapetum.runs.train_options import TrainOptions
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_an_output_over_or_among_what_is_there_is_refused(data: Path, case: str)
     (root / "hard").mkdir()
     os.link(data / "images" / "a.png", root / "hard" / "a.png")
     record = RunRecord(
-        *("retinanet", {}, ("cat",), (1,), str(data), "auto", None, "default", True, 320),
+        *("retinanet", TrainOptions("retinanet", str(data)), {}, ("cat",), (1,), 320),
         *(Settings(), "cpu", "fp32"),
     )
     record.write(root / "run")

@@ -39,7 +39,7 @@ def test_a_list_is_learnt_measured_and_reported(tmp_path: Path) -> None:
         "linear", SAMPLES, val=HELD, classes=NAMES, out=tmp_path / "run", epochs=10, **QUICK
     )
     record = json.loads((run / "run.json").read_text())
-    assert (record["classes"], record["data"]) == (NAMES, "samples in Python")
+    assert (record["classes"], record["options"]["data"]) == (NAMES, "samples in Python")
     assert tapetum.evaluate(run, HELD).stats["top1"] == 1.0
     with pytest.raises(UsageError, match="pass them again"):
         tapetum.evaluate(run)
@@ -93,12 +93,13 @@ def test_classes_are_for_samples(tmp_path: Path) -> None:
 
 
 FILE = """
-from tapetum.models.classification.linear import LinearClassifier, linear
+from tapetum.models.classification.classifier import ImageClassifier
+from tapetum.models.classification.linear import linear
 
 
-def build(classes: int = 2, image_size: int = 8, encoder: str = "mine") -> LinearClassifier:
+def build(num_classes: int = 2, image_size: int = 8, encoder: str = "mine") -> ImageClassifier:
     assert encoder == "mine"
-    return linear(classes=classes, image_size=image_size)
+    return linear(num_classes=num_classes, image_size=image_size)
 """
 
 
@@ -110,7 +111,7 @@ def test_a_run_of_a_file_remembers_it(tmp_path: Path, monkeypatch: pytest.Monkey
     record = json.loads((run / "run.json").read_text())
     assert record["model"] == record["options"]["model"] == f"{tmp_path / 'own.py'}:build"
     assert len(record["environment"][DIGEST]) == 64
-    assert record["arguments"] == {"classes": 2, "image_size": 8}
+    assert record["arguments"] == {"num_classes": 2, "image_size": 8}
     (tmp_path / "own.py").write_text(FILE + "# changed\n")
     told: list[str] = []
     acts = (lambda: tapetum.resume(run, SAMPLES, val=HELD), lambda: tapetum.load(run))

@@ -20,7 +20,7 @@ from tapetum import api
 from tapetum.runs.aliases import current_rows
 from tapetum.runs.history import read_history
 from tapetum.runs.record import read_run
-from tapetum.runs.train_options import merge_options
+from tapetum.runs.repeat import merge_options
 from tapetum.weights.sources import Source
 
 STORED = Path(__file__).parents[1] / "stored"
@@ -90,7 +90,7 @@ def test_a_run_with_old_names_goes_on_as_if_never_stopped(renamed: Path) -> None
 
 def test_a_training_repeats_what_a_run_with_old_names_was_asked(renamed: Path) -> None:
     record = read_run(renamed)
-    assert record.unlabeled == record.options["unlabeled"] == "negative"
+    assert record.options.unlabeled == "negative"
     assert record.counts["images"] == {"train": 4, "val": 4}
     assert merge_options(renamed, {}).data == "scenes"
 

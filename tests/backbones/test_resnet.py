@@ -28,8 +28,8 @@ def test_sizes_are_those_of_the_reference(name: str) -> None:
 def test_maps_halve_and_have_the_declared_channels(name: str, norm: str) -> None:
     backbone = BACKBONES[name](width=8, norm=norm, in_channels=1)
     maps = backbone(torch.randn(2, 1, 64, 96))
-    assert list(maps) == ["c2", "c3", "c4", "c5"]
-    for stride, (key, value) in zip((4, 8, 16, 32), maps.items(), strict=True):
+    assert list(maps) == ["c1", "c2", "c3", "c4", "c5"]
+    for stride, (key, value) in zip((2, 4, 8, 16, 32), maps.items(), strict=True):
         assert value.shape == (2, backbone.channels[key], 64 // stride, 96 // stride)
         assert (value >= 0).all()
 
@@ -37,7 +37,7 @@ def test_maps_halve_and_have_the_declared_channels(name: str, norm: str) -> None
 def test_tiny_is_tiny() -> None:
     backbone = make_backbone("resnet10", width=8)
     assert sum(p.numel() for p in backbone.parameters()) < 100_000
-    assert backbone.channels == {"c2": 8, "c3": 16, "c4": 32, "c5": 64}
+    assert backbone.channels == {"c1": 8, "c2": 8, "c3": 16, "c4": 32, "c5": 64}
 
 
 def test_a_block_whose_correction_is_nothing_passes_its_input() -> None:
@@ -60,7 +60,13 @@ def test_the_small_stem_keeps_small_images_large(norm: str) -> None:
     for key, value in maps.items():
         stride = backbone.strides[key]
         assert value.shape[2:] == (32 // stride, 48 // stride)
-    assert make_backbone("resnet50", width=8).strides == {"c2": 4, "c3": 8, "c4": 16, "c5": 32}
+    assert make_backbone("resnet50", width=8).strides == {
+        "c1": 2,
+        "c2": 4,
+        "c3": 8,
+        "c4": 16,
+        "c5": 32,
+    }
 
 
 def test_unknown_stem() -> None:

@@ -17,7 +17,7 @@ def test_tokens_are_patches_row_by_row(class_token: bool) -> None:
     pixels = torch.randn(1, 3, 32, 32)
     other = pixels.clone()
     other[:, :, 8:16, 24:] += 1
-    tokens, moved = vit(pixels), vit(other)
+    tokens, moved = vit.tokens(pixels), vit.tokens(other)
     assert tokens.shape == (1, 16 + class_token, 16)
     changed = (vit.as_map(tokens) != vit.as_map(moved)).any(dim=1)[0]
     assert changed.nonzero().tolist() == [[1, 3]]
@@ -25,8 +25,8 @@ def test_tokens_are_patches_row_by_row(class_token: bool) -> None:
 
 def test_places_are_told_apart_by_their_positions_alone() -> None:
     vit = tiny(class_token=False)
-    tokens = vit(torch.ones(1, 3, 32, 32))[0]
+    tokens = vit.tokens(torch.ones(1, 3, 32, 32))[0]
     assert not torch.allclose(tokens[0], tokens[5], atol=1e-3)
     torch.nn.init.zeros_(vit.positions)
-    tokens = vit(torch.ones(1, 3, 32, 32))[0]
+    tokens = vit.tokens(torch.ones(1, 3, 32, 32))[0]
     torch.testing.assert_close(tokens[0], tokens[5])

@@ -14,7 +14,7 @@ from PIL import Image
 from tapetum import api
 from tapetum.evaluation.errors import ERRORS
 from tapetum.reporting import Moment, Sheet
-from tapetum.reporting.page.page import SECTIONS
+from tapetum.reporting.report import SECTIONS
 from tapetum.reporting.sections.progress import keep_progress
 from tapetum.reporting.sections.results import MEANINGS
 from tests.docs.pages import Page, make_photos, truth

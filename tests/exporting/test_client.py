@@ -34,7 +34,7 @@ from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.detection.two_stage.heatmaps import read_heatmaps
 from tapetum.models.preprocessing import Preprocessing
-from tapetum.models.segmentation.dense import preprocessing
+from tapetum.models.segmentation.dense import make_preprocessing
 from tapetum.models.segmentation.tiles import forward_tiles
 from tapetum.ops.boxes import clip_boxes_to_image, decode_boxes
 from tapetum.ops.masks import rle_encode, rle_to_string
@@ -47,8 +47,8 @@ PREPROCESSINGS = {
     "center": SquarePreprocessing(64, resize_size=73, crop_mode="center"),
     "center, short side kept": SquarePreprocessing(64, crop_mode="center"),
     "sides": Preprocessing(96, 160),
-    "native": preprocessing(None, None, (0.5,) * 3, (0.25,) * 3, 32),
-    "bounded": preprocessing(None, 80, (0.5,) * 3, (0.25,) * 3, 16),
+    "native": make_preprocessing(None, None, (0.5,) * 3, (0.25,) * 3, 32),
+    "bounded": make_preprocessing(None, 80, (0.5,) * 3, (0.25,) * 3, 16),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,10 @@ for path in sys.argv[2:]:
 """
 
 
+def classes_of(tiny: Mapping[str, Any]) -> int:
+    return tiny.get("num_classes") or tiny["classes"]
+
+
 def make_run(name: str, folder: Path, **changes: Any) -> Path:
     """A run with one checkpoint of a tiny model whose scores are spread out."""
     arguments = {**CATALOG[name].tiny, **changes}
@@ -58,7 +63,7 @@ def make_run(name: str, folder: Path, **changes: Any) -> Path:
             if parameter.ndim > 1:
                 nn.init.kaiming_normal_(parameter, nonlinearity="linear")
     points = tuple("abc") if name == "keypoint_rcnn" else ()
-    classes = tuple(f"class {i}" for i in range(CATALOG[name].tiny["classes"]))
+    classes = tuple(f"class {i}" for i in range(classes_of(CATALOG[name].tiny)))
     model_info = ModelInfo(name, arguments, classes, keypoint_names=points)
     parts = model_parts(model.state_dict(), model_info)
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
@@ -80,7 +85,9 @@ def make_images(folder: Path) -> list[Path]:
 )
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with its folder `onnx`."""
-    changes = {"unet": {"tile": 96, "overlap": 32, "views": "turns"}}.get(request.param, {})
+    changes = {"unet": {"tile": 96, "overlap": 32, "test_time_augmentation": "turns"}}.get(
+        request.param, {}
+    )
     folder = make_run(request.param, tmp_path_factory.mktemp("export") / request.param, **changes)
     said: list[str] = []
     assert api.export(folder, sizes=SIZES, log=said.append) == folder / "onnx"

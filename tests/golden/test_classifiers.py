@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.models.classification import resnet, vit
 from tapetum.models.classification.preprocessing import SquarePreprocessing
@@ -19,20 +19,22 @@ from .drawing import assert_sample, draw_image, draw_weights, read
 GOLDEN = read("classifiers.json")
 IMAGES = [draw_image(name, *size) for name, size in GOLDEN["sizes"].items()]
 TARGETS = [Target(labels=torch.tensor([label])) for label in GOLDEN["labels"]]
-MODELS: dict[str, tuple[Callable[..., Any], Renames]] = {
-    "resnet18": (resnet.resnet18, resnet.REFERENCE["torchvision"]),
-    "resnet50": (resnet.resnet50, resnet.REFERENCE["torchvision"]),
-    "vit_b_16": (vit.vit_b_16, vit.REFERENCE["torchvision"]),
-    "vit_b_16-published": (vit.vit_b_16, vit.REFERENCE["torchvision-published"]),
+MODELS: dict[str, tuple[Callable[..., Any], str]] = {
+    "resnet18": (resnet.resnet18, "torchvision"),
+    "resnet50": (resnet.resnet50, "torchvision"),
+    "vit_b_16": (vit.vit_b_16, "torchvision"),
+    "vit_b_16-published": (vit.vit_b_16, "torchvision-published"),
 }
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_names_and_shapes_are_a_bijection_with_the_reference(name: str) -> None:
-    make, renames = MODELS[name]
+    make, reference = MODELS[name]
     theirs = read(f"{name}.keys.json")
     with torch.device("meta"):
-        ours = {key: list(value.shape) for key, value in make().state_dict().items()}
+        model = make()
+    renames = model.references[reference]
+    ours = {key: list(value.shape) for key, value in model.state_dict().items()}
     assert {renames.ours(key): shape for key, shape in theirs.items()} == ours
     assert [renames.theirs(str(renames.ours(key))) for key in theirs] == list(theirs)
 
@@ -67,15 +69,16 @@ def test_numbers_are_those_of_the_reference(name: str) -> None:
 
 
 def load(name: str) -> Any:
-    make, renames = MODELS[name]
+    make, reference = MODELS[name]
+    with torch.device("meta"):
+        model = make(depth=3) if name == "vit_b_16" else make()
+    renames: Renames = model.references[reference]
     shapes = read(f"{name}.keys.json")
     shapes = {key: shape for key, shape in shapes.items() if not dropped(key)}
     state: dict[str, Tensor] = {
         str(renames.ours(key)): value
         for key, value in draw_weights(shapes, GOLDEN["adjust"]).items()
     }
-    with torch.device("meta"):
-        model: nn.Module = make(depth=3) if name == "vit_b_16" else make()
     model.load_state_dict(state, assign=True)
     return model.eval()
 

@@ -7,13 +7,15 @@ import copy
 import pytest
 import torch
 
-from tapetum.models.segmentation.unet import REFERENCE, UNet, unet
+from tapetum.models.segmentation.segmenter import SemanticSegmenter
+from tapetum.models.segmentation.unet import unet
 from tapetum.ops.losses import dice_loss
 from tapetum.structures import Batch
 
 from .drawing import assert_sample, draw_image, draw_weights, read
 
-RENAMES = REFERENCE["segmentation_models_pytorch"]
+with torch.device("meta"):
+    RENAMES = unet().references["segmentation_models_pytorch"]
 ENCODERS = ("resnet18", "resnet34")
 
 
@@ -22,15 +24,15 @@ def golden() -> dict:
     return read("unet.json")
 
 
-def drawn(encoder: str, golden: dict) -> UNet:
+def drawn(encoder: str, golden: dict) -> SemanticSegmenter:
     weights = draw_weights(read(f"unet_{encoder}.keys.json"), golden["adjust"])
     with torch.device("meta"):
-        model = unet(encoder, classes=golden["classes"])
+        model = unet(encoder, num_classes=golden["classes"])
     model.load_state_dict({str(RENAMES.ours(k)): v for k, v in weights.items()}, assign=True)
     return model.eval()
 
 
-def prepared(model: UNet, golden: dict) -> Batch:
+def prepared(model: SemanticSegmenter, golden: dict) -> Batch:
     return model.preprocess([draw_image(name, *size) for name, size in golden["sizes"].items()])
 
 
@@ -38,7 +40,7 @@ def prepared(model: UNet, golden: dict) -> Batch:
 def test_names_and_shapes_are_a_bijection_with_the_reference(encoder: str) -> None:
     theirs = read(f"unet_{encoder}.keys.json")
     with torch.device("meta"):
-        state = unet(encoder, classes=11).state_dict()
+        state = unet(encoder, num_classes=11).state_dict()
     ours = {name: list(value.shape) for name, value in state.items()}
     assert {RENAMES.ours(name): shape for name, shape in theirs.items()} == ours
     assert [RENAMES.theirs(str(RENAMES.ours(name))) for name in theirs] == list(theirs)

@@ -29,21 +29,23 @@ from tapetum.weights.sources import source_of
 
 MODEL = """
 import helper
-from tapetum.models.classification.linear import LinearClassifier, linear
+from tapetum.models.classification.classifier import ImageClassifier
+from tapetum.models.classification.linear import linear
 
 helper.RUNS.append(__name__)
 
 
-class Mine(LinearClassifier):
-    pass
+class Mine(ImageClassifier):
+    def __init__(self, network, preprocessing):
+        super().__init__(network, preprocessing)
 
 
-def build(classes: int = 2, image_size: int = 8, backbone: str = "resnet18") -> LinearClassifier:
-    return linear(classes=classes, image_size=image_size)
+def build(num_classes: int = 2, image_size: int = 8, backbone: str = "resnet18") -> ImageClassifier:
+    return linear(num_classes=num_classes, image_size=image_size)
 
 
-def unsaid(classes=2):
-    return build(classes)
+def unsaid(num_classes=2):
+    return build(num_classes)
 
 
 TWO = 2
@@ -63,8 +65,8 @@ def file(tmp_path: Path) -> Path:
 def test_a_function_in_a_file_is_a_model(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     before = list(sys.path)
-    model = model_function(f"{file}:build")(classes=5)
-    assert model.head.out_features == 5
+    model = model_function(f"{file}:build")(num_classes=5)
+    assert model.network.head.out_features == 5
     assert sys.path == before
     monkeypatch.chdir(file.parent)
     assert model_function("my_model.py:build") is model_function(f"{file}:build")
@@ -75,10 +77,10 @@ def test_a_function_in_a_file_is_a_model(file: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_file_that_changed_is_run_again(file: Path) -> None:
     first = model_function(f"{file}:build")
-    file.write_text(MODEL.replace("classes: int = 2", "classes: int = 7"))
+    file.write_text(MODEL.replace("num_classes: int = 2", "num_classes: int = 7"))
     named_by_user(f"{file}:build")
-    assert model_function(f"{file}:build")().head.out_features == 7
-    assert first().head.out_features == 2
+    assert model_function(f"{file}:build")().network.head.out_features == 7
+    assert first().network.head.out_features == 2
 
 
 def test_the_task_is_that_of_the_class(file: Path) -> None:
@@ -92,11 +94,13 @@ def test_the_task_is_that_of_the_class(file: Path) -> None:
 
 def test_arguments_are_those_of_its_signature(file: Path) -> None:
     words = f"{file}:build"
-    assert fitting_arguments(words, {}, {"classes": 4, "anchor_sizes": []}) == {"classes": 4}
-    defaults = {"classes": 2, "image_size": 8, "backbone": "resnet18"}
+    assert fitting_arguments(words, {}, {"num_classes": 4, "anchor_sizes": []}) == {
+        "num_classes": 4
+    }
+    defaults = {"num_classes": 2, "image_size": 8, "backbone": "resnet18"}
     assert arguments_of(words) == defaults_of(words) == defaults
     assert defaults_of(f"{file}:Mine") == {}  # none of its arguments has one
-    with pytest.raises(UsageError, match=r"'widht' .hint: it takes classes, image_size"):
+    with pytest.raises(UsageError, match=r"'widht' .hint: it takes num_classes, image_size"):
         fitting_arguments(words, {"widht": 3}, {})
 
 
@@ -151,11 +155,11 @@ def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 def saved(run: Path, model: str, facts: dict[str, str] | None = None) -> Path:
     """A run with one checkpoint of a linear classifier, as a training leaves it."""
-    network = model_function(model)(classes=3, image_size=8)
+    network = model_function(model)(num_classes=3, image_size=8)
     environment = custom_code_facts(model) if facts is None else facts
     model_info = ModelInfo(
         lasting_name(model),
-        {"classes": 3, "image_size": 8},
+        {"num_classes": 3, "image_size": 8},
         ("a", "b", "c"),
         facts={"environment": environment},
     )
@@ -242,13 +246,14 @@ def test_the_digest_is_recorded(file: Path) -> None:
 def test_weights_that_could_not_be_saved_are_refused_at_once(tmp_path: Path) -> None:
     """Not after hours, and not when they are to be read again."""
     (tmp_path / "odd.py").write_text(
-        "import torch\nfrom tapetum.models.classification.linear import LinearClassifier, linear\n"
-        "def named(classes: int = 2) -> LinearClassifier:\n"
-        "    model = linear(classes=classes, image_size=8)\n"
+        "import torch\nfrom tapetum.models.classification.classifier import ImageClassifier\n"
+        "from tapetum.models.classification.linear import linear\n"
+        "def named(num_classes: int = 2) -> ImageClassifier:\n"
+        "    model = linear(num_classes=num_classes, image_size=8)\n"
         "    model.parts = torch.nn.ModuleDict({'stop sign': torch.nn.Linear(2, 2)})\n"
         "    return model\n"
-        "def endless(classes: int = 2) -> LinearClassifier:\n"
-        "    model = linear(classes=classes, image_size=8)\n"
+        "def endless(num_classes: int = 2) -> ImageClassifier:\n"
+        "    model = linear(num_classes=num_classes, image_size=8)\n"
         "    model.register_buffer('mask', torch.full((2,), -float('inf')))\n"
         "    return model\n"
     )

@@ -36,7 +36,7 @@ class Fixed(Predictor):
 
     found: Prediction = field(default_factory=Prediction)
 
-    def answers(self, images: Sequence[Any]) -> list[Prediction]:
+    def predictions(self, images: Sequence[Any]) -> list[Prediction]:
         return [self.found] * len(images)
 
 

@@ -18,7 +18,7 @@ from tapetum.models.predict import predict
 from tapetum.structures import Sample, Target
 
 SIZE = 32
-SHAPES = {"classes": 4, "image_size": SIZE}
+SHAPES = {"num_classes": 4, "image_size": SIZE}
 TINY: dict[str, Callable[[], Any]] = {
     "resnet": lambda: resnet10(**SHAPES, backbone_width=8, norm="group", stem="small"),
     "vit": lambda: vit_b_16(**SHAPES, patch=8, width=48, depth=2, heads=4, mlp=96),

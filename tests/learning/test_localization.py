@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tapetum.base.runtime import generator
-from tapetum.models.localization.localizer import Localizer, localizer
+from tapetum.models.localization.localizer import ObjectLocalizer, localizer
 from tapetum.models.predict import predict
 from tapetum.ops.boxes import box_iou
 from tapetum.structures import Objects, Target
@@ -39,7 +39,7 @@ def scene(instances: list[tuple[int, ...]], seed: int) -> tuple[Tensor, Target]:
     return image.clamp(0, 1), Target(objects=objects)
 
 
-def learn(model: Localizer, images: list[Tensor], targets: list[Target], steps: int) -> None:
+def learn(model: ObjectLocalizer, images: list[Tensor], targets: list[Target], steps: int) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps, pct_start=0.1)
     model.train()
@@ -58,7 +58,7 @@ def learn(model: Localizer, images: list[Tensor], targets: list[Target], steps: 
 def test_four_images_are_learnt_by_heart(kind: str) -> None:
     torch.manual_seed(0)
     arguments: dict[str, Any] = {"backbone": "resnet10", "backbone_width": 8, "norm": "group"}
-    model = localizer(**arguments, classes=3, image_size=64, **KINDS[kind])
+    model = localizer(**arguments, num_classes=3, image_size=64, **KINDS[kind])
     rows = [list(row) if model.objects == 2 else [largest(row)] for row in BOXES]
     images, targets = map(list, zip(*(scene(r, i) for i, r in enumerate(rows)), strict=True))
     learn(model, images, targets, steps=50)

@@ -62,7 +62,7 @@ def learn(model: Any, images: list[Tensor], targets: list[Target], steps: int) -
 @pytest.mark.parametrize("name", TINY)
 def test_four_images_are_learnt_by_heart(name: str) -> None:
     torch.manual_seed(0)
-    model = unet(classes=4, **TINY[name])
+    model = unet(num_classes=4, **TINY[name])
     images, targets = map(list, zip(*(scene(b, i) for i, b in enumerate(BOXES)), strict=True))
     before = model.target_logits(images, targets).detach()
     learn(model, images, targets, 50)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import pytest
 
 from tapetum import api
 from tapetum.base.errors import UsageError
-from tapetum.runs.record import default_folder, read_run
-from tapetum.runs.train_options import TrainOptions, merge_options
+from tapetum.runs.record import LIFTED, default_folder, read_run
+from tapetum.runs.repeat import merge_options
+from tapetum.runs.train_options import TrainOptions
 from tapetum.training.plan_run import kept
 
 QUICK: dict[str, Any] = {"observers": (), "precision": "fp32", "image_size": 16}
@@ -21,7 +24,7 @@ FEW = "scenes:count=4"
 
 
 def test_what_is_not_said_has_a_default() -> None:
-    said = merge_options(None, {"model": "m", "data": "d", "val": None, "settings": {"lr": None}})
+    said = merge_options(None, {"model": "m", "data": "d", "val": None, "lr": None})
     assert said == TrainOptions("m", "d")
 
 
@@ -30,12 +33,13 @@ def test_what_is_not_said_has_a_default() -> None:
     [
         ({"data": "d"}, "train needs a model"),
         ({"model": "m"}, "train needs a data"),
+        ({"learning": 1}, "unknown option 'learning'"),
         ({"settings": {"learning": 1}}, "unknown setting 'learning'"),
         ({"unlabeled": "maybe"}, "unlabeled: cannot be 'maybe'"),
         ({"minutes": 0.0}, "minutes: must be above 0"),
         ({"minutes": float("nan")}, "minutes: must be above 0"),
-        ({"minutes": 1.0, "settings": {"epochs": 3}}, "minutes and epochs both"),
-        ({"minutes": 1.0, "settings": {"max_steps": 3}}, "minutes and max_steps both"),
+        ({"minutes": 1.0, "epochs": 3}, "minutes and epochs both"),
+        ({"minutes": 1.0, "max_steps": 3}, "minutes and max_steps both"),
         ({"val": "v", "split_ratio": "0.2"}, "val and split_ratio both"),
         ({"val": "v", "group_by": "x"}, "val and group_by both"),
     ],
@@ -50,8 +54,8 @@ def test_a_run_is_asked_for_again(tmp_path: Path) -> None:
     """The same words give the same run, and what is said now wins."""
     asked = {"model": "linear", "data": FEW, "seed": 5, "lr": 0.01, "max_steps": 2, **QUICK}
     first = api.train(**asked, out=tmp_path / "first")
-    again = api.train(like=first, out=tmp_path / "again", observers=())
-    other = api.train(like=first, out=tmp_path / "other", observers=(), lr=0.5, max_steps=1)
+    again = api.train(from_run=first, out=tmp_path / "again", observers=())
+    other = api.train(from_run=first, out=tmp_path / "other", observers=(), lr=0.5, max_steps=1)
     records = [read_run(run) for run in (first, again, other)]
     assert records[1].settings == records[0].settings
     assert records[1].arguments == records[0].arguments
@@ -69,28 +73,24 @@ def test_another_way_to_say_how_long_wins(tmp_path: Path) -> None:
     raw = json.loads((run / "run.json").read_text())
     raw["options"] |= {"minutes": 3.0, "settings": {}}
     (run / "run.json").write_text(json.dumps(raw))
-    assert merge_options(run, {"settings": {"epochs": 7}}).minutes is None
+    assert merge_options(run, {"epochs": 7}).minutes is None
     assert merge_options(run, {}).minutes == 3.0
     raw["options"] |= {"val": "there"}
     (run / "run.json").write_text(json.dumps(raw))
     assert merge_options(run, {"split_ratio": "0.2"}).val is None
-    raw["options"] = {}
-    (run / "run.json").write_text(json.dumps(raw))
-    with pytest.raises(UsageError, match="does not know what it was asked for"):
-        merge_options(run, {})
 
 
 def test_paths_are_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "photos").mkdir()
     monkeypatch.chdir(tmp_path)
     said = kept(TrainOptions("m", "photos", val="scenes", weights="auto"))
-    assert (said["data"], said["val"]) == (str(tmp_path / "photos"), "scenes")
+    assert (said.data, said.val) == (str(tmp_path / "photos"), "scenes")
     (tmp_path / "people.csv").write_text("file,patient\n")
     for group_by, stored in (
         ("people.csv:patient", f"{tmp_path}/people.csv:patient"),
         ("^(.+):x", "^(.+):x"),
     ):
-        assert kept(TrainOptions("m", "d", group_by=group_by))["group_by"] == stored
+        assert kept(TrainOptions("m", "d", group_by=group_by)).group_by == stored
 
 
 def test_runs_get_a_folder_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,14 +107,14 @@ def test_runs_get_a_folder_of_their_own(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_new_length_is_the_only_one(tmp_path: Path, length: str) -> None:
     run = tmp_path / "run"
     api.train("linear", FEW, out=run, epochs=1, max_steps=1, **QUICK)
-    settings = merge_options(run, {"settings": {length: 9}}).settings
+    settings = merge_options(run, {length: 9}).settings
     assert {name: settings.get(name) for name in ("epochs", "max_steps")} == {
         "epochs": None,
         "max_steps": None,
         length: 9,
     }
     with pytest.raises(UsageError, match="both say how long"):
-        merge_options(run, {"minutes": 2.0, "settings": {length: 9}})
+        merge_options(run, {"minutes": 2.0, length: 9})
 
 
 def test_words_of_ours_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +124,34 @@ def test_words_of_ours_are_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         Path(name).mkdir()
     for weights, stored in (("resnet18", "resnet18"), ("auto", "auto"), ("mine", "/mine")):
         said = kept(TrainOptions("m", "scenes", weights=weights))
-        assert said["data"] == "scenes"
-        assert said["weights"].endswith(stored)
-        assert Path(said["weights"]).is_absolute() == (weights == "mine")
+        assert said.data == "scenes"
+        assert said.weights.endswith(stored)
+        assert Path(said.weights).is_absolute() == (weights == "mine")
+
+
+def test_a_run_of_the_first_version_is_repeated_as_it_was_trained(tmp_path: Path) -> None:
+    """It stored what was used, beside each other, and not what was asked for."""
+    run = tmp_path / "run"
+    api.train("linear", FEW, out=run, max_steps=1, lr=0.5, augment="none", **QUICK)
+    raw = json.loads((run / "run.json").read_text())
+    used = raw.pop("options")
+    for old, new in LIFTED.items():
+        raw[old] = used[new]
+    (run / "run.json").write_text(json.dumps(raw))
+    options = merge_options(run, {})
+    assert (options.data, options.augment, options.image_size) == (FEW, "none", 16)
+    assert options.settings["lr"] == 0.5
+
+
+def test_options_are_one_object_or_keywords(tmp_path: Path) -> None:
+    options = TrainOptions("linear", FEW, precision="fp32", image_size=16, settings={"seed": 4})
+    api.train(options, out=tmp_path / "a", observers=(), max_steps=1)
+    api.train("linear", FEW, out=tmp_path / "b", max_steps=1, seed=4, **QUICK)
+    records = [read_run(tmp_path / name) for name in "ab"]
+    assert records[0].options == records[1].options
+    assert records[0].settings == records[1].settings
+
+
+def test_options_import_no_torch() -> None:
+    code = "import sys, tapetum.runs.train_options; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

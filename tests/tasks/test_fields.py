@@ -10,7 +10,7 @@ import torch
 from tapetum.cli.options import TaskName
 from tapetum.data.records.annotation_types import ACCEPTED, ANNOTATION_TYPES
 from tapetum.evaluation.iou_types import IOU_TYPES
-from tapetum.reporting.tasks.gather import GATHER
+from tapetum.reporting.tasks import GATHER
 from tapetum.structures import TASKS as NAMES
 from tapetum.structures import Objects, Prediction
 from tapetum.tasks import TASKS

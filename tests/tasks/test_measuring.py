@@ -22,7 +22,7 @@ from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes import open_scenes
 from tapetum.evaluation import detections_from_coco, evaluate_detections
 from tapetum.models import task_of
-from tapetum.models.catalog import model_function
+from tapetum.models.catalog import fitting_arguments, model_function
 from tapetum.runs.history import read_history
 from tapetum.structures import Sample
 from tapetum.tasks import TASKS, Task
@@ -47,7 +47,8 @@ def small(name: str, count: int = 5) -> tuple[nn.Module, Task, Dataset]:
     """A small model with random weights, its task, and a few images for it."""
     task = TASKS[task_of(name)]
     dataset = Subset(open_scenes("scenes", "val", task.name), range(count))
-    arguments = SMALL[name] | {"classes": len(dataset.classes)}
+    count = {"num_classes": len(dataset.classes), "classes": len(dataset.classes)}
+    arguments = fitting_arguments(name, SMALL[name], count)
     if dataset.keypoint_names:
         arguments |= {"keypoints": len(dataset.keypoint_names), "score_threshold": 0.0}
     torch.manual_seed(0)

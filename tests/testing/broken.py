@@ -14,12 +14,12 @@ from tapetum.models import CATALOG
 from tapetum.models.detection.one_stage.retinanet import retinanet
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tapetum.models.segmentation.dense import (
-    Output,
     PixelLosses,
-    decode_maps,
+    SegmentationOutput,
+    make_preprocessing,
+    map_logits,
     pad_targets,
-    preprocessing,
-    score_maps,
+    postprocess_maps,
 )
 from tapetum.structures import Batch, Prediction, Target
 
@@ -39,7 +39,7 @@ class Sound(nn.Module):
             nn.ReLU(),
         )
         self.head = nn.Conv2d(8, classes, 1)
-        self.preprocessing = preprocessing(None, None, IMAGENET_MEAN, IMAGENET_STD, 8)
+        self.preprocessing = make_preprocessing(None, None, IMAGENET_MEAN, IMAGENET_STD, 8)
 
     def preprocess(self, images: Sequence[Tensor], targets: Any = None) -> Batch:
         batch = self.preprocessing(images, targets, like=self.head.weight)
@@ -47,20 +47,20 @@ class Sound(nn.Module):
 
     def forward(
         self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
-    ) -> Output:
+    ) -> SegmentationOutput:
         logits = self.head(self.body(pixels))
-        return Output(F.interpolate(logits, pixels.shape[-2:], mode="bilinear"))
+        return SegmentationOutput(F.interpolate(logits, pixels.shape[-2:], mode="bilinear"))
 
-    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: SegmentationOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
         return PixelLosses()(output, targets, None)
 
-    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
-        return decode_maps(output, batch)
+    def postprocess(self, output: SegmentationOutput, batch: Batch) -> list[Prediction]:
+        return postprocess_maps(output, batch)
 
     def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
         batch = self.preprocess(images, targets)
         assert batch.targets is not None
-        return score_maps(self(batch.pixels, batch.sizes), batch.targets, targets)
+        return map_logits(self(batch.pixels, batch.sizes), batch.targets, targets)
 
     def explain_layers(self) -> Mapping[str, Any]:
         return {"body": (self.body, lambda output: output)}
@@ -88,7 +88,7 @@ class MarksEverything(Sound):
 class SubtractsTheBatch(Sound):
     def forward(
         self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
-    ) -> Output:
+    ) -> SegmentationOutput:
         if not torch.is_grad_enabled():
             pixels = pixels - pixels.mean(0)
         return super().forward(pixels, sizes)
@@ -99,15 +99,15 @@ class FavoursTheFirst(Sound):
 
     def forward(
         self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
-    ) -> Output:
+    ) -> SegmentationOutput:
         (logits,) = super().forward(pixels, sizes)
         if len(pixels) == 2:
             logits = torch.stack([logits[0], -logits[1]])
-        return Output(logits)
+        return SegmentationOutput(logits)
 
 
 class AnswersWithPadding(Sound):
-    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+    def postprocess(self, output: SegmentationOutput, batch: Batch) -> list[Prediction]:
         return [Prediction(semantic=logits.argmax(0).to(torch.uint8)) for logits in output.logits]
 
 
@@ -123,7 +123,7 @@ class Counts(Sound):
         super().__init__(classes)
         self.register_buffer("seen", torch.zeros(()))
 
-    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+    def postprocess(self, output: SegmentationOutput, batch: Batch) -> list[Prediction]:
         self.seen += 1
         return super().postprocess(output, batch)
 
@@ -135,8 +135,8 @@ class DrawsAtBirth(Sound):
 
     def forward(
         self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
-    ) -> Output:
-        return Output(super().forward(pixels, sizes).logits + 3 * self.shift)
+    ) -> SegmentationOutput:
+        return SegmentationOutput(super().forward(pixels, sizes).logits + 3 * self.shift)
 
 
 class HasASpare(Sound):
@@ -148,25 +148,25 @@ class HasASpare(Sound):
 class AsksForTheMode(Sound):
     def forward(
         self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
-    ) -> Output:
+    ) -> SegmentationOutput:
         scale = 1.01 if self.training else 1.0
-        return Output(super().forward(pixels, sizes).logits * scale)
+        return SegmentationOutput(super().forward(pixels, sizes).logits * scale)
 
 
 class DividesByNothing(Sound):
-    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: SegmentationOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
         target = torch.stack([t.semantic.long() for t in targets])
         logits = output.logits if output.logits.dtype == torch.float64 else output.logits.float()
         return {"loss": F.cross_entropy(logits, target, ignore_index=255)}
 
 
 class WritesIntoItsOutputs(Sound):
-    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
-        return super().losses(Output(output.logits.add_(0.5)), targets)
+    def losses(self, output: SegmentationOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
+        return super().losses(SegmentationOutput(output.logits.add_(0.5)), targets)
 
 
 class DrawsForItself(Sound):
-    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: SegmentationOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
         torch.rand(1)
         return super().losses(output, targets)
 
@@ -176,19 +176,19 @@ class Remembers(Sound):
 
     def forward(
         self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
-    ) -> Output:
+    ) -> SegmentationOutput:
         if self.memory is None:
             self.memory = torch.full((1,), 2.0, dtype=pixels.dtype)
-        return Output(super().forward(pixels, sizes).logits * self.memory)
+        return SegmentationOutput(super().forward(pixels, sizes).logits * self.memory)
 
 
 class IsCoarse(Sound):
-    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
-        return super().losses(Output(output.logits.float()), targets)
+    def losses(self, output: SegmentationOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
+        return super().losses(SegmentationOutput(output.logits.float()), targets)
 
 
 class LosesInHalfPrecision(Sound):
-    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: SegmentationOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
         return {**super().losses(output, targets), "size": 1e-3 * output.logits.square().mean()}
 
 

@@ -15,7 +15,15 @@ from tapetum.training.optim import make_optimizer, set_learning_rate
 from tapetum.training.state import TrainingState
 from tapetum.training.step import StepBatch, train_step
 
-VIT = {"classes": 3, "image_size": 16, "patch": 8, "width": 16, "depth": 3, "heads": 2, "mlp": 16}
+VIT = {
+    "num_classes": 3,
+    "image_size": 16,
+    "patch": 8,
+    "width": 16,
+    "depth": 3,
+    "heads": 2,
+    "mlp": 16,
+}
 SMALL = {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 8, "classes": 3}
 
 
@@ -74,8 +82,8 @@ def test_the_stages_of_a_transformer_cover_it() -> None:
     assert [len(stage) for stage in stages] == [3, 1, 1, 2]
     freeze(model, 4)
     assert {n for n, p in model.named_parameters() if p.requires_grad} == {
-        "head.weight",
-        "head.bias",
+        "network.head.weight",
+        "network.head.bias",
     }
 
 
@@ -88,7 +96,7 @@ def test_an_attribute_called_stages_is_no_backbone() -> None:
     """The paper's encoder of U-Net keeps its convolutions under that name, as own models may."""
     own = torch.nn.Module()
     own.stages = torch.nn.ModuleList([torch.nn.Linear(2, 2)])
-    paper = CATALOG["unet"].build(encoder="paper", width=4, classes=2)
+    paper = CATALOG["unet"].build(encoder="paper", width=4, num_classes=2)
     for model in (own, paper):
         assert stages_of(model) == []
         assert set(rate_shares(model, 1.0).values()) == {1.0}
@@ -98,10 +106,10 @@ def test_an_attribute_called_stages_is_no_backbone() -> None:
 
 def test_what_cannot_be_frozen() -> None:
     with pytest.raises(UsageError, match="freeze: the model has no stages, not 1"):
-        freeze(CATALOG["linear"].build(classes=2), 1)
+        freeze(CATALOG["linear"].build(num_classes=2), 1)
     with pytest.raises(UsageError, match="freeze: the model has 5 stages, not 6"):
         freeze(detector(), 6)
     with pytest.raises(UsageError, match="layer_decay: the model has no stages"):
-        rate_shares(CATALOG["linear"].build(classes=2), 0.9)
+        rate_shares(CATALOG["linear"].build(num_classes=2), 0.9)
     with pytest.raises(UsageError, match=r"layer_decay: must lie in \(0, 1\]"):
         Settings(layer_decay=0)

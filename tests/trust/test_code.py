@@ -29,13 +29,14 @@ from pathlib import Path
 
 import torch
 from tapetum import Sample, Target
-from tapetum.models.classification.linear import LinearClassifier, linear
+from tapetum.models.classification.classifier import ImageClassifier
+from tapetum.models.classification.linear import linear
 
 Path({mark!r}).touch()
 
 
-def build(classes: int = 2, image_size: int = 8) -> LinearClassifier:
-    return linear(classes=classes, image_size=image_size)
+def build(num_classes: int = 2, image_size: int = 8) -> ImageClassifier:
+    return linear(num_classes=num_classes, image_size=image_size)
 
 
 class Squares(list):
@@ -95,7 +96,9 @@ def gift(plain: Path, folder: Path) -> Path:
 def names(run: Path, role: str, words: str) -> None:
     """The run says of its model, data or val that it is this code."""
     record = read_json(run / "run.json")
-    record["options"][role] = record[role] = words
+    record["options"][role] = words
+    if role == "model":
+        record["model"] = words
     write_json(run / "run.json", record)
     if role != "model":
         return
@@ -195,7 +198,7 @@ def test_nor_do_the_functions_of_python(plain: Path, tmp_path: Path) -> None:
         lambda: tapetum.report(run),
         lambda: tapetum.export(run),
         lambda: tapetum.resume(run),
-        lambda: tapetum.train(like=run, out=tmp_path / "again"),
+        lambda: tapetum.train(from_run=run, out=tmp_path / "again"),
     ):
         with pytest.raises(CheckpointError, match="you have not named it yourself"):
             act()
@@ -311,7 +314,7 @@ def test_the_weights_of_a_run_are_read_without_its_code(plain: Path, tmp_path: P
     run, mark = gift(plain, tmp_path), tmp_path / "mark"
     (tmp_path / "canary.py").write_text(CANARY.format(mark=str(mark)))
     names(run, "model", f"{tmp_path / 'canary.py'}:build")
-    data = read_json(plain / "run.json")["data"]
+    data = read_json(plain / "run.json")["options"]["data"]
     wish = {"arguments": {"image_size": 8}, "max_steps": 1, "batch_size": 4, "observers": []}
     again = tapetum.train("linear", data, weights=str(run), out=tmp_path / "again", **wish)
     assert torch.is_tensor(next(tapetum.load(again).model.parameters()))

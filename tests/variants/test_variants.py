@@ -23,11 +23,11 @@ from tapetum.models.classification.linear import LOSSES
 from tapetum.models.classification.neighbours import METRICS
 from tapetum.models.classification.vit import POOLS
 from tapetum.models.localization.localizer import BOX_LOSSES
-from tapetum.models.segmentation.test_time_augmentation import VIEWS
+from tapetum.models.segmentation.test_time_augmentation import AUGMENTATIONS
 from tapetum.runs.history import read_history
 
 DATA, PIXELS, STEPS = "scenes:count=4", 64, 2
-FROM_DATA = ("classes", "keypoints", "image_size", "min_size", "max_size", "norm")
+FROM_DATA = ("num_classes", "classes", "keypoints", "image_size", "min_size", "max_size", "norm")
 """Arguments that a training derives, and the norm, whose default is what people get."""
 
 EITHER = (False, True)
@@ -37,7 +37,7 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     **{name: {"multilabel": (True,)} for name in BACKBONES},
     "resnet10": RESNET,
     "vit_b_16": {"pool": POOLS, "multilabel": EITHER},
-    "airbench": {"views": EITHER},
+    "airbench": {"test_time_augmentation": EITHER},
     "linear": {"loss": LOSSES},
     "knn": {"metric": METRICS},
     "localizer": {
@@ -50,7 +50,7 @@ CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     "unet": {
         "encoder": ("paper", *BACKBONES),
         **NORM,
-        "views": tuple(VIEWS),
+        "test_time_augmentation": tuple(AUGMENTATIONS),
         "finest": (1, 2, 4),
         "dice_weight": (1.0,),
         "focal_weight": (1.0,),

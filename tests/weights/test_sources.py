@@ -13,7 +13,6 @@ import torch
 
 from tapetum.base.errors import CheckpointError, DownloadError, UsageError
 from tapetum.models import CATALOG
-from tapetum.models.classification import resnet
 from tapetum.models.entry import PublishedWeights
 from tapetum.weights import sources
 from tapetum.weights.published import all_published, model_info, model_of
@@ -26,7 +25,7 @@ from tapetum.weights.sources import (
 )
 from tests.weights.tools import entry_of, publish
 
-SMALL = {"classes": 1000, "backbone_width": 8}
+SMALL = {"num_classes": 1000, "backbone_width": 8}
 
 
 # --- choice -------------------------------------------------------------------------------------
@@ -39,7 +38,7 @@ CHOICES = {
         {"backbone": "resnet50", "anchor_ratios": [0.5, 1.0, 2.0]},
         "retinanet_resnet50_fpn",
     ),
-    "a classifier": ("resnet50", {"classes": 3}, "resnet50.v2"),
+    "a classifier": ("resnet50", {"num_classes": 3}, "resnet50.v2"),
     "a transformer for larger images": ("vit_b_16", {"image_size": 384}, "vit_b_16"),
     "the body alone": ("retinanet", {"backbone": "resnet18"}, "resnet18"),
     "the body under other heads": (
@@ -85,7 +84,7 @@ def test_entries_are_whole(entry: PublishedWeights) -> None:
     assert entry.url.startswith("https://download.pytorch.org/models/")
     info = model_info(entry)
     assert len(info.classes) == len(info.class_ids) == len(set(info.classes))
-    assert len(info.classes) == entry.arguments["classes"]
+    assert len(info.classes) == entry.arguments.get("num_classes", entry.arguments.get("classes"))
     assert info.facts["weights licence"] == "not stated"
     if entry.data.startswith("COCO"):
         assert dict(zip(info.classes, info.class_ids, strict=True))["person"] == 1
@@ -108,8 +107,8 @@ def test_what_is_no_weights(tmp_path: Path) -> None:
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[PublishedWeights, bytes]:
     """A small network as if it were published, the bytes of its file, and empty caches."""
     torch.manual_seed(0)
-    renames = resnet.REFERENCE["torchvision"]
-    state = CATALOG["resnet10"].build(**SMALL).state_dict()
+    model = CATALOG["resnet10"].build(**SMALL)
+    renames, state = model.references["torchvision"], model.state_dict()
     torch.save({str(renames.theirs(n)): v for n, v in state.items()}, tmp_path / "made.pth")
     content = (tmp_path / "made.pth").read_bytes()
     name = f"tiny-{hashlib.sha256(content).hexdigest()[:8]}.pth"
@@ -200,7 +199,7 @@ def test_addresses_without_a_digest_are_kept_apart(tmp_path, monkeypatch) -> Non
 
 def test_weights_for_other_classes_do_not_make_a_network(tiny, tmp_path) -> None:
     entry, _ = tiny
-    other = CATALOG["resnet10"].build(backbone_width=8, classes=3).state_dict()
+    other = CATALOG["resnet10"].build(backbone_width=8, num_classes=3).state_dict()
     torch.save(other, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match="with other classes"):
         build_network(entry, str(tmp_path / "other.pth"))

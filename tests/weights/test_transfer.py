@@ -13,16 +13,17 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.backbones import Backbone
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.runtime import generator
 from tapetum.layers.norm import FrozenBatchNorm
 from tapetum.models import CATALOG
-from tapetum.models.classification import resnet
+from tapetum.structures import Model
 from tapetum.weights.published import model_of, published
 from tapetum.weights.transfer import read_weights, transfer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-NARROW = {"backbone_width": 8, "classes": 3}
+NARROW = {"backbone_width": 8, "num_classes": 3}
 
 
 def random_state(model: nn.Module, seed: int = 0) -> dict[str, Tensor]:
@@ -35,9 +36,9 @@ def random_state(model: nn.Module, seed: int = 0) -> dict[str, Tensor]:
     }
 
 
-def torchvision_state(model: nn.Module) -> dict[str, Tensor]:
+def torchvision_state(model: Model) -> dict[str, Tensor]:
     """Random weights of a ResNet classifier by torchvision's names."""
-    renames = resnet.REFERENCE["torchvision"]
+    renames = model.references["torchvision"]
     return {str(renames.theirs(name)): value for name, value in random_state(model).items()}
 
 
@@ -69,7 +70,7 @@ def test_every_published_weight_finds_its_place(name: str) -> None:
 def test_a_classifier_gives_the_logits_that_its_weights_are_for() -> None:
     source, target = CATALOG["resnet10"].build(**NARROW), CATALOG["resnet10"].build(**NARROW)
     source.load_state_dict(random_state(source))
-    renames = resnet.REFERENCE["torchvision"]
+    renames = source.references["torchvision"]
     theirs = {str(renames.theirs(n)): v for n, v in source.state_dict().items()}
     transfer(target, theirs, "x.pth")
     batch = source.preprocess([torch.rand(3, 40, 40, generator=generator(1))])
@@ -82,19 +83,19 @@ def test_a_classifier_gives_the_logits_that_its_weights_are_for() -> None:
     [
         ("retinanet", {"fpn_channels": 8, "head_convs": 1}, "backbone."),
         ("mask_rcnn", {"fpn_channels": 8, "head_width": 8, "mask_width": 8}, "detector.backbone."),
-        ("localizer", {}, "backbone."),
+        ("localizer", {}, "network.backbone."),
     ],
 )
 def test_the_body_of_a_classifier_starts_other_models(model, arguments, prefix) -> None:
     source = CATALOG["resnet10"].build(**NARROW)
-    target = CATALOG[model].build(backbone="resnet10", **NARROW, **arguments)
+    target = CATALOG[model].build(backbone="resnet10", backbone_width=8, **arguments)
     state = torchvision_state(source)
     result = transfer(target, state, "x.pth")
     own = target.state_dict()
-    renames = resnet.REFERENCE["torchvision"]
+    renames = source.references["torchvision"]
     for name in source.state_dict():
-        if name.startswith("backbone.") and not name.endswith("tracked"):
-            inner = prefix + name.removeprefix("backbone.")
+        if name.startswith("network.backbone.") and not name.endswith("tracked"):
+            inner = prefix + name.removeprefix("network.backbone.")
             assert torch.equal(own[inner], state[str(renames.theirs(name))]), inner
             assert inner in result.reused
     assert set(result.unused) == {"fc.weight", "fc.bias"}
@@ -103,29 +104,33 @@ def test_the_body_of_a_classifier_starts_other_models(model, arguments, prefix) 
 
 def test_bodies_move_between_models_of_ours() -> None:
     source = CATALOG["localizer"].build(backbone="resnet10", **NARROW)
-    target = CATALOG["unet"].build(encoder="resnet10", width=8, decoder_channels=[8] * 5, classes=2)
+    target = CATALOG["unet"].build(
+        encoder="resnet10", width=8, decoder_channels=[8] * 5, num_classes=2
+    )
     state = random_state(source)
     result = transfer(target, state, "x.safetensors")
-    inside = [name for name in result.reused if name.startswith("encoder.body.")]
-    assert len(inside) == len([name for name in state if name.startswith("backbone.")])
+    inside = [name for name in result.reused if name.startswith("network.encoder.")]
+    assert len(inside) == len([name for name in state if name.startswith("network.backbone.")])
     conv = "stage2.0.conv1.conv.weight"
-    assert torch.equal(target.state_dict()[f"encoder.body.{conv}"], state[f"backbone.{conv}"])
+    copied = target.state_dict()[f"network.encoder.{conv}"]
+    assert torch.equal(copied, state[f"network.backbone.{conv}"])
 
 
 def test_other_classes_leave_the_last_layer_fresh() -> None:
     source, target = (
         CATALOG["resnet10"].build(**NARROW),
-        CATALOG["resnet10"].build(**{**NARROW, "classes": 5}),
+        CATALOG["resnet10"].build(**{**NARROW, "num_classes": 5}),
     )
-    fresh = target.head.weight.clone()
+    fresh = target.network.head.weight.clone()
     result = transfer(target, torchvision_state(source), "x.pth")
     assert dict(result.left_out) == {
-        "head.weight": "(3, 64) for (5, 64)",
-        "head.bias": "(3,) for (5,)",
+        "network.head.weight": "(3, 64) for (5, 64)",
+        "network.head.bias": "(3,) for (5,)",
     }
-    assert torch.equal(target.head.weight, fresh)
+    assert torch.equal(target.network.head.weight, fresh)
     words = "\n".join(result.lines())
-    assert "left out       2  head.weight (3, 64) for (5, 64), head.bias (3,) for (5,)" in words
+    shapes = "network.head.weight (3, 64) for (5, 64), network.head.bias (3,) for (5,)"
+    assert f"left out       2  {shapes}" in words
 
 
 def test_older_files_count_no_batches() -> None:
@@ -135,30 +140,36 @@ def test_older_files_count_no_batches() -> None:
 
 
 def test_other_channels_see_the_same_grey() -> None:
-    class Body(nn.Module):
+    class Body(Backbone):
         def __init__(self, channels: int) -> None:
             super().__init__()
-            self.stem = nn.ModuleDict({"conv": nn.Conv2d(channels, 4, 3, bias=False)})
+            self.first = nn.Conv2d(channels, 4, 3, bias=False)
             self.rest = nn.Conv2d(4, 4, 3)
+
+        def forward(self, pixels: Tensor) -> dict[str, Tensor]:
+            return {"last": self.rest(self.first(pixels))}
+
+        def first_convolutions(self) -> tuple[str, ...]:
+            return ("first.weight",)
 
     source, target = Body(3), Body(5)
     result = transfer(target, source.state_dict(), "x.pth")
-    assert result.resized == (("stem.conv.weight", "(4, 3, 3, 3) for (4, 5, 3, 3)"),)
+    assert result.resized == (("first.weight", "(4, 3, 3, 3) for (4, 5, 3, 3)"),)
     grey = torch.rand(1, 1, 8, 8, generator=generator(2))
-    answers = [m.stem["conv"](grey.expand(1, n, 8, 8)) for m, n in ((source, 3), (target, 5))]
+    answers = [m.first(grey.expand(1, n, 8, 8)) for m, n in ((source, 3), (target, 5))]
     torch.testing.assert_close(*answers)
 
 
 def test_positions_grow_with_the_image() -> None:
-    small = {"classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
+    small = {"num_classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
     source = CATALOG["vit_b_16"].build(image_size=16, **small)
     target = CATALOG["vit_b_16"].build(image_size=32, **small)
     state = source.state_dict()
     rows = torch.arange(4.0).repeat_interleave(4)[None, :, None].expand(1, 16, 16)
-    state["backbone.positions"] = torch.cat((torch.full((1, 1, 16), 9.0), rows), dim=1)
+    state["network.backbone.positions"] = torch.cat((torch.full((1, 1, 16), 9.0), rows), dim=1)
     result = transfer(target, state, "x.safetensors")
-    assert result.resized == (("backbone.positions", "(1, 17, 16) for (1, 65, 16)"),)
-    grown = target.backbone.positions[0]
+    assert result.resized == (("network.backbone.positions", "(1, 17, 16) for (1, 65, 16)"),)
+    grown = target.network.backbone.positions[0]
     assert (grown[0] == 9).all()
     grid = grown[1:, 0].reshape(8, 8)
     torch.testing.assert_close(grid, grid[:, :1].expand(8, 8))  # nothing changes along a row
@@ -185,7 +196,7 @@ def test_norms_that_divided_by_the_plain_deviation() -> None:
 
 def test_weights_of_something_else() -> None:
     with pytest.raises(CheckpointError, match=r"x\.pth: none of its weights fits this model"):
-        transfer(CATALOG["linear"].build(classes=3), {"a": torch.zeros(2)}, "x.pth")
+        transfer(CATALOG["linear"].build(num_classes=3), {"a": torch.zeros(2)}, "x.pth")
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -264,8 +275,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     ("there", "here", "fits"), [("token", "average", True), ("average", "token", False)]
 )
 def test_positions_with_and_without_a_class_token(there: str, here: str, fits: bool) -> None:
-    small = {"classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
+    small = {"num_classes": 3, "patch": 4, "width": 16, "depth": 1, "heads": 2, "mlp": 16}
     source = CATALOG["vit_b_16"].build(image_size=16, pool=there, **small)
     target = CATALOG["vit_b_16"].build(image_size=32, pool=here, **small)
     result = transfer(target, source.state_dict(), "x.safetensors")
-    assert ("backbone.positions" in [row[0] for row in result.resized]) == fits
+    assert ("network.backbone.positions" in [row[0] for row in result.resized]) == fits

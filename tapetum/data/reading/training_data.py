@@ -54,9 +54,8 @@ class DataSpec:
     @staticmethod
     def of(record: RunRecord) -> DataSpec:
         """As for a run."""
-        return DataSpec(
-            record.data, record.val, record.data_format, record.unlabeled, record.validate
-        )
+        given = record.options
+        return DataSpec(given.data, given.val, given.format, given.unlabeled, given.validate)
 
 
 @dataclass(frozen=True)

@@ -13,33 +13,34 @@ Expected: see `recipes.cifar10`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tapetum.models.classification.classifier import Classifier, Output
+from tapetum.models.classification.classifier import ImageClassifier
 from tapetum.models.classification.preprocessing import SquarePreprocessing
-from tapetum.structures import Batch, Sample, Target
+from tapetum.models.entry import ModelEntry
+from tapetum.models.network import Network
+from tapetum.structures import ExplainLayer
 
 PATCH = 2
 """Side of the patches that are decorrelated."""
 FILTERS = 2 * 3 * PATCH * PATCH
 """Each eigenvector, and its negative."""
-LOOKED_AT = 5000
+MAX_IMAGES = 5000
 """Images from which the first layer is computed."""
 EPSILON = 5e-4
 """Added to the eigenvalues: directions that hardly occur are noise, not to be blown up."""
-LEAST = 9
+MIN_SIZE = 9
 """Pixels of the smallest image of which pooling three times leaves anything."""
 SCALE = 1 / 9
 """Of the logits: identities let the activations grow with every group."""
 SHIFTS = ((0, 0, 0.5), (-1, -1, 0.25), (1, 1, 0.25))
-"""Views of an image when it is predicted: shifts down and right in pixels, and their weights."""
+"""Of test-time augmentation: shifts down and right in pixels, and their weights."""
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2470, 0.2435, 0.2616)
@@ -73,77 +74,52 @@ class ShiftedNorm(nn.Module):
         return self.norm(x) + self.bias[:, None, None]
 
 
-class Airbench(Classifier):
-    """See the module's docstring. Build one with `airbench`.
-
-    views: predictions are means over the image, its mirror image and small shifts of both.
-    """
+class Airbench(Network[Tensor]):
+    """See the module's docstring; class logits (B, C). Build a model of it with `airbench`."""
 
     whitening: Tensor  # (FILTERS, 3, PATCH, PATCH)
+    min_image_size: ClassVar[int | None] = 2 * MIN_SIZE
 
-    def __init__(
-        self,
-        widths: Sequence[int],
-        classes: int,
-        preprocessing: SquarePreprocessing,
-        *,
-        label_smoothing: float,
-        views: bool,
-    ) -> None:
-        super().__init__(preprocessing, label_smoothing=label_smoothing)
-        self.views = views
+    def __init__(self, widths: Sequence[int], num_classes: int) -> None:
+        super().__init__()
         self.register_buffer("whitening", _random_filters())
         self.bias = nn.Parameter(torch.zeros(FILTERS))
         pairs = zip((FILTERS, *widths), widths, strict=False)
         self.groups = nn.ModuleList(Group(inputs, outputs) for inputs, outputs in pairs)
-        self.head = nn.Linear(widths[-1], classes, bias=False)
+        self.head = nn.Linear(widths[-1], num_classes, bias=False)
 
-    def preprocess(
-        self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
-    ) -> Batch:
-        """As `Classifier.prepare`; in training, windows that are all of one smaller square stay as
-        small as they are, which is what makes them cheap."""
-        side = images[0].shape[-1] if self.training and len(images) else 0
-        small = LEAST <= side < self.preprocessing.size
-        if not small or any(p.shape[1:] != (side, side) for p in images):
-            return super().preprocess(images, targets)
-        return replace(self.preprocessing, size=side)(images, targets, like=self.bias)
+    def initialize_from_data(self, pixels: Iterable[Tensor], generator: torch.Generator) -> None:
+        """Compute the first layer from the first MAX_IMAGES training images."""
+        self.whitening.copy_(whitening_filters(islice(pixels, MAX_IMAGES)))
 
-    def initialize_from_data(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
-        """Compute the first layer from the first LOOKED_AT training images."""
-        looked_at = (sample.image for sample in islice(samples, LOOKED_AT))
-        self.whitening.copy_(whitening_filters(self.preprocess([p]).pixels for p in looked_at))
-
-    def forward(
-        self,
-        pixels: Tensor,
-        sizes: Tensor,
-        targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Output:
-        """Class logits; without truth and with `views`, the mean over several views."""
-        if targets is not None or not self.views:
-            return Output(self._logits(pixels))
-        total = torch.zeros((), device=pixels.device)
-        padded = F.pad(pixels, (1, 1, 1, 1), mode="reflect")
-        height, width = pixels.shape[-2:]
-        for down, right, weight in SHIFTS:
-            view = padded[..., 1 + down : 1 + down + height, 1 + right : 1 + right + width]
-            both = 0.5 * (self._logits(view) + self._logits(view.flip(-1)))
-            total = total + weight * both
-        return Output(total)
-
-    def _logits(self, pixels: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
         x = F.gelu(F.conv2d(pixels, self.whitening.to(pixels.dtype), self.bias))
         for group in self.groups:
             x = group(x)
         features = x.amax(dim=(2, 3))  # (B, C)
         return self.head(features) * SCALE
 
-    def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
+    def explain_layers(self) -> dict[str, ExplainLayer]:
         """The groups, the last one first."""
         named = {f"group{i}": group for i, group in enumerate(self.groups, start=1)}
         return {name: (named[name], lambda x: x) for name in reversed(named)}
+
+
+def flipped_and_shifted(network: Network[Tensor], pixels: Tensor) -> Tensor:
+    """Test-time augmentation: mean logits of the image, its mirror image and small shifts.
+
+    Args:
+        network: pixels to logits (B, C).
+        pixels: (B, 3, H, W).
+    """
+    total = torch.zeros((), device=pixels.device)
+    padded = F.pad(pixels, (1, 1, 1, 1), mode="reflect")
+    height, width = pixels.shape[-2:]
+    for down, right, weight in SHIFTS:
+        shifted = padded[..., 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+        both = 0.5 * (network(shifted) + network(shifted.flip(-1)))
+        total = total + weight * both
+    return total
 
 
 def identity_convolution(inputs: int, outputs: int) -> nn.Conv2d:
@@ -172,35 +148,56 @@ def whitening_filters(batches: Iterable[Tensor]) -> Tensor:
 
 
 def _random_filters() -> Tensor:
-    """Something to start from where nobody calls `begin`: orthogonal directions."""
+    """Something to start from where nobody calls `initialize_from_data`: orthogonal directions."""
     half = nn.init.orthogonal_(torch.empty(FILTERS // 2, FILTERS // 2))
     shaped = half.reshape(-1, 3, PATCH, PATCH)
     return torch.cat((shaped, -shaped))
 
 
 def airbench(
-    classes: int = 10,
+    num_classes: int = 10,
     image_size: int = 32,
     widths: Sequence[int] = (64, 256, 256),
     label_smoothing: float = 0.2,
-    views: bool = True,
+    test_time_augmentation: bool = True,
     image_mean: Sequence[float] = CIFAR_MEAN,
     image_std: Sequence[float] = CIFAR_STD,
-) -> Airbench:
+) -> ImageClassifier:
     """The network of the paper.
 
-    widths: channels of the groups. views: see `Airbench`; label_smoothing: see `Classifier`.
-    image_size, image_mean, image_std: see `SquarePreprocessing`.
+    Training images that all are squares smaller than `image_size` stay as small as they are, which
+    is what makes them cheap.
+
+    Args:
+        num_classes: number of classes.
+        image_size: pixels of the side of the square that every image is squashed to.
+        widths: channels of the groups.
+        label_smoothing: see `ImageClassifier`.
+        test_time_augmentation: predictions are means over the image, its mirror image and small
+            shifts of both.
+        image_mean: of images in [0, 1], a number a channel.
+        image_std: standard deviation of images in [0, 1], a number a channel.
 
     Raises:
-        ValueError: `image_size` is under LEAST.
+        ValueError: `image_size` is under MIN_SIZE.
     """
-    if image_size < LEAST:
-        raise ValueError(f"image_size: expected at least {LEAST}, got {image_size}")
-    return Airbench(
-        widths,
-        classes,
-        SquarePreprocessing(image_size, tuple(image_mean), tuple(image_std)),
+    if image_size < MIN_SIZE:
+        raise ValueError(f"image_size: expected at least {MIN_SIZE}, got {image_size}")
+    return ImageClassifier(
+        Airbench(widths, num_classes),
+        SquarePreprocessing(
+            image_size, tuple(image_mean), tuple(image_std), min_training_size=MIN_SIZE
+        ),
         label_smoothing=label_smoothing,
-        views=views,
+        test_time_augmentation=flipped_and_shifted if test_time_augmentation else None,
     )
+
+
+ENTRIES: dict[str, ModelEntry] = {
+    "airbench": ModelEntry(
+        airbench,
+        "classification",
+        "Jordan 2024, arXiv 2404.00498",
+        {"num_classes": 3, "image_size": 32, "widths": [8, 16, 16]},
+    ),
+}

@@ -9,21 +9,31 @@ Expected: some 30 to 39 % on CIFAR-10.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from tapetum.models.classification.classifier import named
+from tapetum.models.classification.classifier import labels_of
 from tapetum.models.classification.neighbours import METRICS, Result, distance, search
 from tapetum.models.classification.preprocessing import SquarePreprocessing
-from tapetum.structures import Batch, Prediction, Sample, Target
-from tapetum.structures.model import FIT
+from tapetum.models.entry import ModelEntry
+from tapetum.structures import (
+    DEFAULT_POSTPROCESS,
+    FIT,
+    Batch,
+    ExplainLayer,
+    Model,
+    PostprocessOptions,
+    Prediction,
+    Sample,
+    Target,
+)
 
 
-class Output(NamedTuple):
+class KNNOutput(NamedTuple):
     """B images, k neighbours, the nearest first, C classes."""
 
     distances: Tensor  # (B, k)
@@ -31,7 +41,7 @@ class Output(NamedTuple):
     nearest: Tensor  # (B, C) int64, the nearest remembered image of each class, -1 for none
 
 
-class NearestNeighbours(nn.Module):
+class NearestNeighbours(Model[KNNOutput]):
     """See the module's docstring. Build one with `knn`.
 
     What it remembers lies in buffers that are empty before `fit`, and that take the length of those
@@ -39,19 +49,18 @@ class NearestNeighbours(nn.Module):
     """
 
     task = "classification"
-    differentiable = True
     phases = (FIT,)
     pixels: Tensor
     labels: Tensor
     mean: Tensor
 
-    def __init__(self, classes: int, k: int, metric: str, image_size: int) -> None:
+    def __init__(self, num_classes: int, k: int, metric: str, image_size: int) -> None:
         super().__init__()
         if metric not in METRICS:
             raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {metric!r}")
         if k < 1:
             raise ValueError(f"k: expected at least 1, got {k}")
-        self.classes = classes
+        self.num_classes = num_classes
         self.k = k
         self.metric = metric
         self.preprocessing = SquarePreprocessing(image_size, (0.0,) * 3, (1.0,) * 3)
@@ -79,8 +88,8 @@ class NearestNeighbours(nn.Module):
         if not rows:
             raise ValueError("samples: expected images with labels, got none")
         known = torch.cat(labels)
-        if not 0 <= known.min() <= known.max() < self.classes:
-            raise ValueError(f"labels: expected from 0 to {self.classes - 1}")
+        if not 0 <= known.min() <= known.max() < self.num_classes:
+            raise ValueError(f"labels: expected from 0 to {self.num_classes - 1}")
         self.pixels, self.labels = torch.cat(rows), known
         self.mean = (self.pixels.sum(dim=0) / (255 * len(known))).to(self.mean.dtype)
 
@@ -96,27 +105,33 @@ class NearestNeighbours(nn.Module):
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
         generator: torch.Generator | None = None,
-    ) -> Output:
+    ) -> KNNOutput:
         """The neighbours of each image; neither truth nor chance plays a part.
 
         Raises:
             ValueError: nothing was fitted.
         """
         found = self._search(pixels.flatten(1))
-        return Output(found.distances, self.labels[found.indices], found.nearest)
+        return KNNOutput(found.distances, self.labels[found.indices], found.nearest)
 
     def _search(self, x: Tensor) -> Result:
         """Of vectors (B, 3 * S * S)."""
         if not len(self.labels):
             raise ValueError("knn: expected to be fitted first, got no remembered images")
         return search(
-            x.detach(), self.pixels, self.labels, self.mean, self.k, self.metric, self.classes
+            x.detach(), self.pixels, self.labels, self.mean, self.k, self.metric, self.num_classes
         )
 
-    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+    def losses(self, output: KNNOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """None: it is fitted, not trained by a loss."""
+        return {}
+
+    def postprocess(
+        self, output: KNNOutput, batch: Batch, options: PostprocessOptions = DEFAULT_POSTPROCESS
+    ) -> list[Prediction]:
         """The class with the most votes, among equals the one whose voters are nearer in sum; and
         in `class_scores` the share of the votes of each."""
-        votes = F.one_hot(output.labels, self.classes).to(output.distances.dtype)  # (B, k, C)
+        votes = F.one_hot(output.labels, self.num_classes).to(output.distances.dtype)  # (B, k, C)
         shares = votes.mean(dim=1)  # (B, C)
         sums = (votes * output.distances[:, :, None]).sum(dim=1)  # (B, C)
         ahead = votes.sum(dim=1) == votes.sum(dim=1).amax(dim=1, keepdim=True)
@@ -133,7 +148,7 @@ class NearestNeighbours(nn.Module):
         """
         batch = self.preprocess(images)
         x = batch.pixels.flatten(1)
-        image, label = named(targets, x.device)  # (N,) each
+        image, label = labels_of(targets, x.device)  # (N,) each
         index = self._search(x).nearest[image, label]
         known = self.pixels[index.clamp(min=0)].to(x.dtype) / 255  # (N, 3 * S * S)
         # Nothing is farther than black from white.
@@ -141,7 +156,7 @@ class NearestNeighbours(nn.Module):
         other = torch.where(index[:, None] >= 0, known, torch.zeros_like(known))
         return -distance(own, other, self.metric)
 
-    def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
+    def explain_layers(self) -> dict[str, ExplainLayer]:
         """None: there is nothing between the pixels and the score."""
         return {}
 
@@ -157,15 +172,28 @@ class NearestNeighbours(nn.Module):
 
 
 def knn(
-    classes: int = 10, k: int = 5, metric: str = "l2", image_size: int = 32
+    num_classes: int = 10, k: int = 5, metric: str = "l2", image_size: int = 32
 ) -> NearestNeighbours:
     """k nearest neighbours among the remembered images.
 
-    k: voters (all images where there are fewer). metric: "l1", the sum of the differences of the
-        pixel values in [0, 1], or "l2", the root of the sum of their squares.
-    image_size: pixels of the side of the square that every image is squashed to.
+    Args:
+        num_classes: number of classes.
+        k: voters (all images where there are fewer).
+        metric: "l1", the sum of the differences of the pixel values in [0, 1], or "l2", the root of
+            the sum of their squares.
+        image_size: pixels of the side of the square that every image is squashed to.
 
     Raises:
         ValueError: an unknown metric, or no voters.
     """
-    return NearestNeighbours(classes, k, metric, image_size)
+    return NearestNeighbours(num_classes, k, metric, image_size)
+
+
+ENTRIES: dict[str, ModelEntry] = {
+    "knn": ModelEntry(
+        knn,
+        "classification",
+        "Cover and Hart 1967, Nearest neighbor pattern classification",
+        {"num_classes": 3, "k": 2},
+    ),
+}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,6 +46,8 @@ class SquarePreprocessing:
 
     crop_mode: "squash", the whole image, or "center", the middle; see the module's docstring.
     resize_size: for "center": what the short side becomes before the crop, `size` unless given.
+    min_training_size: images with targets that all are squares of one side, below `size` and from
+        this on, stay as small as they are, which makes training on small crops cheap. None: no.
 
     Raises:
         ValueError: an unknown crop_mode, a side under one pixel, a resize_size under the crop's or
@@ -57,6 +60,7 @@ class SquarePreprocessing:
     antialias: bool = True
     resize_size: int | None = None
     crop_mode: str = "squash"
+    min_training_size: int | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -97,6 +101,8 @@ class SquarePreprocessing:
             ValueError: no images, an image of another shape or dtype, or unequal counts.
         """
         check_images(images, targets)
+        if targets is not None and self._stay_small(images):
+            return replace(self, size=images[0].shape[-1])(images, targets, like)
         originals = [(p.shape[-2], p.shape[-1]) for p in images]
         return Batch(
             pixels=self._pixels(images, like),
@@ -106,12 +112,26 @@ class SquarePreprocessing:
             windows=self._windows(originals, like) if self.crops else None,
         )
 
+    def _stay_small(self, images: Sequence[Tensor]) -> bool:
+        side = images[0].shape[-1]
+        if self.min_training_size is None or not self.min_training_size <= side < self.size:
+            return False
+        return all(image.shape[1:] == (side, side) for image in images)
+
+    def export_rule(self) -> dict[str, Any]:
+        """The same in JSON values: "preprocess" of an `ExportRule`."""
+        values = {"mean": list(self.mean), "std": list(self.std)}
+        shape: dict[str, Any] = {"kind": "square", "size": self.size, "multiple": 1}
+        if self.crops:
+            shape |= {"kind": "center", "resize_size": self.short_side}
+        return {**shape, "antialias": self.antialias, **values}
+
     def _targets(
         self, targets: Sequence[Target], originals: Sequence[Size], like: Tensor
     ) -> tuple[Target, ...]:
         moved = [target.to(like.device) for target in targets]
         if self.crops:
-            return tuple(Target(labels=target.labels) for target in moved)
+            return tuple(Target(labels=t.labels, label_weights=t.label_weights) for t in moved)
         dtype = torch.promote_types(like.dtype, torch.float32)
         return tuple(
             resize_target(target, original, (self.size, self.size), dtype)

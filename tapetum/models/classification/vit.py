@@ -10,68 +10,70 @@ Expected: top-1 81.1 % on ImageNet, as torchvision reports for its published wei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from tapetum.backbones import vit
+from tapetum.backbones.backbone import ResizeWeight
 from tapetum.backbones.vit import VisionTransformer
 from tapetum.layers.conv import init_small
-from tapetum.models.classification.classifier import Classifier, Output
+from tapetum.models.classification.classifier import ImageClassifier
 from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.entry import ModelEntry
+from tapetum.models.network import Network, prefixed, prefixed_groups
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from tapetum.structures import Target
+from tapetum.models.torchvision_weights import torchvision_classifier
+from tapetum.structures import ExplainLayer
 from tapetum.structures.renames import Renames
 
 POOLS = ("token", "average")
-REFERENCE = {
-    name: Renames((*renames.inside("backbone.", ""), ("head.*", "heads.head.*")))
-    for name, renames in vit.REFERENCE.items()
-}
 
 
-class ViTClassifier(Classifier):
-    """See the module's docstring. Build one with `vit_b_16`."""
+class TokenClassifier(Network[Tensor]):
+    """A vision transformer and one linear layer; class logits (B, C).
 
-    def __init__(
-        self,
-        backbone: VisionTransformer,
-        classes: int,
-        preprocessing: SquarePreprocessing,
-        *,
-        multilabel: bool = False,
-        label_smoothing: float = 0.0,
-    ) -> None:
-        super().__init__(preprocessing, multilabel, label_smoothing)
+    Args:
+        backbone: images to tokens; with a class token that is read, else the mean of all.
+        num_classes: number of classes.
+    """
+
+    references: ClassVar[Mapping[str, Renames]] = {
+        name: Renames((*renames.inside("backbone.", ""), ("head.*", "heads.head.*")))
+        for name, renames in vit.REFERENCE.items()
+    }
+
+    def __init__(self, backbone: VisionTransformer, num_classes: int) -> None:
+        super().__init__()
         self.backbone = backbone
-        self.head = nn.Linear(backbone.norm.normalized_shape[0], classes)
+        self.head = nn.Linear(backbone.norm.normalized_shape[0], num_classes)
         init_small(self.head)
 
-    def forward(
-        self,
-        pixels: Tensor,
-        sizes: Tensor,
-        targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Output:
-        """Class logits. Given the truth and a generator, some of the features are dropped."""
-        tokens = self.backbone(pixels, generator if targets is not None else None)  # (B, T, width)
-        summary = tokens[:, 0] if self.backbone.lead else tokens.mean(dim=1)
-        return Output(self.head(summary))
+    def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        tokens = self.backbone.tokens(pixels, generator)  # (B, T, width)
+        return self.head(tokens[:, 0] if self.backbone.lead else tokens.mean(dim=1))
 
-    def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
+    def explain_layers(self) -> dict[str, ExplainLayer]:
         """What goes into the attention of each block, the last one first, as maps of the patches.
 
         Not what comes out of the last block: the classifier reads the class token alone, and after
-        the last attention no patch can tell it anything any more, so their gradient is 0 there.
+        the last attention no patch can reach it any more, so their gradient is 0 there.
         """
         blocks = list(enumerate(self.backbone.blocks, start=1))
         return {
             f"block{i}": (block.get_submodule("norm1"), self.backbone.as_map)
             for i, block in reversed(blocks)
         }
+
+    def layer_groups(self) -> list[tuple[str, ...]]:
+        """Those of the backbone."""
+        return prefixed_groups("backbone.", self.backbone.layer_groups())
+
+    def resizable_weights(self) -> dict[str, ResizeWeight]:
+        """Those of the backbone."""
+        return prefixed("backbone.", self.backbone.resizable_weights())
 
 
 def vit_b_16(
@@ -81,7 +83,7 @@ def vit_b_16(
     depth: int = 12,
     heads: int = 12,
     mlp: int = 3072,
-    classes: int = 1000,
+    num_classes: int = 1000,
     dropout: float = 0.0,
     pool: str = "token",
     multilabel: bool = False,
@@ -90,18 +92,27 @@ def vit_b_16(
     image_std: Sequence[float] = IMAGENET_STD,
     resize_size: int | None = None,
     crop_mode: str = "squash",
-) -> ViTClassifier:
+) -> ImageClassifier:
     """A vision transformer, by default the base size with patches of 16 pixels.
 
-    image_size, patch: pixels of the sides of the square that the network sees of every image,
-        and of the patches it is cut into. Weights fit one size of image, as there is a position a
-        patch.
-    width, depth, heads, mlp: values a token, blocks, parts of the attention, values inside the MLP.
-    dropout: the share of the values that is dropped at every step while learning.
-    pool: what the classifier reads: "token", a class token, or "average", the mean of all patches
-        (then there is no class token), which learns better from few images.
-    multilabel, label_smoothing: see `Classifier`.
-    image_mean, image_std, resize_size, crop_mode: see `SquarePreprocessing`.
+    Args:
+        image_size: pixels of the side of the square that the network sees of every image. Weights
+            fit one size, as there is a position a patch.
+        patch: pixels of the side of the patches that it is cut into.
+        width: values of a token.
+        depth: number of blocks.
+        heads: of the attention in each block.
+        mlp: hidden values of the MLP in each block.
+        num_classes: number of classes.
+        dropout: fraction of the values that is dropped at every step in training, in [0, 1).
+        pool: what the classifier reads: "token", a class token, or "average", the mean of all
+            patches (then there is no class token), which learns better from few images.
+        multilabel: see `ImageClassifier`.
+        label_smoothing: see `ImageClassifier`.
+        image_mean: of images in [0, 1], a number a channel.
+        image_std: standard deviation of images in [0, 1], a number a channel.
+        resize_size: see `SquarePreprocessing`.
+        crop_mode: see `SquarePreprocessing`.
 
     Raises:
         ValueError: an unknown pool, or numbers that do not divide.
@@ -111,9 +122,8 @@ def vit_b_16(
     backbone = VisionTransformer(
         image_size, patch, width, depth, heads, mlp, dropout, class_token=pool == "token"
     )
-    return ViTClassifier(
-        backbone,
-        classes,
+    return ImageClassifier(
+        TokenClassifier(backbone, num_classes),
         SquarePreprocessing(
             image_size,
             tuple(image_mean),
@@ -124,3 +134,26 @@ def vit_b_16(
         multilabel=multilabel,
         label_smoothing=label_smoothing,
     )
+
+
+ENTRIES: dict[str, ModelEntry] = {
+    "vit_b_16": ModelEntry(
+        vit_b_16,
+        "classification",
+        "Dosovitskiy et al. 2021, arXiv 2010.11929",
+        {
+            "num_classes": 3,
+            "image_size": 64,
+            "patch": 16,
+            "width": 32,
+            "depth": 2,
+            "heads": 4,
+            "mlp": 64,
+        },
+        (
+            torchvision_classifier(
+                *("vit_b_16", "c867db91", 81.072, 95.318), fixed_arguments=("pool", "mlp")
+            ),
+        ),
+    ),
+}

@@ -1,4 +1,4 @@
-"""What models of semantic maps share: preparation, truth with padding, losses, decoding, scores.
+"""What models of semantic maps share: preprocessing, padded targets, losses, postprocessing.
 
 A semantic map gives every pixel a class, or 255: neither learnt nor measured there. Padding is 255.
 """
@@ -22,10 +22,10 @@ from tapetum.structures import Batch, Prediction, Target
 IGNORE = 255
 
 
-class Output(NamedTuple):
+class SegmentationOutput(NamedTuple):
     """B images, C classes."""
 
-    logits: Tensor  # (B, C, H, W), of every pixel of the prepared images, padding too
+    logits: Tensor  # (B, C, H, W), of every pixel of the preprocessed images, padding too
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,21 @@ class NativeSize(Preprocessing):
         return super().size(height, width)
 
 
-def preprocessing(
+def make_preprocessing(
     min_size: int | None,
     max_size: int | None,
     mean: Sequence[float],
     std: Sequence[float],
     multiple: int,
 ) -> Preprocessing:
-    """How images are prepared: at their own size where `min_size` is None; see `Preprocessing`."""
-    most = sys.maxsize if max_size is None else max_size
+    """At their own size where `min_size` is None, else as `Preprocessing` says."""
+    longest = sys.maxsize if max_size is None else max_size
     if min_size is None:
-        return NativeSize(max_size=most, mean=tuple(mean), std=tuple(std), multiple=multiple)
-    return Preprocessing(min_size, most, tuple(mean), tuple(std), multiple)
+        return NativeSize(max_size=longest, mean=tuple(mean), std=tuple(std), multiple=multiple)
+    return Preprocessing(min_size, longest, tuple(mean), tuple(std), multiple)
 
 
-def pad_targets(batch: Batch, classes: int) -> Batch:
+def pad_targets(batch: Batch, num_classes: int) -> Batch:
     """The batch with semantic maps in the frame of `pixels`: 255 where these are padding.
 
     Raises:
@@ -67,17 +67,17 @@ def pad_targets(batch: Batch, classes: int) -> Batch:
     targets = (
         target
         if target.semantic is None
-        else replace(target, semantic=_padded(target.semantic, size, classes))
+        else replace(target, semantic=_padded(target.semantic, size, num_classes))
         for target in batch.targets
     )
     return batch._replace(targets=tuple(targets))
 
 
-def _padded(semantic: Tensor, size: tuple[int, int], classes: int) -> Tensor:
-    wrong = (semantic != IGNORE) & ((semantic >= classes) | (semantic < 0))
+def _padded(semantic: Tensor, size: tuple[int, int], num_classes: int) -> Tensor:
+    wrong = (semantic != IGNORE) & ((semantic >= num_classes) | (semantic < 0))
     if wrong.any():
         odd = int(semantic[wrong][0])
-        raise ValueError(f"semantic: expected 0 to {classes - 1}, or {IGNORE}, got {odd}")
+        raise ValueError(f"semantic: expected 0 to {num_classes - 1}, or {IGNORE}, got {odd}")
     height, width = semantic.shape
     return F.pad(semantic, (0, size[1] - width, 0, size[0] - height), value=IGNORE)
 
@@ -103,7 +103,7 @@ class PixelLosses:
             )
 
     def __call__(
-        self, output: Output, targets: Sequence[Target], class_weights: Tensor | None
+        self, output: SegmentationOutput, targets: Sequence[Target], class_weights: Tensor | None
     ) -> dict[str, Tensor]:
         """The weighted losses of logits (B, C, H, W), means over all pixels that are not 255.
 
@@ -130,7 +130,7 @@ def stack_targets(logits: Tensor, targets: Sequence[Target]) -> Tensor:
     return torch.stack(maps)
 
 
-def decode_maps(output: Output, batch: Batch) -> list[Prediction]:
+def postprocess_maps(output: SegmentationOutput, batch: Batch) -> list[Prediction]:
     """The class of the highest logit at every pixel of the original images, uint8.
 
     Logits are cut to the content and resized bilinearly to the original before they are compared.
@@ -143,13 +143,21 @@ def decode_maps(output: Output, batch: Batch) -> list[Prediction]:
     return predictions
 
 
-def score_maps(output: Output, ground_truth: Sequence[Target], targets: Sequence[Target]) -> Tensor:
-    """(N,) for each target that marks pixels, the mean logit of their classes.
+def map_logits(
+    output: SegmentationOutput, ground_truth: Sequence[Target], targets: Sequence[Target]
+) -> Tensor:
+    """The mean logit of the classes of marked pixels.
 
-    targets: as they came, which decide whether there is a score; truth: the same as `prepare` moved
-    them. Marks too few to outlive being made smaller score 0.
+    Args:
+        output: of the model.
+        ground_truth: targets as `preprocess` moved them.
+        targets: the same as they came, which decide whether there is a logit. Marks too few to
+            outlive being made smaller have the logit 0.
+
+    Returns:
+        (N,), one for each target that marks pixels.
     """
-    scores = []
+    mean_logits = []
     for logits, target, original in zip(output.logits, ground_truth, targets, strict=True):
         if target.semantic is None or original.semantic is None:
             continue
@@ -157,9 +165,9 @@ def score_maps(output: Output, ground_truth: Sequence[Target], targets: Sequence
             continue
         marked = target.semantic != IGNORE  # (H, W)
         wanted = torch.where(marked, target.semantic.long(), 0)
-        believed = _wide(logits).gather(0, wanted[None])[0] * marked  # (H, W)
-        scores.append(believed.sum() / marked.sum().clamp(min=1))
-    return torch.stack(scores) if scores else output.logits.new_zeros(0)
+        chosen = _wide(logits).gather(0, wanted[None])[0] * marked  # (H, W)
+        mean_logits.append(chosen.sum() / marked.sum().clamp(min=1))
+    return torch.stack(mean_logits) if mean_logits else output.logits.new_zeros(0)
 
 
 def _wide(values: Tensor) -> Tensor:

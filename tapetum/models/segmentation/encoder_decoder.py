@@ -1,7 +1,6 @@
-"""The two halves of a U-Net: encoders that make maps of many sizes, a decoder that joins them.
+"""Encoder and decoder of a U-Net: the encoder makes maps of many sizes, the decoder joins them.
 
-Maps are named by their size: c5 of an encoder and d5 of a decoder are at 1 / 2^5 of the image's,
-c0 and d0 at full size.
+Maps of the decoder are named by their size: d5 is at 1 / 2^5 of the image's, d0 at full size.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tapetum.backbones import make_backbone, resnet
+from tapetum.backbones import make_backbone
+from tapetum.backbones.backbone import Backbone
 from tapetum.base.errors import UsageError
 from tapetum.layers.conv import ConvNorm
 
@@ -36,15 +36,18 @@ def _conv(in_channels: int, channels: int, norm: str) -> nn.Module:
     return ConvNorm(in_channels, channels, 3, 1, norm)
 
 
-class PaperEncoder(nn.Module):
+class PaperEncoder(Backbone):
     """Images (B, 3, H, W) to maps c0 to c4 at 1, 1/2, 1/4, 1/8, 1/16 of the size.
 
-    channels: number of channels of each map by name, finest first: `width`, then twice as many.
+    Args:
+        width: channels of c0; each coarser map has twice as many.
+        norm: kind of norm, see `layers.norm`, or "none".
     """
 
     def __init__(self, width: int, norm: str) -> None:
         super().__init__()
         self.channels = {f"c{level}": width * 2**level for level in range(5)}
+        self.strides = {f"c{level}": 2**level for level in range(5)}
         before = (3, *self.channels.values())
         self.stages = nn.ModuleList(
             DoubleConv(n, channels, norm)
@@ -59,37 +62,26 @@ class PaperEncoder(nn.Module):
         return maps
 
 
-class ResNetEncoder(nn.Module):
-    """A ResNet's maps c2 to c5, and c1, at half the size, which is its stem before pooling."""
-
-    def __init__(self, body: resnet.ResNet) -> None:
-        super().__init__()
-        self.body = body
-        self.channels = {"c1": body.stem.conv.out_channels, **body.channels}
-
-    def forward(self, pixels: Tensor) -> dict[str, Tensor]:
-        maps = {"c1": self.body.relu(self.body.stem(pixels))}
-        x = F.max_pool2d(maps["c1"], kernel_size=3, stride=2, padding=1)
-        for stage, name in enumerate(self.body.channels, start=1):
-            x = self.body.get_submodule(f"stage{stage}")(x)
-            maps[name] = x
-        return maps
-
-
-class Stage(nn.Module):
+class DecoderBlock(nn.Module):
     """One step up: twice as large, joined with the encoder's map of that size, two convolutions.
 
-    learnt: enlarge by a 2 x 2 transposed convolution to half the channels, or repeat pixels.
+    Args:
+        in_channels: of the coarser map.
+        skip_channels: of the encoder's map; 0 without.
+        channels: of the result.
+        norm: kind of norm, or "none".
+        transposed: enlarge by a 2 x 2 transposed convolution to half the channels, not by repeated
+            pixels.
     """
 
     def __init__(
-        self, in_channels: int, skip_channels: int, channels: int, norm: str, *, learnt: bool
+        self, in_channels: int, skip_channels: int, channels: int, norm: str, *, transposed: bool
     ) -> None:
         super().__init__()
-        up_channels = in_channels // 2 if learnt else in_channels
+        up_channels = in_channels // 2 if transposed else in_channels
         self.up = (
             nn.ConvTranspose2d(in_channels, up_channels, 2, stride=2)
-            if learnt
+            if transposed
             else nn.Upsample(scale_factor=2, mode="nearest")
         )
         self.convs = DoubleConv(up_channels + skip_channels, channels, norm)
@@ -100,54 +92,75 @@ class Stage(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Maps c0, c1, ... of an encoder to maps d(n - 1), d(n - 2), ..., coarsest first.
+    """Maps of an encoder to maps at 1/2, 1/4, ... of its largest stride, coarsest first.
 
-    encoder_channels: of each encoder map, finest first; the last, c(n), is the bottleneck.
-    channels: of each map to make.
+    Args:
+        encoder_channels: channels of the encoder's map of each stride.
+        channels: of each map to make.
+        norm: kind of norm, or "none".
+        transposed: see `DecoderBlock`.
+
+    Attributes:
+        levels: n of each map d(n), at 1 / 2^n of the image's size.
     """
 
     def __init__(
         self,
-        encoder_channels: Mapping[str, int],
+        encoder_channels: Mapping[int, int],
         channels: Sequence[int],
         norm: str,
         *,
-        learnt: bool,
+        transposed: bool,
     ) -> None:
         super().__init__()
-        self.bottleneck, before = list(encoder_channels.items())[-1]
-        top = int(self.bottleneck.removeprefix("c"))
+        self.bottleneck = max(encoder_channels)
+        top = self.bottleneck.bit_length() - 1
         self.levels = [top - depth for depth in range(1, len(channels) + 1)]
-        stages = []
+        before, blocks = encoder_channels[self.bottleneck], []
         for level, after in zip(self.levels, channels, strict=True):
-            skip = encoder_channels.get(f"c{level}", 0)
-            stages.append(Stage(before, skip, after, norm, learnt=learnt))
+            skip = encoder_channels.get(2**level, 0)
+            blocks.append(DecoderBlock(before, skip, after, norm, transposed=transposed))
             before = after
-        self.stages = nn.ModuleList(stages)
+        self.stages = nn.ModuleList(blocks)
 
-    def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def forward(self, maps: Mapping[int, Tensor]) -> dict[str, Tensor]:
+        """Encoder maps by stride to decoder maps by name, coarsest first."""
         x, made = maps[self.bottleneck], {}
-        for level, stage in zip(self.levels, self.stages, strict=True):
-            x = stage(x, maps.get(f"c{level}"))
+        for level, block in zip(self.levels, self.stages, strict=True):
+            x = block(x, maps.get(2**level))
             made[f"d{level}"] = x
         return made
 
 
-def make_encoder(name: str, width: int, norm: str) -> PaperEncoder | ResNetEncoder:
-    """The paper's encoder, or a ResNet by its name in BACKBONES.
+def map_of_stride(encoder: Backbone) -> dict[int, str]:
+    """The name of the map of each stride; of several the last, which has seen most.
 
     Raises:
-        UsageError: an unknown name, or a backbone without a stem to take c1 from.
+        UsageError: a stride is not a power of 2.
     """
-    if name == "paper":
-        encoder = PaperEncoder(width, norm)
-        for part in encoder.modules():
-            init_relu(part)
-        return encoder
-    body = make_backbone(name, width=width, norm=norm)
-    if not isinstance(body, resnet.ResNet):
-        raise UsageError(f"unet cannot have the encoder {name!r}", hint="paper, or a ResNet")
-    return ResNetEncoder(body)
+    odd = [stride for stride in encoder.strides.values() if stride & (stride - 1)]
+    if odd:
+        raise UsageError(f"the strides of an encoder must be powers of 2, got {odd[0]}")
+    return {stride: name for name, stride in encoder.strides.items()}
+
+
+def make_encoder(name: str, width: int, norm: str) -> Backbone:
+    """The paper's encoder, or a backbone.
+
+    Args:
+        name: "paper", or a name in BACKBONES.
+        width: channels of the first convolution.
+        norm: kind of norm, see `layers.norm`; for the paper's encoder also "none".
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    if name != "paper":
+        return make_backbone(name, width=width, norm=norm)
+    encoder = PaperEncoder(width, norm)
+    for part in encoder.modules():
+        init_relu(part)
+    return encoder
 
 
 def init_relu(module: nn.Module) -> None:

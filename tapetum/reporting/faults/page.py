@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,17 +9,25 @@ from PIL import Image
 
 from tapetum.base.errors import printable
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.base.outputs import MADE_BY, open_output
+from tapetum.base.outputs import open_output
 from tapetum.data.records.findings import CODES
 from tapetum.data.records.image_record import Annotations, Finding
 from tapetum.reporting.contents import Table
 from tapetum.reporting.faults.advice import ADVICE
 from tapetum.reporting.faults.dataset import summary, tiles
 from tapetum.reporting.faults.images import Album
-from tapetum.reporting.page.html import EMPTY, Html, join, tag
-from tapetum.reporting.page.images import image_tag
-from tapetum.reporting.page.style import CSS
-from tapetum.reporting.page.tables import count_of, mixed_table
+from tapetum.reporting.page import (
+    CSS,
+    EMPTY,
+    FOOTER,
+    Html,
+    count_of,
+    document,
+    image_tag,
+    join,
+    mixed_table,
+    tag,
+)
 
 MAX_IMAGES = 6
 """Images of each kind of fault."""
@@ -107,8 +113,7 @@ def make_faults(
     ]
     links = [tag("li", tag("a", name, href=f"#{key}")) for key, name in entries]
     contents = tag("nav", tag("ol", links), aria_label="Contents")
-    body = tag("body", tag("div", contents, main, class_="layout"))
-    return f"<!doctype html>\n{tag('html', _head(title), body, lang='en')}\n"
+    return document(title, _CSS, tag("div", contents, main, class_="layout"))
 
 
 def _kinds(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
@@ -211,29 +216,7 @@ def _dot(severity: str) -> Html:
     )
 
 
-def _head(title: str) -> Html:
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_policy()),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", title),
-        Html(f"<style>{_CSS}</style>"),
-    )
-
-
-def _policy() -> str:
-    """As for reports, `tapetum.reporting.page.page.policy`: one style sheet, images as data."""
-    digest = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
 def _footer(findings: Sequence[Finding]) -> Html:
     there = [s for s in _SEVERITIES if any(finding.severity == s for finding in findings)]
     effects = " ".join(_EFFECTS[severity] for severity in there)
-    text = f"{MADE_BY} This page loads nothing from the network and runs no scripts."
-    return tag("footer", tag("p", effects) if effects else EMPTY, tag("p", text))
+    return tag("footer", tag("p", effects) if effects else EMPTY, tag("p", FOOTER))

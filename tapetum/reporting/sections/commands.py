@@ -22,7 +22,7 @@ def command_of(run: Run, remedy: Remedy) -> str:
         remedy: what to do.
 
     Returns:
-        The command; "" where there is none, or where the run is too old to be repeated.
+        The command; "" where there is none.
     """
     if not remedy.verb:
         return ""
@@ -30,9 +30,11 @@ def command_of(run: Run, remedy: Remedy) -> str:
         return train_again(run, remedy.options, remedy.arguments)
     inputs = remedy.inputs or ((OTHER_DATA if remedy.verb == "evaluate" else NEW_IMAGE),)
     if TRAINING_IMAGES in inputs:
-        if not Path(run.record.data).is_dir():
+        if not Path(run.record.options.data).is_dir():
             return ""
-        inputs = tuple(run.record.data if name == TRAINING_IMAGES else name for name in inputs)
+        inputs = tuple(
+            run.record.options.data if name == TRAINING_IMAGES else name for name in inputs
+        )
     return shlex.join(
         ["tapetum", remedy.verb, str(run.folder), *inputs, *_as_options(remedy.options)]
     )
@@ -49,10 +51,8 @@ def train_again(
         arguments: arguments of the model, {"dice_weight": 1}.
 
     Returns:
-        The command; "" for runs of old versions, which did not store their options.
+        The command.
     """
-    if not run.record.options:
-        return ""
     words = ["tapetum", "train", "--from", str(run.folder), *_as_options(options)]
     if arguments:
         words += ["--set", *(f"{name}={value}" for name, value in arguments.items())]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.data.dataset import Dataset
 from tapetum.diagnosis import Setup
@@ -36,7 +36,7 @@ class Run:
     record: RunRecord
     history: Sequence[Mapping[str, Any]]
     dataset: Dataset
-    model: nn.Module
+    model: Model
     predict: Callable[[Tensor], Prediction]
     explain: Callable[[Tensor, Target], Tensor] | None
     checkpoint: str
@@ -47,7 +47,7 @@ class Run:
 
     def method(self, target: Target) -> str:
         """What `explain` takes for `target`."""
-        return method_for(target, cast(Model, self.model))
+        return method_for(target, self.model)
 
     def setup(self) -> Setup:
         """How the run was trained, as advice needs it."""
@@ -58,9 +58,9 @@ class Run:
             image_size=record.image_size,
             epochs=record.settings.epochs,
             max_steps=record.settings.max_steps,
-            minutes=options.get("minutes"),
+            minutes=options.minutes,
             workers=record.settings.workers,
-            augment=record.augment,
+            augment=record.options.augment,
             arguments={**defaults, **record.arguments},
             classes=record.classes,
             class_counts=counts,
@@ -68,10 +68,20 @@ class Run:
 
 
 def frame(run: Run, stats: Mapping[str, float], metric: str, **parts: Any) -> ReportContents:
-    """The report of a run; `parts` are the fields of ReportContents that its task fills."""
+    """The parts of a report that do not depend on the task.
+
+    Args:
+        run: the run.
+        stats: final metrics by name, in their order.
+        metric: the one that chose the checkpoint.
+        parts: fields of ReportContents that the task fills.
+
+    Returns:
+        The contents.
+    """
     record = run.record
     return ReportContents(
-        title=f"{Path(record.model).name} on {Path(record.data).name}",
+        title=f"{Path(record.model).name} on {Path(record.options.data).name}",
         subtitle=f"{run.dataset.name}: {len(run.dataset)} images, with {run.checkpoint}",
         command=record.command,
         settings=_settings(record),
@@ -94,10 +104,10 @@ def _settings(record: RunRecord) -> dict[str, dict[str, Any]]:
         "model": {"name": record.model, **record.arguments},
         "training": asdict(record.settings),
         "data": {
-            "data": record.data,
-            "validation": record.val or "its own split, or a held-out part",
+            "data": record.options.data,
+            "validation": record.options.val or "its own split, or a held-out part",
             "image size": record.image_size,
-            "augmentation": record.augment,
+            "augmentation": record.options.augment,
             "device": record.device,
             "precision of training": record.precision,
         },

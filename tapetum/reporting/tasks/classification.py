@@ -18,6 +18,7 @@ from tapetum.diagnosis import (
     multilabel_findings,
 )
 from tapetum.evaluation import ClassificationResult, MultilabelResult
+from tapetum.models.classification.linear import class_templates
 from tapetum.render import (
     confusion_matrix,
     draw_class_scores,
@@ -130,10 +131,9 @@ def _panels(run: Run, evaluation: ClassificationEvaluation) -> list[Panel]:
         chart = reliability_diagram(bins.confidence, bins.accuracy, bins.count)
         note = "On the diagonal, confidence equals accuracy."
         panels.append(Panel("Calibration", chart, note))
-    templates = getattr(run.model, "templates", None)
+    templates = class_templates(run.model)
     if templates is not None:
-        with torch.no_grad():
-            images = [to_image(template) for template in templates().cpu()]
+        images = [to_image(template) for template in templates.cpu()]
         note = "The weights of the linear score of each class, as an image."
         panels.append(Panel("Templates", image_grid(images, evaluation.classes), note))
     return panels

@@ -9,12 +9,12 @@ from tapetum.base.runtime import generator
 from tapetum.models.classification.airbench import (
     FILTERS,
     SHIFTS,
-    Airbench,
     airbench,
     identity_convolution,
     whitening_filters,
 )
-from tapetum.structures import DataDependentInit, Sample, Target
+from tapetum.models.classification.classifier import ImageClassifier
+from tapetum.structures import Sample, Target
 
 
 def pixels(count: int = 64, size: int = 16) -> torch.Tensor:
@@ -46,37 +46,36 @@ def test_a_fresh_convolution_hands_its_inputs_on(inputs: int, outputs: int) -> N
     torch.testing.assert_close(identity_convolution(inputs, outputs)(x)[:, :inputs], x)
 
 
-def tiny(**changes: object) -> Airbench:
-    return airbench(classes=3, image_size=16, widths=(8, 12, 12), **changes)
+def tiny(**changes: object) -> ImageClassifier:
+    return airbench(num_classes=3, image_size=16, widths=(8, 12, 12), **changes)
 
 
 def test_it_begins_with_the_training_images() -> None:
     model = tiny()
-    assert isinstance(model, DataDependentInit)
     random = generator(2)
     samples = [
         Sample(torch.rand(3, 16, 16, generator=random), Target(labels=torch.tensor([0])))
         for _ in range(6)
     ]
-    before = model.whitening.clone()
+    before = model.network.whitening.clone()
     model.initialize_from_data(iter(samples), random)
     expected = whitening_filters([model.preprocess([s.image for s in samples]).pixels])
-    assert not torch.allclose(model.whitening, before)
-    torch.testing.assert_close(model.whitening, expected)
+    assert not torch.allclose(model.network.whitening, before)
+    torch.testing.assert_close(model.network.whitening, expected)
 
 
-def test_an_explanation_looks_at_one_view() -> None:
+def test_an_explanation_is_of_one_copy() -> None:
     """The maps of mirrored views lie the other way round."""
-    model = tiny(views=True).eval()
+    model = tiny(test_time_augmentation=True).eval()
     seen: list[tuple[int, ...]] = []
-    model.groups[-1].register_forward_hook(lambda *call: seen.append(tuple(call[2].shape)))
+    model.network.groups[-1].register_forward_hook(lambda *call: seen.append(tuple(call[2].shape)))
     image = torch.rand(3, 16, 16, generator=generator(4))
     model.target_logits([image], [Target(labels=torch.tensor([1]))])
     assert len(seen) == 1
 
 
-def test_views_are_shifts_and_mirror_images_of_one_image() -> None:
-    many, one = tiny(views=True).eval(), tiny(views=False).eval()
+def test_test_time_augmentation_shifts_and_flips_one_image() -> None:
+    many, one = tiny(test_time_augmentation=True).eval(), tiny(test_time_augmentation=False).eval()
     one.load_state_dict(many.state_dict())
     batch = one.preprocess([torch.rand(3, 16, 16, generator=generator(3))])
     padded = torch.nn.functional.pad(batch.pixels, (1, 1, 1, 1), mode="reflect")
@@ -89,21 +88,25 @@ def test_views_are_shifts_and_mirror_images_of_one_image() -> None:
     assert sum(weight for *_, weight in SHIFTS) == 1
 
 
-def test_while_learning_there_is_one_view() -> None:
-    model, targets = tiny(views=True).eval(), (Target(labels=torch.tensor([1])),)
+def test_in_training_there_is_one_copy() -> None:
+    model, targets = tiny(test_time_augmentation=True).eval(), (Target(labels=torch.tensor([1])),)
     batch = model.preprocess([torch.rand(3, 16, 16, generator=generator(4))])
     learning = model(batch.pixels, batch.sizes, targets).logits
-    assert torch.equal(learning, model._logits(batch.pixels))
+    assert torch.equal(learning, model.network(batch.pixels))
     assert not torch.equal(learning, model(batch.pixels, batch.sizes).logits)
 
 
-def test_small_windows_stay_small_in_training_only() -> None:
-    model = tiny()
-    windows = [torch.rand(3, 12, 12, generator=generator(5, i)) for i in range(2)]
-    assert model.train().preprocess(windows).pixels.shape == (2, 3, 12, 12)
-    assert model.eval().preprocess(windows).pixels.shape == (2, 3, 16, 16)
-    mixed = [windows[0], torch.rand(3, 14, 14, generator=generator(6))]
-    assert model.train().preprocess(mixed).pixels.shape == (2, 3, 16, 16)
+def test_small_crops_stay_small_where_there_are_targets() -> None:
+    """Training gives targets; the mode of the model plays no part."""
+    crops = [torch.rand(3, 12, 12, generator=generator(5, i)) for i in range(2)]
+    mixed = [crops[0], torch.rand(3, 14, 14, generator=generator(6))]
+    targets = [Target(labels=torch.tensor([1]))] * 2
+    for model in (tiny().train(), tiny().eval()):
+        assert model.preprocess(crops, targets).pixels.shape == (2, 3, 12, 12)
+        assert model.preprocess(crops).pixels.shape == (2, 3, 16, 16)
+        assert model.preprocess(mixed, targets).pixels.shape == (2, 3, 16, 16)
+        small = [torch.rand(3, 8, 8)] * 2
+        assert model.preprocess(small, targets).pixels.shape == (2, 3, 16, 16)
 
 
 def test_images_that_pooling_would_use_up() -> None:
@@ -116,10 +119,12 @@ def test_images_that_pooling_would_use_up() -> None:
 
 def test_pooling_of_the_paper() -> None:
     """At 32 pixels the last map is 3 x 3, of which the paper's pooling takes the maximum."""
-    model = airbench(widths=(4, 4, 4), views=False)
+    model = airbench(widths=(4, 4, 4), test_time_augmentation=False)
     x = torch.nn.functional.gelu(
-        torch.nn.functional.conv2d(torch.rand(1, 3, 32, 32), model.whitening, model.bias)
+        torch.nn.functional.conv2d(
+            torch.rand(1, 3, 32, 32), model.network.whitening, model.network.bias
+        )
     )
-    for group in model.groups:
+    for group in model.network.groups:
         x = group(x)
     assert x.shape[-2:] == (3, 3)

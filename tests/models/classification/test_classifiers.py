@@ -14,14 +14,18 @@ from torch.nn import functional as F
 from tapetum.base.runtime import Runtime, generator
 from tapetum.explain import explain
 from tapetum.explain.cam import layer_gradient
-from tapetum.models.classification.classifier import Output, label_loss, multilabel_loss
+from tapetum.models.classification.classifier import (
+    ClassificationOutput,
+    label_loss,
+    multilabel_loss,
+)
 from tapetum.models.classification.linear import linear
 from tapetum.models.classification.resnet import resnet10, resnet50
 from tapetum.models.classification.vit import vit_b_16
 from tapetum.models.predict import predict
 from tapetum.structures import Target, Trainable
 
-BODY = {"classes": 3, "image_size": 64}
+BODY = {"num_classes": 3, "image_size": 64}
 VIT = {**BODY, "patch": 16, "width": 32, "depth": 2, "heads": 4, "mlp": 64}
 MODELS: dict[str, Callable[..., Any]] = {
     "resnet": lambda **more: resnet10(**{**BODY, "backbone_width": 8, "norm": "group", **more}),
@@ -52,15 +56,14 @@ def build(name: str, **more: Any) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = MODELS[name](**more)
-        torch.nn.init.normal_(model.head.weight, std=0.3)
+        torch.nn.init.normal_(model.network.head.weight, std=0.3)
     return model.eval()
 
 
 def objective(model: Any, targets: list[Target], random: torch.Generator | None = None) -> Tensor:
     batch = model.preprocess(IMAGES, targets)
     output = model(batch.pixels, batch.sizes, batch.targets, random)
-    (loss,) = model.losses(output, batch.targets).values()
-    return loss
+    return model.losses(output, batch.targets)["classification"]
 
 
 def test_every_parameter_gets_a_gradient(model: Any) -> None:
@@ -144,7 +147,7 @@ def test_every_layer_explains_and_the_first_one_knows_every_place(name: str) -> 
 
 def test_multilabel_by_hand() -> None:
     model = resnet10(**BODY, backbone_width=8, multilabel=True)
-    output = Output(
+    output = ClassificationOutput(
         torch.tensor([[0.0, math.log(3), -math.log(3)], [math.log(3)] * 3, [9.0, 9, 9]])
     )
     targets = labels((0, 1), (), None)
@@ -155,7 +158,7 @@ def test_multilabel_by_hand() -> None:
     found = model.postprocess(output, batch)
     assert [p.labels.tolist() for p in found] == [[1, 0], [0, 1, 2], [0, 1, 2]]
     torch.testing.assert_close(found[0].class_scores, torch.tensor([0.5, 0.75, 0.25]))
-    none = model.postprocess(Output(torch.full((1, 3), -1.0)), batch)[0]
+    none = model.postprocess(ClassificationOutput(torch.full((1, 3), -1.0)), batch)[0]
     assert none.labels.shape == (0,)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tapetum.base.runtime import Runtime, generator
 from tapetum.models.classification import neighbours
-from tapetum.models.classification.knn import NearestNeighbours, Output, knn
+from tapetum.models.classification.knn import KNNOutput, NearestNeighbours, knn
 from tapetum.structures import Fittable, Sample, Target
 
 
@@ -28,7 +28,7 @@ def samples(images: list[Tensor], labels: list[int]) -> list[Sample]:
 
 
 def fitted(count: int = 90, classes: int = 4, **more: Any) -> NearestNeighbours:
-    model = knn(**{"classes": classes, "image_size": 6, **more})
+    model = knn(**{"num_classes": classes, "image_size": 6, **more})
     labels = torch.randint(0, classes, (count,), generator=generator(7)).tolist()
     model.fit(samples(images(count, 1), labels), generator(0))
     return model
@@ -77,7 +77,7 @@ def test_nearly_equal_images_are_told_apart() -> None:
     images = [base.clone() for _ in range(5)]
     for i, image in enumerate(images):
         image[0, 0, :i] += 1
-    model = knn(classes=5, k=5)
+    model = knn(num_classes=5, k=5)
     model.fit(samples(images[::-1], [4, 3, 2, 1, 0]), generator(0))
     batch = model.preprocess([base])
     output = model(batch.pixels, batch.sizes)
@@ -87,8 +87,8 @@ def test_nearly_equal_images_are_told_apart() -> None:
 
 
 def test_equal_votes_go_to_the_nearer_voters() -> None:
-    model = knn(classes=3, k=4)
-    output = Output(
+    model = knn(num_classes=3, k=4)
+    output = KNNOutput(
         torch.tensor([[1.0, 4, 5, 9], [1.0, 5, 5, 5]]),
         torch.tensor([[2, 1, 1, 2], [0, 1, 2, 2]]),
         torch.zeros(2, 3, dtype=torch.int64),
@@ -126,14 +126,14 @@ def test_score_is_differentiable_even_on_a_remembered_image() -> None:
 
 
 def test_it_comes_back_from_its_state() -> None:
-    first, second = fitted(), knn(classes=4, image_size=6)
+    first, second = fitted(), knn(num_classes=4, image_size=6)
     with pytest.raises(ValueError, match="fitted first"):
         answers(second, images(1, 0))
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     for a, b in zip(answers(first, images(9, 4)), answers(second, images(9, 4)), strict=True):
         assert torch.equal(a.class_scores, b.class_scores)
     with pytest.raises(RuntimeError, match="size mismatch"):
-        knn(classes=4, image_size=7).load_state_dict(first.state_dict())
+        knn(num_classes=4, image_size=7).load_state_dict(first.state_dict())
     with pytest.raises(RuntimeError, match="90 images, but 89 labels"):
         second.load_state_dict({**first.state_dict(), "labels": first.labels[1:]})
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from tapetum import api
-from tapetum.models.classification.classifier import Output
+from tapetum.models.classification.classifier import ClassificationOutput
 from tapetum.models.classification.linear import linear
 from tapetum.ops.losses import multiclass_hinge
 from tapetum.runs.train_options import TrainOptions
@@ -24,59 +24,65 @@ def test_the_numbers_that_every_course_on_vision_shows() -> None:
     """A cat whose scores are 3.2 (cat), 5.1 (car), -1.7 (frog)."""
     assert [round(v, 1) for v in SCORES.exp()[0].tolist()] == [24.5, 164.0, 0.2]
     assert round(math.exp(-1.7), 2) == 0.18
-    softmax, hinge = (linear(classes=3, image_size=2, loss=loss) for loss in ("softmax", "hinge"))
+    softmax, hinge = (
+        linear(num_classes=3, image_size=2, loss=loss) for loss in ("softmax", "hinge")
+    )
     batch = softmax.preprocess([torch.zeros(3, 2, 2)])
-    (answer,) = softmax.postprocess(Output(SCORES), batch)
+    (answer,) = softmax.postprocess(ClassificationOutput(SCORES), batch)
     assert [round(p, 2) for p in answer.class_scores.tolist()] == [0.13, 0.87, 0.00]
     assert answer.labels.tolist() == [1]
-    loss = softmax.losses(Output(SCORES), CAT)["classification"].item()
+    loss = softmax.losses(ClassificationOutput(SCORES), CAT)["classification"].item()
     assert round(loss, 2) == 2.04
-    assert hinge.losses(Output(SCORES), CAT)["classification"].item() == pytest.approx(2.9)
+    assert hinge.losses(ClassificationOutput(SCORES), CAT)[
+        "classification"
+    ].item() == pytest.approx(2.9)
 
 
 def test_it_is_weights_times_pixels() -> None:
-    model = linear(classes=2, image_size=3)
-    torch.nn.init.normal_(model.head.weight, std=0.01)
+    model = linear(num_classes=2, image_size=3)
+    torch.nn.init.normal_(model.network.head.weight, std=0.01)
     image = torch.rand(3, 3, 3)
-    expected = model.head.weight @ (image * 2 - 1).flatten() + model.head.bias
+    expected = model.network.head.weight @ (image * 2 - 1).flatten() + model.network.head.bias
     both = model.target_logits([image], [Target(labels=torch.tensor([0, 1]))])
     torch.testing.assert_close(both, expected)
 
 
 def test_templates_are_the_weights_as_images() -> None:
-    model = linear(classes=3, image_size=4)
+    model = linear(num_classes=3, image_size=4)
     with torch.no_grad():
-        model.head.weight[0] = torch.linspace(-3, 5, 48)
-        model.head.weight[1] = 7
-        model.head.weight[2] = torch.randn(48, generator=torch.Generator().manual_seed(0))
-    templates = model.templates()
+        model.network.head.weight[0] = torch.linspace(-3, 5, 48)
+        model.network.head.weight[1] = 7
+        model.network.head.weight[2] = torch.randn(48, generator=torch.Generator().manual_seed(0))
+    templates = model.network.templates()
     assert templates.shape == (3, 3, 4, 4)
     torch.testing.assert_close(templates[0].flatten(), torch.linspace(0, 1, 48))
     assert (templates[1] == 0).all()
     assert templates.isfinite().all()
     assert not templates.requires_grad
     bright = templates[2].flatten().argmax()
-    assert bright == model.head.weight[2].argmax()
+    assert bright == model.network.head.weight[2].argmax()
 
 
 def test_the_penalty_is_a_loss_of_its_own_and_leaves_biases_free() -> None:
     for loss in ("softmax", "hinge"):
-        model = linear(classes=3, image_size=2, loss=loss, l2=0.1)
+        model = linear(num_classes=3, image_size=2, loss=loss, l2=0.1)
         with torch.no_grad():
-            model.head.weight.copy_(torch.arange(36.0).view(3, 12))
-            model.head.bias.fill_(1000.0)
-        losses = model.losses(Output(SCORES), CAT)
+            model.network.head.weight.copy_(torch.arange(36.0).view(3, 12))
+            model.network.head.bias.fill_(1000.0)
+        losses = model.losses(ClassificationOutput(SCORES), CAT)
         assert losses.keys() == {"classification", "l2"}
         assert losses["l2"].item() == pytest.approx(0.1 * sum(k**2 for k in range(36)))
         losses["l2"].backward()
-        torch.testing.assert_close(model.head.weight.grad, 0.2 * model.head.weight.detach())
-        assert model.head.bias.grad is None
+        torch.testing.assert_close(
+            model.network.head.weight.grad, 0.2 * model.network.head.weight.detach()
+        )
+        assert model.network.head.bias.grad is None
     with pytest.raises(ValueError, match="l2: expected 0 or more, got -1"):
         linear(l2=-1)
 
 
 def test_it_starts_without_any_template() -> None:
-    assert (linear(classes=3, image_size=4).head.weight == 0).all()
+    assert (linear(num_classes=3, image_size=4).network.head.weight == 0).all()
 
 
 def test_the_optimizer_does_not_decay_what_the_penalty_does_already() -> None:
@@ -110,7 +116,7 @@ def test_templates_look_like_their_classes_not_like_noise(tmp_path: Path) -> Non
         device="cpu",
         observers=[],
     )
-    templates = api.load(run, checkpoint="last").model.templates()
+    templates = api.load(run, checkpoint="last").model.network.templates()
     images = torch.stack([sample.image for sample in samples]).unflatten(0, (200, 3))  # (200, 3, ..
     means = images.mean(dim=0)  # (3, 3, 16, 16)
     for template, mean in zip(templates, means, strict=True):
@@ -135,10 +141,10 @@ def test_hinge_is_pytorchs_without_its_division(reduction: str) -> None:
 
 
 def test_pixel_times_gradient_is_where_the_score_comes_from() -> None:
-    model = linear(classes=3, image_size=8)
-    torch.nn.init.normal_(model.head.weight, std=0.01)
+    model = linear(num_classes=3, image_size=8)
+    torch.nn.init.normal_(model.network.head.weight, std=0.01)
     assert model.explain_layers() == {}
     pixels = model.preprocess([torch.rand(3, 8, 8)]).pixels.requires_grad_()
     score = model(pixels, torch.tensor([[8, 8]])).logits[0, 1]
     (gradient,) = torch.autograd.grad(score, pixels)
-    torch.testing.assert_close((gradient * pixels).sum() + model.head.bias[1], score)
+    torch.testing.assert_close((gradient * pixels).sum() + model.network.head.bias[1], score)

@@ -8,7 +8,11 @@ import torch
 from torch import Tensor
 
 from tapetum.base.runtime import Runtime, generator
-from tapetum.models.localization.localizer import Localizer, Output, localizer
+from tapetum.models.localization.localizer import (
+    LocalizationOutput,
+    ObjectLocalizer,
+    localizer,
+)
 from tapetum.models.localization.targets import IGNORED, slots
 from tapetum.models.predict import predict
 from tapetum.ops.boxes import box_convert, generalized_box_iou
@@ -18,7 +22,7 @@ BODY = {
     "backbone": "resnet10",
     "backbone_width": 8,
     "norm": "group",
-    "classes": 3,
+    "num_classes": 3,
     "image_size": 64,
 }
 KINDS: dict[str, dict[str, Any]] = {
@@ -44,20 +48,20 @@ TARGETS = [
 
 
 @pytest.fixture(params=KINDS)
-def model(request: pytest.FixtureRequest) -> Localizer:
+def model(request: pytest.FixtureRequest) -> ObjectLocalizer:
     return build(**KINDS[request.param])
 
 
-def build(**more: Any) -> Localizer:
+def build(**more: Any) -> ObjectLocalizer:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = localizer(**{**BODY, **more})
-        for head in (model.class_head, model.box_head):
+        for head in (model.network.class_head, model.network.box_head):
             torch.nn.init.normal_(head.weight, std=0.2)
     return model.eval()
 
 
-def losses(model: Localizer, targets: list[Target]) -> dict[str, Tensor]:
+def losses(model: ObjectLocalizer, targets: list[Target]) -> dict[str, Tensor]:
     batch = model.preprocess(IMAGES[: len(targets)], targets)
     output = model(batch.pixels, batch.sizes, batch.targets)
     assert batch.targets is not None
@@ -107,7 +111,7 @@ def test_crowds_and_thin_boxes_are_no_objects() -> None:
 def test_losses_by_hand(loss: str, expected: float) -> None:
     """One object in the image, found 0.1 too far right and 0.05 too wide."""
     model = build(box_loss=loss, box_weight=2.0)
-    output = Output(
+    output = LocalizationOutput(
         torch.zeros(2, 1, 3), fractions((0.4, 0.5, 0.45, 0.4), (0.5,) * 4)[:, None, None]
     )
     targets = [target((6.4, 19.2, 32, 44.8, 1)), target()]
@@ -118,11 +122,15 @@ def test_losses_by_hand(loss: str, expected: float) -> None:
 
 def test_the_box_of_the_true_class_learns_and_that_of_the_named_class_answers() -> None:
     model = build(class_agnostic=False)
-    output = Output(torch.tensor([[[0.0, 1, 2]]]), torch.zeros(1, 1, 3, 4).requires_grad_())
+    output = LocalizationOutput(
+        torch.tensor([[[0.0, 1, 2]]]), torch.zeros(1, 1, 3, 4).requires_grad_()
+    )
     model.losses(output, [target((0, 0, 16, 16, 1))])["boxes"].backward()
     assert [bool(g.abs().sum() > 0) for g in output.boxes.grad[0, 0]] == [False, True, False]
     boxes = fractions((0.2,) * 4, (0.4,) * 4, (0.5, 0.5, 0.25, 0.5))[None, None]
-    (found,) = model.postprocess(Output(output.logits, boxes), model.preprocess(IMAGES[:1]))
+    (found,) = model.postprocess(
+        LocalizationOutput(output.logits, boxes), model.preprocess(IMAGES[:1])
+    )
     torch.testing.assert_close(found.objects.boxes, torch.tensor([[48.0, 24, 80, 72]]))
     assert found.objects.labels.tolist() == found.labels.tolist() == [2]
 
@@ -131,7 +139,7 @@ def test_slots_that_say_nothing_are_left_out() -> None:
     model = build(objects=3)
     logits = torch.tensor([[[0, 0, 0, 1.0], [5, 0, 0, 0], [0, 9, 0, 0]]])
     boxes = fractions((0.2, 0.5, 0.2, 0.2), (0.5,) * 4, (1 - 1e-7, 0.5, 0.5, 1e-9))[None, :, None]
-    (found,) = model.postprocess(Output(logits, boxes), model.preprocess(IMAGES[:1]))
+    (found,) = model.postprocess(LocalizationOutput(logits, boxes), model.preprocess(IMAGES[:1]))
     objects = found.objects
     assert objects.labels.tolist() == [0, 2]
     expected = torch.tensor([9.0, 1]).exp() / (torch.tensor([9.0, 1]).exp() + 3)
@@ -141,7 +149,7 @@ def test_slots_that_say_nothing_are_left_out() -> None:
     assert found.labels is None
 
 
-def test_every_parameter_gets_a_gradient(model: Localizer) -> None:
+def test_every_parameter_gets_a_gradient(model: ObjectLocalizer) -> None:
     assert isinstance(model, Trainable)
     sum(losses(model.train(), TARGETS).values()).backward()
     for name, parameter in model.named_parameters():
@@ -150,7 +158,7 @@ def test_every_parameter_gets_a_gradient(model: Localizer) -> None:
 
 
 @pytest.mark.parametrize("targets", [[target()] * 2, [target((0, 0, 90, 90, 1), crowd=True)]])
-def test_losses_without_objects_are_finite(model: Localizer, targets: list[Target]) -> None:
+def test_losses_without_objects_are_finite(model: ObjectLocalizer, targets: list[Target]) -> None:
     found = losses(model, targets)
     sum(found.values()).backward()
     assert found["boxes"] == 0
@@ -158,7 +166,7 @@ def test_losses_without_objects_are_finite(model: Localizer, targets: list[Targe
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_batch_equals_single_and_boxes_are_inside(model: Localizer) -> None:
+def test_batch_equals_single_and_boxes_are_inside(model: ObjectLocalizer) -> None:
     images = [*IMAGES, torch.rand(3, 33, 300), torch.rand(3, 301, 40)]
     for one, both in zip(images, predict(model, images), strict=True):
         (alone,) = predict(model, [one])
@@ -173,7 +181,7 @@ def test_batch_equals_single_and_boxes_are_inside(model: Localizer) -> None:
         assert (both.objects.scores.diff() <= 0).all()
 
 
-def test_score_is_the_logit_in_the_nearest_slot(model: Localizer) -> None:
+def test_score_is_the_logit_in_the_nearest_slot(model: ObjectLocalizer) -> None:
     images = [p.clone().requires_grad_() for p in IMAGES]
     batch = model.preprocess(images, TARGETS)
     output = model(batch.pixels, batch.sizes)
@@ -191,7 +199,7 @@ def test_score_is_the_logit_in_the_nearest_slot(model: Localizer) -> None:
     assert model.target_logits(IMAGES[:1], [target()]).shape == (0,)
 
 
-def test_float64_and_bf16(model: Localizer) -> None:
+def test_float64_and_bf16(model: ObjectLocalizer) -> None:
     exact = {key: loss.item() for key, loss in losses(model, TARGETS).items()}
     with Runtime(torch.device("cpu"), "bf16").autocast():
         batch = model.preprocess(IMAGES, TARGETS)

@@ -11,12 +11,12 @@ from torch import Tensor
 from tapetum.base.errors import UsageError
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tapetum.models.segmentation.dense import (
-    Output,
     PixelLosses,
-    decode_maps,
+    SegmentationOutput,
+    make_preprocessing,
+    map_logits,
     pad_targets,
-    preprocessing,
-    score_maps,
+    postprocess_maps,
 )
 from tapetum.structures import Batch, Target
 
@@ -28,10 +28,10 @@ def semantic(rows: list[list[int]], dtype: torch.dtype = torch.uint8) -> Target:
 
 
 def prepared(*sizes: tuple[int, int], min_size: int | None = None, max_size: int | None = None):
-    preprocess = preprocessing(min_size, max_size, IMAGENET_MEAN, IMAGENET_STD, 32)
+    preprocess = make_preprocessing(min_size, max_size, IMAGENET_MEAN, IMAGENET_STD, 32)
     images = [torch.rand(3, *size) for size in sizes]
     targets = [Target(semantic=torch.ones(size, dtype=torch.uint8)) for size in sizes]
-    return pad_targets(preprocess(images, targets, LIKE), classes=2)
+    return pad_targets(preprocess(images, targets, LIKE), num_classes=2)
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_truth_is_padded_with_255_where_pixels_are_padding() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
 def test_a_class_that_there_is_not_is_refused(dtype: torch.dtype) -> None:
-    preprocess = preprocessing(None, None, IMAGENET_MEAN, IMAGENET_STD, 32)
+    preprocess = make_preprocessing(None, None, IMAGENET_MEAN, IMAGENET_STD, 32)
     batch = preprocess([torch.rand(3, 2, 2)], [semantic([[0, 255], [2, 1]], dtype)], LIKE)
     with pytest.raises(ValueError, match="semantic: expected 0 to 1, or 255, got 2"):
-        pad_targets(batch, classes=2)
-    assert pad_targets(batch, classes=3).targets[0].semantic.dtype == dtype
+        pad_targets(batch, num_classes=2)
+    assert pad_targets(batch, num_classes=3).targets[0].semantic.dtype == dtype
 
 
 def logits(*pixels: list[float]) -> Tensor:
@@ -78,7 +78,7 @@ def logits(*pixels: list[float]) -> Tensor:
 
 def test_losses_by_hand() -> None:
     """p = 3 / 4 of class 0 at two pixels, of which one is of class 1; a third is ignored."""
-    output = Output(logits([math.log(3), 0], [math.log(3), 0], [50, -50]))
+    output = SegmentationOutput(logits([math.log(3), 0], [math.log(3), 0], [50, -50]))
     targets = [semantic([[0, 1, 255]])]
     entropy = (math.log(4 / 3) + math.log(4)) / 2
     focal = (math.log(4 / 3) / 16 + math.log(4) * 9 / 16) / 2
@@ -98,7 +98,7 @@ def test_losses_by_hand() -> None:
 
 
 def test_losses_without_weight_are_left_out() -> None:
-    output, targets = Output(logits([1.0, 0.0])), [semantic([[0]])]
+    output, targets = SegmentationOutput(logits([1.0, 0.0])), [semantic([[0]])]
     assert set(PixelLosses()(output, targets, None)) == {"cross_entropy"}
     assert set(PixelLosses(0, 1, 0)(output, targets, None)) == {"dice"}
     for weights in ((0, 0, 0), (1, -0.1, 0)):
@@ -107,10 +107,10 @@ def test_losses_without_weight_are_left_out() -> None:
 
 
 def test_an_image_without_a_map_takes_no_part() -> None:
-    both = Output(torch.randn(2, 3, 4, 5))
+    both = SegmentationOutput(torch.randn(2, 3, 4, 5))
     one = Target(semantic=torch.randint(0, 3, (4, 5)))
     losses = PixelLosses(1, 1, 1)
-    alone = losses(Output(both.logits[1:]), [one], None)
+    alone = losses(SegmentationOutput(both.logits[1:]), [one], None)
     together = losses(both, [Target(), one], None)
     for name, loss in alone.items():
         torch.testing.assert_close(together[name], loss)
@@ -125,10 +125,10 @@ def test_decoding_cuts_the_padding_and_resizes_logits_before_it_compares() -> No
     made = torch.full((1, 3, 1, 3), 9.0)
     made[0, :, 0, :2] = torch.tensor([[4.0, 0], [0.0, 5], [2.4, 2.4]])
     batch = Batch(torch.zeros(1, 3, 1, 3), torch.tensor([[1, 2]]), torch.tensor([[1, 4]]))
-    (prediction,) = decode_maps(Output(made), batch)
+    (prediction,) = postprocess_maps(SegmentationOutput(made), batch)
     assert prediction.semantic.tolist() == [[0, 0, 1, 1]]
     made[0, 2, 0, :2] = 3.2  # more than 3/4 of 4, less than 3/4 of 5
-    assert decode_maps(Output(made), batch)[0].semantic.tolist() == [[0, 2, 1, 1]]
+    assert postprocess_maps(SegmentationOutput(made), batch)[0].semantic.tolist() == [[0, 2, 1, 1]]
     assert prediction.semantic.dtype == torch.uint8
 
 
@@ -136,7 +136,9 @@ def test_bfloat16_logits_are_compared_after_they_are_widened() -> None:
     made = torch.zeros(1, 2, 1, 2)
     made[0, :, 0] = torch.tensor([[1.0, 0.0], [0.5, 0.498]])
     batch = Batch(torch.zeros(1, 3, 1, 2), torch.tensor([[1, 2]]), torch.tensor([[1, 64]]))
-    narrow, wide = (decode_maps(Output(m), batch)[0].semantic for m in (made.bfloat16(), made))
+    narrow, wide = (
+        postprocess_maps(SegmentationOutput(m), batch)[0].semantic for m in (made.bfloat16(), made)
+    )
     assert torch.equal(narrow, wide)
 
 
@@ -146,5 +148,11 @@ def test_score_is_the_mean_logit_of_the_class_over_the_marked_pixels() -> None:
     ground_truth = [marked, Target(), semantic([[1, 255, 255]]), vanished, vanished]
     targets = [*ground_truth[:4], marked]  # the last one's marks were lost when it was made smaller
     made = torch.cat([made, made[:1]])
-    assert score_maps(Output(made), ground_truth, targets).tolist() == [(1 + 5) / 2, -2, 0]
-    assert score_maps(Output(made[:2]), [Target(), vanished], [Target(), vanished]).shape == (0,)
+    assert map_logits(SegmentationOutput(made), ground_truth, targets).tolist() == [
+        (1 + 5) / 2,
+        -2,
+        0,
+    ]
+    assert map_logits(
+        SegmentationOutput(made[:2]), [Target(), vanished], [Target(), vanished]
+    ).shape == (0,)

@@ -79,7 +79,9 @@ def test_the_result_is_that_of_the_whole_image_if_the_network_sees_no_further(
 def test_a_unet_gives_what_it_gives_for_the_whole_image() -> None:
     """Its grids lie as in the whole image: far from the seams nothing differs."""
     torch.manual_seed(0)
-    model = unet("paper", classes=3, width=4, norm="none", tile=320, overlap=160).double().eval()
+    model = (
+        unet("paper", num_classes=3, width=4, norm="none", tile=320, overlap=160).double().eval()
+    )
     for parameter in model.parameters():
         if parameter.ndim > 1:
             nn.init.kaiming_normal_(parameter)

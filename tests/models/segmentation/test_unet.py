@@ -12,25 +12,32 @@ from torch.nn import functional as F
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import generator
 from tapetum.models.predict import predict
-from tapetum.models.segmentation.unet import UNet, unet
+from tapetum.models.segmentation.segmenter import SemanticSegmenter
+from tapetum.models.segmentation.unet import unet
 from tapetum.structures import Target
 
-PAPER: dict[str, Any] = {"encoder": "paper", "classes": 3, "width": 8, "norm": "none"}
+PAPER: dict[str, Any] = {"encoder": "paper", "num_classes": 3, "width": 8, "norm": "none"}
 RESNET: dict[str, Any] = {
     "encoder": "resnet10",
-    "classes": 3,
+    "num_classes": 3,
     "width": 8,
     "norm": "group",
     "decoder_channels": [32, 16, 16, 8, 8],
 }
 
 
-def made(arguments: dict[str, Any], **changes: Any) -> UNet:
+def made(arguments: dict[str, Any], **changes: Any) -> SemanticSegmenter:
     """A network whose answers are spread out, unlike those of a fresh head."""
     torch.manual_seed(0)
     model = unet(**{**arguments, **changes}).eval()
-    nn.init.kaiming_normal_(model.head.weight)
+    nn.init.kaiming_normal_(model.network.head.weight)
     return model
+
+
+def by_stride(model: SemanticSegmenter, pixels: Tensor) -> dict[int, Tensor]:
+    """The encoder's maps as the decoder takes them."""
+    encoder = model.network.encoder
+    return {encoder.strides[name]: x for name, x in encoder(pixels).items()}
 
 
 def image(height: int, width: int, seed: int = 0) -> Tensor:
@@ -39,10 +46,10 @@ def image(height: int, width: int, seed: int = 0) -> Tensor:
 
 def test_the_paper_has_its_31_million_weights() -> None:
     with torch.device("meta"):
-        model = unet("paper", classes=2, norm="none")
-    channels = [stage.convs.conv1.in_channels for stage in model.decoder.stages]
+        model = unet("paper", num_classes=2, norm="none")
+    channels = [stage.convs.conv1.in_channels for stage in model.network.decoder.stages]
     assert channels == [1024, 512, 256, 128]
-    assert list(model.encoder.channels.values()) == [64, 128, 256, 512, 1024]
+    assert list(model.network.encoder.channels.values()) == [64, 128, 256, 512, 1024]
     # Figure 1, layer by layer, with three colours instead of one.
     convs = [(3, 64), (64, 128), (128, 256), (256, 512), (512, 1024)]
     down = sum(9 * a * b + b + 9 * b * b + b for a, b in convs)
@@ -52,7 +59,7 @@ def test_the_paper_has_its_31_million_weights() -> None:
 
 def test_the_paper_is_figure_1_arrow_by_arrow() -> None:
     model = made(PAPER).double()
-    weights = {name: value.detach() for name, value in model.named_parameters()}
+    weights = {name: value.detach() for name, value in model.network.named_parameters()}
 
     def blue(x: Tensor, name: str) -> Tensor:
         for conv in ("conv1", "conv2"):
@@ -84,8 +91,7 @@ def test_a_map_is_as_large_as_its_image(arguments: dict[str, Any], finest: int) 
         assert prediction.semantic.shape == one.shape[1:]
         assert prediction.semantic.max() < 3
     batch = model.preprocess(images[:2])
-    maps = model.decoder(model.encoder(batch.pixels))
-    *_, last = maps.values()
+    *_, last = model.network.decoder(by_stride(model, batch.pixels)).values()
     assert last.shape[2:] == (64 // finest, 64 // finest)
     assert model(batch.pixels, batch.sizes).logits.shape == (2, 3, 64, 64)
 
@@ -112,9 +118,9 @@ def test_a_shifted_image_has_a_shifted_map(arguments: dict[str, Any], period: in
 def test_every_map_of_the_encoder_is_heard() -> None:
     for arguments in (PAPER, RESNET):
         model = made(arguments)
-        maps = model.encoder(model.preprocess([image(64, 64)]).pixels)
-        maps = {name: value.detach().requires_grad_() for name, value in maps.items()}
-        *_, last = model.decoder(maps).values()
+        maps = by_stride(model, model.preprocess([image(64, 64)]).pixels)
+        maps = {stride: value.detach().requires_grad_() for stride, value in maps.items()}
+        *_, last = model.network.decoder(maps).values()
         gradients = torch.autograd.grad(last.sum(), list(maps.values()))
         assert all(gradient.abs().sum() > 0 for gradient in gradients)
 
@@ -124,7 +130,9 @@ def test_large_images_go_in_tiles_unless_they_are_learnt_or_explained() -> None:
     one, target = image(60, 100), Target(semantic=torch.zeros(60, 100).long())
     batch = model.preprocess([one], [target])
     seen: list[tuple[int, ...]] = []
-    handle = model.encoder.register_forward_hook(lambda m, x, y: seen.append(tuple(x[0].shape)))
+    handle = model.network.encoder.register_forward_hook(
+        lambda m, x, y: seen.append(tuple(x[0].shape))
+    )
     tiled = model(batch.pixels, batch.sizes).logits
     whole = model(batch.pixels, batch.sizes, batch.targets).logits
     score = model.target_logits([one], [target])
@@ -161,7 +169,7 @@ def test_layers_to_explain_begin_at_the_bottleneck() -> None:
     ("changes", "message"),
     [
         ({"encoder": "vgg"}, "unknown backbone 'vgg'"),
-        ({"classes": 256}, "classes must be 1 to 255, got 256"),
+        ({"num_classes": 256}, "num_classes must be 1 to 255, got 256"),
         ({"class_weights": [1.0]}, "class_weights: 3 expected, got 1"),
         ({"finest": 3}, "finest must be 1, 2 or 4, got 3"),
         ({"decoder_channels": [8, 8, 8]}, "decoder_channels: 5 numbers or more expected, got 3"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from tapetum.reporting.sections.suggestions import MAX_SUGGESTIONS, next_steps
 from tapetum.reporting.tasks.classification import advice
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
+from tapetum.runs.train_options import TrainOptions
 from tapetum.structures import Prediction
 from tapetum.tasks.classification import ClassificationEvaluation
 
-ASKED = {"model": "retinanet", "data": "photos", "minutes": None}
+ASKED = TrainOptions("retinanet", "scenes")
 
 
 def run(folder: Path, history: Sequence[Mapping[str, Any]] = (), **changes: Any) -> Run:
@@ -32,11 +34,6 @@ def run(folder: Path, history: Sequence[Mapping[str, Any]] = (), **changes: Any)
         "arguments": {},
         "classes": ("cat", "dog", "owl"),
         "class_ids": (1, 2, 3),
-        "data": "scenes",
-        "data_format": "auto",
-        "val": None,
-        "augment": "default",
-        "validate": True,
         "image_size": 320,
         "settings": Settings(epochs=10),
         "device": "cpu",
@@ -78,7 +75,9 @@ def test_weak_augmentation_is_made_stronger(tmp_path: Path) -> None:
     usual = next_steps(run(tmp_path / "a", fell), "AP", [])[0]
     assert "overfits" in usual.text
     assert usual.command == ""
-    weak = next_steps(run(tmp_path / "a", fell, augment="none"), "AP", [])[0]
+    weak = next_steps(run(tmp_path / "a", fell, options=replace(ASKED, augment="none")), "AP", [])[
+        0
+    ]
     assert "--augment default" in weak.command
 
 
@@ -91,7 +90,6 @@ def test_commands_are_in_the_users_paths_and_beside_the_run(tmp_path: Path) -> N
     ]
     (tmp_path / "my run-2").mkdir()
     assert train_again(run(folder), {}, {"a": 1}).endswith(f"--set a=1 --out '{tmp_path}/my run-3'")
-    assert train_again(run(folder, options={}), {"image_size": 480}) == ""
 
 
 @pytest.mark.parametrize(
@@ -99,7 +97,10 @@ def test_commands_are_in_the_users_paths_and_beside_the_run(tmp_path: Path) -> N
     [
         ({"settings": Settings(epochs=7)}, "--epochs 14"),
         ({"settings": Settings(max_steps=60)}, "--max-steps 120"),
-        ({"settings": Settings(max_steps=60), "options": {**ASKED, "minutes": 2.5}}, "--minutes 5"),
+        (
+            {"settings": Settings(max_steps=60), "options": replace(ASKED, minutes=2.5)},
+            "--minutes 5",
+        ),
     ],
 )
 def test_longer_by_the_option_that_said_how_long(
@@ -135,7 +136,7 @@ def test_the_images_of_the_training_are_named_where_they_are_a_folder(tmp_path: 
     remedy = Remedy("", "predict", {"out": "labels"}, inputs=(TRAINING_IMAGES,))
     assert command_of(run(tmp_path / "a"), remedy) == ""
     (tmp_path / "photos").mkdir()
-    there = run(tmp_path / "a", data=str(tmp_path / "photos"))
+    there = run(tmp_path / "a", options=replace(ASKED, data=str(tmp_path / "photos")))
     assert command_of(there, remedy).endswith(f"a {tmp_path}/photos --out labels")
 
 

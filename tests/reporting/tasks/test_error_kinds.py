@@ -14,7 +14,7 @@ from torch import nn
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.evaluation import detections_from_coco
 from tapetum.reporting import Panel, Table
-from tapetum.reporting.page.page import make_page
+from tapetum.reporting.report import make_page
 from tapetum.reporting.sections.examples import image_outcomes
 from tapetum.reporting.sections.run import Run
 from tapetum.reporting.tasks.detection import detection_report
@@ -28,6 +28,7 @@ from tapetum.reporting.tasks.detection_tables import (
 from tapetum.reporting.tasks.error_kinds import kinds_of_mistakes, spread, why_missed
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
+from tapetum.runs.train_options import TrainOptions
 from tapetum.structures import Prediction, Sample, Target
 from tapetum.tasks import TASKS
 from tapetum.tasks.detection import Detection
@@ -117,16 +118,11 @@ def run(tmp_path: Path, zoo: Zoo, **changes: Any) -> Run:
         "arguments": {},
         "classes": CLASSES,
         "class_ids": (1, 2),
-        "data": str(tmp_path),
-        "data_format": "auto",
-        "val": None,
-        "augment": "default",
-        "validate": True,
         "image_size": 320,
         "settings": Settings(epochs=10),
         "device": "cpu",
         "precision": "fp32",
-        "options": {"model": "retinanet"},
+        "options": TrainOptions("retinanet", str(tmp_path)),
     }
     return Run(
         record=RunRecord(**(values | changes)),

@@ -269,10 +269,11 @@ def faster_rcnn(
     """
     anchors = AnchorGrid(sizes=octave_sizes(anchor_sizes, 1), ratios=anchor_ratios)
     body = make_backbone(backbone, width=backbone_width, norm=norm)
+    used = {name: n for name, n in body.channels.items() if body.strides[name] >= 4}
     pool = MultiScaleRoIAlign()
     return FasterRCNN(
         backbone=body,
-        pyramid=FeaturePyramid(body.channels, fpn_channels, top=PoolTop()),
+        pyramid=FeaturePyramid(used, fpn_channels, top=PoolTop()),
         anchors=anchors,
         rpn_head=RPNHead(channels=fpn_channels, anchors=anchors.per_cell),
         box_roi_pool=pool,

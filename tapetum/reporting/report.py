@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tapetum.base.files import atomic_write
-from tapetum.base.outputs import MADE_BY
 from tapetum.reporting.contents import ReportContents
-from tapetum.reporting.page import gallery
-from tapetum.reporting.page.html import EMPTY, Html, json_island, tag
-from tapetum.reporting.page.style import CSS
+from tapetum.reporting.page import CSS, EMPTY, FOOTER, Html, document, gallery, json_island, tag
 from tapetum.reporting.sections import errors as error_kinds
 from tapetum.reporting.sections import learning, progress, record, results
 
@@ -71,40 +66,10 @@ def make_page(contents: ReportContents) -> str:
     entries = [tag("li", tag("a", title, href=f"#{key}")) for key, title, _ in shown]
     sections = [tag("section", tag("h2", title), body, id=key) for key, title, body in shown]
     empty = EMPTY if shown else tag("p", "This run has no results yet.", class_="dim")
-    main = tag("main", results.header(contents), empty, sections, _footer())
+    main = tag("main", results.header(contents), empty, sections, tag("footer", FOOTER))
     contents_list = tag("nav", tag("ol", entries), aria_label="Contents") if entries else tag("div")
-    body = tag(
-        "body",
-        tag("div", contents_list, main, class_="layout"),
-        json_island("run", _data(contents)),
-    )
-    return f"<!doctype html>\n{tag('html', _head(contents), body, lang='en')}\n"
-
-
-def policy() -> str:
-    """The content security policy: one style sheet, images as data URIs, nothing else."""
-    digest = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _head(contents: ReportContents) -> Html:
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy()),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", contents.title),
-        Html(f"<style>{CSS}</style>"),
-    )
-
-
-def _footer() -> Html:
-    text = f"{MADE_BY} This page loads nothing from the network and runs no scripts."
-    return tag("footer", text)
+    columns = tag("div", contents_list, main, class_="layout")
+    return document(contents.title, CSS, columns, json_island("run", _data(contents)))
 
 
 def _data(contents: ReportContents) -> dict[str, Any]:

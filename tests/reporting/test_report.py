@@ -14,7 +14,7 @@ import pytest
 
 from tapetum.base.errors import FileAccessError
 from tapetum.reporting import ClassRow, Curve, ReportContents, make_page, write_report
-from tapetum.reporting.page.page import SECTIONS
+from tapetum.reporting.report import SECTIONS
 
 PAYLOADS = [
     "<script>alert(1)</script>",

@@ -1,0 +1,49 @@
+"""The options of a new training: what is given now, on top of what a run was given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tapetum.base.errors import UsageError
+from tapetum.runs.record import read_run
+from tapetum.runs.settings import LENGTHS
+from tapetum.runs.train_options import TrainOptions, nested
+
+
+def merge_options(from_run: str | Path | None, keywords: Mapping[str, Any]) -> TrainOptions:
+    """The options of a training.
+
+    Args:
+        from_run: a run whose options are repeated where `keywords` has nothing else.
+        keywords: fields of `TrainOptions` and `Settings`, flat; None is as good as not given.
+
+    Raises:
+        UsageError: no model or no data, an unknown keyword or an impossible value.
+        CheckpointError: `from_run` is no run.
+    """
+    given = nested({name: value for name, value in keywords.items() if value is not None})
+    given["settings"] = {k: v for k, v in given["settings"].items() if v is not None}
+    if from_run is not None:
+        given = _on_top(asdict(read_run(Path(from_run)).options), given)
+    for name in ("model", "data"):
+        if name not in given:
+            raise UsageError(f"train needs a {name}", hint="`model` and `data`, or `from_run`")
+    return TrainOptions(**given)
+
+
+def _on_top(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Both; what is new counts, and a new length or validation set replaces the old one."""
+    merged = dict(old)
+    if "minutes" in new or any(name in new["settings"] for name in LENGTHS):
+        merged["minutes"] = None
+        merged["settings"] = {k: v for k, v in old["settings"].items() if k not in LENGTHS}
+    if "val" in new:
+        merged |= {"split_ratio": None, "group_by": None}
+    elif "split_ratio" in new or "group_by" in new:
+        merged["val"] = None
+    for name in ("settings", "arguments"):
+        new = {**new, name: merged[name] | new[name]}
+    return merged | new
