@@ -231,10 +231,10 @@ def _unwrap(item: Any) -> Any:
 
 
 def _refuse_unsendable(dataset: Dataset, workers: int) -> None:
-    """Where workers begin afresh they import what they are sent, which one's own file is not."""
+    """Where workers begin afresh they import what they are sent, which a user's file is not."""
     samples = getattr(dataset, "samples", None)
     if workers and worker_start() != "fork" and type(samples).__module__.startswith(OWN_MODULE):
-        why = "its samples cannot be sent to worker processes, which begin afresh on this system"
+        why = "its samples cannot be sent to worker processes, which are spawned on this system"
         raise UsageError(why, file=dataset.name, hint="`workers` 0")
 
 
