@@ -17,8 +17,8 @@ from tapetum.explain.cam import (
 )
 from tapetum.explain.methods import explain, find_layer
 from tapetum.explain.pointing import heat_inside
-from tapetum.explain.targets import of_class
 from tapetum.models.classification.resnet import resnet10
+from tests.explain.targets import of_class
 
 
 @pytest.fixture
