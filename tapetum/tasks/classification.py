@@ -28,7 +28,7 @@ from tapetum.evaluation import (
 from tapetum.models.predict import predict
 from tapetum.render import draw_class_scores
 from tapetum.structures import Model, Prediction, Target
-from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches
+from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches, of_all_ranks
 
 SMALL = 64
 """Pixels: images up to this size are seen as they are."""
@@ -120,6 +120,8 @@ class Classification(Task):
             names += [sample.name for sample in samples]
             scores += [_scores(answer) for answer in answers]
             labels += [_labels(sample.target) for sample in samples]
+        names, scores = of_all_ranks(names, 64), of_all_ranks(scores, 64)
+        labels = of_all_ranks(labels, 64)
         table = torch.stack(scores).double().numpy()  # (N, C)
         if dataset.multilabel:
             targets = _table(labels, len(dataset.classes))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from tapetum.base.ranks import ranks, share_weights
 from tapetum.base.runtime import generator
 from tapetum.structures import DataDependentInit
 from tapetum.structures.model import DESCEND
@@ -25,6 +26,9 @@ def begin_training(job: Job) -> TrainingState:
     """The moving parts of a training before its first step; a model that is only fitted has
     neither optimizer nor average."""
     model = job.model.to(job.runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if job.runtime.device.type == "cuda" and ranks().world_size > 1:
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    share_weights(model)
     frozen = freeze(model, job.settings.freeze)
     descends = DESCEND in phase_kinds(model)
     return TrainingState(

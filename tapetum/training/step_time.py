@@ -44,9 +44,10 @@ def _trial(job: Job) -> Iterator[float]:
     assert state.optimizer is not None
     with closing(loaded) as batches:
         started = time.perf_counter()
-        for samples in batches:
+        keys = plan.steps(0, TRIAL)
+        for samples, own in zip(batches, keys, strict=True):
             set_learning_rate(state.optimizer, learning_rate(state.step, TRIAL, settings))
-            batch = StepBatch(samples, settings.seed)
+            batch = StepBatch(samples, own, settings.seed, plan.images_per_step)
             step = train_step(state, batch, job.runtime, clip_norm=settings.clip_norm)
             state.after_step(step.skipped)
             yield time.perf_counter() - started

@@ -26,7 +26,7 @@ class ImageRecord:
     Boxes stay float64 exactly as the file has them, because evaluation runs on them: one box in
     three that lies on an IoU threshold would change its match after a trip through float32.
 
-    name: the name that people know it by (relative to its dataset, with forward slashes).
+    name: the name in messages and reports (relative to its dataset, with forward slashes).
     path: the image file; None where the annotations name none (results without images), and
         where one file holds many images.
     id: the file's own id of the image.
@@ -128,12 +128,17 @@ def bare_record(
 
 @dataclass(frozen=True)
 class Finding:
-    """One object that is wrong, or worth knowing, in a dataset.
+    """Something in a dataset that is wrong, or worth knowing.
 
-    code: stable and short, as in "box-outside"; severity: "error" (cannot be used), "warning"
-    (used, but probably wrong) or "info"; where: line, id or class inside `file`.
-    image: name of the image that it is about, where that is not `file` itself. box: x y width
-    height of the object, as the file has it. twin: the other of two images, by its file or name.
+    Args:
+        code: stable and short, as in "box-outside", one of `CODES`.
+        severity: "error" (cannot be used), "warning" (used, but probably wrong) or "info".
+        file: relative to the dataset's folder.
+        where: line, id or class inside `file`.
+        message: in one line.
+        image: name of the image that it is about, where that is not `file` itself.
+        box: x y width height of the object in pixels, as the file has it.
+        duplicate: the other of two images, by its file or name.
     """
 
     code: str
@@ -172,7 +177,7 @@ class Annotations:
 
     @property
     def palette(self) -> np.ndarray | None:
-        """(C, 3) uint8, the colour of each class in colour maps; None without such."""
+        """(C, 3) uint8, the color of each class in color maps; None without such."""
         return None if self.maps is None else self.maps.palette
 
     def all_images(self) -> tuple[ImageRecord, ...]:

@@ -160,7 +160,7 @@ def test_missing_images_are_left_out_and_counted(coco_folder):
     assert (len(dataset), dataset.left_out) == (1, 1)
     assert [f.code for f in dataset.findings if f.severity == "error"] == ["image-missing"]
     (root / "train" / "b.png").unlink()
-    with pytest.raises(AnnotationError, match="no image that is there"):
+    with pytest.raises(AnnotationError, match="no image with a file"):
         open_dataset(root, "all")
 
 

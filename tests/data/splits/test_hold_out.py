@@ -109,7 +109,7 @@ def test_groups_by_expression():
     assert grouped(own, r"^(\w+)/") == [[0, 2], [1]]
     assert grouped(own, "ann|bob") == [[0, 2], [1]]
     assert grouped(own, None) == []
-    with pytest.raises(UsageError, match=r"speaks of no image.*the names are like 'ann/1.jpg'"):
+    with pytest.raises(UsageError, match=r"matches no image.*the names are like 'ann/1.jpg'"):
         grouped(own, "carl")
     with pytest.raises(UsageError, match=r"group_by: .*unterminated"):
         grouped(own, "(ann")

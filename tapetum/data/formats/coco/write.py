@@ -37,7 +37,7 @@ def coco_dict(
     says only what the source says.
 
     keypoint_names, skeleton (pairs counted from 0): of the classes `keypoint_labels`, all unless
-    told otherwise; they and their objects get entries for keypoints.
+    given; they and their objects get entries for keypoints.
 
     Returns: images (id, file_name, height, width), annotations (id, image_id, category_id, bbox,
     area, iscrowd, segmentation, `difficult` where it is 1, keypoints and num_keypoints), categories
