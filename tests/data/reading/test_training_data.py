@@ -205,7 +205,7 @@ def test_a_cache_changes_nothing_of_small_images(
     ]
     weights = [next(run.rglob("model.safetensors")).read_bytes() for run in runs]
     assert weights[0] == weights[1]
-    assert read_run(runs[1]).cache == kind
+    assert read_run(runs[1]).options.cache == kind
     assert bool(list((tmp_path / "cache").rglob("*"))) == (kind == "disk")
     assert any("cache" in line for line in words)
 
