@@ -133,14 +133,14 @@ class FasterRCNN(Model[FasterRCNNOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> FasterRCNNOutput:
         """Proposals, and their classes and boxes.
 
         With targets: more proposals, the boxes of the objects among them, and of anchors and
-        regions a sample for the losses (the first ones without a generator).
+        regions a sample for the losses (the first ones without generators).
         """
-        return self.detect(self.maps(pixels), pixels, sizes, targets, generator)
+        return self.detect(self.maps(pixels), pixels, sizes, targets, generators)
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
         """All maps of the pyramid, fine to coarse; the last one serves proposals only."""
@@ -159,7 +159,7 @@ class FasterRCNN(Model[FasterRCNNOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None,
-        generator: torch.Generator | None,
+        generators: Sequence[torch.Generator] | None,
     ) -> FasterRCNNOutput:
         """`forward`, for callers that have the maps already."""
         anchors = self.anchors(pixels, maps)
@@ -168,8 +168,8 @@ class FasterRCNN(Model[FasterRCNNOutput]):
         all_anchors = torch.cat(anchors)
         sampled, match = None, None
         if targets is not None:
-            sampled = sample_anchors(targets, all_anchors, self._anchor_sampler(), generator)
-            rois, match = sample_rois(rois, targets, self._roi_sampler(), generator)
+            sampled = sample_anchors(targets, all_anchors, self._anchor_sampler(), generators)
+            rois, match = sample_rois(rois, targets, self._roi_sampler(), generators)
         boxes, image = torch.cat(rois), image_index(rois)
         class_logits, roi_deltas = self.box_head(self.pool(self.box_roi_pool, maps, boxes, image))
         return FasterRCNNOutput(

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from tapetum.backbones import make_backbone
 from tapetum.backbones.backbone import Backbone
+from tapetum.base.ranks import normalizer
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.class_names import COCO_KEYPOINTS, COCO_SKELETON, coco_person
 from tapetum.models.detection.assign import objects_of
@@ -134,7 +135,7 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> KeypointRCNNOutput:
         """Detections and their heatmaps.
 
@@ -142,7 +143,7 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
         `FasterRCNN.forward` draws.
         """
         maps = self.detector.maps(pixels)
-        detection = self.detector.detect(maps, pixels, sizes, targets, generator)
+        detection = self.detector.detect(maps, pixels, sizes, targets, generators)
         rois = head_rois(self.detector, detection, sizes, targets)
         kept = tuple(maps) if targets is None else ()
         return KeypointRCNNOutput(detection, rois, self.keypoint_logits(maps, rois), kept)
@@ -166,7 +167,8 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
         points = keypoint_targets(output.rois, targets, count=output.logits.shape[1])  # (P, K, 3)
         cell, valid = keypoint_cells(points, output.rois.boxes, output.logits.shape[-1])
         chosen = output.logits.flatten(2)[valid]  # (V, S * S)
-        return losses | {"loss_keypoint": cross_entropy(chosen, cell[valid])}
+        entropy = cross_entropy(chosen, cell[valid], reduction="sum")
+        return losses | {"loss_keypoint": entropy / normalizer(len(chosen))}
 
     def postprocess(
         self,

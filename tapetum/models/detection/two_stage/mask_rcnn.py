@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from tapetum.backbones import make_backbone
 from tapetum.backbones.backbone import Backbone
+from tapetum.base.ranks import normalizer
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.class_names import coco_classes
 from tapetum.models.detection.assign import objects_of
@@ -129,7 +130,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> MaskRCNNOutput:
         """Detections and their masks.
 
@@ -137,7 +138,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
         `FasterRCNN.forward` draws.
         """
         maps = self.detector.maps(pixels)
-        detection = self.detector.detect(maps, pixels, sizes, targets, generator)
+        detection = self.detector.detect(maps, pixels, sizes, targets, generators)
         rois = head_rois(self.detector, detection, sizes, targets)
         kept = tuple(maps) if targets is None else ()
         return MaskRCNNOutput(detection, rois, self.mask_logits(maps, rois), kept)
@@ -161,7 +162,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
         target, present = mask_targets(output.rois, targets, size)  # (P, S, S), (P,)
         target, logits = target[present], output.logits[present].to(target.dtype)
         entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
-        return losses | {"loss_mask": entropy / max(1, target.numel())}
+        return losses | {"loss_mask": entropy / normalizer(target.numel())}
 
     def postprocess(
         self,
