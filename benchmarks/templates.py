@@ -77,7 +77,7 @@ def look(loaded: api.Predictor, dataset: Dataset) -> tuple[Tensor, Tensor, float
         of_class = F.one_hot(labels, classes).to(pixels)  # (B, C)
         sums += torch.einsum("bc,bhwd->chwd", of_class, pixels / 2 + 0.5)
         counts += of_class.sum(dim=0)
-        answers = loaded.answers([sample.image for sample in samples])
+        answers = loaded.predictions([sample.image for sample in samples])
         found = torch.tensor([_only_label(answer.labels) for answer in answers])
         right += int((found == labels).sum())
     means = sums / counts[:, None, None, None]

@@ -60,7 +60,7 @@ def export(
         network,
         predictor.model_info,
         folder,
-        lambda image, options: predictor.answers([image], options)[0],
+        lambda image, options: predictor.predictions([image], options)[0],
         least.values,
         sizes,
     )

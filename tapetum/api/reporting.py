@@ -80,7 +80,7 @@ def report(
         history=history,
         dataset=dataset,
         model=predictor.model,
-        predict=lambda image: predictor.answers([image])[0],
+        predict=lambda image: predictor.predictions([image])[0],
         explain=explain if explainable(predictor.model) else None,
         checkpoint=f"{predictor.folder.name} (the best)",
         resources=_resources(history) | {"an image": f"{1000 * per_image:.0f} ms"},

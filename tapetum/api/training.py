@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tapetum.base.download import Bar, no_bar
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log, Progress, no_log, no_progress
+from tapetum.base.ranks import from_first, process_group, ranks
 from tapetum.base.runtime import choose_runtime, recorded_runtime
 from tapetum.data.reading.samples import IN_PYTHON, Samples
 from tapetum.data.reading.training_data import (
@@ -45,6 +48,7 @@ from tapetum.training.tensorboard import TensorBoardObserver
 from tapetum.weights.checkpoint import FOLDER, find_checkpoint, refuse_links
 
 
+@process_group()
 def train(
     model: str | TrainOptions | None = None,
     data: str | Path | Samples | None = None,
@@ -102,7 +106,9 @@ def train(
     if from_run is not None:
         _refuse_code(asked.model, asked.data, asked.val, Path(from_run))
     folder = Path(out) if out is not None else default_folder(asked.model, asked.data)
-    refuse_used(folder)
+    folder, log = from_first(folder), log if ranks().first else no_log
+    if ranks().first:
+        refuse_used(folder)
     runtime = choose_runtime(asked.device, asked.precision, training=True)
     record, images = plan_run(asked, runtime, progress, log, own)
     job = make_job(record, images, folder, runtime, log)
@@ -111,10 +117,13 @@ def train(
     start_from(record, job.model, bar, log)
     if asked.minutes is not None:
         record, job = in_minutes(record, job, images, asked.minutes, log)
+        record = from_first(record)
+        job = replace(job, settings=record.settings)
     watching = _watching(job, observers, tensorboard, on_step, on_epoch)
-    with run_folder(folder, record):
-        images.keep(folder)
-        log(f"what it sees: {draw_data(job)}")
+    with run_folder(folder, record) if ranks().first else nullcontext():
+        if ranks().first:
+            images.keep(folder)
+            log(f"what it sees: {draw_data(job)}")
         _run(job, watching, log=log)
     return folder
 
@@ -132,6 +141,7 @@ def _words_for(
     return {name: str(value) for name, value in words.items() if value is not None}
 
 
+@process_group()
 def resume(
     run: str | Path,
     data: Samples | str | None = None,
@@ -148,7 +158,7 @@ def resume(
     data, val: the samples, of a run on samples in Python. model, data, val: "FILE.py:FUNCTION",
         code of the run that must be named where it was never named here, or has changed since.
     """
-    folder = Path(run)
+    folder, log = Path(run), log if ranks().first else no_log
     refuse_links(folder)
     record = named_again(read_run(folder), folder, model, data, val)
     data, val = (None if isinstance(words, str) else words for words in (data, val))

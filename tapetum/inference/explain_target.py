@@ -1,4 +1,4 @@
-"""Which of a model's answers is to be explained, in somebody's words.
+"""Which part of a prediction is to be explained, as the user writes it.
 
 "2"                       the third strongest answer
 "dog", "class:7"          the class: of the image, its strongest object, or its pixels
@@ -15,96 +15,108 @@ import torch
 from torch import Tensor
 
 from tapetum.base.errors import UsageError
-from tapetum.inference.predictor import Predictor, number_of
 from tapetum.structures import Objects, Prediction, Target
-from tapetum.tasks import ExplainTarget
+from tapetum.tasks import ExplainTarget, Names, Task
 
 STRONGEST = "0"
 IGNORE = 255
 AROUND = 2
 """Pixels on each side that a pixel stands for, so that it outlives being made smaller."""
 
-PART_TASKS = {"mask": "instance_segmentation", "keypoint": "keypoint_detection"}
-_NUMBER = re.compile(r"(?P<kind>box|mask|keypoint)?:?(?P<number>\d+)(:(?P<name>.+))?")
+_NUMBER = re.compile(r"(?P<part>box|mask|keypoint)?:?(?P<number>\d+)(:(?P<name>.+))?")
 _PIXEL = re.compile(r"pixel:(?P<x>\d+)\s*,\s*(?P<y>\d+)")
 
 
-def explain_target(words: str, answer: Prediction, predictor: Predictor) -> ExplainTarget:
-    """What `words` mean of an answer of a model.
+def explain_target(text: str, prediction: Prediction, task: Task, names: Names) -> ExplainTarget:
+    """Find what is to be explained in a prediction.
+
+    Args:
+        text: as above, for example "dog" or "box:2".
+        prediction: what a model says of one image.
+        task: of the model.
+        names: of its classes and keypoints.
+
+    Returns:
+        The one part of the prediction, as `Model.target_logits` takes it.
 
     Raises:
-        UsageError: as for `check_aim`, or nothing there; the line says what there is.
+        UsageError: as for `check_target`, or it is not in this prediction; says what is.
     """
-    check_aim(words, predictor)
-    objects = predictor.task.objects(answer, predictor.model_info)
-    if (name := _class(words, predictor)) is not None:
-        return _of_class(name, objects, predictor)
-    if (match := _PIXEL.fullmatch(words)) is not None:
-        return _of_pixel(int(match["x"]), int(match["y"]), answer, objects, predictor)
-    match = _NUMBER.fullmatch(words)
+    check_target(text, task, names)
+    objects = task.objects(prediction, names)
+    if (name := _class(text, names)) is not None:
+        return _of_class(name, objects, names)
+    if (match := _PIXEL.fullmatch(text)) is not None:
+        return _of_pixel(int(match["x"]), int(match["y"]), prediction, objects, names)
+    match = _NUMBER.fullmatch(text)
     assert match is not None
     if not objects:
         raise UsageError("the model found nothing here", option="target")
-    obj = objects[number_of(int(match["number"]), len(objects))]
-    return _part(obj, match["kind"], match["name"], predictor) if match["kind"] else obj
+    obj = objects[valid_index(int(match["number"]), len(objects))]
+    return _part(obj, match["part"], match["name"], names) if match["part"] else obj
 
 
-def check_aim(words: str, predictor: Predictor) -> None:
-    """Could `words` mean something of this model's answers, whatever the image?
+def check_target(text: str, task: Task, names: Names) -> None:
+    """Check `text` as far as it does not depend on the image.
 
     Raises:
-        UsageError: they could not; the line says what they may be.
+        UsageError: it cannot be a part of any prediction of the task; says what can.
     """
-    if _class(words, predictor) is not None:
+    if _class(text, names) is not None:
         return
-    task = predictor.task.name
-    if _PIXEL.fullmatch(words):
-        if task == "classification":
-            raise UsageError(
-                "a class of the whole image has no pixels", option="target", hint="a class"
-            )
+    if _PIXEL.fullmatch(text):
+        if "pixel" not in task.targets:
+            why = f"{task.name} answers for the image, not for pixels"
+            raise UsageError(why, option="target", hint="a class")
         return
-    match = _NUMBER.fullmatch(words)
+    match = _NUMBER.fullmatch(text)
     if match is None:
         hint = "a number, a class, box:N, mask:N, keypoint:N, keypoint:N:NAME or pixel:X,Y"
-        raise UsageError(f"cannot be {words!r}", option="target", hint=hint)
-    if match["kind"]:
-        _check_part(match["kind"], match["name"], predictor)
-    elif task == "classification":  # every class is an answer, so their number is known
-        number_of(int(match["number"]), len(predictor.classes))
+        raise UsageError(f"cannot be {text!r}", option="target", hint=hint)
+    if match["part"]:
+        _check_part(match["part"], match["name"], task, names)
+    elif task.answers_every_class:
+        valid_index(int(match["number"]), len(names.classes))
 
 
-def _check_part(kind: str, name: str | None, predictor: Predictor) -> None:
-    task = predictor.task.name
-    if task in ("classification", "semantic_segmentation"):
-        raise UsageError(
-            f"{predictor.task.name} finds no {kind}", option="target", hint="a class, or N"
-        )
-    if kind in ("mask", "keypoint") and task != PART_TASKS[kind]:
-        raise UsageError(f"{predictor.model_info.model} finds no {kind}s", option="target")
-    if kind == "keypoint" and name is not None:
-        _keypoint(name, predictor.model_info.keypoint_names)
+def valid_index(index: int, count: int) -> int:
+    """The index itself.
+
+    Raises:
+        UsageError: it is not in [0, count).
+    """
+    if not 0 <= index < count:
+        raise UsageError(f"no object {index}: there are {count}", hint="they count from 0")
+    return index
 
 
-def _class(words: str, predictor: Predictor) -> str | None:
+def _check_part(part: str, name: str | None, task: Task, names: Names) -> None:
+    if part not in task.targets:
+        own = [f"{known}:N" for known in task.targets if known != "pixel"]
+        hint = ", ".join(["a class", "N", *own])
+        raise UsageError(f"{task.name} predicts no {part}", option="target", hint=hint)
+    if part == "keypoint" and name is not None:
+        _keypoint(name, names.keypoint_names)
+
+
+def _class(text: str, names: Names) -> str | None:
     """The class that is meant, if one is; a bare number is none."""
-    name = words.removeprefix("class:")
-    return name if name in predictor.classes and not words.isdigit() else None
+    name = text.removeprefix("class:")
+    return name if name in names.classes and not text.isdigit() else None
 
 
-def _of_class(name: str, objects: list[ExplainTarget], predictor: Predictor) -> ExplainTarget:
-    label = predictor.classes.index(name)
+def _of_class(name: str, objects: list[ExplainTarget], names: Names) -> ExplainTarget:
+    label = names.classes.index(name)
     for obj in objects:
         if label in _labels(obj.target):
             return obj
-    found = ", ".join(
-        dict.fromkeys(predictor.classes[k] for t in objects for k in _labels(t.target))
-    )
-    raise UsageError(f"no {name} was found", option="target", hint=f"found: {found or 'nothing'}")
+    labels = dict.fromkeys(label for obj in objects for label in _labels(obj.target))
+    predicted = ", ".join(names.classes[label] for label in labels) or "nothing"
+    raise UsageError(f"no {name} was found", option="target", hint=f"found: {predicted}")
 
 
 def _labels(target: Target) -> list[int]:
-    """The classes that a target speaks of."""
+    """The classes in a target."""
     if target.labels is not None:
         return target.labels.tolist()
     if target.objects is not None:
@@ -113,21 +125,21 @@ def _labels(target: Target) -> list[int]:
     return [label for label in target.semantic.unique().tolist() if label != IGNORE]
 
 
-def _part(obj: ExplainTarget, kind: str, name: str | None, predictor: Predictor) -> ExplainTarget:
-    """The object as a box, as a mask, or as keypoints, which `check_aim` knows to be there."""
+def _part(obj: ExplainTarget, part: str, name: str | None, names: Names) -> ExplainTarget:
+    """The object as a box, as a mask, or as keypoints, which `check_target` knows to be there."""
     objects = obj.target.objects
     assert objects is not None
-    if kind == "box":
+    if part == "box":
         return _obj(obj.words, objects.with_(masks=None, keypoints=None))
-    if kind == "mask":
+    if part == "mask":
         return _obj(f"the pixels of {obj.words}", objects)
     if name is None:
         return _obj(f"the keypoints of {obj.words}", objects)
     assert objects.keypoints is not None
-    number = _keypoint(name, predictor.model_info.keypoint_names)
+    number = _keypoint(name, names.keypoint_names)
     points = torch.zeros_like(objects.keypoints)
     points[:, number] = objects.keypoints[:, number]
-    words = f"{predictor.model_info.keypoint_names[number]} of {obj.words}"
+    words = f"{names.keypoint_names[number]} of {obj.words}"
     return _obj(words, objects.with_(keypoints=points))
 
 
@@ -142,16 +154,16 @@ def _keypoint(name: str, names: tuple[str, ...]) -> int:
 
 
 def _of_pixel(
-    x: int, y: int, answer: Prediction, instances: list[ExplainTarget], predictor: Predictor
+    x: int, y: int, prediction: Prediction, candidates: list[ExplainTarget], names: Names
 ) -> ExplainTarget:
     where = f"the pixel {x}, {y}"
-    if answer.semantic is not None:
-        _inside(x, y, answer.semantic)
-        label = int(answer.semantic[y, x])
-        near = _around(x, y, answer.semantic.shape) & (answer.semantic == label)
-        alone = torch.where(near, answer.semantic, IGNORE).to(answer.semantic.dtype)
-        return ExplainTarget(f"{where}, {predictor.classes[label]}", Target(semantic=alone))
-    for obj in instances:
+    if prediction.semantic is not None:
+        _inside(x, y, prediction.semantic)
+        label = int(prediction.semantic[y, x])
+        near = _around(x, y, prediction.semantic.shape) & (prediction.semantic == label)
+        alone = torch.where(near, prediction.semantic, IGNORE).to(prediction.semantic.dtype)
+        return ExplainTarget(f"{where}, {names.classes[label]}", Target(semantic=alone))
+    for obj in candidates:
         objects = obj.target.objects
         if objects is not None and _covers(objects, x, y):
             if objects.masks is not None:

@@ -71,7 +71,7 @@ def nms_options(predictor: Predictor, nms_thresh: float | None) -> PostprocessOp
         return DEFAULT_POSTPROCESS
     if not 0 <= nms_thresh <= 1:
         raise UsageError(f"must lie in [0, 1], got {nms_thresh}", option="nms_iou")
-    if predictor.model.task not in WITH_NMS:
+    if predictor.task.name not in WITH_NMS:
         why = f"{predictor.model_info.model} does not suppress overlapping boxes"
         raise UsageError(why, option="nms_iou")
     return PostprocessOptions(nms_thresh=nms_thresh)

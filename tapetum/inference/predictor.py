@@ -20,6 +20,7 @@ from tapetum.explain import AUTO as AUTO_METHOD
 from tapetum.explain import explain, method_for
 from tapetum.explain.methods import check_method
 from tapetum.inference.custom_code import function_of_run, model_named
+from tapetum.inference.explain_target import valid_index
 from tapetum.inference.results import Result
 from tapetum.inference.thresholds import Thresholds
 from tapetum.models import task_of
@@ -78,18 +79,18 @@ class Predictor:
         if not isinstance(images, list | tuple):
             return self.predict([images])[0]
         inputs = [as_image(image) for image in images]
-        model_info, task, least = self.model_info, self.task, self._least
-        rows = zip(self.answers(inputs), inputs, strict=True)
+        model_info, task, least = self.model_info, self.task, self._thresholds
+        rows = zip(self.predictions(inputs), inputs, strict=True)
         return [Result.of(answer, pixels, model_info, task, least) for answer, pixels in rows]
 
-    def answers(
+    def predictions(
         self, images: Sequence[Tensor], options: PostprocessOptions = DEFAULT_POSTPROCESS
     ) -> list[Prediction]:
         """The model's predictions for tensors (3, H, W), thresholds as `options` has them."""
         return predict(self.model, images, runtime=self.runtime, options=options)
 
     @cached_property
-    def _least(self) -> tuple[float, ...]:
+    def _thresholds(self) -> tuple[float, ...]:
         return Thresholds.of(self, None).values
 
     def explain(
@@ -112,7 +113,7 @@ class Predictor:
         self.check_method(method, layer)
         objects = target.objects
         if objects is not None and (object is not None or isinstance(target, Prediction)):
-            target = Target(objects=objects[[number_of(object or 0, len(objects))]])
+            target = Target(objects=objects[[valid_index(object or 0, len(objects))]])
         pixels = as_image(image).to(self.runtime.device)
         return explain(self.model, pixels, target, method=method, layer=layer).cpu()
 
@@ -216,17 +217,6 @@ def _show_whole_images(model: nn.Module, model_info: ModelInfo, log: Log) -> Mod
     return replace(
         model_info, arguments=model_info.arguments | {"crop_mode": "squash", "resize_size": None}
     )
-
-
-def number_of(wanted: int, count: int) -> int:
-    """`wanted`, if there are more than that.
-
-    Raises:
-        UsageError: there are not.
-    """
-    if not 0 <= wanted < count:
-        raise UsageError(f"no object {wanted}: there are {count}", hint="they count from 0")
-    return wanted
 
 
 def as_image(image: Image) -> Tensor:

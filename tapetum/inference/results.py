@@ -18,16 +18,21 @@ from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Prediction
 from tapetum.tasks import Task
 
-SURE = 0.5
+DEFAULT_THRESHOLD = 0.5
 """The score from which objects count where nothing else is known of their class."""
 
 
-def kept(prediction: Prediction, least: Sequence[float]) -> Prediction:
-    """The prediction with the objects whose score reaches `least` of their class."""
+def above_thresholds(prediction: Prediction, thresholds: Sequence[float]) -> Prediction:
+    """Leave out the objects whose score is below the threshold of their class.
+
+    Args:
+        prediction: of one image; without scored objects it stays as it is.
+        thresholds: one in [0, 1] for each class.
+    """
     objects = prediction.objects
     if objects is None or objects.scores is None:
         return prediction
-    needed = objects.scores.new_tensor(least)[objects.labels]
+    needed = objects.scores.new_tensor(thresholds)[objects.labels]
     return replace(prediction, objects=objects[objects.scores >= needed])
 
 
@@ -35,16 +40,16 @@ def kept(prediction: Prediction, least: Sequence[float]) -> Prediction:
 class Result(Prediction):
     """A prediction that knows its image and the names of its classes.
 
-    image: (3, H, W). least: for each class the score from which an object counts, SURE where it
-    is left out; a method's `threshold` stands in its place for all classes. Iterating and printing
-    go over the answers that count: objects, classes, or shares of classes in the pixels. All others
-    are in `objects`, `class_scores` and `semantic`, as in any prediction.
+    image: (3, H, W). thresholds: for each class the score from which an object counts; without
+    any, DEFAULT_THRESHOLD; a method's `threshold` stands in its place for all classes. Iterating
+    and printing go over the answers that count: objects, classes, or fractions of the pixels. All
+    others are in `objects`, `class_scores` and `semantic`, as in any prediction.
     """
 
     image: Tensor | None = None
     model_info: ModelInfo | None = None
     task: Task | None = None
-    least: tuple[float, ...] = ()
+    thresholds: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -53,28 +58,28 @@ class Result(Prediction):
         image: Tensor,
         model_info: ModelInfo,
         task: Task,
-        least: tuple[float, ...] = (),
+        thresholds: tuple[float, ...] = (),
     ) -> Result:
         """The same prediction, with what is needed to show it."""
         values = {f.name: getattr(prediction, f.name) for f in fields(Prediction)}
-        return cls(**values, image=image, model_info=model_info, task=task, least=least)
+        return cls(**values, image=image, model_info=model_info, task=task, thresholds=thresholds)
 
-    def certain(self, threshold: float | None = None) -> Prediction:
-        """The prediction with the objects that count: of a detector's those that score at least
-        `threshold`, by default what the run chose for their class; of other tasks all."""
+    def confident(self, threshold: float | None = None) -> Prediction:
+        """The prediction with the objects that count: of a detector's those that score
+        `threshold` or more, by default what the run chose for their class; of other tasks all."""
         assert self.task is not None
         assert self.model_info is not None
         if not self.task.has_thresholds:
             return self
         count = len(self.model_info.classes)
         everywhere = None if threshold is None else (threshold,) * count
-        return kept(self, everywhere or self.least or (SURE,) * count)
+        return above_thresholds(self, everywhere or self.thresholds or (DEFAULT_THRESHOLD,) * count)
 
     def answer(self, threshold: float | None = None) -> dict[str, Any]:
         """JSON values, as in `api.predict_files`."""
         assert self.task is not None
         assert self.model_info is not None
-        return self.task.answer(self.certain(threshold), self.model_info, 0.0)
+        return self.task.answer(self.confident(threshold), self.model_info, 0.0)
 
     def rows(self, threshold: float | None = None) -> list[dict[str, Any]]:
         """{"class", "score", ...} for each answer: an object with its box and what else is known of
@@ -110,7 +115,7 @@ class Result(Prediction):
         assert self.task is not None
         assert self.image is not None
         assert self.model_info is not None
-        return self.task.draw(self.image.cpu(), self.certain(threshold), self.model_info, 0.0)[""]
+        return self.task.draw(self.image.cpu(), self.confident(threshold), self.model_info, 0.0)[""]
 
     def to_coco(self, image_id: int = 1, threshold: float = 0.0) -> list[dict[str, Any]]:
         """COCO results of the objects: category_id, bbox, score, and segmentation or keypoints.
@@ -134,7 +139,7 @@ class Result(Prediction):
         except ImportError as error:
             hint = "pip install supervision"
             raise UsageError("supervision is not installed", hint=hint) from error
-        objects = self.certain(threshold).objects
+        objects = self.confident(threshold).objects
         assert objects is not None
         objects = objects.to("cpu")
         assert objects.scores is not None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.files import read_json, write_json
 from tapetum.evaluation import best_thresholds
-from tapetum.inference.results import SURE
+from tapetum.inference.results import DEFAULT_THRESHOLD
 from tapetum.tasks.detection import DetectionEvaluation
 from tapetum.weights.checkpoint import FOLDER
 
@@ -38,7 +38,7 @@ class Thresholds:
 
     @classmethod
     def of(cls, predictor: Predictor, asked: float | None) -> Thresholds:
-        """What was asked for, else what the run of this checkpoint keeps, else SURE for all.
+        """What was asked for, else what the run of this checkpoint keeps, else the default.
 
         Raises:
             UsageError: not in [0, 1]. AnnotationError: the run's file is not what it should be.
@@ -47,17 +47,20 @@ class Thresholds:
         if asked is not None and not 0 <= asked <= 1:
             raise UsageError(f"must lie in [0, 1], got {asked}", option="threshold")
         if not predictor.task.has_thresholds:
-            return cls((0.0,) * count, SURE if asked is None else asked)
+            return cls((0.0,) * count, DEFAULT_THRESHOLD if asked is None else asked)
         if asked is not None:
             return cls((asked,) * count, asked)
         run = run_of(predictor)
         if run is None or not (run / FILE).is_file():
-            return cls((SURE,) * count, SURE, f"threshold {SURE:g} (`threshold` changes it)")
+            words = f"threshold {DEFAULT_THRESHOLD:g} (`threshold` changes it)"
+            return cls((DEFAULT_THRESHOLD,) * count, DEFAULT_THRESHOLD, words)
         kept = read_json(run / FILE)
         own = _by_class(kept, predictor, run / FILE)
         if kept.get("checkpoint") != predictor.folder.name:
-            words = f"threshold {SURE:g}: {run / FILE} is not of {predictor.folder.name}"
-            return cls((SURE,) * count, SURE, words)
+            words = (
+                f"threshold {DEFAULT_THRESHOLD:g}: {run / FILE} is not of {predictor.folder.name}"
+            )
+            return cls((DEFAULT_THRESHOLD,) * count, DEFAULT_THRESHOLD, words)
         return cls(tuple(own.values()), own, _words(own, run, kept.get("split")))
 
 
@@ -68,11 +71,11 @@ def run_of(predictor: Predictor) -> Path | None:
 
 
 def chosen_thresholds(evaluation: DetectionEvaluation) -> tuple[float, ...]:
-    """For each class the score from which its F1 is best; SURE where nothing was found at all."""
+    """For each class the score from which its F1 is best; the default where nothing was found."""
     best = best_thresholds(
         evaluation.ground_truth, evaluation.detections, iou_type=evaluation.iou_type
     )
-    return tuple(SURE if row.threshold is None else row.threshold for row in best)
+    return tuple(DEFAULT_THRESHOLD if row.threshold is None else row.threshold for row in best)
 
 
 def write_thresholds(

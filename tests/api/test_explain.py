@@ -64,8 +64,8 @@ WRONG = {
     "layer for pixels": ({"method": "saliency", "layer": "body"}, "takes no layer"),
     "layer of a model without": ({"layer": "body"}, "names no layer"),
     "unknown target": ({"target": "cat"}, "target: cannot be 'cat'"),
-    "target of another task": ({"target": "box:0"}, "classification finds no box"),
-    "pixel of a whole image": ({"target": "pixel:1,1"}, "has no pixels"),
+    "target of another task": ({"target": "box:0"}, "classification predicts no box"),
+    "pixel of a whole image": ({"target": "pixel:1,1"}, "not for pixels"),
     "target beyond all classes": ({"target": "2"}, "no object 2: there are 2"),
 }
 

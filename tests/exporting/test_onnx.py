@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +48,6 @@ for path in sys.argv[2:]:
     numpy.savez(path + ".npz", **found)
     print(json.dumps(client.describe(found, 0.0)))
 """
-
-
-def classes_of(tiny: Mapping[str, Any]) -> int:
-    return tiny.get("num_classes") or tiny["classes"]
 
 
 def make_run(name: str, folder: Path, **changes: Any) -> Path:

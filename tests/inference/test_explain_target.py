@@ -1,9 +1,8 @@
-"""Which answer somebody means."""
+"""Which part of a prediction a user means."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,23 +11,18 @@ import torch
 from tapetum.base.errors import UsageError
 from tapetum.inference.explain_target import explain_target
 from tapetum.structures import Objects, Prediction
-from tapetum.tasks import TASKS, Task
+from tapetum.tasks import TASKS
 
 NAMES = ("left_eye", "nose")
 
 
 @dataclass
-class Answers:
-    """As much of a loaded model as there is to know."""
+class Zoo:
+    """What classes and keypoints are called."""
 
-    task: Task
     classes: tuple[str, ...] = ("cat", "dog", "0")
-
-    @property
-    def model_info(self) -> Any:
-        return SimpleNamespace(
-            model="some_model", classes=self.classes, keypoint_names=NAMES, skeleton=()
-        )
+    keypoint_names: tuple[str, ...] = NAMES
+    skeleton: tuple[tuple[int, int], ...] = ()
 
 
 def objects(**more: Any) -> Prediction:
@@ -50,9 +44,9 @@ def boxes_of(target: Any) -> list[float]:
     return target.objects.boxes[0].tolist()
 
 
-DETECTOR = Answers(TASKS["detection"])
-CUTTER = Answers(TASKS["instance_segmentation"])
-MAPPER = Answers(TASKS["semantic_segmentation"])
+DETECTOR = TASKS["detection"], Zoo()
+INSTANCES = TASKS["instance_segmentation"], Zoo()
+MAPS = TASKS["semantic_segmentation"], Zoo()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +62,7 @@ MAPPER = Answers(TASKS["semantic_segmentation"])
     ],
 )
 def test_objects(words: str, box: list[float]) -> None:
-    obj = explain_target(words, objects(), DETECTOR)
+    obj = explain_target(words, objects(), *DETECTOR)
     assert boxes_of(obj.target) == box
     assert ("dog" in obj.words) == (box[0] < 20)
 
@@ -81,14 +75,14 @@ def test_objects(words: str, box: list[float]) -> None:
         ("bird", "target: cannot be 'bird'.*pixel:X,Y"),
         ("0:", "cannot be"),
         ("-1", "cannot be"),
-        ("mask:0", "some_model finds no masks"),
-        ("keypoint:0", "some_model finds no keypoints"),
+        ("mask:0", "detection predicts no mask.*box:N"),
+        ("keypoint:0", "detection predicts no keypoint"),
         ("pixel:29,19", "nothing was found at the pixel 29, 19"),
     ],
 )
 def test_what_is_not_there(words: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
-        explain_target(words, objects(), DETECTOR)
+        explain_target(words, objects(), *DETECTOR)
 
 
 def test_a_class_that_was_not_found() -> None:
@@ -96,15 +90,15 @@ def test_a_class_that_was_not_found() -> None:
     assert answer.objects is not None
     only_dogs = Prediction(objects=answer.objects[[0, 1]])
     with pytest.raises(UsageError, match=r"no cat was found.*found: dog"):
-        explain_target("cat", only_dogs, DETECTOR)
+        explain_target("cat", only_dogs, *DETECTOR)
     with pytest.raises(UsageError, match="found nothing here"):
-        explain_target("0", Prediction(objects=answer.objects[[]]), DETECTOR)
+        explain_target("0", Prediction(objects=answer.objects[[]]), *DETECTOR)
 
 
 def test_an_object_is_a_box_or_its_pixels() -> None:
     """As a box it is scored by its class alone, so its mask must be gone."""
     answer = objects(masks=masks())
-    box, mask = (explain_target(words, answer, CUTTER).target for words in ("box:0", "mask:0"))
+    box, mask = (explain_target(words, answer, *INSTANCES).target for words in ("box:0", "mask:0"))
     assert box.objects is not None
     assert mask.objects is not None
     assert box.objects.masks is None
@@ -114,7 +108,7 @@ def test_an_object_is_a_box_or_its_pixels() -> None:
 def test_a_pixel_of_a_mask() -> None:
     """Inside the box of the first dog, but beside its mask: the second dog's, and then nobody's."""
     answer = objects(masks=masks())
-    obj = explain_target("pixel:12,8", answer, CUTTER)
+    obj = explain_target("pixel:12,8", answer, *INSTANCES)
     assert boxes_of(obj.target) == [5, 5, 15, 15]
     assert obj.target.objects is not None
     marked = obj.target.objects.masks
@@ -122,51 +116,51 @@ def test_a_pixel_of_a_mask() -> None:
     assert marked.sum() == 25
     assert marked[0, 8, 12]
     with pytest.raises(UsageError, match="nothing was found at"):
-        explain_target("pixel:18,2", answer, CUTTER)
+        explain_target("pixel:18,2", answer, *INSTANCES)
     with pytest.raises(UsageError, match="has 30 x 20 pixels, none at 30, 0"):
-        explain_target("pixel:30,0", answer, CUTTER)
+        explain_target("pixel:30,0", answer, *INSTANCES)
 
 
 def test_one_keypoint_of_all() -> None:
     points = torch.arange(18, dtype=torch.float32).reshape(3, 2, 3) + 1
-    answer, poser = objects(keypoints=points), Answers(TASKS["keypoint_detection"])
-    everything = explain_target("keypoint:1", answer, poser).target.objects
-    nose = explain_target("keypoint:1:Nose", answer, poser)
+    answer, poses = objects(keypoints=points), (TASKS["keypoint_detection"], Zoo())
+    everything = explain_target("keypoint:1", answer, *poses).target.objects
+    nose = explain_target("keypoint:1:Nose", answer, *poses)
     assert everything is not None
     assert nose.target.objects is not None
     assert torch.equal(everything.keypoints, points[[1]])
     assert nose.target.objects.keypoints.tolist() == [[[0, 0, 0], [10, 11, 12]]]
     assert nose.words.startswith("nose of dog")
-    assert explain_target("keypoint:0:left eye", answer, poser).words.startswith("left_eye")
+    assert explain_target("keypoint:0:left eye", answer, *poses).words.startswith("left_eye")
     with pytest.raises(UsageError, match=r"no keypoint 'tail'.*one of left_eye, nose"):
-        explain_target("keypoint:0:tail", answer, poser)
+        explain_target("keypoint:0:tail", answer, *poses)
 
 
 def test_pixels_of_a_map() -> None:
     semantic = torch.zeros(20, 30, dtype=torch.uint8)
     semantic[:, 15:] = 1
     answer = Prediction(semantic=semantic)
-    dog = explain_target("dog", answer, MAPPER).target.semantic
+    dog = explain_target("dog", answer, *MAPS).target.semantic
     assert dog is not None
     assert (dog == 1).sum() == 300
     assert (dog == 255).sum() == 300
-    pixel = explain_target("pixel:14,0", answer, MAPPER).target.semantic
+    pixel = explain_target("pixel:14,0", answer, *MAPS).target.semantic
     assert pixel is not None
     assert (pixel == 0).nonzero().tolist() == [[y, x] for y in range(3) for x in range(12, 15)]
     assert not (pixel == 1).any()
-    with pytest.raises(UsageError, match="segmentation finds no box"):
-        explain_target("box:0", answer, MAPPER)
+    with pytest.raises(UsageError, match="segmentation predicts no box"):
+        explain_target("box:0", answer, *MAPS)
     with pytest.raises(UsageError, match="none at 14, 20"):
-        explain_target("pixel:14,20", answer, MAPPER)
+        explain_target("pixel:14,20", answer, *MAPS)
 
 
 def test_classes_of_an_image() -> None:
     """A class that is called like a number must be said to be one."""
     answer = Prediction(labels=torch.tensor([1]), class_scores=torch.tensor([0.1, 0.7, 0.2]))
-    namer = Answers(TASKS["classification"])
+    classes = TASKS["classification"], Zoo()
     for words, label in (("cat", 0), ("class:dog", 1), ("class:0", 2), ("0", 1)):
-        target = explain_target(words, answer, namer).target
+        target = explain_target(words, answer, *classes).target
         assert target.labels is not None
         assert target.labels.tolist() == [label]
-    with pytest.raises(UsageError, match="has no pixels"):
-        explain_target("pixel:1,1", answer, namer)
+    with pytest.raises(UsageError, match="not for pixels"):
+        explain_target("pixel:1,1", answer, *classes)

@@ -15,16 +15,16 @@ import torch
 from PIL import Image
 
 from tapetum import api
-from tapetum.api.answers import _output_names
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime, generator
 from tapetum.data.formats import read_annotations
 from tapetum.data.images.reader import image_size
 from tapetum.inference.filtering import nms_options
+from tapetum.inference.image_files import output_names
 from tapetum.inference.predictor import Predictor
 from tapetum.models import CATALOG
 from tapetum.runs.model_info import ModelInfo
-from tapetum.structures import Objects, Prediction
+from tapetum.structures import DEFAULT_POSTPROCESS, Objects, Prediction
 
 WIDTH, HEIGHT = 60, 40
 BOXES = [[4.0, 5.0, 20.0, 25.0], [30.5, 10.25, 50.0, 39.0], [1.0, 1.0, 9.0, 9.0]]
@@ -36,7 +36,7 @@ class Fixed(Predictor):
 
     found: Prediction = field(default_factory=Prediction)
 
-    def answers(self, images: Sequence[Any], options: Any = None) -> list[Prediction]:
+    def predictions(self, images: Sequence[Any], options: Any = None) -> list[Prediction]:
         return [self.found] * len(images)
 
 
@@ -120,6 +120,27 @@ def test_masks_and_keypoints_go_into_coco(images: list[Path], tmp_path: Path) ->
     assert record.keypoints.tolist() == [[[6, 7, 2], [8, 9, 2]]]
 
 
+def test_a_second_run_replaces_what_the_first_wrote_and_nothing_else(
+    detector: Fixed, images: list[Path], tmp_path: Path
+) -> None:
+    out, kinds = tmp_path / "out", ["images", "coco", "yolo", "csv", "crops"]
+    api.predict_files(detector, images, out=out, save=kinds)
+    before = {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
+    api.predict_files(detector, images[:1], out=out, save=kinds)
+    after = {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
+    gone = {path.name for path in before - after}
+    assert "b b.txt" in gone  # labels of an image that is no more among them
+    assert all(path.parts[0] in ("yolo", "crops") for path in before - after)
+    for mine in (out / "a.jpg", out / "crops" / "note.txt"):
+        content = mine.read_bytes() if mine.exists() else None
+        mine.write_bytes(b"mine")
+        with pytest.raises(UsageError, match=r"left as it is|not an empty folder"):
+            api.predict_files(detector, images[:1], out=out, save=kinds)
+        assert mine.read_bytes() == b"mine"
+        mine.unlink() if content is None else mine.write_bytes(content)
+    api.predict_files(detector, images, out=out, save=kinds)
+
+
 def table(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
 
@@ -181,7 +202,6 @@ def test_what_counts(detector: Fixed, images: list[Path]) -> None:
         ({"classes": ["bird"]}, "classes: unknown class 'bird'"),
         ({"max_detections": 0}, "max_detections: must be above 0"),
         ({"nms_iou": 2.0}, "nms_iou: must lie in"),
-        ({"nms_iou": 0.5}, "retinanet does not suppress overlapping boxes"),
         ({"out": "x", "save": ["pdf"]}, "save: unknown kind 'pdf'"),
     ],
 )
@@ -192,17 +212,26 @@ def test_what_cannot_be_chosen(
         api.predict_files(detector, images, **options)
 
 
+def test_a_localizer_suppresses_no_boxes() -> None:
+    model = CATALOG["localizer"].build(**CATALOG["localizer"].tiny)
+    info = ModelInfo("localizer", {}, ("a", "b", "c"))
+    predictor = Predictor(model, info, Path(), Runtime(torch.device("cpu"), "fp32"))
+    with pytest.raises(UsageError, match="nms_iou: localizer does not suppress overlapping boxes"):
+        nms_options(predictor, 0.5)
+    assert nms_options(predictor, None) == DEFAULT_POSTPROCESS
+
+
 def test_a_real_detector_suppresses_as_asked_and_stays_as_it_was() -> None:
     torch.manual_seed(0)
     model = CATALOG["mask_rcnn"].build(**CATALOG["mask_rcnn"].tiny, box_score_thresh=0.0)
     runtime = Runtime(torch.device("cpu"), "fp32")
     predictor = Predictor(model, ModelInfo("mask_rcnn", {}, ("a", "b", "c")), Path(), runtime)
     image = torch.rand(3, 96, 96, generator=generator(0))
-    before = predictor.answers([image])[0].objects
-    (strict,) = predictor.answers([image], nms_options(predictor, 0.05))
+    before = predictor.predictions([image])[0].objects
+    (strict,) = predictor.predictions([image], nms_options(predictor, 0.05))
     assert 0 < len(strict.objects) < len(before)
     assert len(strict.objects.masks) == len(strict.objects)
-    assert torch.equal(predictor.answers([image])[0].objects.boxes, before.boxes)
+    assert torch.equal(predictor.predictions([image])[0].objects.boxes, before.boxes)
 
 
 def test_images_of_one_name_lose_nothing(detector: Fixed, tmp_path: Path) -> None:
@@ -220,7 +249,7 @@ def test_images_of_one_name_lose_nothing(detector: Fixed, tmp_path: Path) -> Non
 def test_names_differ_before_their_suffix() -> None:
     """Crops and maps have a suffix of their own."""
     files = [Path(name) for name in ("a/x.jpg", "b/x.png", "x-map.png", "X.webp", "y.png")]
-    names = _output_names(files)
+    names = output_names(files)
     stems = [Path(name).stem.casefold() for name in names]
     assert names[0] == "x.jpg"
     assert names[-1] == "y.png"

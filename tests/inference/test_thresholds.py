@@ -15,7 +15,7 @@ from PIL import Image
 from tapetum import api
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.inference.predictor import Predictor
-from tapetum.inference.results import kept
+from tapetum.inference.results import above_thresholds
 from tapetum.inference.thresholds import (
     FILE,
     SCHEMA,
@@ -76,7 +76,7 @@ class Answers:
     def __init__(self, *scores: float) -> None:
         self.scores = scores
 
-    def __call__(self, images: Sequence[Any]) -> list[Prediction]:
+    def __call__(self, images: Sequence[Any], options: Any = None) -> list[Prediction]:
         return [self.one()] * len(images)
 
     def one(self) -> Prediction:
@@ -124,7 +124,7 @@ def test_predict_goes_by_the_thresholds_of_its_run(
     run: Path, predictor: Predictor, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = keep(run, predictor, first=0.3, others=0.8)
-    monkeypatch.setattr(Predictor, "answers", Answers(0.4, 0.7))
+    monkeypatch.setattr(Predictor, "predictions", Answers(0.4, 0.7))
     said: list[str] = []
     answers = api.predict_files(predictor, [photo], log=said.append)
     assert [obj["class"] for obj in answers["images"][0]["objects"]] == [predictor.classes[0]]
@@ -143,7 +143,7 @@ def test_python_lists_what_the_command_line_does(
     run: Path, predictor: Predictor, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(run, predictor, first=0.3, others=0.8)
-    monkeypatch.setattr(Predictor, "answers", Answers(0.4, 0.7))
+    monkeypatch.setattr(Predictor, "predictions", Answers(0.4, 0.7))
     found = predictor.predict(photo)
     assert [row["class"] for row in found] == [predictor.classes[0]]
     assert found.answer() == {
@@ -167,7 +167,7 @@ def test_the_best_of_those_that_count_are_kept(
 ) -> None:
     """The strongest object does not reach the threshold of its class: the next one is the best."""
     keep(run, predictor, first=0.95)
-    monkeypatch.setattr(Predictor, "answers", Answers(0.9, 0.7))
+    monkeypatch.setattr(Predictor, "predictions", Answers(0.9, 0.7))
     (image,) = api.predict_files(predictor, [photo], max_detections=1)["images"]
     assert [obj["class"] for obj in image["objects"]] == [predictor.classes[1]]
 
@@ -191,11 +191,11 @@ def test_thresholds_of_another_checkpoint_are_not_used(run: Path, predictor: Pre
 def test_a_threshold_itself_belongs_to_what_counts() -> None:
     score = torch.tensor(0.1234567)
     chosen = (float(score), 0.0)
-    those = kept(Answers(float(score), 0.0).one(), chosen).objects
+    those = above_thresholds(Answers(float(score), 0.0).one(), chosen).objects
     assert those is not None
     assert len(those) == 2
     above = (float(torch.nextafter(score, torch.tensor(1.0))), 0.1)
-    none = kept(Answers(float(score), 0.0).one(), above).objects
+    none = above_thresholds(Answers(float(score), 0.0).one(), above).objects
     assert none is not None
     assert len(none) == 0
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.backbones.backbone import Backbone
-from tapetum.base.runtime import generator
+from tapetum.base.runtime import generator, image_generators
 from tapetum.models.detection.one_stage.options import RetinaNetOptions
 from tapetum.models.detection.one_stage.retinanet import RetinaNet
 from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN
@@ -66,7 +66,7 @@ def test_it_trains_and_predicts(name: str) -> None:
     totals = []
     for _ in range(2):
         optimizer.zero_grad()
-        output: Any = model(batch.pixels, batch.sizes, batch.targets, generator(0))
+        output: Any = model(batch.pixels, batch.sizes, batch.targets, image_generators(0, 1))
         total = torch.stack(list(model.losses(output, batch.targets).values())).sum()
         total.backward()
         assert all(p.grad is not None for n, p in model.named_parameters() if "steps.0" in n)

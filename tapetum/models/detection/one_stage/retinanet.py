@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from tapetum.backbones import make_backbone
 from tapetum.backbones.backbone import Backbone
+from tapetum.base.ranks import normalizer
 from tapetum.layers.anchors import AnchorGrid, octave_sizes
 from tapetum.layers.conv import init_small
 from tapetum.layers.norm import make_norm
@@ -168,9 +169,9 @@ class RetinaNet(Model[RetinaNetOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> RetinaNetOutput:
-        """Class logits and box offsets of all anchors; targets and generator change nothing."""
+        """Class logits and box offsets of all anchors; targets and generators change nothing."""
         maps = list(self.pyramid(self.backbone(pixels)).values())
         anchors = self.anchors(pixels, maps)
         return RetinaNetOutput(
@@ -189,7 +190,7 @@ class RetinaNet(Model[RetinaNetOutput]):
         matches = torch.stack([self._match(output.anchors, target) for target in targets])  # (B, N)
         image, anchor = torch.nonzero(matches >= 0, as_tuple=True)  # (S,) positive anchors
         boxes, labels = matched_objects(targets, image, matches[image, anchor])
-        weight = 1 / ((matches >= 0).sum(dim=1).clamp(min=1) * len(targets))  # (B,)
+        weight = 1 / ((matches >= 0).sum(dim=1).clamp(min=1) * normalizer(len(targets)))  # (B,)
 
         classes = torch.zeros_like(output.logits)  # (B, N, K)
         classes[image, anchor, labels] = 1

@@ -30,16 +30,15 @@ from tapetum.models.class_names import coco_classes
 from tapetum.models.detection.assign import Sampler, objects_of
 from tapetum.models.detection.postprocessing import Thresholds, suppress, to_original
 from tapetum.models.detection.pyramid import (
-    anchor_rule,
     check_anchors,
-    free_size,
     make_preprocessing,
     make_pyramid,
     pyramid_layers,
 )
+from tapetum.models.detection.two_stage.export import detector_rule, proposal_graph, region_graph
 from tapetum.models.detection.two_stage.options import FasterRCNNOptions
+from tapetum.models.detection.two_stage.references import detector_references
 from tapetum.models.detection.two_stage.roi_heads import (
-    BOX_WEIGHTS,
     BoxHead,
     image_index,
     roi_candidates,
@@ -47,7 +46,6 @@ from tapetum.models.detection.two_stage.roi_heads import (
     sample_rois,
 )
 from tapetum.models.detection.two_stage.rpn import (
-    MIN_SIZE,
     RPNHead,
     SampledAnchors,
     proposal_losses,
@@ -69,7 +67,6 @@ from tapetum.structures import (
     Prediction,
     Target,
 )
-from tapetum.structures.renames import Renames
 
 _MIN_STRIDE = 4
 """Of the maps in the pyramid: p2 is the finest level."""
@@ -107,7 +104,7 @@ class FasterRCNN(Model[FasterRCNNOutput]):
     def __init__(self, backbone: Backbone, options: FasterRCNNOptions) -> None:
         super().__init__()
         self.options = options
-        self.references = _references(backbone)
+        self.references = detector_references(backbone)
         self.anchors = AnchorGrid(octave_sizes(options.anchor_sizes, 1), options.anchor_ratios)
         self.backbone = backbone
         channels = options.fpn_channels
@@ -136,14 +133,14 @@ class FasterRCNN(Model[FasterRCNNOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> FasterRCNNOutput:
         """Proposals, and their classes and boxes.
 
         With targets: more proposals, the boxes of the objects among them, and of anchors and
-        regions a sample for the losses (the first ones without a generator).
+        regions a sample for the losses (the first ones without generators).
         """
-        return self.detect(self.maps(pixels), pixels, sizes, targets, generator)
+        return self.detect(self.maps(pixels), pixels, sizes, targets, generators)
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
         """All maps of the pyramid, fine to coarse; the last one serves proposals only."""
@@ -162,7 +159,7 @@ class FasterRCNN(Model[FasterRCNNOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None,
-        generator: torch.Generator | None,
+        generators: Sequence[torch.Generator] | None,
     ) -> FasterRCNNOutput:
         """`forward`, for callers that have the maps already."""
         anchors = self.anchors(pixels, maps)
@@ -171,8 +168,8 @@ class FasterRCNN(Model[FasterRCNNOutput]):
         all_anchors = torch.cat(anchors)
         sampled, match = None, None
         if targets is not None:
-            sampled = sample_anchors(targets, all_anchors, self._anchor_sampler(), generator)
-            rois, match = sample_rois(rois, targets, self._roi_sampler(), generator)
+            sampled = sample_anchors(targets, all_anchors, self._anchor_sampler(), generators)
+            rois, match = sample_rois(rois, targets, self._roi_sampler(), generators)
         boxes, image = torch.cat(rois), image_index(rois)
         class_logits, roi_deltas = self.box_head(self.pool(self.box_roi_pool, maps, boxes, image))
         return FasterRCNNOutput(
@@ -309,53 +306,14 @@ class FasterRCNN(Model[FasterRCNNOutput]):
     def export_graphs(self) -> list[ExportGraph]:
         """Two graphs: pixels to the outputs of the proposal network and maps; features of regions
         to classes and offsets. The client cuts the features out in between."""
-        count = len(self.pyramid.map_strides)
-
-        def proposals(pixels: Tensor) -> tuple[Tensor, ...]:
-            maps = self.maps(pixels)
-            return (*self.rpn_head(maps), *maps[:count])
-
-        outputs = ("objectness", "deltas", *list(self.pyramid.strides)[:count])
-        sides = free_size(self.preprocessing)
-        return [
-            ExportGraph("model", proposals, "pixels", outputs, lambda b: b.pixels, sides),
-            self.region_graph("regions", self.box_roi_pool, self.box_head, ("logits", "deltas")),
-        ]
-
-    def region_graph(
-        self,
-        name: str,
-        layer: MultiScaleRoIAlign,
-        head: Callable[[Tensor], tuple[Tensor, ...]],
-        outputs: tuple[str, ...],
-    ) -> ExportGraph:
-        """A graph from features of regions, as `layer` pools them, to the outputs of a head."""
-
-        def feed(batch: Batch) -> Tensor:
-            maps = self.maps(batch.pixels)
-            output = self.detect(maps, batch.pixels, batch.sizes, None, None)
-            return self.pool(layer, maps, output.rois, output.image)
-
-        return ExportGraph(name, head, "pooled", outputs, feed, {0: ("regions", 1, 1)})
+        regions = region_graph(
+            self, "regions", self.box_roi_pool, self.box_head, ("logits", "deltas")
+        )
+        return [proposal_graph(self), regions]
 
     def export_rule(self) -> ExportRule:
         """Anchors, limits and thresholds; the client proposes, pools, decodes and suppresses."""
-        return {
-            "preprocess": self.preprocessing.export_rule(),
-            "postprocess": {
-                "kind": "stages",
-                "rpn_pre_nms_top_n": self.options.rpn_pre_nms_top_n_test,
-                "rpn_post_nms_top_n": self.options.rpn_post_nms_top_n_test,
-                "rpn_nms_thresh": self.options.rpn_nms_thresh,
-                "rpn_min_size": MIN_SIZE,
-                "output_size": self.box_roi_pool.output_size,
-                "sampling_ratio": self.box_roi_pool.sampling_ratio,
-                "map_strides": list(self.pyramid.map_strides),
-                "box_weights": list(BOX_WEIGHTS),
-                **self.thresholds._asdict(),
-                **anchor_rule(self.anchors, self.pyramid),
-            },
-        }
+        return detector_rule(self)
 
 
 def faster_rcnn(options: FasterRCNNOptions | None = None, /, **arguments: Any) -> FasterRCNN:
@@ -368,33 +326,6 @@ def faster_rcnn(options: FasterRCNNOptions | None = None, /, **arguments: Any) -
     options = replace(options or FasterRCNNOptions(), **arguments)
     backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)
     return FasterRCNN(backbone, options)
-
-
-def _references(backbone: Backbone) -> dict[str, Renames]:
-    """Torchvision's names, where it has the backbone."""
-    if "torchvision" not in backbone.references:
-        return {}
-    body = backbone.references["torchvision"].inside("backbone.", "backbone.body.")
-    return {
-        "torchvision": Renames((*body, *_pairs("0."))),
-        # Published files are older than the blocks that torchvision builds with today.
-        "torchvision-published": Renames((*body, *_pairs(""))),
-    }
-
-
-def _pairs(conv: str) -> tuple[tuple[str, str], ...]:
-    """Templates of a torchvision file in which `conv` names a convolution inside its block."""
-    return (
-        ("pyramid.lateral.#.*", f"backbone.fpn.inner_blocks.#.{conv}*"),
-        ("pyramid.output.#.*", f"backbone.fpn.layer_blocks.#.{conv}*"),
-        ("rpn_head.conv.*", "rpn.head.conv." + (f"0.{conv}*" if conv else "*")),
-        ("rpn_head.objectness.*", "rpn.head.cls_logits.*"),
-        ("rpn_head.deltas.*", "rpn.head.bbox_pred.*"),
-        ("box_head.dense1.*", "roi_heads.box_head.fc6.*"),
-        ("box_head.dense2.*", "roi_heads.box_head.fc7.*"),
-        ("box_head.classes.*", "roi_heads.box_predictor.cls_score.*"),
-        ("box_head.deltas.*", "roi_heads.box_predictor.bbox_pred.*"),
-    )
 
 
 TINY = {

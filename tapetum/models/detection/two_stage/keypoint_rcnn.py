@@ -22,10 +22,12 @@ from torch.nn import functional as F
 
 from tapetum.backbones import make_backbone
 from tapetum.backbones.backbone import Backbone
+from tapetum.base.ranks import normalizer
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.class_names import COCO_KEYPOINTS, COCO_SKELETON, coco_person
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import to_original
+from tapetum.models.detection.two_stage.export import region_graph
 from tapetum.models.detection.two_stage.faster_rcnn import (
     FIXED_ARGUMENTS,
     TINY,
@@ -34,6 +36,7 @@ from tapetum.models.detection.two_stage.faster_rcnn import (
 )
 from tapetum.models.detection.two_stage.heatmaps import keypoint_cells, read_heatmaps
 from tapetum.models.detection.two_stage.options import KeypointRCNNOptions
+from tapetum.models.detection.two_stage.references import keypoint_references
 from tapetum.models.detection.two_stage.roi_branch import RoIs, head_rois, rois_of, split_by_image
 from tapetum.models.entry import ModelEntry
 from tapetum.models.network import prefixed, prefixed_groups
@@ -51,7 +54,6 @@ from tapetum.structures import (
     Prediction,
     Target,
 )
-from tapetum.structures.renames import Renames
 
 POOLED = 14
 """Side of the features that the head reads; its heatmaps are four times as fine."""
@@ -120,7 +122,7 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
             options.keypoint_convs,
             options.keypoints,
         )
-        self.references = _references(self.detector)
+        self.references = keypoint_references(self.detector.references)
 
     def preprocess(
         self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
@@ -133,7 +135,7 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> KeypointRCNNOutput:
         """Detections and their heatmaps.
 
@@ -141,7 +143,7 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
         `FasterRCNN.forward` draws.
         """
         maps = self.detector.maps(pixels)
-        detection = self.detector.detect(maps, pixels, sizes, targets, generator)
+        detection = self.detector.detect(maps, pixels, sizes, targets, generators)
         rois = head_rois(self.detector, detection, sizes, targets)
         kept = tuple(maps) if targets is None else ()
         return KeypointRCNNOutput(detection, rois, self.keypoint_logits(maps, rois), kept)
@@ -165,7 +167,8 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
         points = keypoint_targets(output.rois, targets, count=output.logits.shape[1])  # (P, K, 3)
         cell, valid = keypoint_cells(points, output.rois.boxes, output.logits.shape[-1])
         chosen = output.logits.flatten(2)[valid]  # (V, S * S)
-        return losses | {"loss_keypoint": cross_entropy(chosen, cell[valid])}
+        entropy = cross_entropy(chosen, cell[valid], reduction="sum")
+        return losses | {"loss_keypoint": entropy / normalizer(len(chosen))}
 
     def postprocess(
         self,
@@ -227,7 +230,7 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
         def head(pooled: Tensor) -> tuple[Tensor, ...]:
             return (self.keypoint_head(pooled),)
 
-        graph = self.detector.region_graph("branch", self.keypoint_roi_pool, head, ("logits",))
+        graph = region_graph(self.detector, "branch", self.keypoint_roi_pool, head, ("logits",))
         return [*self.detector.export_graphs(), graph]
 
     def export_rule(self) -> ExportRule:
@@ -297,21 +300,6 @@ def keypoint_rcnn(options: KeypointRCNNOptions | None = None, /, **arguments: An
     options = replace(options or KeypointRCNNOptions(), **arguments)
     backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)
     return KeypointRCNN(backbone, options)
-
-
-def _references(detector: FasterRCNN) -> dict[str, Renames]:
-    """Torchvision's names, where it has the backbone."""
-    return {
-        version: Renames((*renames.inside("detector.", ""), *_PAIRS))
-        for version, renames in detector.references.items()
-    }
-
-
-_PAIRS = (
-    # Torchvision counts the activations between the convolutions.
-    *((f"keypoint_head.convs.{i}.*", f"roi_heads.keypoint_head.{2 * i}.*") for i in range(8)),
-    ("keypoint_head.up.*", "roi_heads.keypoint_predictor.kps_score_lowres.*"),
-)
 
 
 ENTRIES = {

@@ -25,10 +25,12 @@ from torch.nn import functional as F
 
 from tapetum.backbones import make_backbone
 from tapetum.backbones.backbone import Backbone
+from tapetum.base.ranks import normalizer
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.class_names import coco_classes
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import to_original
+from tapetum.models.detection.two_stage.export import region_graph
 from tapetum.models.detection.two_stage.faster_rcnn import (
     FIXED_ARGUMENTS,
     TINY,
@@ -36,6 +38,7 @@ from tapetum.models.detection.two_stage.faster_rcnn import (
     FasterRCNNOutput,
 )
 from tapetum.models.detection.two_stage.options import MaskRCNNOptions
+from tapetum.models.detection.two_stage.references import mask_references
 from tapetum.models.detection.two_stage.roi_branch import RoIs, head_rois, rois_of, split_by_image
 from tapetum.models.entry import ModelEntry
 from tapetum.models.network import prefixed, prefixed_groups
@@ -53,7 +56,6 @@ from tapetum.structures import (
     Prediction,
     Target,
 )
-from tapetum.structures.renames import Renames
 
 POOLED = 14
 """Side of the features that the head reads; its masks are twice as fine."""
@@ -115,7 +117,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
         self.mask_head = MaskHead(
             options.fpn_channels, options.mask_width, options.mask_convs, options.num_classes
         )
-        self.references = _references(self.detector)
+        self.references = mask_references(self.detector.references)
 
     def preprocess(
         self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
@@ -128,7 +130,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> MaskRCNNOutput:
         """Detections and their masks.
 
@@ -136,7 +138,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
         `FasterRCNN.forward` draws.
         """
         maps = self.detector.maps(pixels)
-        detection = self.detector.detect(maps, pixels, sizes, targets, generator)
+        detection = self.detector.detect(maps, pixels, sizes, targets, generators)
         rois = head_rois(self.detector, detection, sizes, targets)
         kept = tuple(maps) if targets is None else ()
         return MaskRCNNOutput(detection, rois, self.mask_logits(maps, rois), kept)
@@ -160,7 +162,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
         target, present = mask_targets(output.rois, targets, size)  # (P, S, S), (P,)
         target, logits = target[present], output.logits[present].to(target.dtype)
         entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
-        return losses | {"loss_mask": entropy / max(1, target.numel())}
+        return losses | {"loss_mask": entropy / normalizer(target.numel())}
 
     def postprocess(
         self,
@@ -222,7 +224,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
         def head(pooled: Tensor) -> tuple[Tensor, ...]:
             return (self.mask_head(pooled),)
 
-        graph = self.detector.region_graph("branch", self.mask_roi_pool, head, ("logits",))
+        graph = region_graph(self.detector, "branch", self.mask_roi_pool, head, ("logits",))
         return [*self.detector.export_graphs(), graph]
 
     def export_rule(self) -> ExportRule:
@@ -285,32 +287,6 @@ def mask_rcnn(options: MaskRCNNOptions | None = None, /, **arguments: Any) -> Ma
     options = replace(options or MaskRCNNOptions(), **arguments)
     backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)
     return MaskRCNN(backbone, options)
-
-
-_CONVS = {
-    "torchvision": [f"{i}.0" for i in range(4)],
-    # Published files are older than the blocks that torchvision builds with today.
-    "torchvision-published": [f"mask_fcn{i + 1}" for i in range(4)],
-}
-"""How versions of torchvision's files name the convolutions of the head."""
-
-
-def _references(detector: FasterRCNN) -> dict[str, Renames]:
-    """Torchvision's names, where it has the backbone."""
-    return {
-        version: Renames((*renames.inside("detector.", ""), *_pairs(_CONVS[version])))
-        for version, renames in detector.references.items()
-    }
-
-
-def _pairs(convs: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Templates of a torchvision file that names the convolutions of the head so."""
-    head = "roi_heads.mask_head."
-    return (
-        *((f"mask_head.convs.{i}.*", f"{head}{name}.*") for i, name in enumerate(convs)),
-        ("mask_head.up.*", "roi_heads.mask_predictor.conv5_mask.*"),
-        ("mask_head.predict.*", "roi_heads.mask_predictor.mask_fcn_logits.*"),
-    )
 
 
 ENTRIES = {

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.base.ranks import normalizer
 from tapetum.models.detection.assign import Sampler, crowd_of, matched_objects, objects_of
 from tapetum.ops.boxes import decode_boxes, encode_boxes
 from tapetum.ops.losses import cross_entropy, smooth_l1_loss
@@ -51,7 +52,7 @@ def sample_rois(
     proposals: Sequence[Tensor],
     targets: Sequence[Target],
     sampler: Sampler,
-    generator: torch.Generator | None,
+    generators: Sequence[torch.Generator] | None,
 ) -> tuple[list[Tensor], Tensor]:
     """Draw the regions of each image that take part in the losses.
 
@@ -61,7 +62,8 @@ def sample_rois(
         The boxes of each image, and of all of them the index of the object (S,), -1 for none.
     """
     rois, matches = [], []
-    for boxes, target in zip(proposals, targets, strict=True):
+    for i, (boxes, target) in enumerate(zip(proposals, targets, strict=True)):
+        generator = None if generators is None else generators[i]
         objects = objects_of(target)
         boxes = torch.cat((boxes, objects.boxes[~crowd_of(objects)].to(boxes.dtype)))
         index, match = sampler(objects, boxes, generator)
@@ -96,10 +98,9 @@ def roi_losses(
     target[positive] = 1 + labels
     offsets = encode_boxes(boxes, rois[positive], BOX_WEIGHTS)
     error = smooth_l1_loss(deltas[positive, 1 + labels], offsets, beta=1 / 9, reduction="sum")
-    return {
-        "loss_classifier": cross_entropy(class_logits, target),
-        "loss_box_reg": error / max(1, len(target)),
-    }
+    count = normalizer(len(target))
+    entropy = cross_entropy(class_logits, target, reduction="sum")
+    return {"loss_classifier": entropy / count, "loss_box_reg": error / count}
 
 
 def roi_candidates(

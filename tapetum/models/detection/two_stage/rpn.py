@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.base.ranks import normalizer
 from tapetum.layers.conv import init_small
 from tapetum.models.detection.assign import Sampler, matched_objects, objects_of
 from tapetum.ops.boxes import clip_boxes_to_image, decode_boxes, encode_boxes, remove_small_boxes
@@ -116,11 +117,12 @@ def sample_anchors(
     targets: Sequence[Target],
     anchors: Tensor,
     sampler: Sampler,
-    generator: torch.Generator | None,
+    generators: Sequence[torch.Generator] | None,
 ) -> SampledAnchors:
     """Draw the anchors (N, 4) of each image that take part in the losses."""
     parts = []
     for i, target in enumerate(targets):
+        generator = None if generators is None else generators[i]
         anchor, match = sampler(objects_of(target), anchors, generator)
         parts.append((torch.full_like(anchor, i), anchor, match))
     return SampledAnchors(*(torch.cat(column) for column in zip(*parts, strict=True)))
@@ -145,7 +147,7 @@ def proposal_losses(
         targets: one an image.
     """
     image, anchor, match = sampled
-    count = max(1, len(anchor))
+    count = normalizer(len(anchor))
     positive = match >= 0
     chosen = logits[image, anchor].to(anchors.dtype)
     objectness = F.binary_cross_entropy_with_logits(
