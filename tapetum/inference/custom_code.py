@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+
 
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import CheckpointError, UsageError
@@ -89,7 +89,7 @@ def named_again(
 
 def function_of_run(
     model_info: ModelInfo, folder: Path, log: Log = no_log
-) -> Callable[..., nn.Module]:
+) -> Callable[..., Model[Any]]:
     """The function of the model of a checkpoint.
 
     Raises:
