@@ -25,6 +25,7 @@ from tapetum.cli.main import main
 from tapetum.data.formats.coco import coco_dict
 from tapetum.data.scenes import Scenes
 from tapetum.models import CATALOG
+from tapetum.models.catalog import fitting_arguments
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import model_parts
 
@@ -126,7 +127,8 @@ def make_export(file: Path, content: Mapping[str, Any], photos: Path) -> Path:
 def make_run(folder: Path, name: str, **arguments: Any) -> Path:
     """A run with one checkpoint of a small model with random weights, as if it had been trained."""
     classes = Scenes().classes
-    small: dict[str, Any] = {"classes": len(classes), **arguments}
+    count = {"num_classes": len(classes), "classes": len(classes)}
+    small = fitting_arguments(name, arguments, count)
     if name == "retinanet":
         small |= {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 16, "head_convs": 1}
         small |= {"min_size": 64}

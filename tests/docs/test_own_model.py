@@ -61,7 +61,11 @@ def test_a_mistake_in_it_is_found(folder: Path) -> None:
     sound = FILES["my_model.py"]
     for right, wrong, question in (
         (".clamp(min=1)", "", "losses are finite where there is nothing to learn"),
-        ("decode_maps(output, batch)", "decode_maps(output, batch)[::-1]", "a batch is answered"),
+        (
+            "postprocess_maps(output, batch)",
+            "postprocess_maps(output, batch)[::-1]",
+            "a batch is answered",
+        ),
     ):
         assert right in sound
         (folder / "my_model.py").write_text(sound.replace(right, wrong))
