@@ -41,14 +41,14 @@ TOP = 5
 class ClassificationEvaluation:
     """Class scores over a dataset, judged.
 
-    names: of the images. scores: (N, C) float64. truth: (N,) int64 labels, or (N, C) bool where
+    names: of the images. scores: (N, C) float64. targets: (N,) int64 labels, or (N, C) bool where
     an image may have several.
     """
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
     scores: np.ndarray
-    ground_truth: np.ndarray
+    targets: np.ndarray
     result: ClassificationResult | MultilabelResult
 
     @property
@@ -124,11 +124,9 @@ class Classification(Task):
         labels = of_all_ranks(labels, 64)
         table = torch.stack(scores).double().numpy()  # (N, C)
         if dataset.multilabel:
-            ground_truth = _table(labels, len(dataset.classes))
-            result = evaluate_multilabel(table, ground_truth, dataset.classes)
-            return ClassificationEvaluation(
-                tuple(names), dataset.classes, table, ground_truth, result
-            )
+            targets = _table(labels, len(dataset.classes))
+            result = evaluate_multilabel(table, targets, dataset.classes)
+            return ClassificationEvaluation(tuple(names), dataset.classes, table, targets, result)
         single = torch.cat(labels).numpy()  # (N,)
         judged = evaluate_classes(table, single, dataset.classes)
         return ClassificationEvaluation(tuple(names), dataset.classes, table, single, judged)

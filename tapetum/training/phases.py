@@ -6,14 +6,12 @@ So the number of steps that are done says which phase it is, and a checkpoint ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from tapetum.base.errors import UsageError
 from tapetum.base.ranks import ranks
 from tapetum.data.reading.loading import Plan, split
-from tapetum.structures.model import DESCEND, FIT
+from tapetum.structures.model import DESCEND, FIT, Model
 
 if TYPE_CHECKING:
     from tapetum.training.loop import Job
@@ -58,7 +56,7 @@ def phases_of(job: Job) -> list[Phase]:
     return phases
 
 
-def phase_kinds(model: nn.Module) -> tuple[str, ...]:
+def phase_kinds(model: Model[Any]) -> tuple[str, ...]:
     """The phases that a model declares."""
     kinds = tuple(getattr(model, "phases", (DESCEND,)))
     for kind in kinds:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from tapetum.base.errors import TrainingError
 from tapetum.base.progress import Log, no_log
@@ -15,7 +15,7 @@ from tapetum.base.ranks import highest, ranks, share_buffers
 from tapetum.base.runtime import generator
 from tapetum.data.reading.loading import split, training_batches
 from tapetum.runs.history import History
-from tapetum.structures import Fittable, Sample
+from tapetum.structures import Sample
 from tapetum.structures.model import DESCEND
 from tapetum.training.beginning import begin_phase, begin_training
 from tapetum.training.micro_batches import out_of_memory_ends
@@ -145,7 +145,7 @@ class Session:
         first = self.state.step
         keys = (first,) if first else ()
         random = generator(self.job.settings.seed, "fit", *keys)
-        cast(Fittable, self.state.model).fit(self._images(), random)
+        self.state.model.fit(self._images(), random)
         seconds = self.clock.seconds()
         self.log(f"fitted on {len(self.job.dataset)} images in {seconds:.1f} s")
         self.state.after_fit()

@@ -14,7 +14,7 @@ from tapetum.base.errors import TrainingError
 from tapetum.base.ranks import ranks
 from tapetum.base.runtime import ImageGenerators, Runtime
 from tapetum.data.reading.loading import split
-from tapetum.structures import Batch, Sample
+from tapetum.structures import Batch, Model, Sample
 from tapetum.training.gradients import average_gradients
 from tapetum.training.micro_batches import attempts_that_fit, out_of_memory_ends
 from tapetum.training.observers import without_graph
@@ -136,14 +136,15 @@ def prepare_modes(state: TrainingState) -> None:
     state.optimizer.zero_grad(set_to_none=True)
 
 
-def compute_losses(model: nn.Module, micro_batch: MicroBatch, runtime: Runtime) -> Computed:
+def compute_losses(model: Model[Any], micro_batch: MicroBatch, runtime: Runtime) -> Computed:
     """Prepare a batch, and compute the model's weighted losses on it."""
     images = [runtime.receive(sample.image) for sample in micro_batch.samples]
     targets = [sample.target.to(runtime.device) for sample in micro_batch.samples]
-    batch = model.preprocess(images, targets)  # type: ignore[operator]
+    batch = model.preprocess(images, targets)
     with runtime.autocast():
+        assert batch.targets is not None
         output = model(batch.pixels, batch.sizes, batch.targets, micro_batch.generators)
-        return Computed(batch, output, model.losses(output, batch.targets))  # type: ignore[operator]
+        return Computed(batch, output, model.losses(output, batch.targets))
 
 
 def _backward(

@@ -22,7 +22,7 @@ from tapetum.training.phases import plan_of
 from tapetum.training.step import StepBatch, train_step
 
 TRIAL = 8
-"""Steps from which the pace is known; the first two, which warm up, do not count."""
+"""Steps from which the time of one is known; the first two, which warm up, do not count."""
 FEWEST = 10
 EVALUATIONS = 8
 """In a whole training, unless told otherwise."""
@@ -54,7 +54,7 @@ def _trial(job: Job) -> Iterator[float]:
             started = time.perf_counter()
 
 
-def fitted(
+def settings_for(
     settings: Settings, minutes: float, seconds: float, images: int, looking: float = 0.0
 ) -> Settings:
     """The settings with as many steps of `seconds` as fill about `minutes`, and the epochs that

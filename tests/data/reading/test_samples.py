@@ -196,7 +196,7 @@ def test_who_says_what_the_classes_are() -> None:
     for classes in (None, [], "cat"):
         with pytest.raises(UsageError, match="class names are missing"):
             SampleDataset([boxed()], classes)
-    with pytest.raises(UsageError, match="one name"):
+    with pytest.raises(UsageError, match="the same name"):
         SampleDataset([boxed()], ["a", "a"])
     with pytest.raises(UsageError, match="there are no samples"):
         SampleDataset([], ["a"])
