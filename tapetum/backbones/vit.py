@@ -9,7 +9,7 @@ that neighbours belong together: that has to be learnt, from many images.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -120,12 +120,12 @@ class VisionTransformer(Backbone):
         """The tokens of the patches as a map (B, width, grid, grid)."""
         return {"patches": self.as_map(self.tokens(pixels))}
 
-    def tokens(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def tokens(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
         """Compute all tokens.
 
         Args:
             pixels: (B, 3, S, S) normalised images.
-            generator: decides which values are dropped; None: none.
+            generators: one an image, which decide what values are dropped; None: none.
 
         Returns:
             (B, T, width), the class token first, then the patches row by row.
@@ -139,9 +139,9 @@ class VisionTransformer(Backbone):
         x = self.patches(pixels).flatten(2).transpose(1, 2)  # (B, grid * grid, width)
         if self.token is not None:
             x = torch.cat((self.token.expand(x.shape[0], -1, -1), x), dim=1)  # (B, T, width)
-        x = dropout(x + self.positions, self.dropout, generator)
+        x = dropout(x + self.positions, self.dropout, generators)
         for block in self.blocks:
-            x = block(x, generator)
+            x = block(x, generators)
         return self.norm(x)
 
     def as_map(self, tokens: Tensor) -> Tensor:

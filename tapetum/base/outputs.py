@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,13 +31,20 @@ def refuse_output(
     folder: bool = False,
     inside: Iterable[str | Path] = (),
     beside: Iterable[str | Path] = (),
+    replaceable: Collection[Path] = (),
 ) -> None:
-    """Raise UsageError unless all `paths` may be written.
+    """Refuse outputs that would replace what a user has, or lie among data.
 
-    folder: they are folders, which must be new or empty; else files. Into a device or a pipe may
-        be written.
-    inside: folders that are read as data with all below them, where only pages may appear.
-    beside: folders whose files are read, where nothing may appear directly.
+    Args:
+        paths: what is to be written. Into a device or a pipe may be written.
+        folder: they are folders, which must be new or empty; else files.
+        inside: folders that are read as data with all below them, where only pages may appear.
+        beside: folders whose files are read, where nothing may appear directly.
+        replaceable: files that may be there, as the paths have them, because tapetum wrote them
+            (`tapetum.base.written`).
+
+    Raises:
+        UsageError: one of the paths must not be written.
     """
     files = [Path(path) for path in paths]
     if not folder:
@@ -48,8 +56,8 @@ def refuse_output(
     for path in files:
         if folder:
             _refuse_place(path, [_resolved(path)], inside)
-            _refuse_full_folder(path)
-        else:
+            _refuse_full_folder(path, replaceable)
+        elif path not in replaceable:
             _refuse_present(path)
 
 
@@ -80,6 +88,14 @@ def open_output(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
         raise FileAccessError(f"cannot write: {error.strerror or error}", file=path) from error
 
 
+def free_name(name: str) -> Path:
+    """The first of NAME.png, NAME-2.png, ... in the current folder that is not there yet."""
+    plain = Path(name)
+    numbered = (f"-{number}" if number > 1 else "" for number in itertools.count(1))
+    names = (plain.with_stem(plain.stem + number) for number in numbered)
+    return next(name for name in names if not os.path.lexists(name))
+
+
 def _open_stream(path: Path) -> int:
     """A handle to write by. A pipe that nobody reads would be waited for without end."""
     until = time.monotonic() + _READER_SECONDS
@@ -106,12 +122,19 @@ def _refuse_place(shown: Path, places: list[Path], folders: Iterable[str | Path]
             raise UsageError(why, file=shown, hint="name a place outside of it")
 
 
-def _refuse_full_folder(path: Path) -> None:
+def _refuse_full_folder(path: Path, replaceable: Collection[Path]) -> None:
     try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or _holds_more(path, replaceable)):
             raise UsageError("it exists and is not an empty folder", file=path)
     except OSError as error:
         raise UsageError(f"cannot be written: {error.strerror}", file=path) from error
+
+
+def _holds_more(folder: Path, replaceable: Collection[Path]) -> bool:
+    """Is there anything in it but `replaceable` files and the folders that hold them?"""
+    if not replaceable:
+        return any(folder.iterdir())
+    return any(inner not in replaceable for inner in folder.rglob("*") if not inner.is_dir())
 
 
 def _refuse_present(path: Path) -> None:

@@ -10,12 +10,14 @@ import multiprocessing
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 
 from tapetum.base.errors import UsageError
+from tapetum.base.ranks import local_device
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -35,6 +37,12 @@ class Runtime:
         if self.precision == "fp32":
             return _full_digits() if self.device.type == "cuda" else contextlib.nullcontext()
         return torch.autocast(self.device.type, _DTYPES[self.precision])
+
+    def receive(self, tensor: torch.Tensor) -> torch.Tensor:
+        """`tensor` on the device. To a GPU it is copied from pinned memory, and nobody waits."""
+        if self.device.type != "cuda" or tensor.device.type != "cpu":
+            return tensor.to(self.device)
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def __str__(self) -> str:
         return f"{self.device} {self.precision}"
@@ -103,7 +111,7 @@ def choose_device(name: str = "auto") -> torch.device:
     """A device by name; with "auto" it is CUDA, else Apple's MPS, else the processor."""
     if name == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            return local_device(torch.device("cuda"))
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -115,7 +123,7 @@ def choose_device(name: str = "auto") -> torch.device:
     )
     if absent or device.type not in ("cpu", "cuda", "mps"):
         raise UsageError(f"this machine has no device {name!r}", hint="tapetum env lists them")
-    return device
+    return local_device(device)
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -164,6 +172,46 @@ def generator(seed: int, *keys: int | str, device: str = "cpu") -> torch.Generat
     that no draw depends on workers, on order, or on what was drawn before.
     """
     return torch.Generator(device).manual_seed(derive_seed(seed, *keys))
+
+
+class ImageGenerators(Sequence[torch.Generator]):
+    """A random generator for each image of a batch, made when it is first asked for.
+
+    What is drawn for an image is a function of `seed`, its keys and the kind of device: not of its
+    place in the batch, of the other images, or of the process.
+    """
+
+    def __init__(
+        self, seed: int, keys: Sequence[tuple[int | str, ...]], device: torch.device | str = "cpu"
+    ) -> None:
+        """
+        Args:
+            seed: of the training.
+            keys: what names each image and the purpose, as in ("step", epoch, index).
+            device: where the numbers are drawn.
+        """
+        self._seed, self._keys, self._device = seed, keys, str(device)
+        self._made: dict[int, torch.Generator] = {}
+
+    @overload
+    def __getitem__(self, index: int) -> torch.Generator: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[torch.Generator]: ...
+    def __getitem__(self, index: int | slice) -> torch.Generator | Sequence[torch.Generator]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        keys = self._keys[index]  # an index that there is not is refused here
+        if index not in self._made:
+            self._made[index] = generator(self._seed, *keys, device=self._device)
+        return self._made[index]
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def image_generators(seed: int, count: int) -> ImageGenerators:
+    """Generators for `count` images that are named by their place alone."""
+    return ImageGenerators(seed, [(index,) for index in range(count)])
 
 
 def derive_seed(seed: int, *keys: int | str) -> int:

@@ -152,8 +152,8 @@ def predict(
     Args:
         run: a run folder, or the name of a published network (tapetum models lists them)
         images: image files or folders of them
-        out: the folder for what --save names; refused where a file would be replaced, or among the
-            images
+        out: the folder for what --save names; refused where a file of yours would be replaced,
+            or among the images
         save: any of images (with the answers drawn in), coco, yolo, voc (labels, to go on with in
             CVAT or Label Studio), csv, crops (each found object as an image)
         threshold: leave out objects that score below (default: for each class what the run's

@@ -81,6 +81,7 @@ def train(
     beside = {"out": out, "from_run": from_run, "arguments": parse_pairs(set_)}
     given |= {name: value for name, value in beside.items() if value}
     from tapetum import api
+    from tapetum.base.ranks import launched
 
     prepare_process()
     if resume is not None:
@@ -91,6 +92,8 @@ def train(
     else:
         given |= {"bar": download_bar, "progress": progress, "log": log}
         folder = api.train(**given, tensorboard=tensorboard)
+    if not launched().first:
+        return 0
     log(f"report: {api.report(folder, progress=progress, log=log)}")
     print(folder)
     return 0

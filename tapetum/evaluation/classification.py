@@ -34,7 +34,7 @@ class ClassificationResult:
 
     stats: "top1"; "top5", or top of as many as are fewer than the classes, where that is more than
     one; "mean_class_accuracy", the mean recall of the classes that occur; "ECE", the expected
-    calibration error; "loss", the mean of -log p of the truth.
+    calibration error; "loss", the mean of -log p of the target.
     confusion: (C, C) int64 images, a row for each true class, a column for each predicted one.
     recall, precision, f1: (C,) float64.
     """
@@ -69,11 +69,11 @@ class MultilabelResult:
 
 
 def evaluate_classes(
-    scores: np.ndarray, ground_truth: np.ndarray, class_names: Sequence[str]
+    scores: np.ndarray, targets: np.ndarray, class_names: Sequence[str]
 ) -> ClassificationResult:
     """Judge probabilities (N, C) of one class an image by the labels (N,) int64.
 
-    Among equal scores the first class is the predicted one. A probability of 0 for the truth costs
+    Among equal scores the first class is the predicted one. A probability of 0 for the target costs
     as much as the smallest step of float64 from 1, so that the loss stays finite.
 
     Raises:
@@ -81,22 +81,22 @@ def evaluate_classes(
     """
     scores = _checked(scores, class_names)
     count, classes = scores.shape
-    ground_truth = np.asarray(ground_truth)
-    if ground_truth.shape != (count,) or ground_truth.dtype.kind not in "iu":
+    targets = np.asarray(targets)
+    if targets.shape != (count,) or targets.dtype.kind not in "iu":
         raise ValueError(
-            f"truth: expected ({count},) integers, got {ground_truth.shape} {ground_truth.dtype}"
+            f"targets: expected ({count},) integers, got {targets.shape} {targets.dtype}"
         )
-    if count and not (ground_truth.min() >= 0 and ground_truth.max() < classes):
-        raise ValueError(f"truth: expected labels from 0 to {classes - 1}")
-    ground_truth = ground_truth.astype(np.int64)
+    if count and not (targets.min() >= 0 and targets.max() < classes):
+        raise ValueError(f"targets: expected labels from 0 to {classes - 1}")
+    targets = targets.astype(np.int64)
     predicted = scores.argmax(axis=1) if count else np.zeros(0, np.int64)
-    confusion = np.bincount(ground_truth * classes + predicted, minlength=classes**2)
+    confusion = np.bincount(targets * classes + predicted, minlength=classes**2)
     confusion = confusion.reshape(classes, classes).astype(np.int64)
     hits = np.diag(confusion)
     recall, precision, f1 = _rates(hits, confusion.sum(axis=1), confusion.sum(axis=0))
-    reliability = _reliability(scores, predicted == ground_truth)
+    reliability = _reliability(scores, predicted == targets)
     return ClassificationResult(
-        stats=_stats(scores, ground_truth, recall, reliability),
+        stats=_stats(scores, targets, recall, reliability),
         confusion=confusion,
         recall=recall,
         precision=precision,
@@ -107,7 +107,7 @@ def evaluate_classes(
 
 
 def evaluate_multilabel(
-    scores: np.ndarray, ground_truth: np.ndarray, class_names: Sequence[str]
+    scores: np.ndarray, targets: np.ndarray, class_names: Sequence[str]
 ) -> MultilabelResult:
     """Judge probabilities (N, C) of classes by which of them are true, (N, C) bool.
 
@@ -115,16 +115,16 @@ def evaluate_multilabel(
         ValueError: wrong shapes, or scores outside [0, 1].
     """
     scores = _checked(scores, class_names)
-    ground_truth = np.asarray(ground_truth)
-    if ground_truth.shape != scores.shape or ground_truth.dtype != np.bool_:
+    targets = np.asarray(targets)
+    if targets.shape != scores.shape or targets.dtype != np.bool_:
         raise ValueError(
-            f"truth: expected {scores.shape} bool, got {ground_truth.shape} {ground_truth.dtype}"
+            f"targets: expected {scores.shape} bool, got {targets.shape} {targets.dtype}"
         )
-    columns = zip(scores.T, ground_truth.T, strict=True)
+    columns = zip(scores.T, targets.T, strict=True)
     ap = np.array([average_precision(*column) for column in columns], dtype=np.float64)
     found = scores >= 0.5
-    positives = ground_truth.sum(axis=0, dtype=np.int64)
-    recall, precision, f1 = _rates((found & ground_truth).sum(axis=0), positives, found.sum(axis=0))
+    positives = targets.sum(axis=0, dtype=np.int64)
+    recall, precision, f1 = _rates((found & targets).sum(axis=0), positives, found.sum(axis=0))
     return MultilabelResult(
         stats={"mAP": mean_defined(ap), "F1": mean_defined(f1[positives > 0])},
         average_precision=ap,
@@ -139,16 +139,16 @@ def evaluate_multilabel(
     )
 
 
-def average_precision(scores: np.ndarray, ground_truth: np.ndarray) -> float:
+def average_precision(scores: np.ndarray, targets: np.ndarray) -> float:
     """The sum over thresholds of precision times the recall gained there, -1 without a positive.
 
-    scores (N,), truth (N,) bool. Equal scores are one threshold; nothing is interpolated, which is
+    scores (N,), targets (N,) bool. Equal scores are one threshold; without interpolation, which is
     scikit-learn's definition and not that of VOC or COCO.
     """
-    if not ground_truth.any():
+    if not targets.any():
         return -1.0
     order = np.argsort(-scores, kind="stable")
-    scores, hits = scores[order], np.cumsum(ground_truth[order])
+    scores, hits = scores[order], np.cumsum(targets[order])
     last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)  # of each threshold
     precision = hits[last] / (last + 1)
     gained = np.diff(hits[last], prepend=0) / hits[-1]
@@ -165,12 +165,12 @@ def _checked(scores: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
 
 
 def _stats(
-    scores: np.ndarray, ground_truth: np.ndarray, recall: np.ndarray, reliability: Reliability
+    scores: np.ndarray, targets: np.ndarray, recall: np.ndarray, reliability: Reliability
 ) -> dict[str, float]:
     count, classes = scores.shape
-    own = scores[np.arange(count), ground_truth][:, None]
+    own = scores[np.arange(count), targets][:, None]
     # How many classes come before the true one; of equals, those with a lower index.
-    earlier = np.arange(classes) < ground_truth[:, None]
+    earlier = np.arange(classes) < targets[:, None]
     rank = ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
     stats = {"top1": _mean(rank < 1)}
     top = min(TOP, classes - 1)

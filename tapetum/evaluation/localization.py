@@ -46,7 +46,7 @@ class LocalizationResult:
 
 def evaluate_locations(
     found: Sequence[Objects],
-    ground_truth: Sequence[Objects],
+    targets: Sequence[Objects],
     class_names: Sequence[str],
     objects: int | None = None,
 ) -> LocalizationResult:
@@ -62,9 +62,9 @@ def evaluate_locations(
     Raises:
         ValueError: unequal numbers of images.
     """
-    if len(found) != len(ground_truth):
-        raise ValueError(f"found: expected {len(ground_truth)}, one an image, got {len(found)}")
-    asked = [_asked(instances, objects) for instances in ground_truth]
+    if len(found) != len(targets):
+        raise ValueError(f"found: expected {len(targets)}, one an image, got {len(found)}")
+    asked = [_asked(instances, objects) for instances in targets]
     pairs = [_judge(_arrays(own), true) for own, true in zip(found, asked, strict=True)]
     iou, right = (np.concatenate([p[i] for p in pairs] or [np.zeros(0)]) for i in (0, 1))
     labels = np.concatenate([true[1] for true in asked] or [np.zeros(0, np.int64)])
@@ -113,12 +113,12 @@ def _arrays(objects: Objects) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _judge(
-    found: tuple[np.ndarray, np.ndarray], ground_truth: tuple[np.ndarray, np.ndarray]
+    found: tuple[np.ndarray, np.ndarray], targets: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Overlap (M,) and right class (M,) 0 or 1 of each true object; found objects left over."""
-    iou, right = np.zeros(len(ground_truth[1])), np.zeros(len(ground_truth[1]))
-    overlap = _overlaps(ground_truth[0], found[0])  # (M, N)
-    same = ground_truth[1][:, None] == found[1]
+    iou, right = np.zeros(len(targets[1])), np.zeros(len(targets[1]))
+    overlap = _overlaps(targets[0], found[0])  # (M, N)
+    same = targets[1][:, None] == found[1]
     true, own = linear_sum_assignment(overlap + _PREFERENCE * same, maximize=True)
     iou[true], right[true] = overlap[true, own], same[true, own]
     return iou, right, len(found[1]) - len(own)

@@ -1,13 +1,13 @@
 """Semantic maps to numbers: one confusion matrix, added up image by image, says everything.
 
     confusion = Confusion(["sky", "road"])
-    confusion.add(truth, predicted)
+    confusion.add(targets, predicted)
     confusion.result().stats["mIoU"]
 
 Of each class TP, FP and FN are counted over the pixels of all images together: IoU is
 TP / (TP + FP + FN) (the Jaccard index; Everingham et al. 2015, The PASCAL Visual Object Classes
 Challenge, section 4.3), Dice is 2 TP / (2 TP + FP + FN), accuracy is TP / (TP + FN). A class that
-occurs neither in truth nor in prediction has no IoU and no Dice, one that does not occur in truth
+occurs neither in target nor in prediction has no IoU and no Dice, one that does not occur in target
 has no accuracy: they are -1, and left out of the means.
 """
 
@@ -49,7 +49,7 @@ class SegmentationResult:
 class Confusion:
     """Counts pixels by true and predicted class.
 
-    classes: their names; a map holds their numbers. ignore: the number of pixels in truth that do
+    classes: their names; a map holds their numbers. ignore: the number of pixels of targets that do
     not count, whatever is predicted there.
 
     Raises:
@@ -64,15 +64,15 @@ class Confusion:
         self.counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
         self._images: list[np.ndarray] = []  # (3, K) each: TP, true and predicted pixels
 
-    def add(self, ground_truth: ArrayLike, predicted: ArrayLike) -> None:
+    def add(self, targets: ArrayLike, predicted: ArrayLike) -> None:
         """Count one image: maps (H, W) of whole numbers, as arrays, or tensors on the processor.
 
         Raises:
             ValueError: maps of other or different shapes, or of numbers that are no class.
         """
-        true, found = self._checked(ground_truth, predicted)
+        true, found = self._checked(targets, predicted)
         size = len(self.classes)
-        # The truth's own width may not hold size * size; bincount would widen it in any case.
+        # The targets' own type may not hold size * size; bincount would widen it in any case.
         pairs = true.astype(np.int64) * size + found
         counts = np.bincount(pairs, minlength=size * size).reshape(size, size)
         self.counts += counts
@@ -110,20 +110,18 @@ class Confusion:
             image_iou=_rates(np.moveaxis(alone, 1, 0))[0],
         )
 
-    def _checked(
-        self, ground_truth: ArrayLike, predicted: ArrayLike
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _checked(self, targets: ArrayLike, predicted: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """True and predicted numbers of the pixels that count, (N,) each."""
-        true, found = np.asarray(ground_truth), np.asarray(predicted)
+        true, found = np.asarray(targets), np.asarray(predicted)
         if true.ndim != 2 or true.shape != found.shape:
             raise ValueError(f"expected two maps (H, W), got {true.shape} and {found.shape}")
-        for name, numbers in (("truth", true), ("predicted", found)):
+        for name, numbers in (("targets", true), ("predicted", found)):
             if numbers.dtype.kind not in "iu":
                 raise ValueError(f"{name}: expected whole numbers, got {numbers.dtype}")
         self._refuse_unknown("predicted", found)
         counted = true != self.ignore
         true = true[counted]
-        self._refuse_unknown("truth", true)
+        self._refuse_unknown("targets", true)
         return true, found[counted]
 
     def _refuse_unknown(self, name: str, numbers: np.ndarray) -> None:

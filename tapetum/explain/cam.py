@@ -9,12 +9,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tapetum.base.errors import TapetumError
-from tapetum.explain.capture import Layer, captured, map_and_gradient
+from tapetum.explain.capture import captured, map_and_gradient
 from tapetum.explain.gradients import total_score
-from tapetum.structures import Model, Target
+from tapetum.explain.method import Method
+from tapetum.structures import ExplainLayer, Model, Target
 
 
-def grad_cam(model: Model, image: Tensor, target: Target, layer: Layer) -> Tensor:
+def grad_cam(model: Model, image: Tensor, target: Target, layer: ExplainLayer) -> Tensor:
     """(H, W): Grad-CAM (Selvaraju et al. 2017, equations 1 and 2).
 
     Channels weighted by their mean gradient, summed, negative parts cut. The weights do not know
@@ -26,7 +27,7 @@ def grad_cam(model: Model, image: Tensor, target: Target, layer: Layer) -> Tenso
     return in_image_frame(model, image, cam)
 
 
-def hires_cam(model: Model, image: Tensor, target: Target, layer: Layer) -> Tensor:
+def hires_cam(model: Model, image: Tensor, target: Target, layer: ExplainLayer) -> Tensor:
     """(H, W): HiResCAM (Draelos and Carin 2020), negative parts cut as in Grad-CAM.
 
     As Grad-CAM, with each cell weighted by its own gradient: of two equal objects, only the one
@@ -38,7 +39,7 @@ def hires_cam(model: Model, image: Tensor, target: Target, layer: Layer) -> Tens
 
 
 def layer_gradient(
-    model: Model, image: Tensor, target: Target, layer: Layer
+    model: Model, image: Tensor, target: Target, layer: ExplainLayer
 ) -> tuple[Tensor, Tensor]:
     """The map of `layer` and the gradient of the score on it, each (1, C, h, w).
 
@@ -52,7 +53,7 @@ def layer_gradient(
         score = total_score(model, pixels, target)
     found = map_and_gradient(score, calls, layer)
     if found is None:
-        raise TapetumError("the score does not depend on this layer", hint="choose another layer")
+        raise TapetumError("the logit does not depend on this layer", hint="choose another layer")
     if found[0].ndim != 4 or len(found[0]) != 1:
         raise ValueError(f"layer: expected a map (1, C, h, w), got {tuple(found[0].shape)}")
     return found
@@ -96,3 +97,10 @@ def _linear(like: Tensor, cells: int, pixels: int, start: float, stop: float) ->
     at = ((middle - start) / (stop - start) * cells - 0.5).clamp(0, cells - 1)
     far = (at[:, None] - torch.arange(cells, device=like.device, dtype=like.dtype)).abs()
     return (1 - far).clamp(min=0) * inside[:, None]
+
+
+_NEEDS = frozenset({"gradient", "layer"})
+METHODS = {
+    "grad-cam": Method(grad_cam, _NEEDS, "Selvaraju et al. 2017"),
+    "hires-cam": Method(hires_cam, _NEEDS, "Draelos and Carin 2020"),
+}

@@ -1,4 +1,4 @@
-"""What a layer said while the model scored, and how the score hangs on it."""
+"""Outputs of a layer in a forward pass, and the gradient of a logit with respect to them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Layer = tuple[nn.Module, Callable[[Any], Tensor]]
-"""A module, and the function that makes a map (B, C, h, w) of its output."""
+from tapetum.structures import ExplainLayer
 
 
 @contextlib.contextmanager
@@ -46,7 +45,9 @@ def map_tensors(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
     return value
 
 
-def map_and_gradient(score: Tensor, calls: list[Any], layer: Layer) -> tuple[Tensor, Tensor] | None:
+def map_and_gradient(
+    score: Tensor, calls: list[Any], layer: ExplainLayer
+) -> tuple[Tensor, Tensor] | None:
     """A layer's map and the gradient of `score` (a scalar) on it, each (B, C, h, w), detached.
 
     The gradient is taken on the module's output as it is, and then goes through the layer's

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from tapetum.base.errors import TapetumError
+from tapetum.explain.method import Method
 from tapetum.structures import Model, Target
 
 _NOISE = 0.15
@@ -68,7 +69,7 @@ def pixel_gradient(model: Model, image: Tensor, target: Target) -> Tensor:
         (gradient,) = torch.autograd.grad(total, [pixels], allow_unused=True)
     if gradient is None:
         raise TapetumError(
-            "the score does not depend on the pixels", hint="score() may cut the graph"
+            "the logit does not depend on the pixels", hint="target_logits may detach the graph"
         )
     return gradient
 
@@ -81,5 +82,16 @@ def total_score(model: Model, image: Tensor, target: Target) -> Tensor:
     """
     scores = model.target_logits([image], [target])
     if scores.ndim != 1 or len(scores) == 0:
-        raise ValueError(f"score: expected (N,) with N of 1 or more, got {tuple(scores.shape)}")
+        raise ValueError(
+            f"target_logits: expected (N,) with N of 1 or more, got {tuple(scores.shape)}"
+        )
     return scores.sum()
+
+
+_NEEDS = frozenset({"gradient"})
+METHODS = {
+    "saliency": Method(saliency, _NEEDS, "Simonyan et al. 2014"),
+    "input-x-gradient": Method(input_times_gradient, _NEEDS, "Shrikumar et al. 2016"),
+    "integrated-gradients": Method(integrated_gradients, _NEEDS, "Sundararajan et al. 2017"),
+    "smooth-grad": Method(smooth_grad, _NEEDS | {"noise"}, "Smilkov et al. 2017"),
+}

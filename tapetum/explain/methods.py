@@ -3,63 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import generator as make_generator
 from tapetum.base.runtime import undisturbed
-from tapetum.explain.cam import grad_cam, hires_cam
-from tapetum.explain.capture import Layer
-from tapetum.explain.gradients import (
-    input_times_gradient,
-    integrated_gradients,
-    saliency,
-    smooth_grad,
-)
-from tapetum.explain.perturbation import occlusion
-from tapetum.explain.targets import owned
-from tapetum.structures import Model, Target
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way to explain: a row of METHODS.
-
-    function: (model, image, target, and what `needs` names) -> a map (H, W) of any scale, not
-        negative.
-    needs: any of
-        "gradient": a score that can be differentiated; without it, the function runs without graph
-        "layer": `layer`, one of the model's `explain_layers()`
-        "noise": `generator`, its only source of chance
-        "forwards": many forward passes, of `batch_size` images at once
-    paper: where the method is from.
-    """
-
-    function: Callable[..., Tensor]
-    needs: frozenset[str]
-    paper: str
-
+from tapetum.explain import cam, gradients, perturbation
+from tapetum.explain.method import Method
+from tapetum.structures import ExplainLayer, Model, Target
 
 AUTO = "auto"
 
-METHODS: dict[str, Method] = {
-    "grad-cam": Method(grad_cam, frozenset({"gradient", "layer"}), "Selvaraju et al. 2017"),
-    "hires-cam": Method(hires_cam, frozenset({"gradient", "layer"}), "Draelos and Carin 2020"),
-    "saliency": Method(saliency, frozenset({"gradient"}), "Simonyan et al. 2014"),
-    "input-x-gradient": Method(
-        input_times_gradient, frozenset({"gradient"}), "Shrikumar et al. 2016"
-    ),
-    "integrated-gradients": Method(
-        integrated_gradients, frozenset({"gradient"}), "Sundararajan et al. 2017"
-    ),
-    "smooth-grad": Method(smooth_grad, frozenset({"gradient", "noise"}), "Smilkov et al. 2017"),
-    "occlusion": Method(occlusion, frozenset({"forwards"}), "Zeiler and Fergus 2014"),
-}
+METHODS: dict[str, Method] = {**cam.METHODS, **gradients.METHODS, **perturbation.METHODS}
+"""Every way to explain, by name. One more file of methods is one more entry here."""
 
 PIXELS_AT_ONCE = 2**20
 """Prepared pixels of all images that a method scores at once, and at most so many images: a
@@ -75,22 +35,27 @@ def explain(
     layer: str | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Which pixels make `model` believe in the objects of `target` (normally one)?
+    """Compute which pixels raise the logits of `target`.
 
-    image: (3, H, W) uint8 or float in [0, 1].
-    method: one of METHODS; those that need a layer explain it, the others the pixels. "auto":
-        `method_for` the target.
-    layer: one of `model.explain_layers()`, by default its first; for methods that need one only.
-    generator: a CPU generator for the noise of smooth-grad, by default a fixed one.
+    The model, its gradients, its hooks and the random state stay as they were, also after an error.
 
-    Returns (H, W) float in [0, 1] in the frame of `image` and on its device, the hottest pixel
-    1; all zero where nothing speaks for the objects. The model, its gradients, its hooks and the
-    random state stay as they were, also after an error.
+    Args:
+        model: any model.
+        image: (3, H, W) uint8 or float in [0, 1].
+        target: what to explain, normally one object, one label, or the pixels of one class.
+        method: one of METHODS; those that need a layer explain it, the others the pixels. "auto":
+            `method_for` the target.
+        layer: one of `model.explain_layers()`, by default its first; for methods that need one.
+        generator: a CPU generator for the noise of smooth-grad, by default a fixed one.
+
+    Returns:
+        (H, W) float in [0, 1] in the frame of `image` and on its device, its largest value 1; all
+        zero where no pixel raises the logits.
 
     Raises:
         UsageError: an unknown method or layer, a layer for a method that takes none, or a method
-            that needs what this model has not.
-        TapetumError: the model's score depends on nothing here.
+            that needs what this model does not have.
+        TapetumError: the model's logits depend on nothing here.
     """
     method = method_for(target, model) if method == AUTO else method
     check_method(model, method, layer)
@@ -104,17 +69,24 @@ def explain(
             "forwards": ("batch_size", lambda: _batch_size(model, pixels)),
         }
         given = {name: make() for need, (name, make) in offers.items() if need in needs}
-        heat = function(model, pixels, owned(target, device), **given)
+        heat = function(model, pixels, _detached(target, device), **given)
         return to_unit(heat.detach()).to(image.device)
 
 
 def method_for(target: Target, model: Model) -> str:
-    """What explains such an object best, of what this model can answer.
+    """Choose the method that explains such a target best, of those that the model can serve.
 
-    The score of an object is read at its own place in the maps: its gradient averaged over all
+    The logit of an object is read at its own place in the maps: its gradient averaged over all
     places, as Grad-CAM takes it, says little of it, and HiResCAM does not average (Draelos and
     Carin 2020, "Use HiResCAM instead of Grad-CAM"). Without a layer the pixels are explained, and
     without a gradient what happens when they are hidden.
+
+    Args:
+        target: what is to be explained.
+        model: the model whose prediction it is.
+
+    Returns:
+        A name in METHODS.
     """
     best = "grad-cam" if target.objects is None else "hires-cam"
     return next(name for name in (best, "saliency", "occlusion") if not _missing(model, name))
@@ -150,7 +122,7 @@ def check_method(model: Model, method: str, layer: str | None) -> None:
         find_layer(model, layer)
 
 
-def find_layer(model: Model, name: str | None) -> Layer:
+def find_layer(model: Model, name: str | None) -> ExplainLayer:
     """The layer of that name, or the model's best one.
 
     Raises:
@@ -191,13 +163,9 @@ def _batch_size(model: Model, image: Tensor) -> int:
 @contextmanager
 def _ready(model: Model, device: torch.device, graph: bool) -> Iterator[None]:
     """Gradients on or off, whatever the caller switched, and the model guarded."""
-    with ExitStack() as stack:
-        if isinstance(model, nn.Module):
-            stack.enter_context(undisturbed(model))
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.set_grad_enabled(graph))
-        # Gradients in half precision vanish before they reach the image.
-        stack.enter_context(torch.autocast(device.type, enabled=False))
+    # Gradients in half precision vanish before they reach the image.
+    exact = torch.autocast(device.type, enabled=False)
+    with undisturbed(model), torch.inference_mode(False), torch.set_grad_enabled(graph), exact:
         yield
 
 
@@ -206,16 +174,21 @@ def _as_float(image: Tensor, model: Model) -> Tensor:
     if image.ndim != 3 or image.shape[0] != 3:
         raise ValueError(f"image: expected (3, H, W), got {tuple(image.shape)}")
     weight = _weight_of(model)
-    kind = weight.dtype if weight is not None else torch.float32
+    dtype = weight.dtype if weight is not None else torch.float32
     scale = 1.0 if image.is_floating_point() else 255.0
-    return image.detach().clone().to(kind) / scale
+    return image.detach().clone().to(dtype) / scale
 
 
 def _weight_of(model: Model) -> Tensor | None:
-    parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
-    return next((p for p in parameters if p.is_floating_point()), None)
+    return next((p for p in model.parameters() if p.is_floating_point()), None)
 
 
 def _device_of(model: Model) -> torch.device | None:
     weight = _weight_of(model)
     return None if weight is None else weight.device
+
+
+def _detached(target: Target, device: torch.device) -> Target:
+    """A plain copy on `device`: a graph may not save what inference mode made, but a copy of it."""
+    plain = Target(target.labels, target.objects, target.semantic)
+    return plain.map(lambda values: values.detach().clone().to(device))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tapetum.explain.gradients import total_score
+from tapetum.explain.method import Method
 from tapetum.structures import Model, Target
 
 GREY = 0.5
@@ -61,3 +62,6 @@ def _scores(model: Model, images: Sequence[Tensor], target: Target) -> Tensor:
     """(N,): the summed scores of `target` in each image."""
     scores = model.target_logits(images, [target] * len(images))  # (N * objects,)
     return scores.unflatten(0, (len(images), -1)).sum(dim=1)
+
+
+METHODS = {"occlusion": Method(occlusion, frozenset({"forwards"}), "Zeiler and Fergus 2014")}

@@ -12,6 +12,7 @@ import numpy as np
 from tapetum.base.errors import UsageError
 from tapetum.base.files import atomic_write, safe_path
 from tapetum.base.outputs import refuse_output
+from tapetum.base.written import remove, replaceable
 from tapetum.data.formats import FORMATS, Format
 from tapetum.data.images.reader import read_image
 from tapetum.data.records.image_record import Annotations, ImageRecord, bare_record
@@ -56,16 +57,33 @@ def refuse_places(
 ) -> None:
     """Raise UsageError where an answer would replace something, or lie among the images.
 
-    drawings: the names of the images that are drawn into. images: files and folders that are
-    read.
+    Files that tapetum wrote there and that are unchanged may be replaced.
+
+    Args:
+        kinds: what is written, see `SAVES`.
+        out: the folder.
+        drawings: names of the images that are drawn into.
+        images: files and folders that are read.
     """
     inside = [image for image in images if Path(image).is_dir()]
     beside = {Path(image).parent for image in images if not Path(image).is_dir()}
     files = [out / name for name in drawings] if IMAGES in kinds else []
     files += [out / _TABLE] if "csv" in kinds else []
-    folders = [out / kind for kind in _FOLDERS if kind in kinds]
-    refuse_output(*files, inside=inside, beside=beside)
-    refuse_output(*folders, folder=True, inside=inside)
+    ours = replaceable(out)
+    refuse_output(*files, inside=inside, beside=beside, replaceable=ours)
+    refuse_output(*_folders(kinds, out), folder=True, inside=inside, replaceable=ours)
+
+
+def clear_places(kinds: Sequence[str], out: Path) -> None:
+    """Delete what an earlier run wrote into the folders of these kinds, so that labels and crops
+    of other images do not stay among the new ones."""
+    ours = replaceable(out)
+    for folder in _folders(kinds, out):
+        remove(ours, folder)
+
+
+def _folders(kinds: Sequence[str], out: Path) -> list[Path]:
+    return [out / kind for kind in _FOLDERS if kind in kinds]
 
 
 def save_answers(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -53,6 +55,6 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
         self.mlp = MLP(width, mlp, dropout)
 
-    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        x = x + dropout(self.attention(self.norm1(x)), self.dropout, generator)
-        return x + self.mlp(self.norm2(x), generator)
+    def forward(self, x: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
+        x = x + dropout(self.attention(self.norm1(x)), self.dropout, generators)
+        return x + self.mlp(self.norm2(x), generators)

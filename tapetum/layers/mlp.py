@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +27,6 @@ class MLP(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.normal_(layer.bias, std=1e-6)
 
-    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        x = dropout(self.gelu(self.fc1(x)), self.dropout, generator)
-        return dropout(self.fc2(x), self.dropout, generator)
+    def forward(self, x: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
+        x = dropout(self.gelu(self.fc1(x)), self.dropout, generators)
+        return dropout(self.fc2(x), self.dropout, generators)

@@ -32,15 +32,17 @@ class Network(nn.Module, ABC, Generic[RawT]):
 
     if TYPE_CHECKING:  # nn.Module types its call as Any
 
-        def __call__(self, pixels: Tensor, generator: torch.Generator | None = None) -> RawT: ...
+        def __call__(
+            self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None
+        ) -> RawT: ...
 
     @abstractmethod
-    def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> RawT:
+    def forward(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> RawT:
         """Compute the raw outputs.
 
         Args:
             pixels: (B, 3, H, W) normalised images.
-            generator: decides what is dropped, in training; None: nothing is.
+            generators: one an image, which decide what is dropped, in training; None: nothing is.
         """
 
     def explain_layers(self) -> dict[str, ExplainLayer]:

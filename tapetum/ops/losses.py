@@ -7,6 +7,8 @@ PyTorch has NaN: an image without objects is normal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -109,7 +111,11 @@ def softmax_focal_loss(
 
 
 def dice_loss(
-    input: Tensor, target: Tensor, ignore_index: int = 255, smooth: float = 1.0
+    input: Tensor,
+    target: Tensor,
+    ignore_index: int = 255,
+    smooth: float = 1.0,
+    over_ranks: Callable[[Tensor], Tensor] = lambda sums: sums,
 ) -> Tensor:
     """Soft Dice loss of logits (N, C, ...) with class indices (N, ...) int64, from 0 to 1.
 
@@ -118,13 +124,15 @@ def dice_loss(
     batch that are not `ignore_index`; then the mean over the classes that occur in `target`, and 0
     if none does. The idea is Milletari et al. 2016 (arXiv 1606.04797), who square the denominator's
     terms; without squares and for several classes as in Sudre et al. 2017 (arXiv 1707.03237).
+    over_ranks: adds the sums of other processes, which have other parts of the batch.
     """
     p = torch.softmax(wide(input), dim=1)
     valid = (target != ignore_index).unsqueeze(1)  # (N, 1, ...)
     classes = torch.arange(p.shape[1], device=p.device).view(1, -1, *[1] * (p.ndim - 2))
     true = (target.unsqueeze(1) == classes) & valid  # (N, C, ...)
     over = [0, *range(2, p.ndim)]
-    both, found, size = (p * true).sum(over), (p * valid).sum(over), true.sum(over)  # each (C,)
+    sums = ((p * true).sum(over), (p * valid).sum(over), true.sum(over))  # each (C,)
+    both, found, size = (over_ranks(part) for part in sums)
     here = size > 0
     dice = (2 * both[here] + smooth) / (found[here] + size[here] + smooth)
     return (1 - dice).sum() / here.sum().clamp(min=1)

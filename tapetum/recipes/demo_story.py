@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ from tapetum.reporting import Moment, Sheet
 from tapetum.reporting.sections import image_outcomes, keep_progress
 from tapetum.reporting.tasks.detection_errors import Inspected
 from tapetum.runs.record import read_run
-from tapetum.structures import Model
 from tapetum.tasks.detection import DetectionEvaluation
 from tapetum.training.job import build_model
 from tapetum.weights.checkpoint import FOLDER
@@ -89,9 +88,7 @@ class Story:
         self._total = record.settings.max_steps
         runtime = choose_runtime("auto", "auto")
         model = build_model(record).to(runtime.device).eval()
-        self._draw(
-            Predictor(cast(Model, model), record.model_info(), self.run, runtime), "untrained"
-        )
+        self._draw(Predictor(model, record.model_info(), self.run, runtime), "untrained")
 
     def _newest(self) -> int:
         """The step of the newest checkpoint; 0 where there is none yet."""

@@ -1,4 +1,4 @@
-"""Structures to images."""
+"""From structures to images, and from numbers to charts."""
 
 from tapetum.render.canvas import to_image
 from tapetum.render.cards import draw_class_scores, image_grid, side_by_side

@@ -1,4 +1,4 @@
-"""An image made ready to be drawn on: large enough to read, with pens and letters to its size."""
+"""A canvas for drawing: the image, enlarged if small, with a line width and font for its size."""
 
 from __future__ import annotations
 
@@ -61,7 +61,13 @@ def enlargement(size: tuple[int, int]) -> int:
 
 
 def to_image(image: ImageLike) -> Image.Image:
-    """Any image as a PIL image in RGB (a copy: drawing never changes the caller's).
+    """Convert any image to a PIL image in RGB (a copy: drawing never changes the caller's).
+
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], or a PIL image.
+
+    Returns:
+        The copy.
 
     Raises:
         ValueError: a tensor that is not (3, H, W) uint8 or float, or has no pixels.

@@ -1,4 +1,4 @@
-"""An image with what a classifier says of it; images in rows."""
+"""An image with its class scores; images in rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tapetum.render.overlay import contact_sheet
 from tapetum.render.palette import DARK, OKABE_ITO, WHITE, Color, mix, text_color
 from tapetum.render.text import line_height, shorten, text_width
 
-MOST = 5
+MAX_CLASSES = 5
 """Bars on a card."""
 
 _PLAIN: Color = OKABE_ITO[5]
@@ -29,15 +29,22 @@ def draw_class_scores(
     classes: Sequence[str],
     ground_truth: int | Sequence[int] | None = None,
     *,
-    most: int = MOST,
+    max_classes: int = MAX_CLASSES,
 ) -> Image.Image:
-    """The image with a bar for each of its likeliest classes below it.
+    """The image with a bar for each of the classes with the highest scores below it.
 
-    class_scores: (C,) float; bars are as long as the score, from 0 to 1, and cut there. Scores that
-        are not probabilities (margins) are named but have bars relative to the largest.
-    ground_truth: the label of the image, or several. The bars of true classes are green and
-        ticked, the first bar is red and crossed where it is wrong, and true classes that are not
-        among the first are added below them.
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], or a PIL image.
+        class_scores: (C,) float; bars are as long as the score, from 0 to 1, and cut there. Scores
+            that are not probabilities (margins) have bars relative to the largest.
+        classes: C names.
+        ground_truth: the label of the image, or several. The bars of true classes are green and
+            ticked, the first bar is red and crossed where it is wrong, and true classes that are
+            not among the first are added below them.
+        max_classes: bars, without those that are added.
+
+    Returns:
+        The drawn image.
     """
     canvas = make_canvas(image)
     values = class_scores.detach().cpu().double().flatten()
@@ -49,7 +56,7 @@ def draw_class_scores(
         else list(ground_truth)
     )
     order = values.argsort(descending=True, stable=True).tolist()
-    shown = order[:most] + [label for label in order[most:] if label in known]
+    shown = order[:max_classes] + [label for label in order[max_classes:] if label in known]
     height = line_height(canvas.font) + canvas.pad
     pixels = canvas.image
     strip = Image.new("RGB", (pixels.width, len(shown) * height + canvas.pad), DARK)
@@ -67,10 +74,17 @@ def draw_class_scores(
 def image_grid(
     images: Sequence[Image.Image], captions: Sequence[str] | None = None, *, width: int = 1600
 ) -> Image.Image:
-    """Images with their captions in as many columns as make the sheet about as wide as high.
+    """Images with their captions in as many columns as make the sheet about square.
 
-    Small ones (templates, filters) are enlarged to squares that can be seen; the sheet is about
-    `width` pixels wide at most.
+    Small ones (templates, filters) are enlarged so that they can be seen.
+
+    Args:
+        images: any sizes.
+        captions: one per image.
+        width: of the sheet in pixels, about, at most.
+
+    Returns:
+        The sheet.
 
     Raises:
         ValueError: another number of captions than of images.
@@ -86,7 +100,14 @@ def image_grid(
 
 
 def side_by_side(images: Sequence[Image.Image], *, gap: int = 8) -> Image.Image:
-    """Images in one row, aligned at their upper edges, with a white gap between them.
+    """Images in one row, aligned at their upper edges.
+
+    Args:
+        images: one or more, of any sizes.
+        gap: white pixels between them.
+
+    Returns:
+        The row.
 
     Raises:
         ValueError: no images.
@@ -103,7 +124,7 @@ def side_by_side(images: Sequence[Image.Image], *, gap: int = 8) -> Image.Image:
 
 def _bar(
     strip: Image.Image, canvas: Canvas, row: tuple[int, int, int], name: str, value: float,
-    share: float, color: Color,
+    fraction: float, color: Color,
 ) -> None:  # fmt: skip
     """One line of the card: name, bar on a dim track, number."""
     left, top, height = row
@@ -117,8 +138,8 @@ def _bar(
     above = top + (height - high) // 2
     if end - start >= 4:
         draw.rectangle((start, above, end, above + high), fill=mix(DARK, WHITE, 0.15))
-        if share > 0:
-            reach = start + round((end - start) * share)
+        if fraction > 0:
+            reach = start + round((end - start) * fraction)
             draw.rectangle((start, above, reach, above + high), fill=color)
     if end >= left:
         draw.text((end + left, top), number, fill=text_color(DARK), font=font)
@@ -128,8 +149,8 @@ def _share(values: Tensor, label: int) -> float:
     """How long the bar of a class is, 0 to 1."""
     largest = float(values.abs().max())
     scale = 1.0 if float(values.min()) >= 0 and largest <= 1 else largest
-    share = float(values[label]) / max(scale, 1e-12)
-    return min(1.0, max(0.0, share)) if math.isfinite(share) else 0.0
+    fraction = float(values[label]) / max(scale, 1e-12)
+    return min(1.0, max(0.0, fraction)) if math.isfinite(fraction) else 0.0
 
 
 def _mark(label: int, place: int, known: Sequence[int], judged: bool) -> str:

@@ -1,4 +1,4 @@
-"""Numbers to charts, as SVG text: curves, bars, histograms."""
+"""Charts as SVG text: curves, bars, histograms."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Line = tuple[Sequence[float | None], Sequence[float | None]]
 
 _WIDTH = 10.4
 _DASHES = ("solid", (0, (5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)))
-_MOST_POINTS = 300
-_MOST_NAMED = 9
+_MAX_POINTS = 300
+_MAX_NAMED = 9
 _LONGEST_NAME = 26
 
 
@@ -36,10 +36,20 @@ def line_chart(
 ) -> str:
     """Curves over a common axis, told apart by colour and by dashes.
 
-    log: logarithmic y axis; values that are not positive become gaps.
-    smooth: draw the values faintly and their running mean over them.
-    size: width and height in inches of 72 units; letters have 9.5.
     Long curves are drawn through the means of equal stretches, at most 300 points each.
+
+    Args:
+        lines: name -> (x, y) of equal length; None in y is a gap.
+        x_label: of the axis.
+        y_label: of the axis.
+        log: logarithmic y axis; values that are not positive become gaps.
+        smooth: draw the values faintly and their running mean over them.
+        y_range: lowest and highest y shown; by default those of the data.
+        size: width and height in inches of 72 units; letters have 9.5.
+        description: of the chart, for screen readers.
+
+    Returns:
+        SVG.
     """
     with chart_style():
         figure, axes = _figure(size[1], width=size[0])
@@ -78,19 +88,26 @@ def precision_recall_curves(curves: Mapping[str, Line]) -> str:
 
 
 def class_bars(
-    names: Sequence[str], values: Sequence[float | None], *, x_label: str, most: int = 40
+    names: Sequence[str], values: Sequence[float | None], *, x_label: str, max_classes: int = 40
 ) -> str:
-    """Horizontal bars, best first, with their values; None and negative values show as "–".
+    """Horizontal bars, best first, with their values.
 
-    Of more than `most` classes the best and the worst are shown.
+    Args:
+        names: of the classes.
+        values: one per class; None and negative values are shown as "–".
+        x_label: what the values are.
+        max_classes: of more classes the best and the worst are shown.
+
+    Returns:
+        SVG.
     """
     pairs = [
         (n, None if v is None or not v >= 0 else float(v))
         for n, v in zip(names, values, strict=True)
     ]
     order = sorted(range(len(pairs)), key=lambda i: -_or(pairs[i][1], -1.0))
-    if len(order) > most:
-        order = order[: most // 2] + order[-(most - most // 2) :]
+    if len(order) > max_classes:
+        order = order[: max_classes // 2] + order[-(max_classes - max_classes // 2) :]
     with chart_style():
         figure, axes = _figure(0.6 + 0.24 * max(1, len(order)))
         for row, i in enumerate(order):
@@ -116,7 +133,18 @@ def histogram(
     bins: int = 30,
     x_range: tuple[float, float] | None = None,
 ) -> str:
-    """How values are distributed: one group as bars, several as steps over common bins."""
+    """Distributions of values: one group as bars, several as steps over common bins.
+
+    Args:
+        groups: name -> values.
+        x_label: what the values are.
+        y_label: what is counted.
+        bins: how many, of equal width.
+        x_range: smallest and largest value shown; by default those of the data.
+
+    Returns:
+        SVG.
+    """
     arrays = {name: np.asarray(values, dtype=float) for name, values in groups.items()}
     arrays = {name: values[np.isfinite(values)] for name, values in arrays.items()}
     joined = np.concatenate([*arrays.values(), np.zeros(0)])
@@ -179,9 +207,9 @@ def running_mean(values: np.ndarray, reach: int) -> np.ndarray:
 
 def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means of equal stretches where there are more points than a chart can show."""
-    if len(y) <= _MOST_POINTS:
+    if len(y) <= _MAX_POINTS:
         return x, y
-    parts = np.array_split(np.arange(len(y)), _MOST_POINTS)
+    parts = np.array_split(np.arange(len(y)), _MAX_POINTS)
     means = [y[p][np.isfinite(y[p])].mean() if np.isfinite(y[p]).any() else np.nan for p in parts]
     return np.array([x[p].mean() for p in parts]), np.array(means)
 
@@ -218,10 +246,10 @@ def _legend(figure: Figure, axes: Axes) -> None:
 
 def _label(name: str, index: int, count: int) -> str:
     """A curve's name in the legend; a leading underscore hides it from there."""
-    if count <= _MOST_NAMED or index < _MOST_NAMED - 1:
+    if count <= _MAX_NAMED or index < _MAX_NAMED - 1:
         # A zero-width space keeps names that begin with an underscore.
         return "\u200b" * name.startswith("_") + _short(name)
-    return f"and {count - _MOST_NAMED + 1} more" if index == count - 1 else f"_{index}"
+    return f"and {count - _MAX_NAMED + 1} more" if index == count - 1 else f"_{index}"
 
 
 def _short(name: str) -> str:

@@ -28,34 +28,43 @@ def draw_objects(
     masks: bool = True,
     legend: bool = True,
 ) -> Image.Image:
-    """`objects` drawn with solid lines, and `ground_truth`, if given, dashed with its labels below.
+    """Objects with solid lines, and ground truth, if given, dashed with its labels below.
 
-    image: (3, H, W) uint8 or float in [0, 1], or a PIL image. Small images are enlarged by a
-        whole factor, so that labels can be read.
-    classes: names by label; a label beyond them reads "class 7".
-    skeleton, keypoint_names: how keypoints are joined and which side they are on, as in
-        `tapetum.render.keypoints.draw_keypoints`.
-    legend: add a strip below the image that tells the two kinds of line (only with truth).
+    The highest scores are drawn last and find the best place for their label. Boxes are clipped to
+    the image; those with a coordinate that is not finite are left out.
 
-    The strongest scores are drawn last and find the best place for their label. Boxes are clipped
-    to the image; those with a coordinate that is not finite are left out.
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], or a PIL image. Small images are enlarged by a
+            whole factor, so that labels can be read.
+        objects: drawn solid, in the frame of the image.
+        classes: names by label; a label beyond them reads "class 7".
+        ground_truth: drawn dashed.
+        skeleton: as in `draw_keypoints`.
+        keypoint_names: as in `draw_keypoints`.
+        scores: write the scores.
+        labels: write the classes.
+        masks: draw the masks.
+        legend: add a strip below that tells the two kinds of line (only with ground truth).
+
+    Returns:
+        The drawn image.
     """
     canvas, body = make_canvas(image), (skeleton, keypoint_names)
-    found = _draw_kind(
+    boxes = _draw_kind(
         canvas, objects, classes, body, ground_truth=False, masks=masks, scores=scores
     )
-    known = []
+    dashed = []
     if ground_truth is not None:
-        known = _draw_kind(
+        dashed = _draw_kind(
             canvas, ground_truth, classes, body, ground_truth=True, masks=False, scores=False
         )
     if labels:
-        paste_labels(canvas, found + known)
+        paste_labels(canvas, boxes + dashed)
     return _with_legend(canvas) if legend and ground_truth is not None else canvas.image
 
 
 def class_name(classes: Sequence[str], label: int) -> str:
-    """The name of a label, also where there is none."""
+    """The name of a label, "class 7" where it has none."""
     return classes[label] if 0 <= label < len(classes) else f"class {label}"
 
 

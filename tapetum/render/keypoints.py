@@ -37,16 +37,23 @@ def draw_keypoints(
     *,
     legend: bool = True,
 ) -> Image.Image:
-    """Keypoints and the limbs between them, without boxes: predictions solid, truth dashed.
+    """Keypoints and the limbs between them, without boxes: predictions solid, ground truth dashed.
 
-    skeleton: pairs of keypoints that a limb joins. names: of the keypoints; those that begin with
-        left_ are orange discs, those with right_ blue squares, others white discs. Without names
-        17 keypoints are taken for COCO's.
-    legend: add a strip below that tells sides and lines apart.
+    Annotated keypoints are filled where visible, hollow where hidden, and not drawn where absent.
+    Predicted ones (their objects have scores) are filled where their third number is positive, else
+    hollow. Objects without keypoints leave the image as it is.
 
-    What was drawn by a person is filled where visible, hollow where hidden, and absent where
-    absent. What a model found (its objects have scores) is filled where its third number is
-    positive, else hollow. Objects without keypoints leave the image as it is.
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], or a PIL image.
+        objects: with keypoints (N, K, 3).
+        skeleton: pairs of keypoints that a limb joins.
+        names: of the keypoints; those that begin with left_ are orange discs, those with right_
+            blue squares, others white discs. Without names 17 keypoints are taken for COCO's.
+        ground_truth: objects to draw dashed.
+        legend: add a strip below that tells sides and lines apart.
+
+    Returns:
+        The drawn image.
     """
     canvas = make_canvas(image)
     draw = ImageDraw.Draw(canvas.image)
@@ -100,15 +107,15 @@ def _joints(
     points: Sequence[Sequence[float]], sides: Sequence[str], factor: int, *, predicted: bool
 ) -> list[Joint | None]:
     """One for each keypoint, None where nothing is to be drawn."""
-    found: list[Joint | None] = []
+    joints: list[Joint | None] = []
     for (x, y, v), side in zip(points, sides, strict=True):
-        there = predicted or v > 0
-        # Far outside every image there is nothing to see, and no integer to draw with.
-        if not there or not max(abs(x), abs(y)) < 1e6:
-            found.append(None)
+        visible = predicted or v > 0
+        # Far outside of any image it is invisible, and too large for the integers of PIL.
+        if not visible or not max(abs(x), abs(y)) < 1e6:
+            joints.append(None)
         else:
-            found.append(Joint(x * factor, y * factor, side, v > (0 if predicted else 1)))
-    return found
+            joints.append(Joint(x * factor, y * factor, side, v > (0 if predicted else 1)))
+    return joints
 
 
 def _at(joints: Sequence[Joint | None], index: int) -> Joint | None:
@@ -145,7 +152,7 @@ def _mark(draw: ImageDraw.ImageDraw, joint: Joint, radius: float, line: int, col
 def _entries(
     canvas: Canvas, objects: Objects, names: Sequence[str], ground_truth: Objects | None
 ) -> list[Entry]:
-    """What the legend tells: sides where there are some, kinds of line where there are two."""
+    """The legend: sides where there are some, kinds of line where there are two."""
     count = 0 if objects.keypoints is None else objects.keypoints.shape[1]
     size = (12 * canvas.line, 5 * canvas.line)
     entries = []

@@ -1,4 +1,4 @@
-"""Where labels go: near their box, inside the image, off one another where that is easy."""
+"""Places for labels: near their box, inside the image, without overlaps where possible."""
 
 from __future__ import annotations
 

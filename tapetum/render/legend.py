@@ -1,4 +1,4 @@
-"""A strip below an image that says what its colours and lines mean."""
+"""A legend below an image: what its colours and lines mean."""
 
 from __future__ import annotations
 

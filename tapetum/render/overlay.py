@@ -1,4 +1,4 @@
-"""Maps laid over images: heat, masks; and many images on one sheet."""
+"""Heat maps and masks over images; many images on one sheet."""
 
 from __future__ import annotations
 
@@ -28,13 +28,20 @@ def overlay_heat(
 ) -> Image.Image:
     """A heat map over its image, which is shown in grey so that every colour is heat.
 
-    heat: (H, W) float in [0, 1], in the frame of the image.
-    strength: share of the map in the mixture, 0 to 1.
-    bar: add a strip below with the colours from 0 to 1.
-    objects, classes: objects to draw on top, usually the one that is explained.
-
     Without bar and objects the result has the image's own size; with them a small image is
     enlarged, as `draw_objects` does.
+
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], or a PIL image.
+        heat: (H, W) float in [0, 1], in the frame of the image.
+        strength: fraction of the map in the mixture, 0 to 1.
+        colormap: one of `tapetum.render.palette.HEAT_MAPS`.
+        bar: add a strip below with the colours from 0 to 1.
+        objects: drawn on top, usually the object that is explained.
+        classes: names by label, for the objects.
+
+    Returns:
+        The drawn image.
 
     Raises:
         ValueError: the map has another size than the image, or values outside [0, 1].
@@ -55,7 +62,17 @@ def overlay_heat(
 def overlay_masks(
     image: ImageLike, masks: Tensor, labels: Tensor, strength: float = MASK_STRENGTH
 ) -> Image.Image:
-    """Masks (N, H, W) bool over their image, at its size, in the colours of `labels` (N,)."""
+    """Masks over their image, at its size.
+
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], or a PIL image.
+        masks: (N, H, W) bool.
+        labels: (N,) int64, which give the colours.
+        strength: fraction of the colour in the mixture, 0 to 1.
+
+    Returns:
+        The drawn image.
+    """
     pixels = to_image(image)
     line = max(1, min(pixels.size) // 200)
     if masks.ndim != 3 or len(masks) != len(labels):
@@ -72,7 +89,16 @@ def contact_sheet(
     *,
     cell: int = 320,
 ) -> Image.Image:
-    """Images in rows on one sheet, each fitted into `cell` by `cell` pixels.
+    """Images in rows on one sheet, each fitted into a square cell.
+
+    Args:
+        images: any sizes.
+        columns: of the sheet, 1 or more.
+        captions: one per image.
+        cell: side of a cell in pixels.
+
+    Returns:
+        The sheet.
 
     Raises:
         ValueError: no columns, or another number of captions than of images.

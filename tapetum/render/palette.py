@@ -1,4 +1,4 @@
-"""Colours that people with any colour vision can tell apart, and ink that reads on them."""
+"""Colours that are distinct with any colour vision, and text colours with contrast on them."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def class_color(index: int) -> Color:
     return mix(base, WHITE, 0.5) if tone == 2 else base
 
 
-def mix(color: Color, other: Color, share: float) -> Color:
-    """`color` with `share` (0 to 1) of it replaced by `other`."""
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(color, other, strict=True))
+def mix(color: Color, other: Color, fraction: float) -> Color:
+    """`color` with `fraction` (0 to 1) of it replaced by `other`."""
+    red, green, blue = (round(a + (b - a) * fraction) for a, b in zip(color, other, strict=True))
     return red, green, blue
 
 

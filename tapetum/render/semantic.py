@@ -1,4 +1,4 @@
-"""Class maps over images: colour and hatching for each class, errors, a legend."""
+"""Label maps over images: colour and hatching per class, errors, a legend."""
 
 from __future__ import annotations
 
@@ -37,10 +37,19 @@ def draw_semantic(
 ) -> Image.Image:
     """The image tinted by class, with an outline around each region and the classes named below.
 
-    semantic: (H, W) uint8 or int64, a class per pixel; 255, ignored, is hatched grey.
-    alpha: share of the tint, 0 to 1. Small images are enlarged, as in `draw_objects`.
-    A class has always the same look: the first seven are plain, later ones also hatched, so that
-    105 differ without any being told by tone alone.
+    A class always has the same look: the first seven are plain, later ones also hatched, so that
+    105 differ in more than their tone.
+
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], or a PIL image. Small images are enlarged, as in
+            `draw_objects`.
+        semantic: (H, W) uint8 or int64, a class per pixel; 255, ignored, is hatched grey.
+        classes: names by label.
+        alpha: fraction of the tint, 0 to 1.
+        legend: name the classes below.
+
+    Returns:
+        The drawn image.
 
     Raises:
         ValueError: the map has another size than the image, or `alpha` is outside [0, 1].
@@ -65,20 +74,26 @@ def draw_semantic(
 
 
 def draw_semantic_errors(
-    image: ImageLike, ground_truth: Tensor, found: Tensor, *, legend: bool = True
+    image: ImageLike, ground_truth: Tensor, predicted: Tensor, *, legend: bool = True
 ) -> Image.Image:
-    """Where a class map is wrong: the image in grey, wrong pixels red and hatched, ignored grey.
+    """Where a label map is wrong: the image in grey, wrong pixels red and hatched, ignored grey.
 
-    ground_truth, found: (H, W) classes; where truth is 255 nothing can be wrong. The legend says
-    how large a share of the pixels that count is wrong.
+    Args:
+        image: (3, H, W) uint8 or float in [0, 1], or a PIL image.
+        ground_truth: (H, W) classes; 255 is ignored.
+        predicted: (H, W) classes.
+        legend: write below which fraction of the pixels is wrong, ignored ones aside.
+
+    Returns:
+        The drawn image.
 
     Raises:
         ValueError: a map has another size than the image.
     """
     canvas = make_canvas(image)
-    known, said = _enlarged(ground_truth, canvas), _enlarged(found, canvas)
-    ignored = known == IGNORE
-    wrong = (known != said) & ~ignored
+    true_ids, predicted_ids = _enlarged(ground_truth, canvas), _enlarged(predicted, canvas)
+    ignored = true_ids == IGNORE
+    wrong = (true_ids != predicted_ids) & ~ignored
     grey = np.asarray(canvas.image.convert("L").convert("RGB")).astype(np.float32)
     pixels = 0.6 * grey + 90
     pixels[ignored] = _GREY
@@ -87,9 +102,9 @@ def draw_semantic_errors(
     drawn = Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
     if not legend:
         return drawn
-    share = wrong.sum() / max(1, (~ignored).sum())
+    fraction = wrong.sum() / max(1, (~ignored).sum())
     swatch = _hatched(_WRONG, WHITE, 1, _everywhere(_swatch_size(canvas)), 2 * canvas.line)
-    entries = [Entry(f"wrong: {100 * share:.1f} %", Image.fromarray(swatch.astype(np.uint8)))]
+    entries = [Entry(f"wrong: {100 * fraction:.1f} %", Image.fromarray(swatch.astype(np.uint8)))]
     if ignored.any():
         plain = np.full((*_swatch_size(canvas), 3), _GREY, dtype=np.uint8)
         entries.append(Entry("ignored", Image.fromarray(plain)))

@@ -1,4 +1,4 @@
-"""A matplotlib figure as clean SVG text: small, the same every time, at home on any page."""
+"""A matplotlib figure as SVG text: small, reproducible, without ids that clash on a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An image with what is true of it, whatever that is."""
+"""An image with its ground truth, whatever the task."""
 
 from __future__ import annotations
 

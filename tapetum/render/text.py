@@ -1,4 +1,4 @@
-"""Text on images: one font that is always there, and names cut to the room they have."""
+"""Text on images: one font that is always available, and names cut to a width."""
 
 from __future__ import annotations
 

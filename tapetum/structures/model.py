@@ -70,7 +70,7 @@ class Model(nn.Module, ABC, Generic[OutputT]):
             pixels: Tensor,
             sizes: Tensor,
             targets: Sequence[Target] | None = None,
-            generator: torch.Generator | None = None,
+            generators: Sequence[torch.Generator] | None = None,
         ) -> OutputT: ...
 
     @abstractmethod
@@ -92,7 +92,7 @@ class Model(nn.Module, ABC, Generic[OutputT]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> OutputT:
         """Compute the raw outputs of a batch.
 
@@ -103,7 +103,8 @@ class Model(nn.Module, ABC, Generic[OutputT]):
             pixels: (B, 3, H, W) normalised, padded.
             sizes: (B, 2) int64, height and width without padding.
             targets: one an image in the frame of `pixels`, in training.
-            generator: decides every random choice, on the device of `pixels`.
+            generators: one an image, on the device of `pixels`; each decides every random choice
+                for its image, so that it depends on no other image.
         """
 
     @abstractmethod

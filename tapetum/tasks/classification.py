@@ -28,7 +28,7 @@ from tapetum.evaluation import (
 from tapetum.models.predict import predict
 from tapetum.render import draw_class_scores
 from tapetum.structures import Model, Prediction, Target
-from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches
+from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches, of_all_ranks
 
 SMALL = 64
 """Pixels: images up to this size are seen as they are."""
@@ -41,14 +41,14 @@ TOP = 5
 class ClassificationEvaluation:
     """Class scores over a dataset, judged.
 
-    names: of the images. scores: (N, C) float64. truth: (N,) int64 labels, or (N, C) bool where
+    names: of the images. scores: (N, C) float64. targets: (N,) int64 labels, or (N, C) bool where
     an image may have several.
     """
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
     scores: np.ndarray
-    ground_truth: np.ndarray
+    targets: np.ndarray
     result: ClassificationResult | MultilabelResult
 
     @property
@@ -120,13 +120,13 @@ class Classification(Task):
             names += [sample.name for sample in samples]
             scores += [_scores(answer) for answer in answers]
             labels += [_labels(sample.target) for sample in samples]
+        names, scores = of_all_ranks(names, 64), of_all_ranks(scores, 64)
+        labels = of_all_ranks(labels, 64)
         table = torch.stack(scores).double().numpy()  # (N, C)
         if dataset.multilabel:
-            ground_truth = _table(labels, len(dataset.classes))
-            result = evaluate_multilabel(table, ground_truth, dataset.classes)
-            return ClassificationEvaluation(
-                tuple(names), dataset.classes, table, ground_truth, result
-            )
+            targets = _table(labels, len(dataset.classes))
+            result = evaluate_multilabel(table, targets, dataset.classes)
+            return ClassificationEvaluation(tuple(names), dataset.classes, table, targets, result)
         single = torch.cat(labels).numpy()  # (N,)
         judged = evaluate_classes(table, single, dataset.classes)
         return ClassificationEvaluation(tuple(names), dataset.classes, table, single, judged)

@@ -36,7 +36,7 @@ from tapetum.models.predict import predict
 from tapetum.ops.masks import rle_encode, rle_to_string
 from tapetum.render import draw_objects
 from tapetum.structures import Model, Objects, Prediction, Target
-from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches, image_of
+from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches, image_of, of_all_ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +159,7 @@ class Detection(Task):
         for images in batches(dataset, 8, watch, workers, image_of):
             predictions = predict(model, images, runtime=runtime)
             found += [detections_in(prediction, self.iou_type) for prediction in predictions]
+        found = of_all_ranks(found, 8)
         image_ids, ids = [image.id for image in known.images], known.category_ids
         detections = detections_from_predictions(
             found, image_ids, ids, known.ground_truth, self.iou_type

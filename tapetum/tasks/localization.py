@@ -22,7 +22,7 @@ from tapetum.models.predict import predict
 from tapetum.render import draw_objects
 from tapetum.structures import Model, Objects, Prediction
 from tapetum.tasks.detection import DETECTION
-from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches
+from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches, of_all_ranks
 
 _OBJECTS = DETECTION
 """Its answers read and explain like those of detection."""
@@ -111,6 +111,8 @@ class Localization(Task):
             names += [sample.name for sample in samples]
             found += [_objects(answer) for answer in answers]
             ground_truth += [_objects(sample.target) for sample in samples]
+        names, found = of_all_ranks(names, 16), of_all_ranks(found, 16)
+        ground_truth = of_all_ranks(ground_truth, 16)
         result = evaluate_locations(
             found, ground_truth, dataset.classes, objects=int(getattr(model, "objects", 1))
         )

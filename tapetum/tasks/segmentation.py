@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from tapetum.base.ranks import gathered
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment
@@ -103,6 +104,10 @@ class Segmentation(Task):
             for sample, answer in zip(samples, answers, strict=True):
                 whole.add(_map(sample.target), _map(answer))
                 names.append(sample.name)
+        whole, *others = (confusion for part in gathered([whole]) for confusion in part)
+        for other in others:
+            whole.merge(other)
+        names = [name for part in gathered(names) for name in part]
         return SegmentationEvaluation(tuple(names), whole.result())
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:

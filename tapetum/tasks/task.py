@@ -11,16 +11,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from PIL import Image
 from torch import Tensor
 
 from tapetum.base.progress import Progress, no_progress
+from tapetum.base.ranks import gathered, ranks
 from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment, samples_in_order, whole_sample
+from tapetum.data.reading.views import Subset
 from tapetum.structures import Model, Prediction, Sample, Target
+
+Value = TypeVar("Value")
 
 
 class Names(Protocol):
@@ -179,7 +183,10 @@ def batches(
     """The samples of a dataset, or a part of each, in groups of `size`, watched.
 
     workers: processes that decode. part: worker processes hand over nothing else of a sample.
+    Of several ranks each gets its own groups, see `of_all_ranks`.
     """
+    if ranks().world_size > 1:
+        dataset = Subset(dataset, _own_indices(len(dataset), size))
     count = len(dataset)
     with closing(samples_in_order(dataset, size, workers, part)) as samples:
         batch: list[Any] = []
@@ -192,6 +199,23 @@ def batches(
         if batch:
             watch.check()
             yield batch
+
+
+def _own_indices(count: int, size: int) -> list[int]:
+    """The images of this rank: groups of `size`, dealt out to the ranks in turn."""
+    own = ranks()
+    starts = range(own.rank * size, count, own.world_size * size)
+    return [index for start in starts for index in range(start, min(start + size, count))]
+
+
+def of_all_ranks(values: list[Value], size: int) -> list[Value]:
+    """One value an image of `batches` of `size`, of all ranks, in the order of the dataset."""
+    parts = gathered(values)
+    if len(parts) == 1:
+        return values
+    longest = max(map(len, parts))
+    groups = (part[start : start + size] for start in range(0, longest, size) for part in parts)
+    return [value for group in groups for value in group]
 
 
 def image_of(sample: Sample) -> Tensor:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tapetum.base.runtime import Runtime, generator
+from tapetum.base.runtime import ImageGenerators, Runtime, image_generators
 from tapetum.models.predict import predict
-from tapetum.structures import Target
+from tapetum.structures import Batch, Target
 from tapetum.testing.report import DoesNotApply, Question, expect
 from tapetum.testing.subject import Subject, as_truth, without
 
@@ -30,8 +30,13 @@ def objective(
 ) -> Tensor:
     """The sum of the losses."""
     batch = model.preprocess(images, targets)
-    output = model(batch.pixels, batch.sizes, batch.targets, generator(seed))
+    output = model(batch.pixels, batch.sizes, batch.targets, drawing(seed, batch))
     return total(model.losses(output, batch.targets))
+
+
+def drawing(seed: int, batch: Batch) -> ImageGenerators:
+    """A generator for each image of a batch."""
+    return image_generators(seed, len(batch.sizes))
 
 
 def total(losses: dict[str, Tensor]) -> Tensor:
@@ -92,7 +97,7 @@ def _outputs(model: Any, batch: Any, targets: Any, training: bool) -> list[Tenso
         if isinstance(part, _BatchNorm):
             part.eval()
     with torch.no_grad():
-        return list(tensors(model(batch.pixels, batch.sizes, targets, generator(1))))
+        return list(tensors(model(batch.pixels, batch.sizes, targets, drawing(1, batch))))
 
 
 def nothing_to_learn(subject: Subject) -> None:
@@ -117,7 +122,7 @@ def finite_gradients(model: nn.Module) -> None:
 def losses_are_pure(subject: Subject) -> None:
     model = subject.build()
     batch = model.preprocess(subject.images, subject.targets())
-    output = model(batch.pixels, batch.sizes, batch.targets, generator(0))
+    output = model(batch.pixels, batch.sizes, batch.targets, drawing(0, batch))
     kept = [value.clone() for value in tensors(output)]
     first, second = (
         {k: v.item() for k, v in model.losses(output, batch.targets).items()} for _ in range(2)
@@ -132,7 +137,7 @@ def chance_is_given(subject: Subject) -> None:
     model, targets = subject.build(), subject.targets()
     state = torch.random.get_rng_state()
     losses = [objective(model, subject.images, targets, seed=7).item() for _ in range(2)]
-    hint = "draw from the generator that forward is given"
+    hint = "draw from the generators that forward is given"
     why = f"with one generator's seed twice the loss is {losses[0]} and {losses[1]}"
     expect(losses[0] == losses[1], why, hint)
     now = torch.random.get_rng_state()
@@ -170,7 +175,7 @@ def learns_in_half_precision(subject: Subject) -> None:
     model.zero_grad(set_to_none=True)
     batch = model.preprocess(subject.images, subject.targets())
     with runtime.autocast():
-        output = model(batch.pixels, batch.sizes, batch.targets, generator(0))
+        output = model(batch.pixels, batch.sizes, batch.targets, drawing(0, batch))
         losses = model.losses(output, batch.targets)
     hint = "losses computes in float32: logits.float()"
     for name, each in losses.items():
@@ -195,7 +200,7 @@ LEARNING = (
     Question("forward means the same in training and evaluation", forward_means_the_same),
     Question("losses are finite where there is nothing to learn", nothing_to_learn, learners),
     Question("losses are pure", losses_are_pure, learners),
-    Question("chance comes from the generator alone", chance_is_given, learners),
+    Question("chance comes from the generators alone", chance_is_given, learners),
     Question("predictions may be used in training", answers_may_be_learnt, learners),
     Question("float64 stays float64", stays_exact, learners),
     Question("it takes a step in bf16", learns_in_half_precision, learners),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from tapetum.base.ranks import ranks, share_weights
 from tapetum.base.runtime import generator
-from tapetum.structures import DataDependentInit
+from tapetum.structures import Model
 from tapetum.structures.model import DESCEND
 from tapetum.training.ema import MovingAverage
 from tapetum.training.layer_groups import freeze
@@ -25,6 +26,9 @@ def begin_training(job: Job) -> TrainingState:
     """The moving parts of a training before its first step; a model that is only fitted has
     neither optimizer nor average."""
     model = job.model.to(job.runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if job.runtime.device.type == "cuda" and ranks().world_size > 1:
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    share_weights(model)
     frozen = freeze(model, job.settings.freeze)
     descends = DESCEND in phase_kinds(model)
     return TrainingState(
@@ -60,8 +64,9 @@ def make_average(job: Job, model: nn.Module) -> MovingAverage | None:
     return MovingAverage(model, decay) if decay else None
 
 
-def _look_at_data(job: Job, model: nn.Module) -> None:
+def _look_at_data(job: Job, model: Model[Any]) -> None:
     """Let a model look at the images that wants to."""
-    if isinstance(model, DataDependentInit):
-        samples = (job.dataset[index] for index in range(len(job.dataset)))
-        model.initialize_from_data(samples, generator(job.settings.seed, "begin"))
+    if not isinstance(model, Model):  # one's own, which need not inherit it yet
+        return
+    samples = (job.dataset[index] for index in range(len(job.dataset)))
+    model.initialize_from_data(samples, generator(job.settings.seed, "begin"))

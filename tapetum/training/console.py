@@ -45,7 +45,7 @@ class ConsoleObserver:
         self._forecast: Forecast | None = None
         self._loss = _Smooth()
         self._wait = _Smooth()
-        self._pace = _Smooth()
+        self._seconds = _Smooth()
         self._best = ""
         self._last_line = 0.0
 
@@ -69,7 +69,7 @@ class ConsoleObserver:
 
     def on_step(self, row: dict[str, Any], state: StepView) -> None:
         self._loss.add(row["loss"])
-        self._pace.add(row["seconds"])
+        self._seconds.add(row["seconds"])
         self._wait.add(100 * row["data_wait"] / max(row["seconds"], 1e-9))
         parts = " ".join(f"{name} {value:.3f}" for name, value in row["losses"].items())
         words = f"loss {self._loss.value:.3f} ({parts})  data wait {self._wait.value:.0f} %"
@@ -78,7 +78,7 @@ class ConsoleObserver:
             self._progress.update(self._task, completed=row["step"], words=shown)
         elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            left = self._pace.value * (self._total - row["step"]) / 60
+            left = self._seconds.value * (self._total - row["step"]) / 60
             step = f"step {row['step']}/{self._total}"
             self._log(f"{step}  {words}  {left:.1f} min left")
         self._remark(row)

@@ -13,7 +13,7 @@ from typing import Any
 from tapetum.base.memory import Memory, peak_memory
 
 STEPS = 20
-"""After so many the pace is known."""
+"""After so many the time of a step is known."""
 WARM_UP = 2
 """Steps that do not count: they meet cold caches."""
 
@@ -35,14 +35,14 @@ class Forecast:
     _evaluation: float | None = field(default=None, init=False)
 
     def step(self, row: dict[str, Any]) -> str | None:
-        """After step number STEPS of this session: pace, time to the end, memory."""
+        """After step number STEPS of this session: time of a step, time to the end, memory."""
         self._seen += 1
         if self._seen > WARM_UP:
             self._seconds += row["seconds"]
         if self._seen != STEPS or row["step"] == self.total:
             return None
-        pace = self._seconds / (STEPS - WARM_UP)
-        words = f"step {row['step']}: {duration(pace)} a step, {self._to_the_end(row['step'])}"
+        seconds = self._seconds / (STEPS - WARM_UP)
+        words = f"step {row['step']}: {duration(seconds)} a step, {self._to_the_end(row['step'])}"
         memory = self.memory()
         return f"{words}; {memory}" if memory else words
 

@@ -87,7 +87,7 @@ def metric_of(task: Task, images: TrainingData) -> str:
     return task.multilabel_metric if several else task.metric
 
 
-def build_model(record: RunRecord) -> nn.Module:
+def build_model(record: RunRecord) -> Model[Any]:
     """The model of a run with its start weights, a function of the seed alone.
 
     Raises:
@@ -97,7 +97,7 @@ def build_model(record: RunRecord) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(record.settings.seed, "weights"))
         try:
-            model = model_function(record.model)(**record.arguments)
+            model: Any = model_function(record.model)(**record.arguments)
         except (TypeError, ValueError) as error:
             raise UsageError(f"{record.model}: {error}", hint="tapetum models") from error
     refuse_unsavable(model)

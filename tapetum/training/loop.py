@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import nn
+from typing import Any
 
 from tapetum.base.progress import Log, no_log
 from tapetum.base.runtime import Runtime, deterministic
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment
 from tapetum.runs.settings import Settings
+from tapetum.structures import Model
 from tapetum.training.micro_batches import out_of_memory_ends
 from tapetum.training.observers import Observer
 from tapetum.training.session import open_session
@@ -25,7 +25,7 @@ from tapetum.training.state import TrainingState
 from tapetum.training.step import train_step
 from tapetum.weights.checkpoint import ModelInfo
 
-Validate = Callable[[nn.Module, StopFlag], dict[str, float]]
+Validate = Callable[[Model[Any], StopFlag], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Job:
             measuring.
     """
 
-    model: nn.Module
+    model: Model[Any]
     dataset: Dataset
     augment: Augment
     settings: Settings

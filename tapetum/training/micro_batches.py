@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 
 from tapetum.base.errors import TrainingError
+from tapetum.base.ranks import ranks
 from tapetum.base.runtime import is_out_of_memory, release_memory
 
 if TYPE_CHECKING:
     from tapetum.training.state import TrainingState
 
-Item = TypeVar("Item")
 HINT = "a smaller `image_size`, or a smaller model or `backbone`"
 
 
-def split(samples: Sequence[Item], count: int) -> list[Sequence[Item]]:
-    """`samples` in at most `count` micro-batches that are equally long but for the last."""
-    size = -(-len(samples) // count)
-    return [samples[start : start + size] for start in range(0, len(samples), size)]
-
-
 class Attempt:
-    """A context in which a step is computed; running out of memory ends it without an error."""
+    """A context in which a step is computed; running out of memory ends it without an error.
+
+    Among several processes it is an error: the others have gone on with the step.
+    """
 
     def __init__(self) -> None:
         self.done = False
@@ -41,7 +38,7 @@ class Attempt:
         traceback: TracebackType | None,
     ) -> bool:
         self.done = error is None
-        caught = isinstance(error, RuntimeError | MemoryError)
+        caught = isinstance(error, RuntimeError | MemoryError) and ranks().world_size == 1
         return error is not None and caught and is_out_of_memory(error)
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from tapetum.structures import Batch
+from tapetum.structures import Batch, Model
 
 
 class Observer(Protocol):
@@ -35,11 +35,11 @@ class StepView:
     not looked at costs nothing.
     """
 
-    _model: nn.Module
+    _model: Model[Any]
     _batch: Batch
     _output: Any
 
-    def model(self) -> nn.Module:
+    def model(self) -> Model[Any]:
         """A copy of the model, after the step, in evaluation mode and without gradients."""
         twin = copy.deepcopy(self._model).eval()
         twin.zero_grad(set_to_none=True)

@@ -6,13 +6,12 @@ So the number of steps that are done says which phase it is, and a checkpoint ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from tapetum.base.errors import UsageError
-from tapetum.data.reading.loading import Plan
-from tapetum.structures.model import DESCEND, FIT
+from tapetum.base.ranks import ranks
+from tapetum.data.reading.loading import Plan, split
+from tapetum.structures.model import DESCEND, FIT, Model
 
 if TYPE_CHECKING:
     from tapetum.training.loop import Job
@@ -57,7 +56,7 @@ def phases_of(job: Job) -> list[Phase]:
     return phases
 
 
-def phase_kinds(model: nn.Module) -> tuple[str, ...]:
+def phase_kinds(model: Model[Any]) -> tuple[str, ...]:
     """The phases that a model declares."""
     kinds = tuple(getattr(model, "phases", (DESCEND,)))
     for kind in kinds:
@@ -92,5 +91,15 @@ def evaluation_steps(job: Job) -> list[int]:
 
 
 def plan_of(job: Job) -> Plan:
-    """Which images each step sees."""
-    return Plan(len(job.dataset), job.settings.batch_size, job.settings.seed)
+    """Which images each step sees.
+
+    Raises:
+        UsageError: there are more processes than images of a step.
+    """
+    settings, own = job.settings, ranks()
+    plan = Plan(len(job.dataset), settings.batch_size, settings.seed, own, settings.accumulate)
+    smallest = min(map(len, split(range(plan.images_per_step), settings.accumulate)))
+    if smallest < own.world_size:
+        why = f"{own.world_size} processes, but a micro-batch of {smallest} images"
+        raise UsageError(why, hint="a larger batch size, fewer micro-batches or fewer processes")
+    return plan

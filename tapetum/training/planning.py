@@ -6,7 +6,7 @@ import copy
 import time
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from torch import nn
 
@@ -21,10 +21,10 @@ from tapetum.models.custom import declared_settings, is_custom
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
 from tapetum.runs.train_options import TrainOptions
-from tapetum.structures import Model, Trainable
+from tapetum.structures import Trainable
 from tapetum.tasks import TASKS, Task
 from tapetum.training.loop import Job
-from tapetum.training.step_time import fitted, seconds_per_step
+from tapetum.training.step_time import seconds_per_step, settings_for
 from tapetum.weights.sources import Source
 
 BACKBONE = "resnet18"
@@ -121,10 +121,10 @@ def in_minutes(
     """
     if not isinstance(job.model, Trainable):
         raise UsageError(f"{record.model} is fitted in one go", option="minutes")
-    log("measuring the pace of this machine")
+    log("measuring the time of a step on this machine")
     seconds = seconds_per_step(job)
     looking = 0.0 if images.held is None else seconds_to_look(record, job, images.held)
-    settings = fitted(record.settings, minutes, seconds, len(job.dataset), looking)
+    settings = settings_for(record.settings, minutes, seconds, len(job.dataset), looking)
     words = (
         f"{1000 * seconds:.0f} ms a step: {settings.max_steps} steps in about {minutes:.3g} minutes"
     )
@@ -141,8 +141,6 @@ def seconds_to_look(record: RunRecord, job: Job, held: Dataset) -> float:
     seconds = []
     for index in range(min(LOOKED_AT, len(held))):
         started = time.perf_counter()
-        task.measure(
-            cast(Model, model), Subset(held, [index]), job.runtime, class_ids=record.class_ids
-        )
+        task.measure(model, Subset(held, [index]), job.runtime, class_ids=record.class_ids)
         seconds.append(time.perf_counter() - started)
     return min(seconds) * len(held)

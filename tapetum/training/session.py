@@ -7,17 +7,18 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from tapetum.base.errors import TrainingError
-from tapetum.base.progress import Log
+from tapetum.base.progress import Log, no_log
+from tapetum.base.ranks import highest, ranks, share_buffers
 from tapetum.base.runtime import generator
-from tapetum.data.reading.loading import training_batches
+from tapetum.data.reading.loading import split, training_batches
 from tapetum.runs.history import History
-from tapetum.structures import Fittable, Sample
+from tapetum.structures import Sample
 from tapetum.structures.model import DESCEND
 from tapetum.training.beginning import begin_phase, begin_training
-from tapetum.training.micro_batches import out_of_memory_ends, split
+from tapetum.training.micro_batches import out_of_memory_ends
 from tapetum.training.observers import Observer, StepView, name_of
 from tapetum.training.optim import learning_rate, set_learning_rate
 from tapetum.training.phases import evaluation_steps, phases_of, plan_of
@@ -53,7 +54,12 @@ def open_session(
     """A session of a training, new or resumed; its log and its observers are closed after it."""
     with out_of_memory_ends("out of memory for the model"):
         state = begin_training(job)
-    history = History(job.folder, keep_bytes=state.restore(resume) if resume else 0)
+    log_bytes = state.restore(resume) if resume else 0
+    if not ranks().first:  # the first process writes and prints
+        with stop_flag() as flag:
+            yield Session(job, state, None, (), flag, no_log)
+        return
+    history = History(job.folder, keep_bytes=log_bytes)
     try:
         with stop_flag() as flag:
             yield Session(job, state, history, observers, flag, log)
@@ -69,13 +75,14 @@ class Session:
 
     Attributes:
         state: what moves.
+        history: the log, in the process that writes.
         flag: is raised by signals.
         asked_by: the observer that asked to stop.
     """
 
     job: Job
     state: TrainingState
-    history: History
+    history: History | None
     observers: Sequence[Observer]
     flag: StopFlag
     log: Log
@@ -87,7 +94,6 @@ class Session:
         self.due = set(evaluation_steps(self.job))
         self.saved = time.monotonic()
         self.micro_batches = self.state.accumulate
-        self.samples: Sequence[Sample] = ()
         self.phase, self.rate = self.phases[0], 0.0
 
     def batches(self) -> Generator[StepBatch, None, None]:
@@ -117,10 +123,10 @@ class Session:
         loaded = training_batches(job.dataset, self.plan, job.augment, first, last, workers=workers)
         with closing(loaded) as batches:
             self.clock.start()
-            for self.samples in batches:
+            for samples, keys in zip(batches, self.plan.steps(first, last), strict=True):
                 self.clock.loaded()
                 self._set_rate()
-                yield StepBatch(self.samples, job.settings.seed)
+                yield StepBatch(samples, keys, job.settings.seed, self.plan.images_per_step)
                 if self.asked_by:
                     return
                 self.clock.start()
@@ -139,7 +145,7 @@ class Session:
         first = self.state.step
         keys = (first,) if first else ()
         random = generator(self.job.settings.seed, "fit", *keys)
-        cast(Fittable, self.state.model).fit(self._images(), random)
+        self.state.model.fit(self._images(), random)
         seconds = self.clock.seconds()
         self.log(f"fitted on {len(self.job.dataset)} images in {seconds:.1f} s")
         self.state.after_fit()
@@ -158,8 +164,9 @@ class Session:
         """
         self.state.after_step(step.skipped)
         row = self._row(step)
-        self.history.add(**row)
+        self._add(**row)
         self._show(row, step)
+        self._agree()
         self._evaluate_or_save()
         if not self._at_end():
             self.flag.check()
@@ -185,7 +192,7 @@ class Session:
             row["skipped"] = True
         if self.state.accumulate != self.micro_batches:
             self.micro_batches = self.state.accumulate
-            parts = split(self.samples, self.micro_batches)
+            parts = split(range(self.plan.images_per_step), self.micro_batches)
             row["out_of_memory"] = {"micro_batches": len(parts), "images": len(parts[0])}
         row["seconds"] = round(self.clock.seconds(), 4)
         row["data_wait"] = round(self.clock.waited, 4)
@@ -200,8 +207,16 @@ class Session:
             if observer.on_step(row, view) is True and self.asked_by is None:
                 self.asked_by = name_of(observer)
         if self.asked_by and not self._at_end():
-            self.history.add(event="stop", step=self.state.step, asked_by=self.asked_by)
+            self._add(event="stop", step=self.state.step, asked_by=self.asked_by)
             self.log(f"step {self.state.step}: {self.asked_by} asked to stop")
+
+    def _agree(self) -> None:
+        """A signal or a request to stop that came to one process is one for all, at this step."""
+        if ranks().world_size == 1:
+            return
+        number, asked = highest(self.flag.signal_number or 0, int(bool(self.asked_by)))
+        self.flag.signal_number = number or None
+        self.asked_by = self.asked_by or ("the first process" if asked else None)
 
     def _at_end(self) -> bool:
         return self.state.step == self.phases[-1].last
@@ -212,6 +227,7 @@ class Session:
         waited = time.monotonic() - self.saved >= self.job.settings.save_seconds
         if step in due or (self.asked_by and self.job.validate is not None):
             self._evaluate_and_save()
+            self._agree()
         elif waited or self.asked_by or self.flag.signal_number or step == self.phase.last:
             self._save(None)
 
@@ -226,7 +242,7 @@ class Session:
             raise
         row = {"event": "evaluation", "step": state.step, **numbers}
         row["evaluation_seconds"] = round(time.perf_counter() - started, 3)
-        self.history.add(**row)
+        self._add(**row)
         state.evaluated = True
         self._save(numbers.get(self.job.metric))
         for observer in self.observers:
@@ -236,18 +252,26 @@ class Session:
         assert self.job.validate is not None
         model, average = self.state.model, self.state.average
         why = f"out of memory in the evaluation of step {self.state.step}"
+        # Processes that wait for each other must not leave the evaluation one by one.
+        flag = self.flag if ranks().world_size == 1 else StopFlag()
         with average.applied(model) if average else nullcontext(), out_of_memory_ends(why):
-            return self.job.validate(model, self.flag)
+            share_buffers(model)
+            return self.job.validate(model, flag)
 
     def _save(self, metric: float | None) -> None:
-        self.state.save(self.job.folder, self.job.model_info, metric, self.history.position())
+        if self.history is not None:
+            self.state.save(self.job.folder, self.job.model_info, metric, self.history.position())
         self.saved = time.monotonic()
+
+    def _add(self, **row: Any) -> None:
+        if self.history is not None:
+            self.history.add(**row)
 
     def _announce(self) -> None:
         """Log which phase begins or goes on, where there are several."""
         if len(self.phases) == 1:
             return
         number, phase = 1 + self.phases.index(self.phase), self.phase
-        self.history.add(event="phase", phase=phase.kind, number=number, step=self.state.step)
+        self._add(event="phase", phase=phase.kind, number=number, step=self.state.step)
         steps = f"steps {phase.first + 1} to {phase.last}"
         self.log(f"phase {number} of {len(self.phases)}: {phase.kind}, {steps}")

@@ -16,6 +16,7 @@ from tapetum.base.bundle import Writer, sweep_bundles, write_bundle
 from tapetum.base.errors import CheckpointError
 from tapetum.runs.aliases import current_state
 from tapetum.runs.model_info import ModelInfo
+from tapetum.structures import Model
 from tapetum.training.ema import MovingAverage
 from tapetum.training.saved_progress import read_progress
 from tapetum.training.scaling import LossScale
@@ -49,7 +50,7 @@ class TrainingState:
         scale: of the loss, in fp16.
     """
 
-    model: nn.Module
+    model: Model[Any]
     optimizer: torch.optim.Optimizer | None
     average: MovingAverage | None = None
     step: int = 0

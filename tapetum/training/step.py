@@ -3,26 +3,61 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from tapetum.base.errors import TrainingError
-from tapetum.base.runtime import Runtime, generator
-from tapetum.structures import Batch, Sample
-from tapetum.training.micro_batches import attempts_that_fit, out_of_memory_ends, split
+from tapetum.base.ranks import ranks
+from tapetum.base.runtime import ImageGenerators, Runtime
+from tapetum.data.reading.loading import split
+from tapetum.structures import Batch, Model, Sample
+from tapetum.training.gradients import average_gradients
+from tapetum.training.micro_batches import attempts_that_fit, out_of_memory_ends
 from tapetum.training.observers import without_graph
 from tapetum.training.scaling import LossScale
 from tapetum.training.state import TrainingState
 
 
-class StepBatch(NamedTuple):
-    """The images of one step, and the seed of the random choices inside it."""
+@dataclass(frozen=True)
+class StepBatch:
+    """This process's images of one step.
+
+    Attributes:
+        samples: in the order of the micro-batches.
+        keys: epoch and index of each, which with `seed` decide the random choices for it.
+        seed: of the training.
+        total: images of the step in all processes; None: there are no others.
+    """
 
     samples: Sequence[Sample]
+    keys: Sequence[tuple[int, int]] = ()
     seed: int = 0
+    total: int | None = None
+
+    def micro_batches(self, accumulate: int, device: torch.device) -> Iterator[MicroBatch]:
+        """This process's images of each micro-batch, with fresh generators for them."""
+        total = self.total or len(self.samples)
+        keys = self.keys or [(0, index) for index in range(len(self.samples))]
+        own, start = ranks(), 0
+        for images in split(range(total), accumulate):
+            stop = start + len(images[own.rank :: own.world_size])
+            named = [("step", *key) for key in keys[start:stop]]
+            generators = ImageGenerators(self.seed, named, device)
+            yield MicroBatch(self.samples[start:stop], generators, len(images) / total)
+            start = stop
+
+
+class MicroBatch(NamedTuple):
+    """Images that are computed at once, their generators, and which fraction of the step they and
+    those of the other processes are."""
+
+    samples: Sequence[Sample]
+    generators: ImageGenerators
+    fraction: float
 
 
 class Computed(NamedTuple):
@@ -80,16 +115,15 @@ def train_step(
     for attempt in attempts_that_fit(state, len(batch.samples)):
         with attempt:
             sums: dict[str, float] = {}
-            random = generator(batch.seed, "step", state.step)
-            for samples in split(batch.samples, state.accumulate):
-                fraction = len(samples) / len(batch.samples)
+            for micro_batch in batch.micro_batches(state.accumulate, runtime.device):
                 # In one expression: a name would hold the graph while another attempt is made.
                 computed = _backward(
-                    compute_losses(state.model, samples, runtime, random),
-                    samples, fraction, state.scale, sums,
+                    compute_losses(state.model, micro_batch, runtime),
+                    micro_batch, state.scale, sums,
                 )  # fmt: skip
                 kept = computed if keep else None
                 del computed
+    sums = average_gradients(state.model, sums)
     return _descend(state, batch.samples, sums, clip_norm)._replace(computed=kept)
 
 
@@ -102,31 +136,29 @@ def prepare_modes(state: TrainingState) -> None:
     state.optimizer.zero_grad(set_to_none=True)
 
 
-def compute_losses(
-    model: nn.Module, samples: Sequence[Sample], runtime: Runtime, random: torch.Generator
-) -> Computed:
+def compute_losses(model: Model[Any], micro_batch: MicroBatch, runtime: Runtime) -> Computed:
     """Prepare a batch, and compute the model's weighted losses on it."""
-    images = [sample.image.to(runtime.device) for sample in samples]
-    targets = [sample.target.to(runtime.device) for sample in samples]
-    batch = model.preprocess(images, targets)  # type: ignore[operator]
+    images = [runtime.receive(sample.image) for sample in micro_batch.samples]
+    targets = [sample.target.to(runtime.device) for sample in micro_batch.samples]
+    batch = model.preprocess(images, targets)
     with runtime.autocast():
-        output = model(batch.pixels, batch.sizes, batch.targets, random)
-        return Computed(batch, output, model.losses(output, batch.targets))  # type: ignore[operator]
+        assert batch.targets is not None
+        output = model(batch.pixels, batch.sizes, batch.targets, micro_batch.generators)
+        return Computed(batch, output, model.losses(output, batch.targets))
 
 
 def _backward(
     computed: Computed,
-    samples: Sequence[Sample],
-    fraction: float,
+    micro_batch: MicroBatch,
     scale: LossScale | None,
     sums: dict[str, float],
 ) -> Computed:
-    """Add the gradients of a micro-batch, `fraction` of the step, and its losses to `sums`."""
-    losses = computed.losses
+    """Add the gradients of a micro-batch to those of the step, and its losses to `sums`."""
+    losses, fraction = computed.losses, micro_batch.fraction
     total = torch.stack([loss.float() for loss in losses.values()]).sum()
     for name, loss in losses.items():
         sums[name] = sums.get(name, 0.0) + float(loss.detach()) * fraction
-    _refuse_non_finite(sums, samples)
+    _refuse_non_finite(sums, micro_batch.samples)
     (total * fraction * (scale.value if scale else 1.0)).backward()
     return Computed(*(without_graph(part) for part in computed))
 

@@ -22,7 +22,7 @@ from tapetum.training.phases import plan_of
 from tapetum.training.step import StepBatch, train_step
 
 TRIAL = 8
-"""Steps from which the pace is known; the first two, which warm up, do not count."""
+"""Steps from which the time of one is known; the first two, which warm up, do not count."""
 FEWEST = 10
 EVALUATIONS = 8
 """In a whole training, unless told otherwise."""
@@ -44,16 +44,17 @@ def _trial(job: Job) -> Iterator[float]:
     assert state.optimizer is not None
     with closing(loaded) as batches:
         started = time.perf_counter()
-        for samples in batches:
+        keys = plan.steps(0, TRIAL)
+        for samples, own in zip(batches, keys, strict=True):
             set_learning_rate(state.optimizer, learning_rate(state.step, TRIAL, settings))
-            batch = StepBatch(samples, settings.seed)
+            batch = StepBatch(samples, own, settings.seed, plan.images_per_step)
             step = train_step(state, batch, job.runtime, clip_norm=settings.clip_norm)
             state.after_step(step.skipped)
             yield time.perf_counter() - started
             started = time.perf_counter()
 
 
-def fitted(
+def settings_for(
     settings: Settings, minutes: float, seconds: float, images: int, looking: float = 0.0
 ) -> Settings:
     """The settings with as many steps of `seconds` as fill about `minutes`, and the epochs that

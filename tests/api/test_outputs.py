@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from tapetum import api
-from tapetum.api.answers import free_explanation, refuse_answers
+from tapetum.api.answers import refuse_answers
 from tapetum.base.errors import UsageError
+from tapetum.base.outputs import free_name
 from tapetum.recipes import demo_all
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
@@ -136,6 +137,6 @@ def test_explanations_that_nobody_names_get_the_next_name(
     monkeypatch.chdir(tmp_path)
     names = []
     for _ in range(3):
-        names.append(free_explanation().name)
+        names.append(free_name("explanation.png").name)
         Path(names[-1]).write_bytes(b"x")
     assert names == ["explanation.png", "explanation-2.png", "explanation-3.png"]

@@ -41,11 +41,11 @@ def test_a_list_is_learnt_measured_and_reported(tmp_path: Path) -> None:
     record = json.loads((run / "run.json").read_text())
     assert (record["classes"], record["options"]["data"]) == (NAMES, "samples in Python")
     assert tapetum.evaluate(run, HELD).stats["top1"] == 1.0
-    with pytest.raises(UsageError, match="give them again"):
+    with pytest.raises(UsageError, match="pass them again"):
         tapetum.evaluate(run)
-    with pytest.raises(UsageError, match="give them again"):
+    with pytest.raises(UsageError, match="pass them again"):
         tapetum.report(run)
-    with pytest.raises(UsageError, match="give them again"):
+    with pytest.raises(UsageError, match="pass them again"):
         tapetum.resume(run)
     assert "bright" in tapetum.report(run, HELD).read_text()
 
@@ -73,7 +73,7 @@ def test_it_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"classes": None}, "nobody says what its classes are called"),
+        ({"classes": None}, "class names are missing"),
         ({"val": "scenes"}, "expected samples for both"),
         ({"val": []}, "there are no samples"),
         ({"split_ratio": "0.2"}, "samples"),

@@ -34,12 +34,12 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def png(width: int, height: int, extra: bytes = b"", bits: int = 1, colour: int = 0) -> bytes:
+def png(width: int, height: int, extra: bytes = b"", bits: int = 1, color: int = 0) -> bytes:
     """A black image, as small as PNG can write it."""
     row = b"\0" * ((width * bits + 7) // 8 + 1)
     packer = zlib.compressobj(9)
     body = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
-    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     parts = [chunk(b"IHDR", head), extra, chunk(b"IDAT", body), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 

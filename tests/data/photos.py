@@ -19,7 +19,7 @@ SIZES = ((300, 400), (420, 280), (60, 90))  # the last one is small already
 
 
 def photo(height: int, width: int, seed: int) -> np.ndarray:
-    """Soft colours under some grain, as a camera gives them."""
+    """Soft colors under some grain, as a camera gives them."""
     rng = np.random.default_rng(seed)
     few = Image.fromarray(rng.integers(0, 256, (height // 30, width // 30, 3), dtype=np.uint8))
     large = np.asarray(few.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)

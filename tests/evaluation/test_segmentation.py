@@ -144,8 +144,8 @@ MAP = np.zeros((2, 3), np.uint8)
 @pytest.mark.parametrize(
     ("ground_truth", "predicted", "message"),
     [
-        (MAP + 5, MAP, "truth: expected classes 0 to 4, got 5"),
-        (MAP - np.int64(1), MAP, "truth: expected classes 0 to 4, got -1"),
+        (MAP + 5, MAP, "targets: expected classes 0 to 4, got 5"),
+        (MAP - np.int64(1), MAP, "targets: expected classes 0 to 4, got -1"),
         (MAP, MAP + 255, "predicted: expected classes 0 to 4, got 255"),
         (MAP + 255, MAP + 7, "predicted: expected classes 0 to 4, got 7"),
         (MAP, MAP.T, r"got \(2, 3\) and \(3, 2\)"),

@@ -17,8 +17,8 @@ from tapetum.explain.cam import (
 )
 from tapetum.explain.methods import explain, find_layer
 from tapetum.explain.pointing import heat_inside
-from tapetum.explain.targets import of_class
 from tapetum.models.classification.resnet import resnet10
+from tests.explain.targets import of_class
 
 
 @pytest.fixture
@@ -152,16 +152,19 @@ def test_a_layer_function_that_gives_no_map_is_refused(pooled):
 def cropping():
     """Brightness of the middle to the logit of class 0, in cells of 2 x 2 prepared pixels."""
     model = resnet10(3, 24, backbone_width=8, resize_size=30, crop_mode="center")
-    model.backbone = Brightness()
-    model.head = nn.Linear(1, 3)
+    model.network.backbone = Brightness()
+    model.network.head = nn.Linear(1, 3)
     with torch.no_grad():
-        model.head.weight.copy_(torch.tensor([[1.0], [-1.0], [0.5]]))
+        model.network.head.weight.copy_(torch.tensor([[1.0], [-1.0], [0.5]]))
     return model.eval()
 
 
 class Brightness(nn.Module):
     def forward(self, pixels):
         return {"c5": F.avg_pool2d(pixels.mean(dim=1, keepdim=True), 2).relu()}
+
+    def explain_layers(self):
+        return {"c5": (self, lambda maps: maps["c5"])}
 
 
 def with_square(x, y, size=(60, 100), side=8):

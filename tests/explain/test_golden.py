@@ -12,7 +12,7 @@ from torch import nn
 
 from tapetum.explain import METHODS, explain
 from tapetum.explain.methods import find_layer
-from tapetum.explain.targets import of_class
+from tests.explain.targets import of_class
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "explain.json"
 

@@ -15,8 +15,8 @@ from tapetum.explain.gradients import (
     smooth_grad,
     total_score,
 )
-from tapetum.explain.targets import of_class
 from tapetum.structures import Target
+from tests.explain.targets import of_class
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_the_model_is_left_as_it_was(levels, obj, image, method):
 def test_the_model_is_left_as_it_was_after_an_error(levels, image, method):
     levels.train().head.append(nn.Dropout(0.5))
     before = fingerprint(levels)
-    with pytest.raises(ValueError, match="score: expected"):
+    with pytest.raises(ValueError, match="target_logits: expected"):
         explain(levels, image, Target(), method)
     assert fingerprint(levels) == before
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from tapetum.explain import explain
 from tapetum.explain.perturbation import GREY, occlusion
-from tapetum.explain.targets import of_class
 from tapetum.structures import Target
+from tests.explain.targets import of_class
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def looks_at(classifier):
 def test_it_lights_where_the_model_looks_and_not_farther_than_a_square(looks_at, rows, columns):
     """Of 40 x 64 pixels, squares of 5."""
     heat = explain(looks_at(rows, columns), torch.ones(3, 40, 64), of_class(0), "occlusion")
-    assert (heat[rows, columns] > 0.4).all()
+    assert (heat[rows, columns] > 0.39).all()  # 0.4 at a corner, but for rounding
     assert heat[rows, columns].max() == 1
     far = torch.ones(40, 64, dtype=torch.bool)
     far[max(0, rows.start - 4) : rows.stop + 4, max(0, columns.start - 4) : columns.stop + 4] = 0

@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 
 from tapetum import api
-from tapetum.api.answers import _output_names
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime
 from tapetum.data.formats import read_annotations
 from tapetum.data.images.reader import image_size
 from tapetum.inference.filtering import nms_at
+from tapetum.inference.image_files import output_names
 from tapetum.inference.predictor import Predictor
 from tapetum.models import CATALOG
 from tapetum.runs.model_info import ModelInfo
@@ -118,6 +118,27 @@ def test_masks_and_keypoints_go_into_coco(images: list[Path], tmp_path: Path) ->
     assert found.keypoint_names == ("head", "foot")
     (record,) = found.splits["all"]
     assert record.keypoints.tolist() == [[[6, 7, 2], [8, 9, 2]]]
+
+
+def test_a_second_run_replaces_what_the_first_wrote_and_nothing_else(
+    detector: Fixed, images: list[Path], tmp_path: Path
+) -> None:
+    out, kinds = tmp_path / "out", ["images", "coco", "yolo", "csv", "crops"]
+    api.predict_files(detector, images, out=out, save=kinds)
+    before = {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
+    api.predict_files(detector, images[:1], out=out, save=kinds)
+    after = {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
+    gone = {path.name for path in before - after}
+    assert "b b.txt" in gone  # labels of an image that is no more among them
+    assert all(path.parts[0] in ("yolo", "crops") for path in before - after)
+    for mine in (out / "a.jpg", out / "crops" / "note.txt"):
+        content = mine.read_bytes() if mine.exists() else None
+        mine.write_bytes(b"mine")
+        with pytest.raises(UsageError, match=r"left as it is|not an empty folder"):
+            api.predict_files(detector, images[:1], out=out, save=kinds)
+        assert mine.read_bytes() == b"mine"
+        mine.unlink() if content is None else mine.write_bytes(content)
+    api.predict_files(detector, images, out=out, save=kinds)
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -219,7 +240,7 @@ def test_images_of_one_name_lose_nothing(detector: Fixed, tmp_path: Path) -> Non
 def test_names_differ_before_their_suffix() -> None:
     """Crops and maps have a suffix of their own."""
     files = [Path(name) for name in ("a/x.jpg", "b/x.png", "x-map.png", "X.webp", "y.png")]
-    names = _output_names(files)
+    names = output_names(files)
     stems = [Path(name).stem.casefold() for name in names]
     assert names[0] == "x.jpg"
     assert names[-1] == "y.png"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tapetum.base.runtime import generator
+from tapetum.base.runtime import generator, image_generators
 from tapetum.layers.attention import Block, SelfAttention
 from tapetum.layers.dropout import check_dropout, dropout
 
@@ -35,16 +35,16 @@ def test_a_block_whose_layers_say_nothing_passes_its_input() -> None:
     torch.testing.assert_close(block(x), x)
 
 
-def test_dropout_keeps_the_mean_and_is_a_function_of_the_generator() -> None:
+def test_dropout_keeps_the_mean_and_is_a_function_of_the_generators() -> None:
     x = torch.ones(200, 300)
     state = torch.random.get_rng_state()
-    first, second = (dropout(x, 0.25, generator(3)) for _ in range(2))
+    first, second = (dropout(x, 0.25, image_generators(3, len(x))) for _ in range(2))
     assert torch.equal(state, torch.random.get_rng_state())
     assert torch.equal(first, second)
     assert sorted(first.unique().tolist()) == pytest.approx([0, 4 / 3])
     assert first.mean().item() == pytest.approx(1, abs=0.02)
     assert dropout(x, 0.25, None) is x
-    assert dropout(x, 0.0, generator(3)) is x
+    assert dropout(x, 0.0, image_generators(3, len(x))) is x
 
 
 def test_all_or_a_negative_share_cannot_be_dropped() -> None:

@@ -40,7 +40,7 @@ class Dummy(Model[DummyOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> DummyOutput:
         return DummyOutput(pixels.mean(dim=(2, 3)))
 

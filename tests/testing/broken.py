@@ -46,7 +46,7 @@ class Sound(nn.Module):
         return pad_targets(batch, self.head.out_channels)
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> SegmentationOutput:
         logits = self.head(self.body(pixels))
         return SegmentationOutput(F.interpolate(logits, pixels.shape[-2:], mode="bilinear"))
@@ -87,7 +87,7 @@ class MarksEverything(Sound):
 
 class SubtractsTheBatch(Sound):
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> SegmentationOutput:
         if not torch.is_grad_enabled():
             pixels = pixels - pixels.mean(0)
@@ -98,7 +98,7 @@ class FavoursTheFirst(Sound):
     """Of two images."""
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> SegmentationOutput:
         (logits,) = super().forward(pixels, sizes)
         if len(pixels) == 2:
@@ -134,7 +134,7 @@ class DrawsAtBirth(Sound):
         self.shift = torch.randn(classes, 1, 1)
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> SegmentationOutput:
         return SegmentationOutput(super().forward(pixels, sizes).logits + 3 * self.shift)
 
@@ -147,7 +147,7 @@ class HasASpare(Sound):
 
 class AsksForTheMode(Sound):
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> SegmentationOutput:
         scale = 1.01 if self.training else 1.0
         return SegmentationOutput(super().forward(pixels, sizes).logits * scale)
@@ -175,7 +175,7 @@ class Remembers(Sound):
     memory: Tensor | None = None
 
     def forward(
-        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generator: Any = None
+        self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
     ) -> SegmentationOutput:
         if self.memory is None:
             self.memory = torch.full((1,), 2.0, dtype=pixels.dtype)
@@ -267,7 +267,7 @@ BROKEN: dict[str, tuple[Callable[..., nn.Module], str]] = {
     "forward means the same in training and evaluation": (AsksForTheMode, "output 0 (3, 3, 120"),
     "losses are finite where there is nothing to learn": (DividesByNothing, "the loss is nan"),
     "losses are pure": (WritesIntoItsOutputs, "changes the outputs"),
-    "chance comes from the generator alone": (DrawsForItself, "global random state"),
+    "chance comes from the generators alone": (DrawsForItself, "global random state"),
     "predictions may be used in training": (Remembers, "Inference tensors cannot be saved"),
     "float64 stays float64": (IsCoarse, "expected float64, got torch.float32"),
     "it takes a step in bf16": (LosesInHalfPrecision, "loss size: got torch.bfloat16"),

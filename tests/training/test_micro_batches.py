@@ -11,10 +11,10 @@ import torch
 
 from tapetum.base.errors import TrainingError
 from tapetum.base.runtime import Runtime
+from tapetum.data.reading.loading import split
 from tapetum.runs.history import read_history
 from tapetum.runs.settings import Settings
 from tapetum.training.loop import fit
-from tapetum.training.micro_batches import split
 from tapetum.training.optim import make_optimizer
 from tapetum.training.signals import Stopped
 from tapetum.training.state import TrainingState
@@ -45,8 +45,8 @@ class Hungry(Toy):
         super().__init__()
         self.step, self.most, self.where, self.calls = step, most, where, 0
 
-    def forward(self, pixels, sizes, targets=None, generator=None):
-        output = super().forward(pixels, sizes, targets, generator)
+    def forward(self, pixels, sizes, targets=None, generators=None):
+        output = super().forward(pixels, sizes, targets, generators)
         self.calls += targets is not None
         if targets is None or self.calls < self.step or len(pixels) <= self.most:
             return output
@@ -129,7 +129,7 @@ def test_one_image_that_does_not_fit_ends_the_training_in_words(tmp_path: Path) 
     job = make_job(tmp_path, model=Hungry(2, 0, "forward"), save_seconds=0.0)
     with pytest.raises(TrainingError, match="one image at a time") as caught:
         fit(job)
-    assert "--image-size" in str(caught.value)
+    assert "image_size" in str(caught.value)
     assert find_checkpoint(tmp_path, "last")[0].name == "step-00000001"
 
 
@@ -176,7 +176,7 @@ def test_an_evaluation_that_does_not_fit_is_saved_and_done_again(tmp_path: Path)
 @pytest.mark.parametrize("where", ["forward", "backward"])
 def test_a_failed_attempt_holds_nothing_and_leaves_no_trace(where: str) -> None:
     class Watched(Hungry):
-        def forward(self, pixels, sizes, targets=None, generator=None):
+        def forward(self, pixels, sizes, targets=None, generators=None):
             if len(pixels) < self.last:
                 assert all(ref() is None for ref in self.held)
                 assert all(torch.equal(v, before[n]) for n, v in self.state_dict().items())
@@ -184,7 +184,7 @@ def test_a_failed_attempt_holds_nothing_and_leaves_no_trace(where: str) -> None:
             self.last = len(pixels)
             features = pixels * self.norm.weight.sum()
             self.held.append(weakref.ref(features))
-            return super().forward(features, sizes, targets, generator)
+            return super().forward(features, sizes, targets, generators)
 
     model = Watched(1, 1, where)
     model.held, model.last = [], 0

@@ -42,8 +42,8 @@ class Thrice(Toy):
         self.means = self.means.new_zeros(state_dict[f"{prefix}means"].shape)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
-    def forward(self, pixels, sizes, targets=None, generator=None):
-        output = super().forward(pixels, sizes, targets, generator)
+    def forward(self, pixels, sizes, targets=None, generators=None):
+        output = super().forward(pixels, sizes, targets, generators)
         if len(self.means) == 0:
             return output
         distance = torch.cdist(pixels.mean(dim=(1, 2)), self.means)

@@ -1,4 +1,4 @@
-"""A training of some minutes: the pace is measured on a copy, the length follows from it."""
+"""A training of some minutes: a step is timed on a copy, the length follows from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from tapetum import api
 from tapetum.base.errors import UsageError
 from tapetum.runs.settings import Settings
-from tapetum.training.step_time import fitted, seconds_per_step
+from tapetum.training.step_time import seconds_per_step, settings_for
 from tests.training.toy import make_job
 
 
@@ -29,7 +29,7 @@ def test_measuring_changes_nothing(tmp_path: Path) -> None:
     ("minutes", "seconds", "steps"), [(2.0, 0.5, 240), (0.5, 1.0, 30), (0.01, 2.0, 10)]
 )
 def test_steps_and_epochs_fit_the_minutes(minutes: float, seconds: float, steps: int) -> None:
-    settings = fitted(Settings(batch_size=4), minutes, seconds, images=26)
+    settings = settings_for(Settings(batch_size=4), minutes, seconds, images=26)
     assert settings.max_steps == steps
     assert settings.epochs == math.ceil(steps / 6)
     assert settings.total_steps(6) == steps
@@ -37,11 +37,11 @@ def test_steps_and_epochs_fit_the_minutes(minutes: float, seconds: float, steps:
 
 def test_evaluations_have_their_share_of_the_minutes() -> None:
     """Ten minutes: eight evaluations of 6 s leave 552 s; of 60 s there are three, 180 of 600."""
-    quick = fitted(Settings(batch_size=4), 10.0, 1.0, 40, looking=6.0)
+    quick = settings_for(Settings(batch_size=4), 10.0, 1.0, 40, looking=6.0)
     assert (quick.max_steps, quick.evaluate_every) == (552, math.ceil(56 / 8))
-    slow = fitted(Settings(batch_size=4), 10.0, 1.0, 40, looking=60.0)
+    slow = settings_for(Settings(batch_size=4), 10.0, 1.0, 40, looking=60.0)
     assert (slow.max_steps, slow.evaluate_every) == (420, 14)
-    endless = fitted(Settings(batch_size=4, evaluate_every=2), 1.0, 1.0, 40, looking=600.0)
+    endless = settings_for(Settings(batch_size=4, evaluate_every=2), 1.0, 1.0, 40, looking=600.0)
     assert (endless.max_steps, endless.evaluate_every) == (10, 2)
 
 

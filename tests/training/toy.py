@@ -40,10 +40,11 @@ class Toy(Model[Output]):
         pixels = torch.stack([p.float() / 255 for p in images])
         return Batch(pixels, sizes, sizes, None if targets is None else tuple(targets))
 
-    def forward(self, pixels, sizes, targets=None, generator=None):
+    def forward(self, pixels, sizes, targets=None, generators=None):
         x = F.relu(self.norm(self.conv(pixels)))
         if targets is not None:
-            x = x * (torch.rand(x.shape, generator=generator) > 0.1)
+            drawn = [torch.rand(x.shape[1:], generator=g) for g in generators]
+            x = x * (torch.stack(drawn) > 0.1)
         return Output(self.head(F.adaptive_avg_pool2d(x, 2).flatten(1)))
 
     def losses(self, output, targets):

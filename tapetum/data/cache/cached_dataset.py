@@ -1,7 +1,7 @@
 """Decoded images, shrunk to what a training needs and kept: the second epoch decodes nothing.
 
 A training resizes each image to a shorter side of S, zoomed by up to some factor, so an image of
-more than S times that factor holds pixels that nobody will see. The cache keeps it at that size.
+more than S times that factor holds pixels that no training sees. The cache keeps it at that size.
 Its samples are in the frame of the shrunk image: image, boxes, masks, keypoints, areas and maps
 alike (`tapetum.data.cache.shrink`). So it is for the images that are learnt from; what is measured
 must keep its size, and `image(index)` remains the record in the frame of the file.
@@ -39,7 +39,7 @@ _VERSION = 2
 """To be raised when the same image would become other bytes."""
 
 _ASKED = 64
-"""Images whose size is looked at to say how much the cache will take."""
+"""Images whose size is looked at to estimate how much the cache will take."""
 
 _MORE = 1.15
 """What is added to that for targets, and for not having looked at all."""
@@ -57,12 +57,16 @@ def cached(
     """The dataset, its samples shrunk to a shorter side of `needed` pixels and kept after the first
     time.
 
-    kind: "off": the dataset itself. "ram": in memory, at most half of what is free; worker
-    processes share one copy. "disk": one file for each sample in `folder`, by default below the
-    cache folder; the next training finds them. Either way what does not fit is decoded each time.
-    needed: S times the largest zoom of the training; None keeps images as they are. Never
-    enlarges. workers: processes that will read. say: is told what it will take, or why there is
-    none.
+    Args:
+        dataset: of a training.
+        kind: "off": the dataset itself. "ram": in memory, at most half of what is free; worker
+            processes share one copy. "disk": one file for each sample in `folder`; the next
+            training finds them. Either way what does not fit is decoded each time.
+        needed: the size of the training times its largest zoom, in pixels of the shorter side;
+            None keeps images as they are. Nothing is enlarged.
+        workers: processes that will read.
+        folder: of "disk"; None: in the cache folder of the package.
+        log: gets the size of the cache, or why there is none.
 
     Raises:
         UsageError: an unknown kind.
@@ -111,7 +115,7 @@ class CachedDataset:
         return sample
 
     def record(self, index: int) -> ImageRecord:
-        """The record in the frame of the file, not of the sample: evaluation knows no cache."""
+        """The record in the frame of the file, not of the shrunk sample."""
         return self._dataset.record(index)
 
 
@@ -235,7 +239,7 @@ def _status(path: Path | None) -> tuple[str, int, int] | None:
     try:
         status = path.stat()
     except OSError:
-        return str(path), -1, -1  # reading it will say why
+        return str(path), -1, -1  # reading it raises the reason
     return str(path.resolve()), status.st_size, status.st_mtime_ns
 
 

@@ -1,4 +1,4 @@
-"""A sample as bytes and back, without loss: for caches, which must know damage when they see it.
+"""A sample as bytes and back, without loss: for caches, which detect damage.
 
 TAPC, 4 bytes of CRC-32 over the rest, 4 bytes of length, JSON, then the arrays it describes.
 Images are stored as they are; masks as bits, and masks and class maps deflated, since most of

@@ -27,7 +27,7 @@ MOST_BYTES = 2**31
 _PREFIX, _SUFFIX = ".writing-", ".sample"
 _STALE = 24 * 3600
 _UNUSED = 30 * 24 * 3600
-"""Seconds after which an entry that nobody has read is removed."""
+"""Seconds after which an entry that was not read is removed."""
 
 
 class Store(Protocol):
@@ -75,7 +75,7 @@ class MemoryStore:
 
 
 class DiskStore:
-    """Entries as files in `folder`, called by `key(index)`, which says everything they depend on.
+    """Entries as files in `folder`, called by `key(index)`, a digest of everything they depend on.
 
     A file appears whole under its name, so that several processes and several trainings may read
     and write at once. Writing ends silently when less than `KEPT_FREE` bytes would be left.
@@ -119,7 +119,7 @@ class DiskStore:
 
 
 def open_folder(folder: Path) -> None:
-    """Make the folder of a disk store; remove what nobody has read for thirty days, and what
+    """Make the folder of a disk store; remove what was not read for thirty days, and what
     processes left that were killed long ago.
 
     Raises:

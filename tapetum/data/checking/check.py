@@ -1,4 +1,4 @@
-"""Everything that is wrong with a dataset, by file and line or id. Nothing is changed.
+"""What is wrong with a dataset, by file and line or id. Nothing is changed.
 
 The same readers that training uses do the parsing, so what they find here is exactly what is left
 out there; what only decoding shows stops a training at that image. `CODES` lists every code with
@@ -38,12 +38,20 @@ def check_dataset(
     progress: Progress = no_progress,
     task: str = "detection",
 ) -> list[Finding]:
-    """Read a dataset as training would, and say what is wrong with it, most severe first.
+    """Read a dataset as training would, and list what is wrong with it, most severe first.
 
-    deep: decode every image too, which takes a few milliseconds each, and compare what the
-    annotations say of it, its class map too, and the images with each other: ten seconds for
-    50,000, four times as many for twice as many. task: which of several files is read, as for
-    `read_annotations`.
+    Args:
+        path: the dataset.
+        format: one of `tapetum.data.formats.FORMATS`, or "auto".
+        deep: also decode each image, which takes a few milliseconds, compare it and its class map
+            with the annotations, and the images with each other: ten seconds for 50,000, four
+            times as many for twice as many.
+        limits: on the sizes of files and images.
+        progress: wraps the indices of the images.
+        task: which of several files is read, as for `read_annotations`.
+
+    Returns:
+        The findings, errors first.
 
     Raises:
         UsageError, AnnotationError: it cannot be read at all.
@@ -129,7 +137,7 @@ def _check_pixels(
     annotations: Annotations, collector: FindingCollector, limits: Limits, progress: Progress
 ) -> None:
     """Decode each image once and compare it with its record and with all others."""
-    images = [image for image in annotations.all_images() if image.there]
+    images = [image for image in annotations.all_images() if image.has_pixels]
     duplicates = Duplicates(annotations, images, collector)
     for index in progress(range(len(images)), len(images)):
         image = images[index]

@@ -22,7 +22,7 @@ UNIONS = ("trainval",)
 
 
 class Duplicates:
-    """Images as they are decoded, each compared with all before it; findings go to `log`."""
+    """Images as they are decoded, each compared with all before it; findings go to `collector`."""
 
     def __init__(
         self, annotations: Annotations, images: list[ImageRecord], collector: FindingCollector

@@ -1,10 +1,10 @@
 """Images that are nearly the same: compressed again, resized, a little brighter, the next frame.
 
-A fingerprint is the low frequencies of an image: grey, 64 x 64, the first 20 x 20 terms of its
+A fingerprint is the low frequencies of an image: gray, 64 x 64, the first 20 x 20 terms of its
 cosine transform but the mean, each times its frequency and all of length 1. Photographs hold less
 the higher the frequency, so the weights let each scale say as much as any other (a whitening, as in
 Field 1987, "Relations between the statistics of natural images"); signs alone make the 64 bits of
-pHash (Zauner 2010). The likeness of two images is the product of their
+pHash (Zauner 2010). The similarity of two images is the product of their
 fingerprints, from -1 to 1: 0 is chance.
 
 Measured: photographs of 250 to 640 pixels stay above 0.98 through JPEG of quality 50 to 95, half
@@ -30,7 +30,7 @@ from tapetum.data.images.reader import read_image
 from tapetum.data.records.image_record import ImageRecord
 
 SIMILAR = 0.9
-"""From this likeness on, two images are nearly the same."""
+"""From this similarity on, two images are nearly the same."""
 
 SIMILAR_TINY = 0.98
 """The same for images of a shorter side below `TINY`: digits and clothes in the middle of a black
@@ -48,18 +48,22 @@ LENGTH = _TERMS * _TERMS - 1
 _COARSE = 12 * 12 - 1
 
 _PLAIN = 500.0
-"""Weighted length below which the rounding of grey levels, which has about 90, could decide."""
+"""Weighted length below which the rounding of gray levels, which has about 90, could decide."""
 
 _ROWS = 1024
 
 
 def fingerprint(pixels: np.ndarray | Tensor) -> np.ndarray:
-    """(LENGTH,) float32 of length 1, of an upright image (3, H, W) or (1, H, W) uint8.
+    """The low frequencies of an image.
 
-    NaN where there is nothing to go by: a blank image, or a smooth one such as a clear sky.
+    Args:
+        pixels: (3, H, W) or (1, H, W) uint8, upright.
+
+    Returns:
+        (LENGTH,) float32 of norm 1; NaN for an image without structure, such as a clear sky.
     """
-    grey = _thumbnail(np.asarray(pixels))
-    terms = (_COSINES @ grey @ _COSINES.T * _FREQUENCIES).ravel()[_ORDER]
+    gray = _thumbnail(np.asarray(pixels))
+    terms = (_COSINES @ gray @ _COSINES.T * _FREQUENCIES).ravel()[_ORDER]
     length = float(np.linalg.norm(terms))
     if length < _PLAIN:
         return np.full(LENGTH, np.nan, dtype=np.float32)
@@ -69,9 +73,15 @@ def fingerprint(pixels: np.ndarray | Tensor) -> np.ndarray:
 def fingerprints_of(
     images: Sequence[ImageRecord], limits: Limits = DEFAULT_LIMITS, progress: Progress = no_progress
 ) -> np.ndarray:
-    """(N, LENGTH) float32, NaN for what cannot be decoded, is not there or is too plain to tell.
+    """Fingerprints of images in files. JPEGs are decoded at a smaller size where that suffices.
 
-    JPEGs are decoded at an eighth to the whole of their size, whatever suffices.
+    Args:
+        images: their records.
+        limits: on the sizes of images.
+        progress: wraps the indices.
+
+    Returns:
+        (N, LENGTH) float32, NaN for images that are missing, damaged or without structure.
     """
     prints = np.full((len(images), LENGTH), np.nan, dtype=np.float32)
     for index in progress(range(len(images)), len(images)):
@@ -94,12 +104,18 @@ def similarity_threshold(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
 
 
 def alike(fingerprints: np.ndarray, threshold: float | np.ndarray = SIMILAR) -> list[list[int]]:
-    """Groups of two and more images, rising, by their first: each is nearly the same as at least
-    one other of its group.
+    """Groups of two or more images, each nearly the same as another of its group.
 
-    fingerprints: (N, LENGTH); rows of NaN are in no group. least: likeness that counts, in all or
-    (N,) for each image; of a pair the higher one. All pairs are compared, a block at a time:
-    50,000 images take 8 seconds on a core and 50 MB beyond their rows, as many digits twice that.
+    All pairs are compared, a block at a time: 50,000 images take 8 seconds on a core and 50 MB
+    beyond their rows, as many digits twice that.
+
+    Args:
+        fingerprints: (N, LENGTH), see `fingerprint`; rows of NaN are in no group.
+        threshold: the similarity, in [-1, 1], from which two are nearly the same; one for all or
+            (N,) for each image, of which the higher one of a pair counts.
+
+    Returns:
+        Rows of the images, ascending, by the first of each group.
     """
     count = len(fingerprints)
     labels = np.arange(count)
@@ -120,8 +136,17 @@ def first_alike(
     threshold: float | np.ndarray = SIMILAR,
     threshold_among: float | np.ndarray = SIMILAR,
 ) -> np.ndarray:
-    """(N,) int64: for each image the first of `among`, by default of those before it, that is
-    nearly the same; -1 where there is none."""
+    """For each image the first that is nearly the same.
+
+    Args:
+        fingerprints: (N, LENGTH), see `fingerprint`.
+        among: (M, LENGTH), images to compare with; None: those before each image.
+        threshold: as for `alike`, for the N images.
+        threshold_among: the same for the M images.
+
+    Returns:
+        (N,) int64, a row of `among`; -1 where there is none.
+    """
     itself = among is None
     others = fingerprints if among is None else among
     first_place = np.full(len(fingerprints), len(others))
@@ -170,7 +195,7 @@ def _coarse(fingerprints: np.ndarray) -> np.ndarray:
 
 
 def _thumbnail(pixels: np.ndarray) -> np.ndarray:
-    """(64, 64) float32 grey levels, averaged, of (C, H, W)."""
+    """(64, 64) float32 gray levels, averaged, of (C, H, W)."""
     planes = [
         Image.fromarray(np.ascontiguousarray(plane)).resize(
             (_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0

@@ -1,4 +1,4 @@
-"""Datasets as a .zip: unpacked once, through a door that lets nothing out of its folder.
+"""Datasets as a .zip: unpacked once, nothing outside of its folder.
 
 The copy lies in the cache, under the start of the archive's sha256, and appears whole or not at
 all. The archive itself is never changed.

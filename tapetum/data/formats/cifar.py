@@ -100,7 +100,7 @@ def _binary(path: Path, classes: int) -> tuple[np.ndarray, np.ndarray]:
     data = np.frombuffer(read_bytes(path, PACKED_BYTES), dtype=np.uint8)
     head = 1 if classes == 10 else 2
     if not len(data) or len(data) % (head + PIXELS):
-        why = f"{len(data):,} bytes are no whole number of records of {head + PIXELS:,}"
+        why = f"{len(data):,} bytes are not a multiple of the record size {head + PIXELS:,}"
         raise AnnotationError(why, file=path)
     records = data.reshape(-1, head + PIXELS)
     return _checked(records[:, head:], records[:, head - 1], classes, path)

@@ -100,7 +100,7 @@ def load(path: Path, limits: Limits = DEFAULT_LIMITS) -> Description:
     """Read a description, given as a file or its folder.
 
     Raises:
-        AnnotationError: it is none, or says something that is not understood.
+        AnnotationError: it is none, or has invalid content.
     """
     file = _file(path)
     content = None if file is None else load_yaml(file, limits)
@@ -150,7 +150,7 @@ def _file(path: Path) -> Path | None:
 
 
 def _numbered(description: Description, first: int) -> dict[int, str] | None:
-    """Number -> name, where `classes` says that; numbers that are ignored get a name too."""
+    """Number -> name, where `classes` has these; numbers that are ignored get a name too."""
     if isinstance(description.classes, list):
         names = dict(enumerate(description.classes, start=first))
     elif description.classes and all(isinstance(key, int) for key in description.classes):

@@ -133,7 +133,7 @@ def refuse_hostile(name: str) -> None:
     if plain.startswith("/") or _DRIVE.match(name):
         raise FileAccessError("the name is absolute", where=name)
     if plain == ".." or plain.startswith("../"):
-        raise FileAccessError("the name leads out of the dataset's folder", where=name)
+        raise FileAccessError("the name is outside of the dataset's folder", where=name)
 
 
 def _composed(name: str) -> str:

@@ -130,7 +130,7 @@ def _shape(head: bytes, axes: int, path: Path, limits: Limits) -> tuple[int, ...
     over = shape[0] > limits.annotations or max(shape[1:], default=1) > limits.image_side
     if over or math.prod(shape) > PACKED_BYTES:
         announced = " x ".join(f"{side:,}" for side in shape)
-        raise AnnotationError(f"it announces {announced} bytes, over the limit", file=path)
+        raise AnnotationError(f"its header states {announced} bytes, over the limit", file=path)
     if 0 in shape:
         raise AnnotationError("it holds no images", file=path)
     return shape

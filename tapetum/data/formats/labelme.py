@@ -101,7 +101,7 @@ class _Reading(Gathered):
             self.collector.note("file-unreadable", path, error.where or "file", error.why)
             return
         if image is None:
-            message = f"no image called {Path(name).stem} was found"
+            message = f"no image named {Path(name).stem} was found"
             self.collector.note("image-missing", path, "imagePath", message)
         shown = image.relative_to(self.root).as_posix() if image else Path(name).stem
         size = _size(content)

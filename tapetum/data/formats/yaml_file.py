@@ -1,4 +1,4 @@
-"""YAML files, which are configuration here: small, and read with suspicion."""
+"""YAML files, which are configuration here: small, and validated."""
 
 from __future__ import annotations
 

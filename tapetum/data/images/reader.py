@@ -1,7 +1,7 @@
-"""The one door for images: bytes from outside become RGB pixels and facts, or one clear refusal.
+"""Image files decoded to RGB pixels with metadata, or refused with one error.
 
 Checks come in a fixed order, each before the work that it guards: size in bytes, format by its
-first bytes, metadata blocks, width and height, decoding, orientation, colours. Training, the
+first bytes, metadata blocks, width and height, decoding, orientation, colors. Training, the
 checker, prediction and drawing all come through here, so they see the same pixels.
 """
 
@@ -27,7 +27,7 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.images.codecs.blocks import FORMATS, describe, sniff, walk, webp_size
 from tapetum.data.images.codecs.heic import KIND as HEIC
 from tapetum.data.images.codecs.heic import can_read, decoded, is_heic, open_heic
-from tapetum.data.images.codecs.levels import grey_step, to_levels
+from tapetum.data.images.codecs.levels import gray_step, to_levels
 from tapetum.data.images.codecs.modes import to_rgb
 from tapetum.data.images.codecs.source import bytes_of, stream_of
 from tapetum.data.images.codecs.warnings_capture import captured
@@ -62,14 +62,16 @@ _FOREIGN = (
 
 @dataclass(frozen=True, eq=False)
 class ImageFile:
-    """A decoded image and what was learnt on the way.
+    """A decoded image with its metadata.
 
-    pixels: (3, H, W) uint8 RGB, upright, contiguous.
-    format: one of JPEG PNG BMP GIF WEBP TIFF PPM HEIC, or "pixels" for what was decoded before.
-    mode: Pillow's name of the stored pixels, as in "CMYK" or "I;16".
-    orientation: the EXIF value, 1 to 8, that has been applied to `pixels`.
-    raw_size: (height, width) as stored, before that.
-    warnings: what the decoder had to say.
+    Args:
+        pixels: (3, H, W) uint8 RGB, upright, contiguous.
+        name: of the file, in messages.
+        format: one of JPEG PNG BMP GIF WEBP TIFF PPM HEIC, or "pixels" if it was decoded before.
+        mode: Pillow's name of the stored pixels, as in "CMYK" or "I;16".
+        orientation: the EXIF value, 1 to 8, that has been applied to `pixels`.
+        raw_size: (height, width) as stored, before that.
+        warnings: of the decoder.
     """
 
     pixels: Tensor
@@ -113,16 +115,23 @@ def read_image(
 ) -> ImageFile:
     """Decode an image to 8-bit RGB, upright; of an animation the first frame.
 
-    source: a path, the bytes of a file, a Pillow image, or an array (H, W) or (H, W, 3 or 4),
-    uint8 in RGB order or (H, W) uint16. How each pixel mode becomes RGB is a table in
+    How each pixel mode becomes RGB is a table in
     tapetum/data/images/codecs/modes.py: 16 bits are scaled, not cut, and alpha is laid on white.
-    Colour profiles are not applied. Values of EXIF orientation outside 1 to 8 count as 1.
+    Color profiles are not applied. Values of EXIF orientation outside 1 to 8 count as 1.
     Nothing is written or printed, and no setting of Pillow is changed; its own bound
     (178,956,970 pixels, as it ships) holds beside `limits`.
-    name: what to call `source` in messages, where it is not a path.
-    at_least: a length in pixels that suffices for the shorter side: a JPEG may be decoded at 1/2,
-    1/4 or 1/8 of its size, by leaving out frequencies, which is faster. `raw_size` stays that of
-    the file, `size` is that of the pixels; sides are rounded up.
+
+    Args:
+        source: a path, the bytes of a file, a Pillow image, or an array (H, W) or (H, W, 3 or 4),
+            uint8 in RGB order or (H, W) uint16.
+        limits: on bytes, sides and pixels.
+        name: of `source` in messages, where it is not a path.
+        at_least: pixels that suffice for the shorter side: a JPEG may be decoded at 1/2, 1/4 or
+            1/8 of its size, which is faster. `raw_size` stays that of the file, `size` is that of
+            the pixels; sides are rounded up.
+
+    Returns:
+        The image.
 
     Raises:
         ImageError: not a file, not one of the formats, over a limit, cut short or damaged.
@@ -136,16 +145,16 @@ def read_image(
 
 def read_levels(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> np.ndarray:
     """The values that a class map stores, upright: (H, W) whole numbers, an index where the file
-    has a palette, or (H, W, 3) uint8 colours. With the same checks as `read_image`.
+    has a palette, or (H, W, 3) uint8 colors. With the same checks as `read_image`.
 
     Raises:
-        ImageError: as for `read_image`, or pixels that are neither numbers nor colours.
+        ImageError: as for `read_image`, or pixels that are neither numbers nor colors.
     """
     file = str(path)
     with _refusing(file):
         data = read_bytes(path, limits.image_bytes)
     levels = _decode(data, limits, file, to_levels)[0]
-    return levels // grey_step(data) if levels.ndim == 2 else levels
+    return levels // gray_step(data) if levels.ndim == 2 else levels
 
 
 def _decode(
@@ -209,7 +218,7 @@ def _inspect(stream: BinaryIO, file: str, limits: Limits) -> tuple[str, int, lis
     kind = sniff(head)
     if kind is None and is_heic(head):
         if not can_read():
-            hint = "pip install 'tapetum[heic]', or make JPEG of it"
+            hint = "pip install 'tapetum[heic]', or convert it to JPEG"
             raise ImageError("it is a HEIC image", file=file, hint=hint)
         stream.seek(0)
         return HEIC, UPRIGHT, []
@@ -225,7 +234,7 @@ def _inspect(stream: BinaryIO, file: str, limits: Limits) -> tuple[str, int, lis
         if block.orientation is not None:
             orientation = block.orientation
     if not 1 <= orientation <= 8:
-        notes.append(f"EXIF orientation {orientation} means nothing; taken as upright")
+        notes.append(f"EXIF orientation {orientation} is not 1 to 8; taken as 1")
         orientation = UPRIGHT
     stream.seek(0)
     return kind, orientation, notes

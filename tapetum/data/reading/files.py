@@ -22,12 +22,13 @@ from tapetum.data.splits.assign import choose_split
 from tapetum.structures import Sample, Target
 
 SCENES = "scenes"
-"""The name of the dataset that is drawn rather than read."""
+"""The name of the built-in dataset."""
 
 
 class FileDataset:
-    """A split of a dataset in files, as a Dataset. task: decides what its samples carry.
+    """A split of a dataset in files, as a Dataset.
 
+    What samples carry depends on the task.
     "classification": the labels of the image, else the sorted classes of its objects, crowds aside.
     "localization", "detection": objects. "instance_segmentation": objects with masks (N, H, W),
     drawn from outlines, or from boxes where there are none. "keypoint_detection": objects of the
@@ -39,16 +40,28 @@ class FileDataset:
     EXIF turned them: then its boxes are turned along (see `tapetum.data.records.align`). Images
     without an image file are left out; `left_out` counts them.
 
-    name: folder and split. classes: names, by label. class_ids: the files' own ids of them.
-    multilabel: False where the format gives each image of the dataset one label.
-    palette: (C, 3) uint8 colours of the classes in colour maps, else None.
-    records: what the files say of each image. map_code: how they colour maps, if they do.
-    label_shift: what is added to the files' labels, 1 where class 0 is the background that they do
-    not know. limits: how large an image may be.
-    words: how the split was chosen. findings: of the whole dataset.
+    Args:
+        annotations: of the dataset.
+        split: "train", "val", "test", "all", or a split of the dataset by its own name.
+        task: one of `tapetum.structures.TASKS`.
+        hold_out: keep some of "train" for validation, where the dataset has no split for it.
+        limits: how large an image may be.
+
+    Attributes:
+        name: folder and split.
+        classes: names, by label.
+        class_ids: the files' ids of the classes.
+        multilabel: False where the format gives each image of the dataset one label.
+        palette: (C, 3) uint8 colors of the classes in color maps, else None.
+        records: the record of each image.
+        map_code: what the values of class maps mean, if there are maps.
+        label_shift: added to the files' labels; 1 where class 0 is a background that they have not.
+        left_out: the number of images without a file.
+        description: how the split was chosen, in a phrase.
+        findings: of all splits.
 
     Raises:
-        UsageError: the annotations cannot serve the task. AnnotationError: no image is there.
+        UsageError: the annotations cannot serve the task. AnnotationError: no image has a file.
     """
 
     def __init__(
@@ -62,12 +75,12 @@ class FileDataset:
     ) -> None:
         annotations = narrowed(annotations, task)
         chosen = choose_split(annotations, split, hold_out=hold_out)
-        self.records = tuple(p for p in chosen.images if p.there)
+        self.records = tuple(p for p in chosen.images if p.has_pixels)
         self.limits, self.map_code = limits, annotations.maps
         self.left_out = len(chosen.images) - len(self.records)
         if not self.records:
-            why = f"split {split!r} has no image that is there ({self.left_out} are missing)"
-            raise AnnotationError(why, file=annotations.root, hint="tapetum check tells more")
+            why = f"split {split!r} has no image with a file ({self.left_out} are missing)"
+            raise AnnotationError(why, file=annotations.root, hint="tapetum check lists them")
         self.name = f"{annotations.root.resolve().name}/{chosen.name}"
         self.task = task
         self.classes, self.class_ids = annotations.classes, annotations.class_ids
@@ -79,14 +92,14 @@ class FileDataset:
         self.skeleton = annotations.skeleton if posed else ()
         self.multilabel = task != "classification" or not states_one_label(annotations)
         self.palette = annotations.palette
-        self.words = chosen.words
+        self.description = chosen.description
         self.findings = annotations.findings
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, index: int) -> Sample:
-        """The decoded image with what is needed of it.
+        """The decoded image with its target.
 
         Raises:
             ImageError: it cannot be decoded. AnnotationError: its size is not the recorded one, or
@@ -106,7 +119,7 @@ class FileDataset:
         """For each class, images with it where labels are needed, else objects of it (none are
         counted of what is known by pixels alone)."""
         if self.task == "classification":
-            labels = [np.array(image.shown, dtype=np.int64) for image in self.records]
+            labels = [np.array(image.class_labels, dtype=np.int64) for image in self.records]
         else:
             labels = [image.labels for image in self.records]
         counts = np.bincount(np.concatenate(labels) + self.label_shift, minlength=len(self.classes))
@@ -123,7 +136,7 @@ class FileDataset:
     def target_of(self, image: ImageRecord, size: ImageSize) -> Target:
         """What a sample of the image carries, in the frame of its `size`."""
         if self.task == "classification":
-            return Target(labels=torch.tensor(image.shown, dtype=torch.int64))
+            return Target(labels=torch.tensor(image.class_labels, dtype=torch.int64))
         if (
             self.task == "semantic_segmentation"
             and image.semantic is not None
@@ -158,18 +171,25 @@ def open_dataset(
     hold_out: bool = True,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Dataset:
-    """A dataset by its path, or "scenes", which is built in (write "./scenes" for a folder), also
-    with a challenge or a count, as in "scenes:clutter,count=4" (`tapetum.data.scenes.open_scenes`),
-    or a function in a Python file, "FILE.py:FUNCTION" (`tapetum.data.reading.samples.open_custom`).
+    """A split of a dataset, from files, from code, or built in.
 
-    split: "train", "val", "test", "all", or one of the dataset's own
-        (`tapetum.data.splits.assign`).
-    task: one of `tapetum.structures.TASKS`.
-    hold_out: keep some of "train" for validation, where the dataset has no split for it.
+    Args:
+        data: a folder or file of annotations; or "FILE.py:FUNCTION", a function that returns
+            samples (`tapetum.data.reading.samples.open_custom`); or "scenes", the built-in dataset
+            (write "./scenes" for a folder), also with a challenge or a count, as in
+            "scenes:clutter,count=4" (`tapetum.data.scenes.open_scenes`).
+        split: "train", "val", "test", "all", or a split of the dataset by its own name.
+        format: one of `tapetum.data.formats.FORMATS`, or "auto".
+        task: one of `tapetum.structures.TASKS`; decides what the samples carry.
+        hold_out: keep some of "train" for validation, where the dataset has no split for it.
+        limits: on the sizes of files and images.
+
+    Returns:
+        The dataset; its images are decoded when it is indexed.
 
     Raises:
         UsageError: no such path, format, split or task; or the annotations cannot serve the task.
-        AnnotationError: the annotations cannot be read, or no image is there.
+        AnnotationError: the annotations cannot be read, or no image has a file.
     """
     if is_scenes(data):
         from tapetum.data.scenes import open_scenes
@@ -179,13 +199,13 @@ def open_dataset(
         return open_custom(str(data), split, task=task, hold_out=hold_out)
     if data == IN_PYTHON:
         hint = "tapetum.evaluate(run, samples), resume(run, samples), report(run, samples)"
-        raise UsageError("samples in Python are not kept with a run: give them again", hint=hint)
+        raise UsageError("samples in Python are not stored with a run: pass them again", hint=hint)
     annotations = read_annotations(data, format, limits, task=task)
     return FileDataset(annotations, split, task=task, hold_out=hold_out, limits=limits)
 
 
 def is_scenes(data: str | Path) -> bool:
-    """Do these words mean the dataset that is drawn?"""
+    """Is this the name of the built-in dataset?"""
     return isinstance(data, str) and data.partition(":")[0] == SCENES
 
 
@@ -194,7 +214,7 @@ def _size_of(image: ImageFile) -> ImageSize:
 
 
 def _unpacked(pixels: np.ndarray) -> torch.Tensor:
-    """(3, H, W) uint8, a copy, of (H, W) grey or (H, W, 3) colours."""
+    """(3, H, W) uint8, a copy, of (H, W) gray or (H, W, 3) colors."""
     image = np.empty((3, *pixels.shape[:2]), dtype=np.uint8)
     image[:] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     return torch.from_numpy(image)

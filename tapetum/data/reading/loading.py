@@ -9,20 +9,23 @@ from __future__ import annotations
 import signal
 import traceback
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.utils.data import BatchSampler, DataLoader
 
 from tapetum.base.custom_code import OWN_MODULE
 from tapetum.base.errors import TapetumError, UsageError
+from tapetum.base.ranks import ALONE, Ranks
 from tapetum.base.runtime import allow_many_files, generator, worker_start
 from tapetum.data.dataset import Dataset
 from tapetum.data.transforms.transform import EpochContext, Transform
 from tapetum.structures import Sample
+
+Item = TypeVar("Item")
 
 Augment = Callable[[Sample, torch.Generator], Sample]
 """How a sample is varied. A `Transform` may also depend on the epoch and on other samples of the
@@ -33,17 +36,31 @@ dataset: its `at` is called with an `EpochContext` first."""
 class Plan:
     """Which images each step of a training sees: a function, not a state.
 
-    count images; batch_size of them a step; the last incomplete batch of an epoch is left out
-    (its images come at another place in the next epoch's order).
+    The last incomplete batch of an epoch is left out (its images come at another place in the next
+    epoch's order).
+
+    Attributes:
+        count: number of images.
+        batch_size: images of a step, of all processes together.
+        seed: of the order.
+        ranks: which part of each step is this process's.
+        accumulate: micro-batches of a step; each is divided among the processes.
     """
 
     count: int
     batch_size: int
     seed: int
+    ranks: Ranks = ALONE
+    accumulate: int = 1
 
     @property
     def steps_per_epoch(self) -> int:
         return max(1, self.count // self.batch_size)
+
+    @property
+    def images_per_step(self) -> int:
+        """Images of a step, of all processes together."""
+        return min(self.batch_size, self.count)
 
     def epoch(self, number: int) -> list[list[tuple[int, int]]]:
         """The batches of one epoch, each a list of (epoch, index)."""
@@ -53,12 +70,23 @@ class Plan:
         return [[(number, index) for index in order[start : start + size]] for start in starts]
 
     def steps(self, first: int, last: int) -> Iterator[list[tuple[int, int]]]:
-        """The batches of steps first, first + 1, ..., last - 1 of the whole training."""
+        """This process's part of steps first, first + 1, ..., last - 1 of the whole training."""
         for number in range(first // self.steps_per_epoch, last // self.steps_per_epoch + 1):
             start = number * self.steps_per_epoch
             for offset, batch in enumerate(self.epoch(number)):
                 if first <= start + offset < last:
-                    yield batch
+                    yield self._part(batch)
+
+    def _part(self, batch: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        rank, world_size = self.ranks.rank, self.ranks.world_size
+        micro_batches = split(batch, self.accumulate)
+        return [key for keys in micro_batches for key in keys[rank::world_size]]
+
+
+def split(samples: Sequence[Item], count: int) -> list[Sequence[Item]]:
+    """`samples` in at most `count` micro-batches that are equally long but for the last."""
+    size = -(-len(samples) // count)
+    return [samples[start : start + size] for start in range(0, len(samples), size)]
 
 
 def training_batches(
@@ -203,10 +231,10 @@ def _unwrap(item: Any) -> Any:
 
 
 def _refuse_unsendable(dataset: Dataset, workers: int) -> None:
-    """Where workers begin afresh they import what they are sent, which one's own file is not."""
+    """Where workers begin afresh they import what they are sent, which a user's file is not."""
     samples = getattr(dataset, "samples", None)
     if workers and worker_start() != "fork" and type(samples).__module__.startswith(OWN_MODULE):
-        why = "its samples cannot be sent to worker processes, which begin afresh on this system"
+        why = "its samples cannot be sent to worker processes, which are spawned on this system"
         raise UsageError(why, file=dataset.name, hint="`workers` 0")
 
 

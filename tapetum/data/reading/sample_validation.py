@@ -1,4 +1,4 @@
-"""What a sample from somebody's own code must be before anything trusts it."""
+"""Validation of samples that come from a user's code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IGNORE = 255
 
 @dataclass(frozen=True)
 class SampleValidator:
-    """The check at the border, for a task and a number of classes and keypoints."""
+    """The validation for a task and a number of classes and keypoints."""
 
     task: str
     classes: int

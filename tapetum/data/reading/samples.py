@@ -1,9 +1,9 @@
-"""Samples that somebody holds in Python, or makes there, as a Dataset; each is checked when asked.
+"""Samples in Python as a Dataset; each is validated when it is read.
 
 A sequence is anything with `__len__` and `__getitem__(index) -> Sample`: a list, a
-`torch.utils.data.Dataset`, a class of one's own. What it says of itself is heard: classes,
-keypoint_names, skeleton, multilabel, class_ids, name. Indexing must be a pure function of the
-index, since every epoch, every measurement and every resume asks again.
+`torch.utils.data.Dataset`, or a class of the user. These attributes are used where it has them:
+classes, keypoint_names, skeleton, multilabel, class_ids, name. Indexing must be a pure function of
+the index, since each epoch, each evaluation and each resumed training reads the samples again.
 """
 
 from __future__ import annotations
@@ -41,11 +41,14 @@ class Samples(Protocol):
 class SampleDataset:
     """A sequence of samples, or some of it, as a `tapetum.data.dataset.Dataset`.
 
-    classes: names, by label; None: what the sequence says itself.
-    indices: which samples, in this order; None for all.
-    multilabel: may an image have no label, or several? None: what the sequence says; else a list
-    or tuple is looked through; else False.
-    task: one of `tapetum.structures.TASKS`; samples carry what it learns from, and no more.
+    Args:
+        samples: the sequence.
+        classes: names, by label; None: those of the sequence.
+        task: one of `tapetum.structures.TASKS`; samples carry what it learns from, and no more.
+        name: of the dataset, in messages; None: that of the sequence.
+        multilabel: may an image have no label, or several? None: that of the sequence; else a
+            list or tuple is searched for such images; else False.
+        indices: which samples, in this order; None for all.
 
     Raises:
         UsageError: no samples, no classes, or an unknown task.
@@ -141,7 +144,7 @@ def open_samples(
     if split not in ("train", "val"):
         raise UsageError(f"it has no split {split!r}", file=name, hint="it has train, val, all")
     if count < 2:
-        hint = "name validation data of its own"
+        hint = "give separate validation data"
         raise UsageError(f"{count} samples are too few to hold any out", file=name, hint=hint)
     order = sorted(range(count), key=lambda index: derive_seed(0, "held out", index))
     held = set(order[: max(1, round(HELD_OUT * count))])
@@ -236,7 +239,7 @@ def _narrowed(target: Target, task: str) -> Target:
     if task == "semantic_segmentation":
         return Target(semantic=target.semantic)
     objects = target.objects
-    assert objects is not None  # the border saw to it
+    assert objects is not None  # validated before
     return Target(
         objects=objects.with_(
             scores=None,
@@ -250,10 +253,10 @@ def _classes(samples: Samples, given: Sequence[str] | None, name: str) -> tuple[
     classes = given if given is not None else getattr(samples, "classes", None)
     hint = 'give classes=["cat", "dog"], or an attribute `classes` of the samples'
     if not classes or isinstance(classes, str):
-        raise UsageError("nobody says what its classes are called", file=name, hint=hint)
+        raise UsageError("class names are missing", file=name, hint=hint)
     names = tuple(map(str, classes))
     if len(set(names)) != len(names):
-        raise UsageError("two of its classes have one name", file=name, hint=", ".join(names))
+        raise UsageError("two classes have the same name", file=name, hint=", ".join(names))
     return names
 
 

@@ -30,14 +30,19 @@ from tapetum.data.splits.split_file import Names, with_parts, write_parts
 from tapetum.runs.record import RunRecord
 
 MAX_LISTED_CLASSES = 12
-"""Classes that are counted aloud."""
+"""Classes that `describe` lists; more are only counted."""
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Where images are, and how they are to be read: a part of a run's record.
+    """Where images are, and how they are read: a part of a run's record.
 
-    unlabeled: "negative": images without labels show nothing; "skip": they are left out.
+    Args:
+        data: as `open_dataset` takes it.
+        val: validation data; None: a split of `data`.
+        format: of `data`, or "auto".
+        unlabeled: "negative": images without labels have no objects; "skip": they are left out.
+        validate: is validation data needed?
     """
 
     data: str
@@ -55,8 +60,14 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training learns from and what it is measured on, if at all. words: how the files were
-    read, for people. annotations: of files."""
+    """The data of a training.
+
+    Args:
+        training: what is learned from.
+        held: what is used for validation; None for none.
+        words: how the files were read, lines for the log.
+        annotations: of `training`, where it is in files.
+    """
 
     training: Dataset
     held: Dataset | None
@@ -72,11 +83,18 @@ class TrainingData:
         progress: Progress = no_progress,
         log: Log = no_log,
     ) -> TrainingData:
-        """task: one of `tapetum.structures.TASKS`. wish: what to hold out,
-        if something was said of it. names: the splits of the run, where it made some.
+        """Open the data of a training.
+
+        Args:
+            reading: where it is.
+            task: one of `tapetum.structures.TASKS`.
+            options: what to hold out; None: the default, where validation data is missing.
+            names: the images of each split that the run made before, if it did.
+            progress: wraps the indices while near-duplicates are searched.
+            log: gets a line about each long step.
 
         Raises:
-            UsageError: a wish that the data cannot fulfil, or validation data of other classes.
+            UsageError: options that do not fit the data, or validation data of other classes.
         """
         if in_files(reading.data):
             images = _of_files(reading, task, options, names, progress, log)
@@ -103,7 +121,7 @@ class TrainingData:
             write_parts(folder, self.annotations)
 
     def describe(self) -> list[str]:
-        """Splits, classes, what is left out and why, for people, before minutes are spent."""
+        """Splits, classes, what is left out and why, before the training starts."""
         lines = [*self.words, *self._splits()]
         classes = self.training.classes
         lines.append(f"{len(classes)} classes: {', '.join(self._counted()[:MAX_LISTED_CLASSES])}")
@@ -119,7 +137,7 @@ class TrainingData:
         counts = ", ".join(f"{name} {len(part):,}" for name, part in self._parts().items())
         lines = [f"images: {counts}"]
         if isinstance(self.training, FileDataset):
-            lines[0] += f"; {self.training.words}"
+            lines[0] += f"; {self.training.description}"
         for dataset in self._parts().values():
             if isinstance(dataset, FileDataset) and dataset.left_out:
                 lines.append(f"{dataset.name}: {dataset.left_out} images are missing")
@@ -159,7 +177,7 @@ class TrainingData:
 
 
 def in_files(data: str) -> bool:
-    """Are its images in files, rather than drawn, or from somebody's own code?"""
+    """Are its images in files, rather than scenes or samples from code?"""
     return data.partition(":")[0] != SCENES and data != IN_PYTHON and not is_custom_data(data)
 
 
@@ -181,7 +199,7 @@ def refuse_words_for_files(reading: DataSpec, options: HoldOut | None) -> None:
 
 @dataclass(frozen=True)
 class InMemoryData:
-    """Samples that somebody holds in Python, in place of words that say where images are."""
+    """Samples in Python, in place of a path."""
 
     data: Samples
     val: Samples | None
@@ -234,7 +252,7 @@ def open_validation(reading: DataSpec, task: str) -> tuple[Dataset, list[str]]:
 
 
 def annotations_of(reading: DataSpec, task: str) -> tuple[Annotations, list[str]]:
-    """Everything that the files say for a task, and how images without labels are taken."""
+    """All annotations for a task, and how images without labels are used."""
     annotations = narrowed(read_annotations(reading.data, reading.format, task=task), task)
     all_records = {id(p): p for part in annotations.splits.values() for p in part}
     without_labels = {number for number, image in all_records.items() if unlabeled(image, task)}
@@ -243,9 +261,9 @@ def annotations_of(reading: DataSpec, task: str) -> tuple[Annotations, list[str]
         return annotations, words
     words.append(f"{len(without_labels):,} of them have no labels and ")
     if reading.unlabeled == "negative":
-        words[-1] += "count as images of nothing (`unlabeled` skip leaves them out)"
+        words[-1] += "count as images without objects (`unlabeled` skip leaves them out)"
         return annotations, words
-    words[-1] += "are left out, as `unlabeled` skip asks"
+    words[-1] += "are left out (`unlabeled` is skip)"
     splits = {
         name: tuple(p for p in part if id(p) not in without_labels)
         for name, part in annotations.splits.items()
@@ -257,7 +275,7 @@ def unlabeled(image: ImageRecord, task: str) -> bool:
     """Is nothing said of what the image shows?"""
     if task == "semantic_segmentation":
         return image.semantic is None and not len(image)
-    return not image.shown if task == "classification" else not len(image)
+    return not image.class_labels if task == "classification" else not len(image)
 
 
 def _of_files(
@@ -272,7 +290,8 @@ def _of_files(
     holds_out = reading.validate and reading.val is None
     if options is not None and (not holds_out or to_divide(annotations) is None):
         why = "it has a split for validation" if holds_out else "nothing is held out of it"
-        raise UsageError(f"{why}: `split_ratio` and `group_by` have no use", file=reading.data)
+        why = f"{why}, so `split_ratio` and `group_by` cannot be used"
+        raise UsageError(why, file=reading.data)
     if holds_out and to_divide(annotations) is not None:
         if names is None:
             alike = near_duplicates(annotations, progress, log)
@@ -302,5 +321,5 @@ def near_duplicates(annotations: Annotations, progress: Progress, log: Log) -> l
     marks = fingerprints_of(images, progress=progress)
     groups = alike(marks, similarity_threshold([image.size or (TINY, TINY) for image in images]))
     if groups:
-        log(f"{sum(map(len, groups)):,} images look nearly the same as another")
+        log(f"{sum(map(len, groups)):,} images are near-duplicates of another")
     return groups

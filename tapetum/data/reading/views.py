@@ -30,7 +30,7 @@ class RemappedClasses:
         if unknown:
             theirs, ours = ", ".join(unknown[:6]), ", ".join(classes[:6])
             why = f"its classes {theirs} are not among the model's"
-            raise UsageError(why, file=dataset.name, hint=f"the model knows {ours}, ...")
+            raise UsageError(why, file=dataset.name, hint=f"the model has {ours}, ...")
         self.dataset, self.name, self.classes = dataset, dataset.name, tuple(classes)
         self.keypoint_names, self.skeleton = dataset.keypoint_names, dataset.skeleton
         self.multilabel = dataset.multilabel

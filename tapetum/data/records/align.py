@@ -48,7 +48,7 @@ def settle_in(image: ImageRecord, actual: ImageSize) -> ImageRecord:
     if image.size == actual.raw_size:
         return _inside(_turned(image, actual))
     recorded, actual_text = (f"{width} x {height}" for height, width in (image.size, actual.size))
-    why = f"recorded as {recorded} pixels, but it has {actual_text}, so its boxes cannot be trusted"
+    why = f"recorded as {recorded} pixels, but it has {actual_text}, so its boxes may not fit"
     raise AnnotationError(why, file=image.path or image.name, hint="tapetum check lists all")
 
 

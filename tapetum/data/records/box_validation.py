@@ -1,4 +1,4 @@
-"""Which boxes can be used: one verdict for every format, for training and for the checker."""
+"""Validation of boxes, the same for all formats, for training and for checking."""
 
 from __future__ import annotations
 
@@ -43,7 +43,16 @@ class Boxes:
 def validate_boxes(
     boxes: Boxes, place: Callable[[int], Place], collector: FindingCollector
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) bool, the boxes that can be used, and (N,) float64, their areas; findings to `log`."""
+    """Which boxes can be used, and their areas.
+
+    Args:
+        boxes: of many images.
+        place: where the box of a row is written.
+        collector: gets the findings.
+
+    Returns:
+        (N,) bool and (N,) float64.
+    """
     with np.errstate(all="ignore"):
         keep = _valid(boxes, place, collector)
         clipped = clipped_sides(boxes.xywh, boxes.sizes[boxes.owner])  # (N, 2)
@@ -92,7 +101,7 @@ def _inside(
     place: Callable[[int], Place],
     collector: FindingCollector,
 ) -> np.ndarray:
-    """Does something of it lie in the image?"""
+    """Is a part of it inside the image?"""
     height, width = boxes.sizes[boxes.owner].T
     x, y, w, h = boxes.xywh.T
     # fmax and fmin pass over the NaN of an unknown size.
@@ -103,7 +112,7 @@ def _inside(
     over = np.fmax.reduce([-x, -y, x + w - width, y + h - height])
     partly = valid & ~outside & ~vanishing & (over > ROUNDING)
     for code, flagged, words in (
-        ("box-outside", outside, "lies outside its image of"),
+        ("box-outside", outside, "is outside its image of"),
         ("box-zero-size", vanishing, "has no size in single precision inside its image of"),
         ("box-partly-outside", partly, "crosses the border of its image of"),
     ):

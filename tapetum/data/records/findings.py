@@ -13,8 +13,8 @@ from tapetum.data.records.image_record import Finding
 _ERRORS = {
     "file-unreadable": "one annotation file of many cannot be read at all",
     "annotation-malformed": "an entry is not of the form that its format asks for",
-    "image-malformed": "the entry of an image lacks what is needed",
-    "class-malformed": "the entry of a class lacks what is needed",
+    "image-malformed": "the entry of an image is incomplete",
+    "class-malformed": "the entry of a class is incomplete",
     "class-unknown": "an object of a class that the dataset does not list",
     "image-unknown": "an object on an image that the dataset does not list",
     "box-malformed": "a box is not four numbers",
@@ -22,7 +22,7 @@ _ERRORS = {
     "box-not-normalised": "a YOLO box in pixels, or otherwise far beyond 0 to 1",
     "box-negative": "a box of negative width or height",
     "box-zero-size": "a box without width or height",
-    "box-outside": "a box that lies wholly outside its image",
+    "box-outside": "a box entirely outside its image",
     "polygon-too-short": "a polygon of fewer than three points; the box is kept",
     "segment-malformed": "an outline that is neither polygons nor a run-length mask",
     "rle-bad-counts": "a run-length mask that does not fill its image; the box is kept",
@@ -34,10 +34,10 @@ _ERRORS = {
     "map-missing": "an image without its class map",
     "map-unreadable": "a map that cannot be decoded",
     "map-size": "a map that is not of its image's size",
-    "map-value": "a map with a value, or a colour, that is no class",
+    "map-value": "a map with a value, or a color, that is no class",
     "id-duplicate-image": "two images with one id; the later one is left out",
     "id-duplicate-class": "two classes with one id; the later one is left out",
-    "name-hostile": "a file name that leads out of the dataset; it is never opened",
+    "name-hostile": "a file name outside of the dataset's folder; it is never opened",
     "split-missing-file": "a split lists an image that the dataset does not have",
 }
 _WARNINGS = {
@@ -61,7 +61,7 @@ _WARNINGS = {
     "not-an-image": "files of another kind among the images of a class",
     "keypoint-lists-differ": "classes with different keypoints; those of the first one are read",
     "keypoints-count": "num_keypoints is not the number of keypoints; it is not used",
-    "keypoint-outside": "a keypoint that lies outside its image",
+    "keypoint-outside": "a keypoint outside its image",
 }
 _NOTES = {
     "box-tiny": "a box narrower or lower than one pixel",
@@ -76,7 +76,7 @@ _NOTES = {
     "image-unlisted": "an image or label file that no split lists",
     "map-binary": "maps of 0 and 255 only: 255 is taken as the second class, not ignored",
     "exif-turned": "EXIF turns the image; boxes are taken as drawn on the upright one",
-    "image-note": "the decoder had something to say",
+    "image-note": "a warning of the decoder",
 }
 
 CODES: dict[str, tuple[str, str]] = {

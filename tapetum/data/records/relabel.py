@@ -14,7 +14,7 @@ from tapetum.data.records.image_record import Annotations, ImageRecord
 def relabel(annotations: Annotations, classes: Sequence[str], places: np.ndarray) -> Annotations:
     """The dataset with `classes`; places: (C,) int64, what each old class becomes, -1 for none.
 
-    What is of a class that goes goes with it: objects and labels of images are left out, pixels
+    What belongs to a removed class is removed: objects and labels of images are left out, pixels
     of maps are ignored.
     """
     kept = {int(new): old for old, new in enumerate(places) if new >= 0}

@@ -1,4 +1,4 @@
-"""Outlines as COCO writes them: read with suspicion, turned with their image, drawn as masks."""
+"""Outlines as COCO writes them: validated, turned with their image, drawn as masks."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Table:
     def images(
         self, collector: FindingCollector, labels: np.ndarray | None = None
     ) -> list[ImageRecord]:
-        """Every image with its usable objects, in the order added; the rest goes to `log`.
+        """Every image with its usable objects, in the order added; the rest goes to `collector`.
 
         labels: (C,) int64, what each label becomes, for files that number classes their own way.
         """

@@ -1,7 +1,7 @@
 """Which images are for training, which for validation, which for testing.
 
 A dataset's own splits win. Where it has none for validation, some of those for training are held
-out: one in ten, unless somebody wishes otherwise (`tapetum.data.splits.hold_out`).
+out: one in ten, unless the options say otherwise (`tapetum.data.splits.hold_out`).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ WORDS = {
     **dict.fromkeys(("test", "testing"), "test"),
     **dict.fromkeys(("trainval",), "trainval"),
 }
-"""Every spelling of a split, in lower case, and its word."""
+"""All spellings of a split, in lower case, and its name."""
 _NAME = re.compile(rf"(?:^|[^a-z])({'|'.join(sorted(WORDS, key=len, reverse=True))})(?![a-z])")
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Some images of a dataset. words: how they were chosen, for people."""
+    """Some images of a dataset. description: how they were chosen, in a phrase."""
 
     name: str
     images: tuple[ImageRecord, ...]
-    words: str
+    description: str
 
 
 def split_name(text: str) -> str | None:
@@ -61,10 +61,12 @@ def in_order(
 
 
 def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True) -> Split:
-    """The images of a split: "train", "val", "test", "all", or a name of the dataset's own.
+    """The images of a split.
 
-    hold_out: where the dataset has none for validation, keep some of "train" for it; without, all
-        of them are for training.
+    Args:
+        annotations: the dataset.
+        wanted: "train", "val", "test", "all", or a split of the dataset by its own name.
+        hold_out: keep some of "train" for validation, where the dataset has no split for it.
 
     Raises:
         UsageError: the dataset has no such split; the ones it has are listed.
@@ -74,7 +76,7 @@ def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True
     if wanted == ALL:
         return Split(ALL, annotations.all_images(), "all images")
     if name in present and not (name == "train" and "val" not in present):
-        words = annotations.split_words.get(name, "the dataset's own split")
+        words = annotations.split_descriptions.get(name, "the dataset's own split")
         return Split(name, present[name], words)
     source = to_divide(annotations)
     if name == "train" and source is not None and not hold_out:
@@ -138,4 +140,4 @@ def with_splits(
         name: present for name, present in annotations.splits.items() if name not in (source, ALL)
     }
     splits = in_order(kept | {name: tuple(images) for name, images in made.items()})
-    return replace(annotations, splits=splits, split_words=dict.fromkeys(made, words))
+    return replace(annotations, splits=splits, split_descriptions=dict.fromkeys(made, words))

@@ -29,7 +29,7 @@ def divide(
         for pattern in patterns if list(patterns) != [REST] else ():
             places = {place for name in _named(pattern, index) for place in index[name]}
             if not places:
-                raise make_error(f"splits {split}", f"no image is called {pattern!r}")
+                raise make_error(f"splits {split}", f"no image is named {pattern!r}")
             for place in sorted(places):
                 other = chosen_by.setdefault(place, split)
                 if other != split:
@@ -37,7 +37,7 @@ def divide(
                     raise make_error("splits", f"{name} is in {other} and in {split}")
     rest = [split for split, patterns in wanted.items() if list(patterns) == [REST]]
     if len(rest) > 1:
-        raise make_error("splits", f"the rest cannot be {rest[0]} and {rest[1]}")
+        raise make_error("splits", f"both {rest[0]} and {rest[1]} are 'rest'")
     splits: dict[str, list[ImageRecord]] = {split: [] for split in wanted}
     for place, image in enumerate(images):
         if chosen := chosen_by.get(place, rest[0] if rest else None):

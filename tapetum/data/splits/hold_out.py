@@ -1,7 +1,7 @@
 """Images held out of a training where the dataset has no split for validation.
 
-The choice is a function of the names, the classes, the groups and the seed, so the same wish gives
-the same parts again.
+The choice is a function of the names, the classes, the groups and the seed, so the same options
+give the same parts again.
 """
 
 from __future__ import annotations
@@ -27,9 +27,15 @@ _RATIO = re.compile(r"\d+(\.\d+)?(/\d+(\.\d+)?){1,2}")
 
 @dataclass(frozen=True)
 class HoldOut:
-    """What is to be held out. val, test: shares of the images. group_by: a regular expression,
-    whose first group in an image's name (else what it matches) names the group that must not be
-    torn apart, or FILE.csv:COLUMN. seed: another one makes another choice."""
+    """What is held out of the images for training.
+
+    Args:
+        val: fraction of the images for validation, in (0, 1).
+        test: fraction of the images for testing, in [0, 1).
+        group_by: a regular expression, whose first group in an image's name (else its match) names
+            a group of images that stay together; or FILE.csv:COLUMN.
+        seed: another one makes another choice.
+    """
 
     val: float = HELD_OUT
     test: float = 0.0
@@ -56,12 +62,12 @@ class HoldOut:
 
 
 def parse_ratio(text: str) -> tuple[float, float]:
-    """The shares for validation and testing: of "0.2", of "80/20", of "80/10/10".
+    """The fractions for validation and testing: of "0.2", of "80/20", of "80/10/10".
 
     Raises:
-        UsageError: it says nothing of the kind.
+        UsageError: not of one of these forms.
     """
-    hint = "the share for validation, as in 0.2, or training/validation/testing, as in 80/10/10"
+    hint = "the fraction for validation, as in 0.2, or training/validation/testing, as in 80/10/10"
     refusal = UsageError(f"cannot be {text!r}", option="split_ratio", hint=hint)
     if not _RATIO.fullmatch(text):
         try:
@@ -86,7 +92,7 @@ def held_out(
 ) -> dict[str, tuple[ImageRecord, ...]]:
     """The images of train, val and, where it is wished for, test, each in its old order.
 
-    alike: groups of places in `images` that must come to one side, beside those of the wish.
+    alike: groups of places in `images` that must come to one side, beside those of the options.
 
     Raises:
         UsageError: too few images or groups.
@@ -96,11 +102,11 @@ def held_out(
     if len(groups) < len(fractions):
         what = "images" if len(groups) == len(images) else "groups of images"
         why = f"{len(groups)} {what} are too few for {' and '.join(fractions)}"
-        raise UsageError(why, hint="name validation data of its own with `val`")
+        raise UsageError(why, hint="give validation data with `val`")
     having = np.zeros((len(groups), len(classes)), dtype=np.int32)
     for number, group in enumerate(groups):
         for place in group:
-            having[number, images[place].shown] += 1
+            having[number, images[place].class_labels] += 1
     sizes = np.array([len(group) for group in groups])
     names = [min(images[place].name for place in group) for group in groups]
     keys = [derive_seed(options.seed, "held out", name) for name in names]
@@ -138,7 +144,7 @@ def grouped(images: Sequence[ImageRecord], group_by: str | None) -> list[list[in
     """Groups of places whose images belong together; those that nothing is said of stay out.
 
     Raises:
-        UsageError: the expression is none, or speaks of no image; no such file or column.
+        UsageError: the expression is none, or matches no image; no such file or column.
         AnnotationError: a table that cannot be read.
     """
     if group_by is None:
@@ -150,7 +156,7 @@ def grouped(images: Sequence[ImageRecord], group_by: str | None) -> list[list[in
             groups.setdefault(key, []).append(place)
     if not groups:
         hint = f"the names are like {images[0].name!r}" if images else None
-        raise UsageError(f"{group_by!r} speaks of no image", option="group_by", hint=hint)
+        raise UsageError(f"{group_by!r} matches no image", option="group_by", hint=hint)
     return list(groups.values())
 
 

@@ -1,4 +1,4 @@
-"""Parts of given shares in which each class is as frequent as in the whole."""
+"""Parts of given fractions in which each class is as frequent as in all images."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 def stratify(
     class_counts: np.ndarray, sizes: np.ndarray, fractions: Sequence[float], order: Sequence[int]
 ) -> np.ndarray:
-    """(G,) int64, the part of each of G groups of images, which are not torn apart.
+    """(G,) int64, the part of each of G groups of images, which are not split.
 
     having: (G, C), how many images of a group have a class; an image may have several.
     sizes: (G,) images of each group. shares: of the K parts, summing to 1. order: of the groups,
     which decides what the shares leave open.
 
     Iterative stratification (Sechidis et al. 2011, "On the Stratification of Multi-Label Data",
-    algorithm 1): the rarest class is dealt out first, each group to the part that lacks it most.
-    Here lacking is relative to a part's share, so that of two images of a class one comes to a
+    algorithm 1): the rarest class is assigned first, each group to the part that misses it most.
+    Here missing is relative to a part's fraction, so that of two images of a class one comes to a
     small part while there is room; large groups go before small ones; no part stays empty.
 
     Raises:
@@ -30,7 +30,7 @@ def stratify(
     assignment = _Assignment(class_counts, sizes, np.asarray(fractions))
     ranked = np.asarray(order, dtype=np.int64)
     ranked = ranked[np.argsort(-sizes[ranked], kind="stable")]
-    unassigned = (class_counts > 0).sum(0)  # (C,) groups still to be dealt
+    unassigned = (class_counts > 0).sum(0)  # (C,) groups not yet assigned
     while (unassigned > 0).any():
         rarest = int(np.where(unassigned > 0, unassigned, np.inf).argmin())
         for group in ranked[
@@ -45,7 +45,7 @@ def stratify(
 
 
 class _Assignment:
-    """What each part still lacks, and what it was given."""
+    """What each part still misses, and which groups it has."""
 
     def __init__(self, class_counts: np.ndarray, sizes: np.ndarray, fractions: np.ndarray) -> None:
         self.class_counts, self.sizes, self.fractions = class_counts, sizes, fractions
@@ -55,8 +55,8 @@ class _Assignment:
         self.part = np.full(len(sizes), -1, dtype=np.int64)
 
     def assign(self, group: int, label: int | None = None) -> None:
-        """Deal one group to the part with room that lacks most of its share in the class, else of
-        images; where several do, to the largest."""
+        """Assign one group to the part with room that misses most of its fraction in the class,
+        else of images; where several do, to the largest."""
         room = np.flatnonzero(self.missing + self.slack >= self.sizes[group])
         if not len(room):
             room = np.array([self.missing.argmax()])

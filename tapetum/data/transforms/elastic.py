@@ -1,4 +1,4 @@
-"""Elastic deformation: images of soft objects, bent smoothly."""
+"""Elastic deformation of images and semantic maps."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class DisplacementField:
         raise ValueError("an elastic deformation has no matrix")
 
     def apply(self, sample: Sample) -> Sample:
-        """The sample with its image and its map bent; labels of the whole image stay.
+        """The sample with its image and map deformed; labels of the image stay.
 
         Raises:
-            ValueError: it has objects: boxes and keypoints cannot be bent.
+            ValueError: it has objects: boxes and keypoints cannot be deformed.
         """
         if sample.target.objects is not None:
             raise ValueError("elastic deformation: expected a sample without objects, got some")

@@ -24,7 +24,7 @@ from tapetum.structures import Objects, Sample
 Color = tuple[int, int, int]
 
 IGNORE = 255
-"""What a semantic map says where there is no image."""
+"""The value of a semantic map outside of the image."""
 
 MEAN_COLOR: Color = (124, 116, 104)
 """ImageNet's mean, in 0 ... 255: what models subtract, so this padding becomes zero, as theirs."""

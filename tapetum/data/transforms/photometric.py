@@ -55,7 +55,7 @@ class ColorAdjustment:
         gray = torch.tensor(_LUMA, dtype=torch.float64).expand(3, 3)
         identity = torch.eye(3, dtype=torch.float64)
         saturate = self.saturation * identity + (1 - self.saturation) * gray
-        linear = self.brightness * self.contrast * saturate @ rotation_about_grey(self.hue)
+        linear = self.brightness * self.contrast * saturate @ rotation_about_gray(self.hue)
         offset = torch.full((3, 1), 0.5 * self.brightness * (1 - self.contrast)).double()
         return torch.cat((linear, offset), 1)
 
@@ -83,7 +83,7 @@ class ColorJitter(Transform):
         )
 
 
-def rotation_about_grey(turns: float) -> Tensor:
+def rotation_about_gray(turns: float) -> Tensor:
     """3 x 3 float64: a rotation of RGB space about (1, 1, 1), red towards green (Rodrigues)."""
     cosine, sine = math.cos(2 * math.pi * turns), math.sin(2 * math.pi * turns) / math.sqrt(3)
     cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype=torch.float64)

@@ -27,7 +27,7 @@ LOCALIZATION_AUGMENTATIONS = ("default", "microscope", "any-orientation", "flip"
 """Those of `detection_transforms` that keep an image of one object so."""
 
 DETECTION_AUGMENTATIONS = (*LOCALIZATION_AUGMENTATIONS, "mosaic", "copy-paste")
-"""What `detection_transforms` knows."""
+"""Names that `detection_transforms` takes."""
 
 CLASSIFICATION_AUGMENTATIONS = (
     "default",
@@ -40,7 +40,7 @@ CLASSIFICATION_AUGMENTATIONS = (
     "flip",
     "none",
 )
-"""What `classification_transforms` knows."""
+"""Names that `classification_transforms` takes."""
 
 SMALL = 64
 """Short side in pixels up to which images are mirrored and shifted, rather than cropped."""
@@ -49,7 +49,7 @@ MOSAIC_FRACTION = 0.85
 """Of a training; the rest sees plain images, as YOLOX does (Ge et al. 2021, section 2.1)."""
 
 SEGMENTATION_AUGMENTATIONS = ("default", "any-orientation", "elastic", "flip", "none")
-"""What `segmentation_transforms` knows."""
+"""Names that `segmentation_transforms` takes."""
 
 
 def detection_transforms(

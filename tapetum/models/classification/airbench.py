@@ -92,7 +92,9 @@ class Airbench(Network[Tensor]):
         """Compute the first layer from the first MAX_IMAGES training images."""
         self.whitening.copy_(whitening_filters(islice(pixels, MAX_IMAGES)))
 
-    def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
         x = F.gelu(F.conv2d(pixels, self.whitening.to(pixels.dtype), self.bias))
         for group in self.groups:
             x = group(x)

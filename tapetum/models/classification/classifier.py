@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tapetum.base.ranks import normalizer
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.network import Network, NetworkModel
 from tapetum.structures import (
@@ -88,12 +89,12 @@ class ImageClassifier(NetworkModel[ClassificationOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> ClassificationOutput:
-        """Class logits. With targets and a generator the network drops values; without targets
+        """Class logits. With targets and generators the network drops values; without targets
         test-time augmentation takes part."""
         if targets is not None:
-            return ClassificationOutput(self.network(pixels, generator))
+            return ClassificationOutput(self.network(pixels, generators))
         if self.test_time_augmentation is None:
             return ClassificationOutput(self.network(pixels))
         return ClassificationOutput(self.test_time_augmentation(self.network, pixels))
@@ -179,7 +180,7 @@ def label_loss(
     each = loss(logits[image], label)
     count = torch.bincount(image, minlength=len(targets))  # (B,)
     weight = _label_weights(targets, each.new_ones(()) / count[image])
-    return (each * weight).sum() / (count > 0).sum().clamp(min=1) + 0 * logits.sum()
+    return (each * weight).sum() / normalizer((count > 0).sum()) + 0 * logits.sum()
 
 
 def _label_weights(targets: Sequence[Target], even: Tensor) -> Tensor:
@@ -208,7 +209,7 @@ def multilabel_loss(logits: Tensor, targets: Sequence[Target], smoothing: float 
     wanted = wanted * (1 - smoothing) + smoothing / 2
     known = torch.tensor([target.labels is not None for target in targets], device=logits.device)
     each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1)
-    return (each * known).sum() / known.sum().clamp(min=1)
+    return (each * known).sum() / normalizer(known.sum())
 
 
 def labels_of(targets: Sequence[Target], device: torch.device) -> tuple[Tensor, Tensor]:

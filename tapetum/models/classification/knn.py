@@ -104,7 +104,7 @@ class NearestNeighbours(Model[KNNOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> KNNOutput:
         """The neighbours of each image; neither truth nor chance plays a part.
 

@@ -18,6 +18,7 @@ Expected: some 35 to 40 % on CIFAR-10.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -53,7 +54,9 @@ class PixelClassifier(Network[Tensor]):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
         return self.head(pixels.flatten(1))
 
     def penalties(self) -> dict[str, Tensor]:
@@ -118,7 +121,7 @@ def _hinge(scores: Tensor, labels: Tensor) -> Tensor:
 
 # What a training asks before it builds the model.
 _function: Any = linear
-_function.settings = SETTINGS
+_function.preferred_settings = SETTINGS
 
 ENTRIES: dict[str, ModelEntry] = {
     "linear": ModelEntry(

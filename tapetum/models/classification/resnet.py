@@ -55,9 +55,11 @@ class PooledClassifier(Network[Tensor]):
         self.head = nn.Linear(channels, num_classes)
         init_small(self.head)
 
-    def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
         features = self.backbone(pixels)[self.last].mean(dim=(2, 3))  # (B, channels)
-        return self.head(dropout(features, self.dropout, generator))
+        return self.head(dropout(features, self.dropout, generators))
 
     def explain_layers(self) -> dict[str, ExplainLayer]:
         """Backbone maps, the last one first: the logits are linear in its mean."""

@@ -51,8 +51,10 @@ class TokenClassifier(Network[Tensor]):
         self.head = nn.Linear(backbone.norm.normalized_shape[0], num_classes)
         init_small(self.head)
 
-    def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        tokens = self.backbone.tokens(pixels, generator)  # (B, T, width)
+    def forward(
+        self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
+        tokens = self.backbone.tokens(pixels, generators)  # (B, T, width)
         return self.head(tokens[:, 0] if self.backbone.lead else tokens.mean(dim=1))
 
     def explain_layers(self) -> dict[str, ExplainLayer]:

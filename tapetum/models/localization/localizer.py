@@ -24,11 +24,12 @@ from torch.nn import functional as F
 
 from tapetum.backbones import make_backbone
 from tapetum.backbones.backbone import Backbone, ResizeWeight
+from tapetum.base.ranks import normalizer
 from tapetum.layers.conv import ConvNorm, init_small
 from tapetum.models.classification.classifier import wide
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.entry import ModelEntry
-from tapetum.models.localization.targets import NOTHING, first_class, slots
+from tapetum.models.localization.targets import IGNORED, NOTHING, first_class, slots
 from tapetum.models.network import Network, NetworkModel, prefixed, prefixed_groups
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, boxes_to_original
 from tapetum.ops.boxes import box_convert, generalized_box_iou
@@ -105,7 +106,7 @@ class SlotNetwork(Network[LocalizationOutput]):
         init_small(self.box_head)
 
     def forward(
-        self, pixels: Tensor, generator: torch.Generator | None = None
+        self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None
     ) -> LocalizationOutput:
         last = self.backbone(pixels)[self.last]  # (B, channels, h, w)
         places = self.relu(self.reduce(last)).flatten(1)  # (B, REDUCED * h * w)
@@ -175,10 +176,10 @@ class ObjectLocalizer(NetworkModel[LocalizationOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> LocalizationOutput:
         """Class logits and boxes of all slots."""
-        return self.network(pixels, None if targets is None else generator)
+        return self.network(pixels, None if targets is None else generators)
 
     def losses(self, output: LocalizationOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Cross entropy of the slots, and `box_weight` times the mean loss of the boxes of objects.
@@ -191,9 +192,10 @@ class ObjectLocalizer(NetworkModel[LocalizationOutput]):
         image, slot = torch.nonzero(target.filled, as_tuple=True)  # (T,) objects
         label = target.labels[image, slot] if self.boxes_a_slot > 1 else 0
         predicted, true = fractions[image, slot, label], target.boxes[image, slot]  # (T, 4)
-        boxes = self._box_losses(predicted, true).sum() / max(len(true), 1)
+        boxes = self._box_losses(predicted, true).sum() / normalizer(len(true))
+        entropy = cross_entropy(logits.flatten(0, 1), target.classes.flatten(), reduction="sum")
         return {
-            "classification": cross_entropy(logits.flatten(0, 1), target.classes.flatten()),
+            "classification": entropy / normalizer((target.classes != IGNORED).sum()),
             "boxes": self.box_weight * boxes,
         } | self.network.penalties()
 

@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tapetum.base.errors import UsageError
+from tapetum.base.ranks import normalizer, ranks, sum_over_ranks
 from tapetum.models.preprocessing import Preprocessing, resize
+from tapetum.ops._arithmetic import wide
 from tapetum.ops.losses import cross_entropy, dice_loss, softmax_focal_loss
 from tapetum.structures import Batch, Prediction, Target
 
@@ -110,16 +112,27 @@ class PixelLosses:
         class_weights: (C,) what a pixel of each class counts in cross entropy and focal loss.
         """
         logits, target = output.logits, stack_targets(output.logits, targets)
-        losses = {}
+        losses, count = {}, _count(logits, target, class_weights)
         if self.cross_entropy:
-            loss = cross_entropy(logits, target, "mean", IGNORE, class_weights)
-            losses["cross_entropy"] = self.cross_entropy * loss
+            loss = cross_entropy(logits, target, "sum", IGNORE, class_weights)
+            losses["cross_entropy"] = self.cross_entropy * (loss / count)
         if self.dice:
-            losses["dice"] = self.dice * dice_loss(logits, target, IGNORE)
+            loss = dice_loss(logits, target, IGNORE, over_ranks=sum_over_ranks)
+            losses["dice"] = self.dice * loss
         if self.focal:
-            loss = softmax_focal_loss(logits, target, 2.0, "mean", IGNORE, class_weights)
-            losses["focal"] = self.focal * loss
+            loss = softmax_focal_loss(logits, target, 2.0, "sum", IGNORE, class_weights)
+            losses["focal"] = self.focal * (loss / count)
         return losses
+
+
+def _count(logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor | float:
+    """What the sum of the losses of pixels is divided by: how many count, by their weights."""
+    valid = target != IGNORE
+    if class_weights is None:
+        return normalizer(valid.sum())
+    weights = class_weights.to(wide(logits).dtype)[torch.where(valid, target, 0)] * valid
+    total = sum_over_ranks(weights.sum()) / ranks().world_size
+    return torch.where(total > 0, total, 1)
 
 
 def stack_targets(logits: Tensor, targets: Sequence[Target]) -> Tensor:

@@ -85,12 +85,12 @@ class SemanticSegmenter(NetworkModel[SegmentationOutput]):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> SegmentationOutput:
         """Logits of every pixel. Without targets, test-time augmentation takes part, and what is
         larger than a tile goes tile by tile."""
         if targets is not None:
-            return SegmentationOutput(self.network(pixels, generator))
+            return SegmentationOutput(self.network(pixels, generators))
         if self.tile is None or max(pixels.shape[-2:]) <= self.tile:
             return SegmentationOutput(self._augmented(pixels))
         multiple = self.preprocessing.multiple

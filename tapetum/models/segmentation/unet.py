@@ -75,7 +75,9 @@ class UNet(Network[Tensor]):
         self.head = head
         self.map_of_stride = map_of_stride(encoder)
 
-    def forward(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
         maps = self.encoder(pixels)
         by_stride = {stride: maps[name] for stride, name in self.map_of_stride.items()}
         *_, finest = self.decoder(by_stride).values()

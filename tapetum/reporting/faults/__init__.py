@@ -1,4 +1,4 @@
-"""The page of faults in a dataset, which `tapetum check --html` writes."""
+"""The page of faults in a dataset, which tapetum check writes."""
 
 from tapetum.reporting.faults.page import make_faults, write_faults
 

@@ -40,7 +40,16 @@ def _sheets(key: str, title: str, sheets: Sequence[Sheet]) -> Html:
 
 
 def crop_cards(key: str, title: str, crops: Sequence[Crop]) -> Html:
-    """Crops under a title; the ids of their cards begin with `key`."""
+    """Crops under a title.
+
+    Args:
+        key: what the ids of their cards begin with.
+        title: of the group.
+        crops: to show.
+
+    Returns:
+        HTML.
+    """
     cards = [
         card(
             f"{key}-{i}",
@@ -84,7 +93,19 @@ def card(
     largest: int = 720,
     back: str = "images",
 ) -> Html:
-    """A figure that is enlarged when it is selected, with a link back."""
+    """A figure that is enlarged when it is selected, with a link back.
+
+    Args:
+        key: its id on the page.
+        images: (image, alternative text).
+        name: of the file.
+        lines: of the caption; empty ones are left out.
+        largest: longer side of the images in pixels, at most.
+        back: id of the place that the link leads back to.
+
+    Returns:
+        HTML.
+    """
     shown = [image_tag(image, alt, largest=largest) for image, alt in images]
     caption = tag(
         "figcaption",

@@ -36,10 +36,16 @@ Child = Html | str | int | float | None | Iterable[Any]
 
 
 def tag(name: str, /, *children: Child, **attributes: str | int | bool | None) -> Html:
-    """An element. Children that are not Html are escaped; None and False leave an object out.
+    """Make an element.
 
-    Attributes: `class_` becomes class, `data_x` becomes data-x, True stands alone. Links may lead
-    to a place on the page only, and images must be data.
+    Args:
+        name: of the element.
+        children: escaped unless they are Html; None is left out.
+        attributes: `class_` becomes class, `data_x` becomes data-x, True stands alone, None and
+            False are left out. Links may lead to a place on the page only, and images must be data.
+
+    Returns:
+        HTML.
 
     Raises:
         ValueError: an event handler, a style, a link outside, or an element that runs code.
@@ -53,7 +59,14 @@ def tag(name: str, /, *children: Child, **attributes: str | int | bool | None) -
 
 
 def join(children: Child) -> Html:
-    """Children one after the other, escaped where they are not Html."""
+    """Children one after the other, escaped where they are not Html.
+
+    Args:
+        children: text, numbers, Html, None, or any nesting of these.
+
+    Returns:
+        HTML.
+    """
     if children is None:
         return EMPTY
     if isinstance(children, Html):
@@ -64,14 +77,26 @@ def join(children: Child) -> Html:
 
 
 def escape(text: str) -> str:
-    """Text for any place in HTML; characters that hide or turn others become visible codes."""
+    """Escape text for any place in HTML; characters that hide or turn others become visible codes.
+
+    Args:
+        text: any text.
+
+    Returns:
+        Escaped text.
+    """
     return html.escape(_UNSAFE.sub(_code, text), quote=True)
 
 
 def json_island(name: str, value: Any) -> Html:
-    """Data for programs inside the page: never run, and unable to end its own element.
+    """Data for programs inside the page, which is never run and cannot end its own element.
 
-    Numbers that JSON does not know become null.
+    Args:
+        name: its id.
+        value: JSON values; numbers that are not finite become null.
+
+    Returns:
+        HTML.
     """
     text = json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
     for character in "<>&":

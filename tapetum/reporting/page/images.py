@@ -15,9 +15,17 @@ _PNG_PIXELS = 96 * 96
 
 
 def image_tag(image: Image.Image, alt: str, *, largest: int = _LARGEST_SIDE) -> Html:
-    """An <img> with the image in it as data, its longer side at most `largest` pixels.
+    """An <img> with the image in it as data.
 
-    Neither "lazy" nor decoded "async": what is not there yet would be printed as a black box.
+    Neither "lazy" nor decoded "async": an image that is not there yet would be printed black.
+
+    Args:
+        image: any mode.
+        alt: alternative text.
+        largest: longer side in pixels, at most.
+
+    Returns:
+        HTML.
     """
     small = thumbnail(image, largest)
     width, height = small.size
@@ -31,7 +39,15 @@ def image_tag(image: Image.Image, alt: str, *, largest: int = _LARGEST_SIDE) -> 
 
 
 def thumbnail(image: Image.Image, largest: int = _LARGEST_SIDE) -> Image.Image:
-    """The image in RGB on white, not larger than asked, with nothing but its pixels."""
+    """The image in RGB on white, without metadata.
+
+    Args:
+        image: any mode.
+        largest: longer side in pixels, at most.
+
+    Returns:
+        A new image.
+    """
     small = image.copy()
     small.thumbnail((largest, largest), Image.Resampling.LANCZOS, reducing_gap=3.0)
     if small.mode in ("LA", "PA") or "transparency" in small.info:
@@ -43,7 +59,14 @@ def thumbnail(image: Image.Image, largest: int = _LARGEST_SIDE) -> Image.Image:
 
 
 def data_uri(image: Image.Image) -> str:
-    """The image as JPEG in a data URI; tiny ones as PNG, where every pixel can be seen."""
+    """Encode an image as JPEG; tiny ones as PNG, where each pixel can be seen.
+
+    Args:
+        image: in RGB.
+
+    Returns:
+        A data URI.
+    """
     tiny = image.width * image.height <= _PNG_PIXELS
     buffer = io.BytesIO()
     if tiny:

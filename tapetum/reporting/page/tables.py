@@ -16,8 +16,12 @@ _NOTHING: tuple[Any, ...] = (None, "", (), [], {})
 def number(value: Any) -> str:
     """A metric or a count: three decimals up to 1, separators in whole numbers, "–" undefined.
 
-    Undefined are None, what is not finite, and -1, which evaluations give where a class or a size
-    has no objects.
+    Args:
+        value: undefined are None, what is not finite, and -1, which evaluations give where a class
+            or a size has no objects.
+
+    Returns:
+        Text.
     """
     if value is None or isinstance(value, bool) or not math.isfinite(value) or value == -1:
         return DASH
@@ -27,7 +31,14 @@ def number(value: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """A setting in one line of text: lists with commas, yes and no, "–" for nothing."""
+    """A setting in one line of text: lists with commas, yes and no, "–" for nothing.
+
+    Args:
+        value: any JSON value.
+
+    Returns:
+        Text.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -42,7 +53,14 @@ def plain(value: Any) -> str:
 
 
 def compact(count: int) -> str:
-    """A large count in three digits: "512", "48.2 k", "19.9 M", "1.24 G"."""
+    """A large count in three digits: "512", "48.2 k", "19.9 M", "1.24 G".
+
+    Args:
+        count: 0 or more.
+
+    Returns:
+        Text.
+    """
     value, units = float(count), ["", " k", " M", " G", " T"]
     while value >= 999.5 and len(units) > 1:
         value /= 1000
@@ -51,19 +69,43 @@ def compact(count: int) -> str:
 
 
 def count_of(count: int, name: str) -> str:
-    """ "1 image", "2 images"."""
+    """A count with its noun, "1 image" or "2 images".
+
+    Args:
+        count: 0 or more.
+        name: the noun in the singular.
+
+    Returns:
+        Text.
+    """
     return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
 
 
 def percent(fraction: float) -> str:
-    """A fraction as "12 %", with a decimal below 10 %."""
+    """A fraction as "12 %", with a decimal below 10 %.
+
+    Args:
+        fraction: 0 to 1.
+
+    Returns:
+        Text.
+    """
     return f"{100 * fraction:.1f} %" if fraction < 0.0995 else f"{100 * fraction:.0f} %"
 
 
 def number_table(
     heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]], *, caption: str = ""
 ) -> Html:
-    """A table with names at the left and numbers, aligned, at the right."""
+    """A table with names at the left and numbers, aligned, at the right.
+
+    Args:
+        heads: of the columns, that of the names first.
+        rows: (name, numbers).
+        caption: of the table.
+
+    Returns:
+        HTML.
+    """
     first, *others = heads
     top = tag("tr", tag("th", first, scope="col"), [_head(name) for name in others])
     body = [
@@ -76,7 +118,14 @@ def number_table(
 
 
 def mixed_table(table: Table) -> Html:
-    """A table in which text stands at the left of its cell and numbers at the right."""
+    """A table in which text is aligned left and numbers right.
+
+    Args:
+        table: its heads and rows.
+
+    Returns:
+        HTML.
+    """
     body = [
         tag("tr", [_cell(value, first=i == 0) for i, value in enumerate(row)]) for row in table.rows
     ]
@@ -90,7 +139,15 @@ def mixed_table(table: Table) -> Html:
 
 
 def bar(value: float | None, largest: float = 1.0) -> Html:
-    """A bar as long as `value` in `largest`; nothing for undefined numbers and counts."""
+    """A horizontal bar.
+
+    Args:
+        value: its length.
+        largest: the length of a full bar.
+
+    Returns:
+        SVG; empty for undefined numbers and for values outside [0, `largest`].
+    """
     if number(value) == DASH or value is None or not 0 <= value <= largest or largest <= 0:
         return EMPTY
     empty = tag("rect", width="100%", height=8, rx=2, class_="track")
@@ -99,7 +156,15 @@ def bar(value: float | None, largest: float = 1.0) -> Html:
 
 
 def pair_table(pairs: Mapping[str, Any], *, caption: str = "") -> Html:
-    """Names and values in two columns; empty values are left out."""
+    """Names and values in two columns.
+
+    Args:
+        pairs: name -> value; empty values are left out.
+        caption: of the table.
+
+    Returns:
+        HTML; empty without values.
+    """
     rows = [
         tag("tr", tag("th", name, scope="row"), tag("td", plain(value)))
         for name, value in pairs.items()

@@ -45,7 +45,15 @@ class ImageOutcome:
 
 
 def image_outcomes(evaluation: DetectionEvaluation, thresholds: np.ndarray) -> list[ImageOutcome]:
-    """All images of an evaluation; detections are cut at the threshold of their class, (K,)."""
+    """All images of an evaluation with their confident detections.
+
+    Args:
+        evaluation: of a detector.
+        thresholds: (K,) score of each class from which a detection counts.
+
+    Returns:
+        One outcome per image, in the order of the dataset.
+    """
     ground_truth, detections = evaluation.ground_truth, evaluation.detections
     outcomes = matches_at(ground_truth, detections, iou_type=evaluation.iou_type)
     confident = detections.score >= thresholds[detections.category]
@@ -72,7 +80,15 @@ def image_outcomes(evaluation: DetectionEvaluation, thresholds: np.ndarray) -> l
 def best_and_worst(
     outcomes: Sequence[ImageOutcome], count: int
 ) -> tuple[list[ImageOutcome], list[ImageOutcome]]:
-    """The images with the highest and the lowest F1, none in both; more objects first."""
+    """The images with the highest and the lowest F1, none in both; more objects first.
+
+    Args:
+        outcomes: of all images.
+        count: of either, at most.
+
+    Returns:
+        The best, and the worst; images without an error are not among the worst.
+    """
     order = sorted(outcomes, key=lambda o: (-o.f1, -len(o.seen)))
     half = min(count, len(order) // 2) if len(order) > 1 else len(order)
     worst = sorted(order[half:], key=lambda o: (o.f1, -len(o.seen)))[:count]

@@ -24,7 +24,12 @@ _SIDE = 512
 
 
 def keep_progress(run: Path, moments: Sequence[Moment]) -> None:
-    """Write RUN/progress, so that the report of the run shows `moments`."""
+    """Write RUN/progress, so that the report of the run shows these moments.
+
+    Args:
+        run: the run folder.
+        moments: in order; all show the same images.
+    """
     for m, moment in enumerate(moments):
         for p, sheet in enumerate(moment.sheets):
             with atomic_write(_image(run, m, p)) as file:
@@ -41,11 +46,17 @@ def keep_progress(run: Path, moments: Sequence[Moment]) -> None:
 
 
 def kept_progress(run: Path) -> list[Moment]:
-    """What `keep_progress` wrote; [] if it did not.
+    """What `keep_progress` wrote.
+
+    Args:
+        run: the run folder.
+
+    Returns:
+        The moments; [] where there is no RUN/progress.
 
     Raises:
-        AnnotationError: the file is not what it should be. ImageError: an image is not there, or
-            cannot be decoded.
+        AnnotationError: the file has not the expected form.
+        ImageError: an image is missing or cannot be decoded.
     """
     file = run / FOLDER / FILE
     if not file.is_file():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.data.dataset import Dataset
 from tapetum.diagnosis import Setup
@@ -36,7 +36,7 @@ class Run:
     record: RunRecord
     history: Sequence[Mapping[str, Any]]
     dataset: Dataset
-    model: nn.Module
+    model: Model
     predict: Callable[[Tensor], Prediction]
     explain: Callable[[Tensor, Target], Tensor] | None
     checkpoint: str
@@ -47,7 +47,7 @@ class Run:
 
     def method(self, target: Target) -> str:
         """What `explain` takes for `target`."""
-        return method_for(target, cast(Model, self.model))
+        return method_for(target, self.model)
 
     def setup(self) -> Setup:
         """How the run was trained, as advice needs it."""
@@ -68,7 +68,17 @@ class Run:
 
 
 def frame(run: Run, stats: Mapping[str, float], metric: str, **parts: Any) -> ReportContents:
-    """The report of a run; `parts` are the fields of ReportContents that its task fills."""
+    """The parts of a report that do not depend on the task.
+
+    Args:
+        run: the run.
+        stats: final metrics by name, in their order.
+        metric: the one that chose the checkpoint.
+        parts: fields of ReportContents that the task fills.
+
+    Returns:
+        The contents.
+    """
     record = run.record
     return ReportContents(
         title=f"{Path(record.model).name} on {Path(record.options.data).name}",

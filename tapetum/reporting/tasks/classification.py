@@ -91,11 +91,9 @@ def advice(evaluation: ClassificationEvaluation, setup: Setup) -> list[Finding]:
 
 def true_class_scores(evaluation: ClassificationEvaluation) -> np.ndarray:
     """(N,) the score of the true class; with several labels, the lowest score of a right answer."""
-    if evaluation.ground_truth.ndim == 1:
-        return evaluation.scores[np.arange(len(evaluation.ground_truth)), evaluation.ground_truth]
-    agreement = np.where(
-        evaluation.ground_truth, evaluation.scores, 1 - evaluation.scores
-    )  # (N, C)
+    if evaluation.targets.ndim == 1:
+        return evaluation.scores[np.arange(len(evaluation.targets)), evaluation.targets]
+    agreement = np.where(evaluation.targets, evaluation.scores, 1 - evaluation.scores)  # (N, C)
     return agreement.min(axis=1)
 
 
@@ -114,7 +112,7 @@ def class_rows(evaluation: ClassificationEvaluation) -> list[ClassRow]:
                 strict=True,
             )
         ]
-    counts = evaluation.ground_truth.sum(axis=0).tolist()
+    counts = evaluation.targets.sum(axis=0).tolist()
     rows = zip(evaluation.classes, result.average_precision.tolist(), counts, strict=True)
     return [ClassRow(name, {"AP": value, "images": count}) for name, value, count in rows]
 
@@ -154,35 +152,35 @@ def _caption(evaluation: ClassificationEvaluation, index: int) -> str:
     true = (
         ", ".join(evaluation.classes[label] for label in _ground_truth(evaluation, index)) or "none"
     )
-    if evaluation.ground_truth.ndim == 2:
+    if evaluation.targets.ndim == 2:
         predicted = np.flatnonzero(evaluation.scores[index] >= 0.5)
         names = ", ".join(evaluation.classes[label] for label in predicted) or "none"
         return f"true: {true}; predicted: {names}"
     label = int(evaluation.scores[index].argmax())
     return (
         f"{true}, predicted as {evaluation.classes[label]}"
-        if label != evaluation.ground_truth[index]
+        if label != evaluation.targets[index]
         else true
     )
 
 
 def _ground_truth(evaluation: ClassificationEvaluation, index: int) -> Sequence[int]:
-    labels = evaluation.ground_truth[index]
-    return [int(labels)] if evaluation.ground_truth.ndim == 1 else np.flatnonzero(labels).tolist()
+    labels = evaluation.targets[index]
+    return [int(labels)] if evaluation.targets.ndim == 1 else np.flatnonzero(labels).tolist()
 
 
 def _mistakes(evaluation: ClassificationEvaluation) -> np.ndarray:
     """Images with a wrong class, the most confident first; none with several labels."""
-    if evaluation.ground_truth.ndim == 2:
+    if evaluation.targets.ndim == 2:
         return np.zeros(0, dtype=np.int64)
-    wrong = np.flatnonzero(evaluation.scores.argmax(axis=1) != evaluation.ground_truth)
+    wrong = np.flatnonzero(evaluation.scores.argmax(axis=1) != evaluation.targets)
     return wrong[np.argsort(-evaluation.scores[wrong].max(axis=1), kind="stable")]
 
 
 def _mistake(run: Run, evaluation: ClassificationEvaluation, index: int) -> Crop:
     label = int(evaluation.scores[index].argmax())
-    true = evaluation.classes[evaluation.ground_truth[index]]
-    true_score = evaluation.scores[index, evaluation.ground_truth[index]]
+    true = evaluation.classes[evaluation.targets[index]]
+    true_score = evaluation.scores[index, evaluation.targets[index]]
     return Crop(
         _enlarged(to_image(run.dataset[index].image)),
         evaluation.names[index],

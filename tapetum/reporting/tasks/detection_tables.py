@@ -10,7 +10,7 @@ from tapetum.evaluation.confusion import detection_confusion
 from tapetum.evaluation.errors import ERRORS, NEAR
 from tapetum.evaluation.similarity import box_similarity
 from tapetum.render import confusion_matrix
-from tapetum.render.confusion import MOST_NUMBERED
+from tapetum.render.confusion import MAX_NUMBERED
 from tapetum.reporting.contents import Panel, Table
 from tapetum.reporting.tasks.detection_errors import Inspected
 from tapetum.tasks.detection import DetectionEvaluation
@@ -81,7 +81,7 @@ def confusion(view: Inspected) -> Panel | Table:
         f"highest {view.task.overlap} (0.5 or more), of any class, that is still free."
     )
     names = [*view.classes, "background"]
-    if len(names) <= MOST_NUMBERED + 1:
+    if len(names) <= MAX_NUMBERED + 1:
         note = (
             "Rows are true classes in percent, columns predicted classes. Last column: missed "
             f"objects; last row: detections on background. {pairing}"

@@ -142,7 +142,7 @@ def test_all_else_is_the_datasets_own(photos, tmp_path):
 
 
 def test_sets_of_class_maps_keep_their_code(shared_data, tmp_path):
-    """Colour maps: the key knows which colour means what."""
+    """Color maps: the key knows which color means what."""
     annotations = read_annotations(shared_data / "camvid", task="semantic_segmentation")
     own = annotations.splits["train"][:2]
     annotations = replace(annotations, splits={"train": own})

@@ -136,11 +136,11 @@ def test_what_cannot_be_told_has_no_fingerprint(tmp_path, make):
     assert fingerprints_of([]).shape == (0, LENGTH)
 
 
-def test_grey_and_colour_pixels_in_memory(make):
-    colours = make.noise(28, 28)
-    grey = np.asarray(Image.fromarray(colours).convert("L"))
-    images = [bare_record(str(n), None, n, (28, 28), pixels=colours) for n in range(2)]
-    images[1] = replace(images[1], pixels=grey)
+def test_gray_and_color_pixels_in_memory(make):
+    colors = make.noise(28, 28)
+    gray = np.asarray(Image.fromarray(colors).convert("L"))
+    images = [bare_record(str(n), None, n, (28, 28), pixels=colors) for n in range(2)]
+    images[1] = replace(images[1], pixels=gray)
     one, two = fingerprints_of(images)
     assert float(one @ two) > 0.99
     assert float(np.linalg.norm(one)) == pytest.approx(1)

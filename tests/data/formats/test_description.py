@@ -173,7 +173,7 @@ def test_the_yaml_of_yolo_stays_with_yolo(yolo_folder):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("colour: red\n", "unknown key 'colour'.*there are format, root"),
+        ("color: red\n", "unknown key 'color'.*there are format, root"),
         ("classes: dog\n", "classes: expected names"),
         ("classes: {1: yes}\n", "classes: expected names"),
         ("classes: {1: a, b: c}\n", "classes: expected names"),
@@ -185,9 +185,9 @@ def test_the_yaml_of_yolo_stays_with_yolo(yolo_folder):
         ("images: here\n", "images: is for the format label_maps or instance_maps"),
         ("splits: {train: [07]}\n", "splits: expected .*in quotes"),
         ("splits: {}\n", "splits: expected"),
-        ("splits: {train: cow}\n", "splits train: no image is called 'cow'"),
+        ("splits: {train: cow}\n", "splits train: no image is named 'cow'"),
         ("splits: {train: a, val: '*'}\n", "splits: a.png is in train and in val"),
-        ("splits: {train: rest, val: rest}\n", "splits: the rest cannot be train and val"),
+        ("splits: {train: rest, val: rest}\n", "splits: both train and val are 'rest'"),
         ("root: 5\n", "root: expected a text, got 5"),
         ("ignore: {a: b}\n", "ignore: expected a list"),
     ],

@@ -87,7 +87,7 @@ def test_classes_without_names_and_unknown_ones(instances_folder):
 
 def test_faults(instances_folder, make):
     root = instances_folder()
-    make.save(root / "instances" / "val" / "a.png", make.noise(10, 12))  # colours
+    make.save(root / "instances" / "val" / "a.png", make.noise(10, 12))  # colors
     make.save(root / "instances" / "train" / "a.png", scene()[:9])
     found = [(f.code, f.file) for f in check_dataset(root) if f.severity == "error"]
     assert found == [

@@ -1,4 +1,4 @@
-"""Class maps read: layouts, legends, values and colours; and what is wrong with them."""
+"""Class maps read: layouts, legends, values and colors; and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_real_maps(shared_data):
     assert [f.code for f in cells.findings] == ["map-binary"]
 
 
-# --- values and colours -------------------------------------------------------------------------
+# --- values and colors -------------------------------------------------------------------------
 
 
 def test_names_255_and_the_order_of_a_list(maps_folder, make):
@@ -162,12 +162,12 @@ def test_names_255_and_the_order_of_a_list(maps_folder, make):
          "sky:0,0,9::\n"),
     ],
 )  # fmt: skip
-def test_colour_maps(maps_folder, make, name, text):
+def test_color_maps(maps_folder, make, name, text):
     root = maps_folder()
     palette = np.array([[128, 64, 128], [0, 255, 0], [0, 0, 9]], dtype=np.uint8)
     for number in range(4):
         make.save(root / "labels" / f"{number}.png", palette[classes_map(number)])
-    with pytest.raises(AnnotationError, match="the map is in colours; what do they mean"):
+    with pytest.raises(AnnotationError, match="the map is in colors; what do they mean"):
         read_annotations(root)
     (root / name).write_text(text)
     dataset = open_dataset(root, "all", task="semantic_segmentation")
@@ -177,7 +177,7 @@ def test_colour_maps(maps_folder, make, name, text):
     odd = palette[classes_map(2)]
     odd[3, 4] = (0, 255, 1)
     make.save(root / "labels" / "2.png", odd)
-    with pytest.raises(AnnotationError, match=r"colour \(0, 255, 1\) is none of its classes") as e:
+    with pytest.raises(AnnotationError, match=r"color \(0, 255, 1\) is not a class") as e:
         dataset[2]
     assert e.value.file.endswith("2.png")
 
@@ -211,15 +211,15 @@ def _with_palette(array: np.ndarray) -> Image.Image:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_numbers_are_read_and_not_their_colours(tmp_path, form):
+def test_numbers_are_read_and_not_their_colors(tmp_path, form):
     values = classes_map(most=2 if form == "1" else 3)
     FORMS[form](values).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_levels(tmp_path / "a.png"), values)
 
 
 @pytest.mark.parametrize("bits", [2, 4])
-def test_grey_of_few_bits_is_not_stretched(tmp_path, bits):
-    """Pillow writes such files as indexed; the colour type is patched to grey."""
+def test_gray_of_few_bits_is_not_stretched(tmp_path, bits):
+    """Pillow writes such files as indexed; the color type is patched to gray."""
     values = classes_map(most=2**bits)
     Image.fromarray(values).convert("P").save(tmp_path / "a.png", bits=bits)
     import zlib
@@ -264,7 +264,7 @@ def test_maps_of_turned_images(maps_folder, make, orientation):
         ("", "0 classes; 1 to 255 different ones"),
         ("a\na\n", "2 classes; 1 to 255 different ones"),
         ("\n".join(f"c{i}" for i in range(256)), "256 classes"),
-        ("a 1 2 3\nb\n", "line 2: 'b' is no class with a colour"),
+        ("a 1 2 3\nb\n", "line 2: 'b' is no class with a color"),
         ("a 1 2 3\nb 1 2 256\n", "line 2"),
     ],
 )
@@ -286,7 +286,7 @@ def test_codes_relabel_as_tables_do(order, seed):
     code = MapCode.of({value: value for value in range(count)})
     table = np.append(np.where(places < 0, 255, places), np.full(256 - count, 255))
     np.testing.assert_array_equal(code.relabelled(places).classes(levels), table[levels])
-    with pytest.raises(ValueError, match=f"value {count} is none of its classes"):
+    with pytest.raises(ValueError, match=f"value {count} is not a class"):
         code.relabelled(places).classes(np.full((1, 1), count, dtype=np.uint8))
 
 
@@ -317,7 +317,7 @@ def plant(root: Path, make: Any, fault: str) -> str:
         ("label-without-image", None),
         ("map-unreadable", "truncated|cannot be decoded"),
         ("map-size", "the map has 7 x 8 pixels, its image 6 x 8"),
-        ("map-value", r"value 3 is none of its classes \(48 of its pixels"),
+        ("map-value", r"value 3 is not a class \(48 of its pixels"),
     ],
 )
 def test_faults_in_maps(maps_folder, make, fault, words):

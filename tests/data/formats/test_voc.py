@@ -197,7 +197,7 @@ def test_two_images_of_one_name_cannot_be_written(tmp_path, make):
         make.save(tmp_path / "in" / split / "a.png", make.noise(40, 60))
         text = make.voc_xml(make.voc_object())
         (tmp_path / "in" / split / "a.xml").write_text(text)
-    with pytest.raises(AnnotationError, match="two images are called a"):
+    with pytest.raises(AnnotationError, match="two images are named a"):
         convert(tmp_path / "in", tmp_path / "out", "voc")
 
 

@@ -255,7 +255,7 @@ def test_two_images_of_one_name_are_not_merged(tmp_path, make):
     (tmp_path / "in" / "data.yaml").write_text(text)
     assert sizes(read_annotations(tmp_path / "in")) == {"train": 2}
     for format in ("coco", "yolo", "voc"):
-        with pytest.raises(AnnotationError, match=r"written to train/a.png|would share|are called"):
+        with pytest.raises(AnnotationError, match=r"written to train/a.png|would share|are named"):
             convert(tmp_path / "in", tmp_path / format, format)
 
 

@@ -52,7 +52,7 @@ def test_a_meaningless_orientation_is_upright_and_said(encoded, make):
     image = read_image(encoded(make.noise(6, 10), "JPEG", exif=exif_of(9)))
     assert image.orientation == 1
     assert image.size == (6, 10)
-    assert image.warnings == ("EXIF orientation 9 means nothing; taken as upright",)
+    assert image.warnings == ("EXIF orientation 9 is not 1 to 8; taken as 1",)
 
 
 def test_damaged_exif_costs_nothing_but_itself(encoded, make):

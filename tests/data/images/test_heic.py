@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tapetum.api.answers import list_images
 from tapetum.base.errors import ImageError
 from tapetum.base.limits import DEFAULT_LIMITS
 from tapetum.data.images.reader import image_size, read_image
+from tapetum.inference.image_files import list_images
 
 STUB = b"\0\0\0\x18ftypheic\0\0\0\0"
 

@@ -54,7 +54,7 @@ def test_palette_with_and_without_transparency(encoded):
 
 
 @pytest.mark.parametrize(("mode", "clear", "solid"), [("L", 9, 50), ("RGB", (1, 2, 3), (4, 5, 6))])
-def test_a_transparent_colour_shows_the_background(encoded, mode, clear, solid):
+def test_a_transparent_color_shows_the_background(encoded, mode, clear, solid):
     image = Image.new(mode, (2, 1), clear)
     image.putpixel((1, 0), solid)
     found = rgb(encoded(image, "PNG", transparency=clear))

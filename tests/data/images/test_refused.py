@@ -23,7 +23,7 @@ from tests.data.image_files import KINDS, chunk, png, rgb
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_cut_files_are_refused_or_complete(encoded, make, kind):
-    """However much is missing: never an image that is partly grey."""
+    """However much is missing: never an image that is partly gray."""
     format, options = KINDS[kind]
     image = Image.fromarray(make.noise(12, 16)).resize((48, 40))
     whole = encoded(image, format, **options)

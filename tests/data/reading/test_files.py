@@ -160,7 +160,7 @@ def test_missing_images_are_left_out_and_counted(coco_folder):
     assert (len(dataset), dataset.left_out) == (1, 1)
     assert [f.code for f in dataset.findings if f.severity == "error"] == ["image-missing"]
     (root / "train" / "b.png").unlink()
-    with pytest.raises(AnnotationError, match="no image that is there"):
+    with pytest.raises(AnnotationError, match="no image with a file"):
         open_dataset(root, "all")
 
 
@@ -169,7 +169,7 @@ def test_splits_of_a_dataset_with_none(coco_folder):
     train, val = open_dataset(root, "train"), open_dataset(root, "val")
     assert {train[0].name, val[0].name} == {"a.png", "b.png"}
     assert (len(train), len(val)) == (1, 1)
-    assert "held out" in val.words
+    assert "held out" in val.description
     with pytest.raises(UsageError, match="no split 'test'"):
         open_dataset(root, "test")
 

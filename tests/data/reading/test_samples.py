@@ -194,9 +194,9 @@ def test_who_says_what_the_classes_are() -> None:
     assert (told.classes, told.name, told.class_ids) == (("cat", "dog"), "pets", (7, 9))
     assert SampleDataset(Told([boxed()]), ["x"]).classes == ("x",)
     for classes in (None, [], "cat"):
-        with pytest.raises(UsageError, match="nobody says"):
+        with pytest.raises(UsageError, match="class names are missing"):
             SampleDataset([boxed()], classes)
-    with pytest.raises(UsageError, match="one name"):
+    with pytest.raises(UsageError, match="the same name"):
         SampleDataset([boxed()], ["a", "a"])
     with pytest.raises(UsageError, match="there are no samples"):
         SampleDataset([], ["a"])

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from tapetum import api
-from tapetum.api.measuring import evaluation_dataset
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.data.reading.files import open_dataset
 from tapetum.data.reading.training_data import DataSpec, TrainingData
 from tapetum.data.splits.hold_out import HoldOut
 from tapetum.data.splits.split_file import FILE, read_parts
+from tapetum.inference.evaluation_data import evaluation_dataset
 from tapetum.runs.record import read_run
 
 QUICK: dict[str, Any] = {
@@ -64,7 +64,7 @@ def test_it_says_what_it_took(photos: Path) -> None:
     images = TrainingData.open(DataSpec(str(photos)), "detection")
     assert images.describe() == [
         f"{photos}: coco, 20 images",
-        "4 of them have no labels and count as images of nothing "
+        "4 of them have no labels and count as images without objects "
         "(`unlabeled` skip leaves them out)",
         "images: train 18, val 2; 2 for val held out of the 20 images in 'all'",
         "2 classes: cat 7, dog 7",
@@ -114,7 +114,7 @@ def test_near_duplicates_come_to_one_side(tmp_path: Path) -> None:
     )
     assert lines == [
         "looking for near-duplicates among 40 images",
-        "40 images look nearly the same as another",
+        "40 images are near-duplicates of another",
     ]
     of = {image["file_name"]: image["of"] for image in images}
     held = names(inputs.held)
@@ -123,7 +123,7 @@ def test_near_duplicates_come_to_one_side(tmp_path: Path) -> None:
 
 
 def test_a_wish_without_use_is_refused(photos: Path) -> None:
-    with pytest.raises(UsageError, match=r"nothing is held out of it: split_ratio"):
+    with pytest.raises(UsageError, match=r"nothing is held out of it, so split_ratio"):
         TrainingData.open(DataSpec(str(photos), validate=False), "detection", HoldOut())
 
 
@@ -205,7 +205,7 @@ def test_a_cache_changes_nothing_of_small_images(
     ]
     weights = [next(run.rglob("model.safetensors")).read_bytes() for run in runs]
     assert weights[0] == weights[1]
-    assert read_run(runs[1]).cache == kind
+    assert read_run(runs[1]).options.cache == kind
     assert bool(list((tmp_path / "cache").rglob("*"))) == (kind == "disk")
     assert any("cache" in line for line in words)
 
@@ -225,7 +225,7 @@ def test_bare_images_are_skipped_in_validation_data_too(photos: Path, tmp_path: 
     images = TrainingData.open(reading, "detection")
     assert images.held is not None
     assert len(images.held) == 8
-    assert "2 of them have no labels and are left out, as `unlabeled` skip asks" in images.words
+    assert "2 of them have no labels and are left out (`unlabeled` is skip)" in images.words
 
 
 def test_the_runs_own_data_by_name_is_what_it_held_out(photos: Path, tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ def adjust_color(image, **changes):
     return ColorAdjustment(**changes).apply(Sample(image)).image
 
 
-def test_colours_by_hand():
+def test_colors_by_hand():
     image = colors((1, 0, 0), (0.5, 0.5, 0.5), (0.2, 0.4, 0.9))
     turned = adjust_color(image, hue=1 / 3)  # a third of the way round: each channel moves on
     torch.testing.assert_close(turned, colors((0, 1, 0), (0.5, 0.5, 0.5), (0.9, 0.2, 0.4)))
@@ -312,7 +312,7 @@ def test_colours_by_hand():
     torch.testing.assert_close(bright, colors((1, 0, 0), (0.75,) * 3, (0.3, 0.6, 1)))
 
 
-def test_colour_changes_apply_in_the_stated_order():
+def test_color_changes_apply_in_the_stated_order():
     image = colors((0.3, 0.5, 0.4), (0.6, 0.45, 0.5))
     at_once = adjust_color(image, hue=0.02, saturation=0.9, contrast=0.8, brightness=1.1)
     one_by_one = image
@@ -322,7 +322,7 @@ def test_colour_changes_apply_in_the_stated_order():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (150, 230)])
-def test_uint8_colours_are_the_rounded_float_ones(size):
+def test_uint8_colors_are_the_rounded_float_ones(size):
     image = torch.randint(0, 256, (3, *size), generator=generator(9), dtype=torch.uint8)
     operation = ColorJitter(0.4, 0.4, 0.4, 0.1).draw(size, generator(2))
     exact = operation.apply(Sample(image.double() / 255)).image * 255

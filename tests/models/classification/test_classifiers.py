@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tapetum.base.runtime import Runtime, generator
+from tapetum.base.runtime import Runtime, generator, image_generators
 from tapetum.explain import explain
 from tapetum.explain.cam import layer_gradient
 from tapetum.models.classification.classifier import (
@@ -123,11 +123,15 @@ def test_float64_and_bf16(model: Any) -> None:
 def test_dropout_needs_truth_and_a_generator_and_no_mode(name: str) -> None:
     model = build(name, dropout=0.5)
     still = objective(model, TARGETS)
-    dropped = [objective(model.train(mode), TARGETS, generator(1)).item() for mode in (True, False)]
+    dropped = [
+        objective(model.train(mode), TARGETS, image_generators(1, len(IMAGES))).item()
+        for mode in (True, False)
+    ]
     assert dropped[0] == pytest.approx(dropped[1], rel=1e-6)
     assert dropped[0] != pytest.approx(still.item(), rel=1e-3)
     batch = model.preprocess(IMAGES)
-    plain, lucky = (model(batch.pixels, batch.sizes, None, g).logits for g in (None, generator(1)))
+    drawn = image_generators(1, len(IMAGES))
+    plain, lucky = (model(batch.pixels, batch.sizes, None, g).logits for g in (None, drawn))
     assert torch.equal(plain, lucky)
 
 

@@ -1,7 +1,7 @@
 """One COCO file of detection truth, entry by entry: what can be used, and findings for the rest.
 
 The form is that of https://cocodataset.org/#format-data (Lin et al., 2014). Every value may be of
-any JSON type: nothing is trusted before it is looked at, and one bad entry never stops the rest.
+any JSON type: nothing is used before it is validated, and one bad entry never stops the rest.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def _doubts(
     if size is not None and len(labelled):
         over = np.maximum(-labelled, labelled - np.array(size[::-1], dtype=np.float64)).max()
         if over > ROUNDING:
-            yield "keypoint-outside", f"a keypoint lies {over:g} pixels outside its image"
+            yield "keypoint-outside", f"a keypoint is {over:g} pixels outside its image"
 
 
 def _joins(edge: Any, count: int) -> bool:

@@ -37,7 +37,7 @@ def coco_dict(
     says only what the source says.
 
     keypoint_names, skeleton (pairs counted from 0): of the classes `keypoint_labels`, all unless
-    told otherwise; they and their objects get entries for keypoints.
+    given; they and their objects get entries for keypoints.
 
     Returns: images (id, file_name, height, width), annotations (id, image_id, category_id, bbox,
     area, iscrowd, segmentation, `difficult` where it is 1, keypoints and num_keypoints), categories
@@ -82,7 +82,7 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     words, what the format could not hold: nothing that is in the records."""
     for split, images in annotations.splits.items():
         for image in images:
-            if image.there:
+            if image.has_pixels:
                 copy(image, f"{split}/{image.name}")
         content = coco_dict(
             images,

@@ -58,7 +58,7 @@ def read_placed(
     maps: str | None = None,
     names: dict[int, str] | None = None,
 ) -> Annotations:
-    """As `read`, told where images and maps lie, and the name of each class number."""
+    """As `read`, with the folders of images and maps, and the names of the numbers."""
     finder, collector = Finder(path), FindingCollector(path)
     splits = find_pairs(finder, images or IMAGES, maps or FOLDER, collector, limits)
     pairs = list({pair.image: pair for members in splits.values() for pair in members}.values())
@@ -117,7 +117,7 @@ class _Reading:
         try:
             levels = read_levels(file, self.limits)
             if levels.ndim != 2:
-                raise ImageError("instance maps are grey", file=file)
+                raise ImageError("instance maps are gray", file=file)
         except ImageError as error:
             self.collector.note("map-unreadable", file, "file", error.why)
             return False

@@ -36,10 +36,10 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     for split, images in annotations.splits.items():
         owners: dict[str, ImageRecord] = {}
         folder = "" if split == "all" else f"{split}/"
-        for image in (p for p in images if p.there):
+        for image in (p for p in images if p.has_pixels):
             stem = str(Path(image.name).with_suffix(""))
             if owners.setdefault(stem, image) is not image:
-                raise AnnotationError(f"two images are called {stem}", file=image.name)
+                raise AnnotationError(f"two images are named {stem}", file=image.name)
             copy(image, f"images/{folder}{image.name}")
             _write_map(image, safe_path(out, f"instances/{folder}{stem}.png"), lost)
     with atomic_write(out / "classes.txt", "w") as file:

@@ -1,12 +1,12 @@
-"""Class maps: an image beside every image that says the class of each pixel.
+"""Class maps: for each image a second one with the class of each pixel.
 
 Images lie in `images/` (or image, img, JPEGImages), maps in `labels/` (or label, masks, mask,
 annotations, SegmentationClass), under the same names but for their suffixes; either way round with
 the splits, as in `images/train/` and `labels/train/`, or `train/images/` and `train/labels/`. Else
 lists divide them: `train.txt`, `val.txt`, `test.txt`, or those of `ImageSets/Segmentation/`.
 
-A map is a PNG (also TIFF, BMP or GIF) whose pixels are numbers of classes, grey or indexed; 255 is
-ignored. Or it shows colours; then a list must say what they mean. The list of classes stands in
+A map is a PNG (also TIFF, BMP or GIF) whose pixels are numbers of classes, gray or indexed; 255 is
+ignored. Or it shows colors; then a list must say what they mean. The list of classes stands in
 `classes.txt`, `class_dict.csv`, `labelmap.txt` or `label_colors.txt` (see
 `tapetum.data.formats.label_maps.legend`). Without one all maps are read for the numbers in them,
 which become "class 0" and so on; where they are 0 and 255 only, which is how black and white masks
@@ -54,7 +54,7 @@ def read_placed(
     maps: str | None = None,
     names: dict[int, str] | None = None,
 ) -> Annotations:
-    """As `read`, told where images and maps lie, and what the numbers are called.
+    """As `read`, with the folders of images and maps, and the names of the numbers.
 
     images, maps: folders, relative to `path`. names: of each number that is a class.
     """
@@ -90,7 +90,7 @@ def _legend(
     listed = find_legend(finder, pairs[0], limits)
     if names is not None:
         fits = listed is not None and len(listed.names) == len(names)
-        return Legend(names, listed.colours if listed and fits else None)
+        return Legend(names, listed.colors if listed and fits else None)
     if listed is not None and len(listed.names) != 2:
         return listed
     files = [finder.root / pair.map for pair in pairs]

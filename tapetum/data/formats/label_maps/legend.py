@@ -1,14 +1,14 @@
-"""Legends: the names of classes in maps, and their colours.
+"""Legends: the names of classes in maps, and their colors.
 
 One class a line, in one of these forms, the same on every line:
 
     road                      a name; the line's place, from 0, is the class's number
-    road 128 64 128           a name and its colour, also with commas (class_dict.csv, whose
+    road 128 64 128           a name and its color, also with commas (class_dict.csv, whose
     road,128,64,128           first line may be a heading)
-    128 64 128 road           the colour first
+    128 64 128 road           the color first
     road:128,64,128::         CVAT's labelmap.txt
 
-Lines that are empty or begin with # say nothing.
+Lines that are empty or begin with # are skipped.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _HEADING = re.compile(r"\w+\s*,\s*r(ed)?\s*,\s*g(reen)?\s*,\s*b(lue)?", re.IGNOR
 
 @dataclass(frozen=True, eq=False)
 class Legend:
-    """names: number in the maps -> class, in the order of the classes. colours: (K, 3) uint8 of
-    them, in that order, where maps may be in colours."""
+    """names: number in the maps -> class, in the order of the classes. colors: (K, 3) uint8 of
+    them, in that order, where maps may be in colors."""
 
     names: dict[int, str]
-    colours: np.ndarray | None = None
+    colors: np.ndarray | None = None
 
     def code(self) -> MapCode:
-        """What values and colours mean."""
+        """What values and colors mean."""
         code = MapCode.of({value: label for label, value in enumerate(self.names)})
-        if self.colours is None:
+        if self.colors is None:
             return code
-        return MapCode(code.values, self.colours, np.arange(len(self.names), dtype=np.int16))
+        return MapCode(code.values, self.colors, np.arange(len(self.names), dtype=np.int16))
 
 
 def find_legend(finder: Finder, pair: Pair, limits: Limits) -> Legend | None:
@@ -71,18 +71,18 @@ def parse_legend(text: str, path: Path) -> Legend:
     lines = lines[1:] if lines and _HEADING.fullmatch(lines[0][1]) else lines
     form = next((form for form in (_CVAT, _FIRST, _LAST) if lines and form.fullmatch(lines[0][1])),
                 None)  # fmt: skip
-    names, colours = [], []
+    names, colors = [], []
     for number, line in lines:
         match = form.fullmatch(line) if form else None
-        colour = [int(match[key]) for key in "rgb"] if match else []
-        if form and (not match or max(colour) > 255):
-            why = f"{line[:80]!r} is no class with a colour as on the lines before"
+        color = [int(match[key]) for key in "rgb"] if match else []
+        if form and (not match or max(color) > 255):
+            why = f"{line[:80]!r} is no class with a color as on the lines before"
             raise AnnotationError(why, file=path, where=f"line {number}")
         names.append(match["name"].strip() if match else line)
-        colours.append(colour)
+        colors.append(color)
     if not names or len(names) > IGNORE or len(set(names)) < len(names):
         raise AnnotationError(f"{len(names)} classes; 1 to 255 different ones are read", file=path)
-    return Legend(dict(enumerate(names)), np.array(colours, dtype=np.uint8) if form else None)
+    return Legend(dict(enumerate(names)), np.array(colors, dtype=np.uint8) if form else None)
 
 
 def legend_of_values(
@@ -92,7 +92,7 @@ def legend_of_values(
     are black and white (0 and 255).
 
     Raises:
-        AnnotationError: maps in colours, and no list says what they mean.
+        AnnotationError: maps in colors, and no list of their classes.
     """
     counts = np.zeros(256, dtype=bool)
     for file in files:
@@ -102,10 +102,10 @@ def legend_of_values(
             collector.note("map-unreadable", file, "file", error.why)
             continue
         if levels.ndim == 3:
-            if listed is not None and listed.colours is not None:
+            if listed is not None and listed.colors is not None:
                 return listed
             hint = "a file classes.txt with lines `name red green blue`"
-            raise AnnotationError("the map is in colours; what do they mean?", file=file, hint=hint)
+            raise AnnotationError("the map is in colors; what do they mean?", file=file, hint=hint)
         counts[np.unique(levels[(levels >= 0) & (levels <= IGNORE)])] = True
     values = np.flatnonzero(counts).tolist()
     if values == [0, IGNORE]:
@@ -123,5 +123,5 @@ def legend_of_values(
 
 
 def numbered(count: int) -> tuple[str, ...]:
-    """What classes are called of which no list says a name."""
+    """Names of classes that no list names."""
     return tuple(f"class {label}" for label in range(count))

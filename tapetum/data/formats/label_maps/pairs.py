@@ -22,7 +22,7 @@ _LISTS = ("ImageSets/Segmentation", "")
 
 
 class Pair(NamedTuple):
-    """An image and its map, named relative to the root. name: the image's own, for people."""
+    """An image and its map, named relative to the root. name: the image's own, for messages."""
 
     name: str
     image: str

@@ -121,7 +121,7 @@ def _read_list(
         name = _listed_name(line, known)
         where = f"line {number}"
         if name in names:
-            message = f"{name} stands on line {names[name]} as well"
+            message = f"{name} is also on line {names[name]}"
             collector.note("image-duplicate", path, where, message)
         elif name in known:
             names[name] = number

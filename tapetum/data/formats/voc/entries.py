@@ -69,7 +69,7 @@ class DataSpec:
             self.collector.note("name-hostile", path, f"line {node.line}", f"{stated}: {error.why}")
             return None
         if image is None:
-            message = f"no image called {Path(name).stem} was found"
+            message = f"no image named {Path(name).stem} was found"
             self.collector.note("image-missing", path, "filename", message)
         shown = image.name if image else stated or Path(name).stem
         return Head(shown, image, Path(name).stem, self._size(root, path), path)

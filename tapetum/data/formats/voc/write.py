@@ -26,11 +26,11 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     owners: dict[str, ImageRecord] = {}
     for split, images in annotations.splits.items():
         names = []
-        for image in (p for p in images if p.there):
+        for image in (p for p in images if p.has_pixels):
             stem = _stem(image)
             if owners.setdefault(stem, image) is not image:
                 if owners[stem].path != image.path:
-                    why = f"two images are called {stem}, and VOC has one folder for all"
+                    why = f"two images are named {stem}, and VOC has one folder for all"
                     raise AnnotationError(why, file=image.path)
             else:
                 _write_image(image, stem, annotations.classes, out, copy)
@@ -43,7 +43,8 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
 def _stem(image: ImageRecord) -> str:
     stem = Path(image.name).stem
     if not stem.isprintable():
-        raise AnnotationError("a name that lists and XML cannot hold", file=image.path)
+        why = "a name with characters that cannot be written to lists and XML"
+        raise AnnotationError(why, file=image.path)
     return stem
 
 

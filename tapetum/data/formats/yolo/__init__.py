@@ -104,7 +104,7 @@ def _groups(
 
 
 def _conventional(finder: Finder) -> dict[str, list[str]]:
-    """The usual layouts, where data.yaml says nothing that is there."""
+    """The usual layouts, where data.yaml names nothing that exists."""
     below = {name: f"images/{name}" for name in finder.folders("images") if split_name(name)}
     above = {name: f"{name}/images" for name in finder.folders() if split_name(name)}
     for folders in (below, above):

@@ -1,4 +1,4 @@
-"""data.yaml and classes.txt: what a YOLO dataset says about itself."""
+"""data.yaml and classes.txt: the configuration of a YOLO dataset."""
 
 from __future__ import annotations
 

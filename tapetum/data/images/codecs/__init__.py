@@ -1,1 +1,1 @@
-"""What the image door stands on: formats by their bytes, metadata, pixel modes, quiet decoders."""
+"""Helpers of `read_image`: formats by their bytes, metadata, pixel modes, captured warnings."""

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from tapetum.data.images.codecs.exif import Directory, read_directory, read_exif
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-"""What may be opened; Pillow knows some forty more, and nobody has watched over those."""
+"""What may be opened; Pillow reads some forty more formats, which are not tested here."""
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MOST = 64 * 2**20  # of one block that is read to look inside it
@@ -151,7 +151,7 @@ def _jpeg_segments(stream: BinaryIO) -> Iterator[tuple[int | None, bytes]]:
         if byte in (b"", b"\xda"):
             return
         marker = byte[0]
-        # Markers without a body: stuffing, restarts, start and end, and those that nobody uses.
+        # Markers without a body: stuffing, restarts, start and end, and unused ones.
         if marker == 0 or 0xD0 <= marker <= 0xD9 or 0xF0 <= marker <= 0xFD or marker == 0xC8:
             continue
         size = int.from_bytes(stream.read(2), "big")

@@ -21,7 +21,7 @@ _MOST_TAGS = 65_535
 @dataclass(frozen=True)
 class Directory:
     """cost: bytes that its tags refer to, shared ones counted each time. orientation: 1 to 8 as
-    the file says it (or any other number that it says), None where it is silent."""
+    the file has it (or any other number), None where it has none."""
 
     cost: int
     orientation: int | None

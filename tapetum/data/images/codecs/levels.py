@@ -1,4 +1,4 @@
-"""Class maps: the values that a file stores, not the colours that they are shown in."""
+"""Class maps: the values that a file stores, not the colors that they are shown in."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from PIL import Image
 
 _INDEX = ("L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N")
 _FIRST = ("LA", "La", "PA")
-_COLOURS = ("RGB", "RGBX", "RGBA", "RGBa")
+_COLORS = ("RGB", "RGBX", "RGBA", "RGBa")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def to_levels(image: Image.Image) -> np.ndarray:
-    """(H, W) whole numbers of a grey or indexed image, (H, W, 3) uint8 of one in colours; an
+    """(H, W) whole numbers of a gray or indexed image, (H, W, 3) uint8 of one in colors; an
     alpha channel says nothing.
 
     Raises:
@@ -25,13 +25,13 @@ def to_levels(image: Image.Image) -> np.ndarray:
         return np.asarray(image)
     if mode in _FIRST:
         return np.asarray(image.getchannel(0))
-    if mode in _COLOURS:
+    if mode in _COLORS:
         return np.asarray(image)[:, :, :3]
-    raise ValueError(f"class maps are grey, indexed or RGB, not of mode {mode}")
+    raise ValueError(f"class maps are gray, indexed or RGB, not of mode {mode}")
 
 
-def grey_step(data: bytes) -> int:
-    """By how much Pillow multiplies the values of this file: it stretches grey PNGs of 2 and 4
+def gray_step(data: bytes) -> int:
+    """By how much Pillow multiplies the values of this file: it stretches gray PNGs of 2 and 4
     bits to 0 ... 255."""
     if not data.startswith(_PNG) or data[25:26] != b"\0":
         return 1

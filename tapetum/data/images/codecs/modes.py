@@ -1,12 +1,12 @@
-"""Any pixel mode that Pillow knows to 8-bit RGB, by one explicit table.
+"""Any pixel mode of Pillow to 8-bit RGB, by one explicit table.
 
 | mode                     | what becomes of it                                                  |
 |--------------------------|---------------------------------------------------------------------|
-| 1, L                     | grey, repeated in the three channels                                |
-| RGB, RGBX                | as it is (16-bit colour comes from Pillow as its high byte)         |
-| P                        | its palette's colours                                               |
+| 1, L                     | gray, repeated in the three channels                                |
+| RGB, RGBX                | as it is (16-bit color comes from Pillow as its high byte)         |
+| P                        | its palette's colors                                               |
 | LA, La, PA, RGBA, RGBa,  | laid on `BACKGROUND` by its alpha                                   |
-| or a transparent colour  |                                                                     |
+| or a transparent color  |                                                                     |
 | CMYK, YCbCr, HSV         | Pillow's conversion (JPEGs that Adobe stored inverted included)     |
 | I;16, I;16L, I;16B, I;16N| 0..65535 scaled linearly to 0..255, rounded                         |
 | I                        | the same; a value outside 0..65535 is refused, not cut              |
@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 BACKGROUND = (255, 255, 255)
-"""The colour behind transparent pixels: white, as on paper and in browsers."""
+"""The color behind transparent pixels: white, as on paper and in browsers."""
 
 _PLAIN = ("1", "L", "RGB", "RGBX", "P", "CMYK", "YCbCr", "HSV")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -36,9 +36,9 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     """
     mode = image.mode
     if mode in _WIDE or mode == "I":
-        return _as_grey(_scale_wide(np.asarray(image)))
+        return _as_gray(_scale_wide(np.asarray(image)))
     if mode == "F":
-        return _as_grey(_scale_float(np.asarray(image)))
+        return _as_gray(_scale_float(np.asarray(image)))
     if mode in _ALPHA or (mode in _PLAIN and "transparency" in image.info):
         return _on_background(np.asarray(image.convert("RGBA")))
     if mode in _PLAIN:
@@ -46,7 +46,7 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     raise ValueError(f"pixels of mode {mode} are not supported")
 
 
-def _as_grey(levels: np.ndarray) -> np.ndarray:
+def _as_gray(levels: np.ndarray) -> np.ndarray:
     return np.repeat(levels[:, :, None], 3, axis=2)  # (H, W) -> (H, W, 3)
 
 
@@ -69,6 +69,6 @@ def _scale_float(values: np.ndarray) -> np.ndarray:
 
 def _on_background(rgba: np.ndarray) -> np.ndarray:
     alpha = rgba[:, :, 3:].astype(np.uint32)  # (H, W, 1)
-    colours = rgba[:, :, :3].astype(np.uint32)
+    colors = rgba[:, :, :3].astype(np.uint32)
     behind = np.array(BACKGROUND, dtype=np.uint32)
-    return ((colours * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return ((colors * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -16,7 +16,7 @@ from typing import IO, Any
 _OURS = r"(PIL|tapetum\.data)(\.|$)"
 _lock = threading.Lock()
 
-# Pillow logs some refusals before it raises them, and `logging` prints what nobody handles.
+# Pillow logs some refusals before it raises them, and `logging` prints what has no handler.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 _sinks = threading.local()
 
@@ -51,7 +51,7 @@ def _python_warnings(messages: list[str]) -> Iterator[None]:
 
 @dataclass
 class _SharedFilter:
-    """The warning filter while anybody decodes: `warnings` has one state for all threads, so it
+    """The warning filter while any thread decodes: `warnings` has one state for all threads, so it
     is set by the first thread that comes and put back by the last one that goes."""
 
     depth: int = 0
@@ -103,7 +103,7 @@ def _error_stream(messages: list[str]) -> Iterator[None]:
 
 @dataclass
 class _SharedStream:
-    """File descriptor 2 while anybody needs it quiet: the first in redirects it to a temporary
+    """File descriptor 2 while any thread captures it: the first in redirects it to a temporary
     file, the last out puts it back. Without a usable descriptor it does nothing."""
 
     depth: int = 0

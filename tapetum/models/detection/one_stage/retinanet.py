@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.backbones import make_backbone, resnet
+from tapetum.base.ranks import normalizer
 from tapetum.layers.anchors import AnchorGrid, octave_sizes
 from tapetum.layers.conv import init_small
 from tapetum.layers.norm import make_norm
@@ -127,7 +128,7 @@ class RetinaNet(nn.Module):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """Class logits and box offsets of all anchors; neither truth nor chance plays a part."""
         maps = list(self.pyramid(self.backbone(pixels)).values())
@@ -155,7 +156,7 @@ class RetinaNet(nn.Module):
         )  # (B, N)
         image, anchor = torch.nonzero(matches >= 0, as_tuple=True)  # (S,) positive anchors
         boxes, labels = matched_objects(targets, image, matches[image, anchor])
-        share = 1 / ((matches >= 0).sum(dim=1).clamp(min=1) * len(targets))  # (B,)
+        share = 1 / ((matches >= 0).sum(dim=1).clamp(min=1) * normalizer(len(targets)))  # (B,)
 
         wanted = torch.zeros_like(output.logits)  # (B, N, K)
         wanted[image, anchor, labels] = 1

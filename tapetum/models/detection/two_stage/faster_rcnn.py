@@ -113,14 +113,14 @@ class FasterRCNN(nn.Module):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """Proposals and what the second stage says of them.
 
         With truth: more proposals, the true boxes among them, and of anchors and regions a sample
-        drawn from `generator`, which the losses use (the first ones without a generator).
+        drawn from `generators`, which the losses use (the first ones without any).
         """
-        return self.detect(self.maps(pixels), pixels, sizes, targets, generator)
+        return self.detect(self.maps(pixels), pixels, sizes, targets, generators)
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
         """Pyramid maps, p2 to p6."""
@@ -132,7 +132,7 @@ class FasterRCNN(nn.Module):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None,
-        generator: torch.Generator | None,
+        generators: Sequence[torch.Generator] | None,
     ) -> Output:
         """`forward` for those who have the maps already."""
         anchors = self.anchors(pixels, maps)
@@ -148,8 +148,8 @@ class FasterRCNN(nn.Module):
         every = torch.cat(anchors)
         sampled, match = None, None
         if targets is not None:
-            sampled = sample_anchors(targets, every, self.sampled_anchors, generator)
-            rois, match = sample_rois(rois, targets, self.sampled_regions, generator)
+            sampled = sample_anchors(targets, every, self.sampled_anchors, generators)
+            rois, match = sample_rois(rois, targets, self.sampled_regions, generators)
         boxes, image = torch.cat(rois), image_index(rois)
         class_logits, roi_deltas = self._classify(maps, boxes, image)
         return Output(

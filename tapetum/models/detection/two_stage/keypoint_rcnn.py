@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.base.ranks import normalizer
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import to_original
@@ -78,7 +79,8 @@ class KeypointRCNN(BranchedRCNN):
         points = keypoint_targets(output.rois, targets, count=output.logits.shape[1])  # (P, K, 3)
         cell, valid = keypoint_cells(points, output.rois.boxes, output.logits.shape[-1])
         chosen = output.logits.flatten(2)[valid]  # (V, S * S)
-        return losses | {"keypoints": cross_entropy(chosen, cell[valid])}
+        entropy = cross_entropy(chosen, cell[valid], reduction="sum")
+        return losses | {"keypoints": entropy / normalizer(len(chosen))}
 
     def _read(
         self, logits: Tensor, found: Objects, size: tuple[int, int], original: tuple[int, int]

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.base.ranks import normalizer
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import to_original
@@ -83,7 +84,7 @@ class MaskRCNN(BranchedRCNN):
         )  # (P, S, S), (P,)
         target, logits = target[there], output.logits[there].to(target.dtype)
         entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
-        return losses | {"masks": entropy / max(1, target.numel())}
+        return losses | {"masks": entropy / normalizer(target.numel())}
 
     def _read(
         self, logits: Tensor, found: Objects, size: tuple[int, int], original: tuple[int, int]

@@ -67,12 +67,12 @@ class BranchedRCNN(nn.Module, ABC):
         pixels: Tensor,
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
     ) -> Output:
         """Without truth: detections and what the branch says of them. With truth: what it says of
         the regions that are objects, among those that `FasterRCNN.forward` draws to learn from."""
         maps = self.detector.maps(pixels)
-        detection = self.detector.detect(maps, pixels, sizes, targets, generator)
+        detection = self.detector.detect(maps, pixels, sizes, targets, generators)
         if targets is None:
             rois = rois_of(self.detector.found(detection, sizes))
         else:

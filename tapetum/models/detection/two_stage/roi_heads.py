@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.base.ranks import normalizer
 from tapetum.models.detection.assign import assign, crowd_of, matched_objects, objects_of
 from tapetum.ops.boxes import decode_boxes, encode_boxes
 from tapetum.ops.losses import cross_entropy, smooth_l1_loss
@@ -48,12 +49,13 @@ def sample_rois(
     proposals: Sequence[Tensor],
     targets: Sequence[Target],
     count: int,
-    generator: torch.Generator | None,
+    generators: Sequence[torch.Generator] | None,
 ) -> tuple[list[Tensor], Tensor]:
     """Of proposals and true boxes, `count` of each image to learn from (fewer where there are
     none), a quarter of them objects; and the object of each region (P,), -1 for none."""
     rois, matches = [], []
-    for boxes, target in zip(proposals, targets, strict=True):
+    for i, (boxes, target) in enumerate(zip(proposals, targets, strict=True)):
+        generator = None if generators is None else generators[i]
         objects = objects_of(target)
         boxes = torch.cat((boxes, objects.boxes[~crowd_of(objects)].to(boxes.dtype)))
         match = assign(objects, boxes, OVERLAP, OVERLAP)
@@ -82,10 +84,9 @@ def roi_losses(
     target[obj] = 1 + labels
     offsets = encode_boxes(boxes, rois[obj], BOX_WEIGHTS)
     error = smooth_l1_loss(deltas[obj, 1 + labels], offsets, beta=1 / 9, reduction="sum")
-    return {
-        "classification": cross_entropy(class_logits, target),
-        "boxes": error / max(1, len(target)),
-    }
+    count = normalizer(len(target))
+    entropy = cross_entropy(class_logits, target, reduction="sum")
+    return {"classification": entropy / count, "boxes": error / count}
 
 
 def roi_candidates(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.base.ranks import normalizer
 from tapetum.layers.conv import init_small
 from tapetum.models.detection.assign import assign, matched_objects, objects_of
 from tapetum.ops.boxes import clip_boxes_to_image, decode_boxes, encode_boxes, remove_small_boxes
@@ -94,12 +95,16 @@ def propose(
 
 
 def sample_anchors(
-    targets: Sequence[Target], anchors: Tensor, count: int, generator: torch.Generator | None
+    targets: Sequence[Target],
+    anchors: Tensor,
+    count: int,
+    generators: Sequence[torch.Generator] | None,
 ) -> Sampled:
     """At most `count` anchors of each image, half of them on objects where there are enough."""
     parts = []
     for i, target in enumerate(targets):
         matches = assign(objects_of(target), anchors, HIGH, LOW, allow_low_quality=True)
+        generator = None if generators is None else generators[i]
         anchor = torch.cat(sample_balanced(matches, count, POSITIVE_FRACTION, generator))
         parts.append((torch.full_like(anchor, i), anchor, matches[anchor]))
     return Sampled(*(torch.cat(column) for column in zip(*parts, strict=True)))
@@ -113,7 +118,7 @@ def proposal_losses(
     Both are divided by the number of sampled anchors of the whole batch.
     """
     image, anchor, match = sampled
-    count = max(1, len(anchor))
+    count = normalizer(len(anchor))
     obj = match >= 0
     chosen = logits[image, anchor].to(anchors.dtype)
     entropy = F.binary_cross_entropy_with_logits(chosen, obj.to(chosen.dtype), reduction="sum")

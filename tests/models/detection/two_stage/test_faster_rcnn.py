@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tapetum.base.runtime import generator
+from tapetum.base.runtime import image_generators
 from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN, Output, faster_rcnn
 from tapetum.models.detection.two_stage.rpn import Sampled
@@ -84,7 +84,9 @@ def test_true_boxes_are_among_the_regions_to_learn_from_but_crowds_are_not() -> 
     image, box = torch.rand(3, 96, 128), (13.0, 17.0, 59.0, 71.0, 1)
     for crowd in (False, True):
         batch = model.preprocess([image], [targets(box, crowd=crowd)])
-        output = model(batch.pixels, batch.sizes, batch.targets, generator(0))
+        output = model(
+            batch.pixels, batch.sizes, batch.targets, image_generators(0, len(batch.pixels))
+        )
         true = (output.rois == batch.targets[0].objects.boxes).all(dim=1)
         assert bool(true.any()) is not crowd
         assert (output.roi_match[true] == 0).all()
@@ -97,7 +99,7 @@ def test_a_crowd_is_no_region_even_where_it_overlaps_an_object() -> None:
     boxes = torch.tensor([[13.0, 17, 59, 71], [13, 17, 59, 65]])
     both = Objects(boxes, torch.tensor([1, 1]), crowd=torch.tensor([True, False]))
     batch = model.preprocess([torch.rand(3, 96, 128)], [Target(objects=both)])
-    output = model(batch.pixels, batch.sizes, batch.targets, generator(0))
+    output = model(batch.pixels, batch.sizes, batch.targets, image_generators(0, 1))
     there = [bool((output.rois == box).all(dim=1).any()) for box in batch.targets[0].objects.boxes]
     assert there == [False, True]
 
@@ -106,7 +108,8 @@ def test_a_quarter_of_the_regions_are_objects_and_chance_draws_them() -> None:
     model = tiny(sampled_regions=20, training_proposals=200, proposal_nms_threshold=1.0)
     objects = [(8.0 * i, 10, 8 * i + 7, 20, 0) for i in range(12)]
     batch = model.preprocess([torch.rand(3, 96, 128)], [targets(*objects)])
-    drawn = [model(batch.pixels, batch.sizes, batch.targets, generator(seed)) for seed in (0, 0, 1)]
+    generators = (image_generators(seed, 1) for seed in (0, 0, 1))
+    drawn = [model(batch.pixels, batch.sizes, batch.targets, own) for own in generators]
     assert [int((output.roi_match >= 0).sum()) for output in drawn] == [5, 5, 5]
     assert [len(output.rois) for output in drawn] == [20, 20, 20]
     assert torch.equal(drawn[0].rois, drawn[1].rois)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tapetum.base.runtime import generator
+from tapetum.base.runtime import generator, image_generators
 from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
 from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
@@ -74,7 +74,7 @@ def test_truth_makes_it_look_at_the_regions_that_are_objects(model: Any) -> None
         Target(objects=Objects.cat([obj(5, 5, 40, 40, label=0), obj(50, 30, 120, 90)])),
     ]
     batch = model.preprocess([IMAGE] * 3, targets)
-    output = model(batch.pixels, batch.sizes, batch.targets, generator(0))
+    output = model(batch.pixels, batch.sizes, batch.targets, image_generators(0, len(batch.pixels)))
     positive = output.detection.roi_match >= 0
     assert torch.equal(output.rois.boxes, output.detection.rois[positive])
     assert torch.equal(output.rois.image, output.detection.image[positive])

@@ -55,7 +55,7 @@ def test_half_of_the_sample_are_objects() -> None:
     )
     nothing = Target(objects=Objects.empty())
     anchors = torch.cat((FINE[:1].expand(20, 4), FINE[3:].expand(30, 4)))
-    sampled = sample_anchors([target, nothing], anchors, 8, generator(0))
+    sampled = sample_anchors([target, nothing], anchors, 8, [generator(0), generator(1)])
     assert sampled.image.tolist() == [0] * 8 + [1] * 8
     assert sampled.match.tolist() == [0] * 4 + [-1] * 12
     assert (sampled.anchor[:4] < 20).all()
@@ -71,7 +71,7 @@ def test_anchors_between_the_thresholds_are_not_sampled() -> None:
     target = Target(
         objects=Objects(boxes=torch.tensor([[0.0, 0, 100, 100]]), labels=torch.tensor([0]))
     )
-    sampled = sample_anchors([target], anchors, 100, generator(0))
+    sampled = sample_anchors([target], anchors, 100, [generator(0)])
     assert sampled.anchor.tolist() == [0, 1, 5, 6]
     assert sampled.match.tolist() == [0, 0, -1, -1]
 

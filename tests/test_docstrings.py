@@ -1,0 +1,75 @@
+"""Public functions say what they take and what they return, in Google's form."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+ROOMS = (
+    "tapetum.diagnosis",
+    "tapetum.render",
+    "tapetum.reporting",
+    "tapetum.reporting.faults",
+    "tapetum.reporting.page",
+    "tapetum.reporting.sections",
+    "tapetum.reporting.tasks",
+)
+"""The rooms whose faces are held to this. The list only grows."""
+
+
+def functions(room: str) -> Iterator[tuple[str, Callable]]:
+    """The functions that a room's face offers."""
+    module = importlib.import_module(room)
+    for name in module.__all__:
+        if inspect.isfunction(getattr(module, name)):
+            yield f"{room}.{name}", getattr(module, name)
+
+
+def missing(function: Callable) -> list[str]:
+    """What its docstring lacks: arguments by name, "Returns"."""
+    text, signature = inspect.getdoc(function) or "", inspect.signature(function)
+    args = re.search(r"^Args:\n((?:    .*\n?|\n)*)", text, re.MULTILINE)
+    listed = args.group(1) if args else ""
+    lacking = [name for name in signature.parameters if not re.search(rf"\b{name}:", listed)]
+    silent = signature.return_annotation in (None, "None", inspect.Signature.empty)
+    if not silent and not re.search(r"^(Returns|Yields):$", text, re.MULTILINE):
+        lacking.append("Returns")
+    return lacking
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_public_functions_list_arguments_and_returns(room: str) -> None:
+    lacking = {name: missing(function) for name, function in functions(room)}
+    assert {name: parts for name, parts in lacking.items() if parts} == {}
+
+
+def test_what_is_missing_is_named() -> None:
+    def bare(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    def half(a: int, b: int) -> None:
+        """Add.
+
+        Args:
+            a: a number.
+        """
+
+    def whole(a: int, *, b: int) -> int:
+        """Add.
+
+        Args:
+            a: a number. b: another.
+
+        Returns:
+            The sum.
+        """
+        return a + b
+
+    assert missing(bare) == ["a", "b", "Returns"]
+    assert missing(half) == ["b"]
+    assert missing(whole) == []
