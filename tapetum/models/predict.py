@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.base.runtime import Runtime, is_out_of_memory, release_memory, undisturbed
-from tapetum.structures import Batch, Model, Prediction
+from tapetum.structures import (
+    DEFAULT_POSTPROCESS,
+    Batch,
+    Model,
+    PostprocessOptions,
+    Prediction,
+)
 
 MOST_WAITING = 4
 """Batches' worth of prepared images that may wait for others of their size."""
@@ -22,6 +28,7 @@ def predict(
     *,
     batch_size: int = 8,
     runtime: Runtime | None = None,
+    options: PostprocessOptions = DEFAULT_POSTPROCESS,
 ) -> list[Prediction]:
     """What the model says of images (3, H, W), uint8 or float in [0, 1], in their own frames.
 
@@ -32,6 +39,7 @@ def predict(
     batch_size: the most images in one forward; with MOST_WAITING it bounds the memory, so that
         `images` may be a sequence that reads them from disk one by one.
     runtime: the precision of forward, and a check of the device: the model is not moved.
+    options: of `Model.postprocess`.
 
     Raises:
         ValueError: the model is not on the device of `runtime`, its `decode` gives more or fewer
@@ -54,30 +62,36 @@ def predict(
             largest = max(waiting.values(), key=len)
             held = sum(map(len, waiting.values()))
             if len(largest) == batch_size or held == MOST_WAITING * batch_size:
-                found.update(_answer_in_parts(model, largest, runtime))
+                found.update(_answer_in_parts(model, largest, runtime, options))
                 largest.clear()
         for group in waiting.values():
-            found.update(_answer_in_parts(model, group, runtime))
+            found.update(_answer_in_parts(model, group, runtime, options))
     return [found[index] for index in range(len(found))]
 
 
 def _answer_in_parts(
-    model: Model, group: Sequence[tuple[int, Batch]], runtime: Runtime
+    model: Model,
+    group: Sequence[tuple[int, Batch]],
+    runtime: Runtime,
+    options: PostprocessOptions,
 ) -> dict[int, Prediction]:
     """`_answer`, by halves where there is no memory for the whole."""
     try:
-        return _answer(model, group, runtime)
+        return _answer(model, group, runtime, options)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error) or len(group) == 1:
             raise
     release_memory()
     half = len(group) // 2
-    first = _answer_in_parts(model, group[:half], runtime)
-    return first | _answer_in_parts(model, group[half:], runtime)
+    first = _answer_in_parts(model, group[:half], runtime, options)
+    return first | _answer_in_parts(model, group[half:], runtime, options)
 
 
 def _answer(
-    model: Model, group: Sequence[tuple[int, Batch]], runtime: Runtime
+    model: Model,
+    group: Sequence[tuple[int, Batch]],
+    runtime: Runtime,
+    options: PostprocessOptions,
 ) -> dict[int, Prediction]:
     """Predictions by index for single-image batches of equal shape."""
     if not group:
@@ -95,7 +109,7 @@ def _answer(
         )
         with runtime.autocast():
             output = model(batch.pixels, batch.sizes)
-        predictions = deque(model.postprocess(output, batch))
+        predictions = deque(model.postprocess(output, batch, options))
     if len(predictions) != len(indices):
         raise ValueError(f"decode: expected {len(indices)} predictions, got {len(predictions)}")
     # Each is let go as soon as it is copied: masks of large images fill the memory. Autograd may
