@@ -113,9 +113,7 @@ def _predict_batch(
         )
         with runtime.autocast():
             output = model(batch.pixels, batch.sizes)
-        # The model's own values need no argument, which classes that are no `Model` may lack.
-        given = () if options == DEFAULT_POSTPROCESS else (options,)
-        predictions = deque(model.postprocess(output, batch, *given))
+        predictions = deque(model.postprocess(output, batch, options))
     if len(predictions) != len(indices):
         why = f"expected {len(indices)} predictions, got {len(predictions)}"
         raise ValueError(f"postprocess: {why}")
