@@ -94,7 +94,7 @@ def test_the_folder_is_whole_and_says_how_it_was_proven(run: Path) -> None:
     about = json.loads((run / "onnx" / "model.json").read_text())
     names = {"client.py", "model.json", *(f"{graph}.onnx" for graph in about["graphs"])}
     assert {path.name for path in (run / "onnx").iterdir()} == names
-    assert about["parity"]["raw"] <= 1e-4
+    assert about["parity"]["output"] <= 1e-4
     assert about["parity"]["count"] >= 3
     assert about["parity"]["lost"] == 0
     assert {path.name for path in run.iterdir()} == {"checkpoints", "onnx"}
