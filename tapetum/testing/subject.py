@@ -15,7 +15,7 @@ from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import generator
 from tapetum.models.catalog import CATALOG, arguments_of, model_function
 from tapetum.models.custom import declared_task
-from tapetum.structures import Fittable, Objects, Prediction, Sample, Target, Trainable
+from tapetum.structures import FIT, Model, Objects, Prediction, Sample, Target
 
 BOXED = ("detection", "instance_segmentation", "keypoint_detection", "localization")
 """Tasks whose answers are objects."""
@@ -93,7 +93,7 @@ class Subject:
             own,
             task or str(getattr(model, "task", None)),
             int(own.get("num_classes") or own.get("classes") or classes),
-            isinstance(model, Fittable) and not isinstance(model, Trainable),
+            isinstance(model, Model) and model.phases == (FIT,),
             IMAGES if images is None else three(images),
             tuple(variants),
         )
