@@ -68,7 +68,7 @@ def export(
         network,
         predictor.model_info,
         folder,
-        lambda p: predictor.predictions([p])[0],
+        lambda image, options: predictor.predictions([image], options)[0],
         least.values,
         sizes,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import tempfile
 from pathlib import Path
@@ -13,11 +12,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tapetum.base.errors import CheckpointError
+from tapetum.models.catalog import REQUIRED
 from tapetum.models.predict import predict
 from tapetum.structures import TASKS, Batch, Fittable, Prediction, Trainable
 from tapetum.testing.compare import difference
 from tapetum.testing.report import Question, expect
-from tapetum.testing.subject import BOXED, ODD_SIZES, Subject, answered, noise, unspread
+from tapetum.testing.subject import (
+    BOXED,
+    ODD_SIZES,
+    Subject,
+    answered,
+    arguments_with_defaults,
+    noise,
+    unspread,
+)
 from tapetum.weights.checkpoint import refuse_unsavable
 
 VERBS = ("preprocess", "forward", "postprocess", "target_logits", "explain_layers")
@@ -53,10 +61,10 @@ def model_task(model: Any) -> Any:
 
 
 def takes_json(subject: Subject) -> None:
-    parameters = inspect.signature(subject.function).parameters.values()
-    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    known = arguments_with_defaults(subject.function)
+    defaults = {name: value for name, value in known.items() if value is not REQUIRED}
     given = {**defaults, **subject.arguments}
-    unknown = sorted(set(subject.arguments) - {p.name for p in parameters})
+    unknown = sorted(set(subject.arguments) - set(known))
     expect(not unknown, f"it has no arguments {', '.join(unknown)}")
     for name, value in given.items():
         try:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import generator
-from tapetum.models.catalog import model_function
+from tapetum.models.catalog import CATALOG, arguments_of, model_function
 from tapetum.models.custom import declared_task
 from tapetum.structures import Fittable, Objects, Prediction, Sample, Target, Trainable
 
@@ -79,7 +79,7 @@ class Subject:
         task = declared_task(function)
         classes = 1 if task == "keypoint_detection" else classes
         follows = {"num_classes": classes, "classes": classes, "keypoints": KEYPOINTS}
-        known = inspect.signature(function).parameters
+        known = arguments_with_defaults(function)
         own = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
         try:
             model = unspread(function, own)
@@ -195,6 +195,14 @@ def filled(boxes: Tensor, size: tuple[int, int]) -> Tensor:
         mask[y1:y2, x1:x2] = True
         mask[y1 : (y1 + y2) // 2, x1 : (x1 + x2) // 2] = False
     return masks
+
+
+def arguments_with_defaults(function: Callable[..., nn.Module]) -> dict[str, Any]:
+    """The arguments of a model function with their defaults, REQUIRED for those without."""
+    for name, entry in CATALOG.items():
+        if entry.build is function:
+            return arguments_of(name)
+    return {p.name: p.default for p in inspect.signature(function).parameters.values()}
 
 
 def corners(boxes: Tensor) -> Tensor:

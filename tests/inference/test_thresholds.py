@@ -76,7 +76,7 @@ class Answers:
     def __init__(self, *scores: float) -> None:
         self.scores = scores
 
-    def __call__(self, images: Sequence[Any]) -> list[Prediction]:
+    def __call__(self, images: Sequence[Any], options: Any = None) -> list[Prediction]:
         return [self.one()] * len(images)
 
     def one(self) -> Prediction:

@@ -54,7 +54,9 @@ class Sound(nn.Module):
     def losses(self, output: SegmentationOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
         return PixelLosses()(output, targets, None)
 
-    def postprocess(self, output: SegmentationOutput, batch: Batch) -> list[Prediction]:
+    def postprocess(
+        self, output: SegmentationOutput, batch: Batch, options: Any = None
+    ) -> list[Prediction]:
         return postprocess_maps(output, batch)
 
     def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
@@ -107,7 +109,9 @@ class FavoursTheFirst(Sound):
 
 
 class AnswersWithPadding(Sound):
-    def postprocess(self, output: SegmentationOutput, batch: Batch) -> list[Prediction]:
+    def postprocess(
+        self, output: SegmentationOutput, batch: Batch, options: Any = None
+    ) -> list[Prediction]:
         return [Prediction(semantic=logits.argmax(0).to(torch.uint8)) for logits in output.logits]
 
 
@@ -123,7 +127,9 @@ class Counts(Sound):
         super().__init__(classes)
         self.register_buffer("seen", torch.zeros(()))
 
-    def postprocess(self, output: SegmentationOutput, batch: Batch) -> list[Prediction]:
+    def postprocess(
+        self, output: SegmentationOutput, batch: Batch, options: Any = None
+    ) -> list[Prediction]:
         self.seen += 1
         return super().postprocess(output, batch)
 
@@ -222,7 +228,7 @@ def detector(**changes: Callable[..., Any]) -> Callable[..., nn.Module]:
     """A tiny RetinaNet with some of its verbs wrapped: each takes the model's own verb first."""
 
     def build(classes: int = 3) -> nn.Module:
-        model: Any = retinanet(**{**CATALOG["retinanet"].tiny, **SMALL, "classes": classes})
+        model: Any = retinanet(**{**CATALOG["retinanet"].tiny, **SMALL, "num_classes": classes})
         for verb, change in changes.items():
             own = getattr(model, verb)
             setattr(model, verb, lambda *a, own=own, change=change: change(own, *a))
