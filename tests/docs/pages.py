@@ -24,7 +24,7 @@ from tapetum.base.bundle import write_bundle
 from tapetum.cli.main import main
 from tapetum.data.formats.coco import coco_dict
 from tapetum.data.scenes import Scenes
-from tapetum.models import CATALOG
+from tapetum.models import CATALOG, arguments_of
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import model_parts
 
@@ -126,7 +126,8 @@ def make_export(file: Path, content: Mapping[str, Any], photos: Path) -> Path:
 def make_run(folder: Path, name: str, **arguments: Any) -> Path:
     """A run with one checkpoint of a small model with random weights, as if it had been trained."""
     classes = Scenes().classes
-    small: dict[str, Any] = {"classes": len(classes), **arguments}
+    count = "num_classes" if "num_classes" in arguments_of(name) else "classes"
+    small: dict[str, Any] = {count: len(classes), **arguments}
     if name == "retinanet":
         small |= {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 16, "head_convs": 1}
         small |= {"min_size": 64}
