@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     make_photos(tmp_path / "photos", 4)
     (tmp_path / "photos" / "labels.json").write_text(json.dumps(truth(4)))
-    make_run(tmp_path / "RUN", "retinanet", prior=0.6, max_detections=5)
+    make_run(tmp_path / "RUN", "retinanet", prior=0.6, detections_per_img=5)
     return tmp_path
 
 

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from tapetum import api
-from tapetum.api.measuring import evaluation_dataset
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.data.reading.files import open_dataset
 from tapetum.data.reading.training_data import DataSpec, TrainingData
 from tapetum.data.splits.hold_out import HoldOut
 from tapetum.data.splits.split_file import FILE, read_parts
+from tapetum.inference.evaluation_data import evaluation_dataset
 from tapetum.runs.record import read_run
 
 QUICK: dict[str, Any] = {
