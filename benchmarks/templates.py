@@ -32,8 +32,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tapetum import api
-from tapetum.api.measuring import evaluation_dataset
 from tapetum.data.dataset import Dataset
+from tapetum.inference.evaluation_data import evaluation_dataset
 from tapetum.models.classification.classifier import ImageClassifier
 from tapetum.models.classification.linear import class_templates
 from tapetum.render import image_grid, to_image

@@ -23,10 +23,17 @@ def check(
     html: str | Path | None = None,
     progress: Progress = no_progress,
 ) -> list[Finding]:
-    """Everything that is wrong with a dataset, most severe first; nothing is changed.
+    """Everything that is wrong with a dataset; nothing is changed.
 
-    task: what it is to be used for, where it holds several kinds of truth. html: a file to write a
-    page to that shows each kind of fault in images, and what to do about it.
+    Args:
+        data: a folder or file of annotations.
+        format: what it is written in; by default it is recognised.
+        task: what it is to be used for, where it holds several kinds of labels.
+        html: a file to write a page to that shows each kind of fault in images, and what to do.
+        progress: shows how far it is.
+
+    Returns:
+        The findings, most severe first.
 
     Raises:
         UsageError: html is a file that tapetum did not make, or another kind of file among the
@@ -51,8 +58,19 @@ def convert(
 ) -> Converted:
     """Write a dataset in another format (coco, voc, yolo, instance_maps) into the new folder `out`.
 
-    task: whose truth is wanted, where the dataset holds several kinds.
-    Returns what was written, and what the new format could not hold; `str` of it says so.
+    Args:
+        data: a folder or file of annotations, which is left as it is.
+        out: the folder to make.
+        to: the format to write.
+        format: what `data` is written in; by default it is recognised.
+        task: whose labels are wanted, where the dataset holds several kinds.
+
+    Returns:
+        What was written, and what the new format could not hold; `str` of it says so.
+
+    Raises:
+        UsageError: an unknown format, or `out` holds something or lies in `data`.
+        AnnotationError: the dataset cannot be read, or `to` cannot hold its names.
     """
     return convert_dataset(data, out, to=to, format=format, task=_valid_task(task))
 

@@ -32,13 +32,21 @@ def export(
 ) -> Path:
     """Write a run, or a published network, as a new folder with graphs and a client in NumPy.
 
-    out: RUN/onnx unless told otherwise; of a network by name, or a checkpoint, NAME-onnx here.
-    sizes: (height, width) of made images, two or more, for which the folder is compared with the
-    model; it is kept only if it says the same. model, checkpoint, weights, bar: see `load`.
+    Args:
+        run: a run folder, or the name of a published network.
+        to: the format; "onnx".
+        out: the folder; by default RUN/onnx, of a network by name or a checkpoint NAME-onnx here.
+        model, checkpoint, weights, bar: as for `load`.
+        sizes: (height, width) of made images, two or more, for which the folder is compared with
+            the model; it is kept only if both give the same.
+        log: is called with the differences found.
+
+    Returns:
+        The folder.
 
     Raises:
         UsageError: an unknown format, a folder that exists, a model that is no graph, or ONNX is
-            not installed. TapetumError: it would not say the same.
+            not installed. TapetumError: its answers differ from the model's.
     """
     if to not in FORMATS:
         raise UsageError(f"unknown format {to!r}", option="to", hint=", ".join(FORMATS))
@@ -60,7 +68,7 @@ def export(
         network,
         predictor.model_info,
         folder,
-        lambda p: predictor.predictions([p])[0],
+        lambda image, options: predictor.predictions([image], options)[0],
         least.values,
         sizes,
     )

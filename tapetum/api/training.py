@@ -9,17 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tapetum.base.download import Bar, no_bar
-from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.base.ranks import from_first, process_group, ranks
 from tapetum.base.runtime import choose_runtime, recorded_runtime
 from tapetum.data.reading.samples import IN_PYTHON, Samples
 from tapetum.data.reading.training_data import (
-    DataSpec,
     InMemoryData,
-    TrainingData,
 )
-from tapetum.data.splits.split_file import read_parts
 from tapetum.inference.custom_code import (
     DATA,
     MODEL,
@@ -27,24 +23,19 @@ from tapetum.inference.custom_code import (
     check_model_file,
     named_again,
     named_by_user,
-    refuse_code_of_run,
+    refuse_code,
 )
-from tapetum.models import task_of
 from tapetum.runs.record import default_folder, read_run, refuse_used
 from tapetum.runs.repeat import merge_options
 from tapetum.runs.train_options import TrainOptions
-from tapetum.structures.model import DESCEND
-from tapetum.training.callbacks import Call, Calls
-from tapetum.training.console import ConsoleObserver
+from tapetum.training.callbacks import Call
 from tapetum.training.data_preview import draw_data
 from tapetum.training.job import make_job, start_from
 from tapetum.training.leftovers import run_folder
-from tapetum.training.loop import Job, fit
 from tapetum.training.observers import Observer
-from tapetum.training.phases import evaluation_steps, phase_kinds
-from tapetum.training.plan_run import plan_run
+from tapetum.training.observing import run_job, watching
+from tapetum.training.plan_run import data_of_run, plan_run
 from tapetum.training.planning import describe, in_minutes
-from tapetum.training.tensorboard import TensorBoardObserver
 from tapetum.weights.checkpoint import FOLDER, find_checkpoint, refuse_links
 
 
@@ -104,7 +95,7 @@ def train(
     named_by_user(*(options.get(name) for name in (MODEL, DATA, VAL)))
     asked = merge_options(from_run, options)
     if from_run is not None:
-        _refuse_code(asked.model, asked.data, asked.val, Path(from_run))
+        refuse_code(asked.model, asked.data, asked.val, Path(from_run))
     folder = Path(out) if out is not None else default_folder(asked.model, asked.data)
     folder, log = from_first(folder), log if ranks().first else no_log
     if ranks().first:
@@ -119,12 +110,12 @@ def train(
         record, job = in_minutes(record, job, images, asked.minutes, log)
         record = from_first(record)
         job = replace(job, settings=record.settings)
-    watching = _watching(job, observers, tensorboard, on_step, on_epoch)
+    observing = watching(job, observers, tensorboard, on_step, on_epoch)
     with run_folder(folder, record) if ranks().first else nullcontext():
         if ranks().first:
             images.keep(folder)
             log(f"what it sees: {draw_data(job)}")
-        _run(job, watching, log=log)
+        run_job(job, observing, log=log)
     return folder
 
 
@@ -155,28 +146,33 @@ def resume(
 ) -> Path:
     """Go on with a training that was stopped, to the same bits as if it had not been.
 
-    data, val: the samples, of a run on samples in Python. model, data, val: "FILE.py:FUNCTION",
-        code of the run that must be named where it was never named here, or has changed since.
+    Args:
+        run: the run folder.
+        data, val: the samples, of a run on samples in Python; or, as `model`, the code of the run.
+        model: "FILE.py:FUNCTION", code of the run that must be named where it was never named
+            here, or has changed since.
+        tensorboard: write RUN/tensorboard, too.
+        observers: are called at every step; None shows a progress bar.
+        bar: shows how far downloads are.
+        log: is called with each line about the work.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        CheckpointError: no run, damaged, or with code that the user has not named.
+        UsageError: other data than that of the run.
+        TrainingError, Stopped: as for `train`.
     """
     folder, log = Path(run), log if ranks().first else no_log
     refuse_links(folder)
     record = named_again(read_run(folder), folder, model, data, val)
-    data, val = (None if isinstance(words, str) else words for words in (data, val))
-    if data is None and val is not None:
-        raise UsageError("val: samples to validate on go with samples to learn from, in data")
     runtime, changes = recorded_runtime(record.device, record.precision)
     if changes:
         log(changes)
     check_model_file(record.model, record.environment, folder, log)
-    _refuse_code(record.model, record.options.data, record.options.val, folder)
-    task = task_of(record.model)
-    own = None if data is None else InMemoryData.of(data, val, record.classes)
-    if own is None:
-        images = TrainingData.open(DataSpec.of(record), task, names=read_parts(folder), log=log)
-    else:
-        images = own.open(task, record.options.validate)
-    if images.training.classes != record.classes:
-        raise UsageError("its classes are not those of the run any more", file=record.options.data)
+    refuse_code(record.model, record.options.data, record.options.val, folder)
+    images = data_of_run(record, folder, data, val, log)
     start = None
     if any((folder / FOLDER).glob("step-*")):
         start, complaints = find_checkpoint(folder, "last")
@@ -185,46 +181,5 @@ def resume(
     job = make_job(record, images, folder, runtime, log)
     if start is None:
         start_from(record, job.model, bar, log)
-    _run(job, _watching(job, observers, tensorboard), start, log)
+    run_job(job, watching(job, observers, tensorboard), start, log)
     return folder
-
-
-def _refuse_code(model: str, data: str, val: str | None, run: Path) -> None:
-    """Look at all that a run names before any of it is run.
-
-    Raises:
-        CheckpointError: code that the user did not name himself, see `refuse_code_of_run`.
-    """
-    for words, option in ((model, MODEL), (data, DATA), (val, VAL)):
-        refuse_code_of_run(words, option, run)
-
-
-def _watching(
-    job: Job,
-    observers: Sequence[Observer] | None,
-    tensorboard: bool,
-    on_step: Call | None = None,
-    on_epoch: Call | None = None,
-) -> list[Observer]:
-    """Who watches: a bar, unless others are named, TensorBoard, and the functions to be called.
-
-    Raises:
-        UsageError: TensorBoard is not installed, or there will be no steps to watch.
-    """
-    if DESCEND not in phase_kinds(job.model) and (observers or tensorboard or on_step or on_epoch):
-        why = f"{job.model_info.model} learns at one blow: there are no steps to watch"
-        raise UsageError(why, hint="without tensorboard, observers, on_step and on_epoch")
-    shown: list[Observer] = list(observers or ())
-    if observers is None:
-        shown.append(ConsoleObserver(metric=job.metric, evaluations=evaluation_steps(job)))
-    if tensorboard:
-        shown.append(TensorBoardObserver(job.folder))
-    return [*shown, Calls(on_step, on_epoch)] if on_step or on_epoch else shown
-
-
-def _run(
-    job: Job, observers: Sequence[Observer], start: Path | None = None, log: Log = no_log
-) -> None:
-    """Train through all phases; of a model that is only fitted, a checkpoint is the end."""
-    if start is None or DESCEND in phase_kinds(job.model):
-        fit(job, observers, start, log)

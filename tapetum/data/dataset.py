@@ -1,4 +1,4 @@
-"""Dataset: anything that can be counted and indexed, with the truth as records beside it."""
+"""Dataset: samples by index, and their truth as records."""
 
 from __future__ import annotations
 
@@ -23,9 +23,17 @@ class Dataset(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Sample:
-        """The decoded image with its target, in the image's own frame."""
+        """The decoded image with its target, in the frame of the image.
+
+        Args:
+            index: in [0, len(self)).
+        """
         ...
 
     def record(self, index: int) -> ImageRecord:
-        """The same image's records for evaluation, in float64, without decoding it."""
+        """The truth of the same image for evaluation, in float64, without decoding it.
+
+        Args:
+            index: in [0, len(self)).
+        """
         ...

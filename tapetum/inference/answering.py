@@ -11,13 +11,13 @@ from typing import Any
 from torch import Tensor
 
 from tapetum.base.progress import Progress
-from tapetum.inference.filtering import Choice, nms_at
+from tapetum.inference.filtering import Choice, nms_options
 from tapetum.inference.folder import predict_in_batches
 from tapetum.inference.image_files import save_drawings
 from tapetum.inference.predictor import Predictor
 from tapetum.inference.results import above_thresholds
 from tapetum.inference.thresholds import Thresholds
-from tapetum.structures import Prediction
+from tapetum.structures import PostprocessOptions, Prediction
 
 SCHEMA = "tapetum.predictions/1"
 Draw = Callable[[int, Tensor, Prediction], None]
@@ -31,7 +31,7 @@ class Answering:
     files: Sequence[Path]
     thresholds: Thresholds
     choice: Choice
-    nms_iou: float | None
+    options: PostprocessOptions
 
     @staticmethod
     def of(
@@ -49,7 +49,8 @@ class Answering:
         """
         thresholds = Thresholds.of(predictor, threshold)
         choice = Choice.of(predictor, classes, max_detections)
-        return Answering(predictor, files, thresholds, choice, nms_iou)
+        options = nms_options(predictor, nms_iou)
+        return Answering(predictor, files, thresholds, choice, options)
 
     def answers(
         self, progress: Progress, draw: Draw | None = None, workers: int | None = None
@@ -64,8 +65,10 @@ class Answering:
         images: list[dict[str, Any]] = []
         failed: list[dict[str, str]] = []
         count = len(self.files)
-        entries = predict_in_batches(self.predictor, self.files, workers=workers)
-        with nms_at(self.predictor, self.nms_iou), closing(entries):
+        entries = predict_in_batches(
+            self.predictor, self.files, workers=workers, options=self.options
+        )
+        with closing(entries):
             for index, entry in zip(progress(range(count), count), entries, strict=True):
                 if entry.image is None or entry.prediction is None:
                     failed.append({"file": str(entry.file), "error": str(entry.error)})

@@ -137,3 +137,13 @@ def refuse_code_of_run(words: str | None, option: str, run: Path) -> None:
         own.source()
     except UsageError as error:
         raise CheckpointError(f"its code {own}: {error.why}", file=run, hint=again) from error
+
+
+def refuse_code(model: str, data: str, val: str | None, run: Path) -> None:
+    """Look at all that a run names before any of it is run.
+
+    Raises:
+        CheckpointError: code that the user did not name himself, see `refuse_code_of_run`.
+    """
+    for words, option in ((model, MODEL), (data, DATA), (val, VAL)):
+        refuse_code_of_run(words, option, run)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from tapetum.base.errors import UsageError
 from tapetum.inference.predictor import Predictor
-from tapetum.structures import Prediction
+from tapetum.structures import DEFAULT_POSTPROCESS, PostprocessOptions, Prediction
 
 
 @dataclass(frozen=True)
@@ -54,29 +53,22 @@ class Choice:
         return replace(prediction, objects=objects)
 
 
-@contextmanager
-def nms_at(predictor: Predictor, iou: float | None) -> Iterator[None]:
-    """Inside, the weaker of two boxes of a class goes from this overlap on; None: the model's own.
-    Afterwards the model is as it was.
+def nms_options(predictor: Predictor, nms_thresh: float | None) -> PostprocessOptions:
+    """How the model is to suppress overlapping boxes.
+
+    Args:
+        predictor: of the model.
+        nms_thresh: IoU above which the weaker of two boxes of a class is dropped, in [0, 1]; None:
+            the model's own.
 
     Raises:
-        UsageError: not an overlap, or the model does not decide by that.
+        UsageError: not in [0, 1], or the model does not suppress boxes.
     """
-    if iou is None:
-        yield
-        return
-    if not 0 <= iou <= 1:
-        raise UsageError(f"must lie in [0, 1], got {iou}", option="nms_iou")
-    deciding = [module for module in predictor.model.modules() if hasattr(module, "nms_threshold")]
-    if not deciding:
-        raise UsageError(
-            f"{predictor.model_info.model} has no overlaps to decide by", option="nms_iou"
-        )
-    own = [module.nms_threshold for module in deciding]
-    try:
-        for module in deciding:
-            module.nms_threshold = iou  # type: ignore[assignment]
-        yield
-    finally:
-        for module, value in zip(deciding, own, strict=True):
-            module.nms_threshold = value
+    if nms_thresh is None:
+        return DEFAULT_POSTPROCESS
+    if not 0 <= nms_thresh <= 1:
+        raise UsageError(f"must lie in [0, 1], got {nms_thresh}", option="nms_iou")
+    if not predictor.task.has_thresholds:
+        why = f"{predictor.model_info.model} does not suppress overlapping boxes"
+        raise UsageError(why, option="nms_iou")
+    return PostprocessOptions(nms_thresh=nms_thresh)

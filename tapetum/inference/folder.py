@@ -15,7 +15,7 @@ from tapetum.base.errors import TapetumError
 from tapetum.data.images.reader import read_image
 from tapetum.data.reading.loading import samples_in_order
 from tapetum.inference.predictor import Predictor
-from tapetum.structures import Prediction
+from tapetum.structures import DEFAULT_POSTPROCESS, PostprocessOptions, Prediction
 
 WORTH_WORKERS = 64
 """Images from which on worker processes are worth the second that they take to start."""
@@ -68,6 +68,7 @@ def predict_in_batches(
     files: Sequence[Path],
     *,
     workers: int | None = None,
+    options: PostprocessOptions = DEFAULT_POSTPROCESS,
 ) -> Generator[FilePrediction, None, None]:
     """Predict every file, in order.
 
@@ -75,6 +76,7 @@ def predict_in_batches(
         predictor: the model.
         files: image files.
         workers: processes that decode; None: as many as help for so many files on this machine.
+        options: thresholds that take the place of the model's own.
 
     Yields:
         One entry for each file.
@@ -83,7 +85,7 @@ def predict_in_batches(
     images: Any = ImageFiles(files)  # it has what the loader asks of a Dataset
     with closing(samples_in_order(images, DECODED_AT_ONCE, workers)) as decoded:
         for group in _groups(decoded):
-            yield from _answered(predictor, group)
+            yield from _answered(predictor, group, options)
 
 
 def suitable_workers(images: int) -> int:
@@ -106,9 +108,11 @@ def _groups(decoded: Iterator[FilePrediction]) -> Iterator[list[FilePrediction]]
         yield group
 
 
-def _answered(predictor: Predictor, group: Sequence[FilePrediction]) -> Iterator[FilePrediction]:
+def _answered(
+    predictor: Predictor, group: Sequence[FilePrediction], options: PostprocessOptions
+) -> Iterator[FilePrediction]:
     images = [entry.image for entry in group if entry.image is not None]
-    predictions = iter(predictor.predictions(images))
+    predictions = iter(predictor.predictions(images, options))
     for entry in group:
         if entry.image is None:
             yield entry

@@ -28,7 +28,13 @@ from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.custom import is_custom
 from tapetum.models.predict import predict
 from tapetum.runs.model_info import ModelInfo
-from tapetum.structures import Model, Prediction, Target
+from tapetum.structures import (
+    DEFAULT_POSTPROCESS,
+    Model,
+    PostprocessOptions,
+    Prediction,
+    Target,
+)
 from tapetum.tasks import TASKS, Task
 from tapetum.weights.checkpoint import find_checkpoint, load_model
 from tapetum.weights.published import model_of
@@ -77,9 +83,11 @@ class Predictor:
         rows = zip(self.predictions(inputs), inputs, strict=True)
         return [Result.of(answer, pixels, model_info, task, least) for answer, pixels in rows]
 
-    def predictions(self, images: Sequence[Tensor]) -> list[Prediction]:
-        """The model's bare answers for tensors (3, H, W)."""
-        return predict(self.model, images, runtime=self.runtime)
+    def predictions(
+        self, images: Sequence[Tensor], options: PostprocessOptions = DEFAULT_POSTPROCESS
+    ) -> list[Prediction]:
+        """The model's predictions for tensors (3, H, W), thresholds as `options` has them."""
+        return predict(self.model, images, runtime=self.runtime, options=options)
 
     @cached_property
     def _thresholds(self) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Anchors: boxes of a few sizes and shapes around every cell of every pyramid level."""
+"""Anchors: boxes of a few sizes and shapes at each cell of each pyramid level."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from torch import Tensor
 class AnchorGrid:
     """Anchors of a pyramid: level i has `sizes[i]` x `ratios` boxes a cell.
 
-    sizes: for each level, the square roots of the anchors' areas in pixels.
-    ratios: height / width of the anchors.
+    Corners of the boxes at a cell's origin are rounded to pixels, and the step from cell to cell
+    is the size of the padded image over the size of the map, rounded down: torchvision's
+    conventions, under which the published detectors were trained.
 
-    Corners of the boxes round the cell's origin are whole pixels, and the step from cell to cell
-    is the size of the padded image over the size of the map, rounded down: the conventions under
-    which the published detectors were trained.
+    Args:
+        sizes: for each level, the square roots of the anchors' areas in pixels.
+        ratios: height / width of the anchors.
+
+    Raises:
+        ValueError: the levels have different numbers of sizes.
     """
 
     def __init__(self, sizes: Sequence[Sequence[float]], ratios: Sequence[float]) -> None:
@@ -25,17 +29,23 @@ class AnchorGrid:
         self.ratios = tuple(float(ratio) for ratio in ratios)
         if len({len(level) for level in self.sizes}) != 1:
             counts = [len(level) for level in self.sizes]
-            raise ValueError(f"sizes: expected equally many for every level, got {counts}")
+            raise ValueError(f"sizes: expected as many for each level, got {counts}")
 
     @property
     def per_cell(self) -> int:
-        """Number of anchors at every cell."""
+        """Number of anchors at each cell."""
         return len(self.sizes[0]) * len(self.ratios)
 
     def __call__(self, pixels: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Anchors (h * w * per_cell, 4) of each map of the batch `pixels`, xyxy in pixels.
+        """Anchors of a batch, cached: do not write to them.
 
-        Cells row by row, then ratios, then sizes. The tensors are cached: do not write to them.
+        Args:
+            pixels: (B, 3, H, W) padded images.
+            maps: (B, C, h, w) of each level.
+
+        Returns:
+            (h * w * per_cell, 4) of each map, xyxy in pixels: cells row by row, then ratios, then
+            sizes.
         """
         if len(maps) != len(self.sizes):
             raise ValueError(f"maps: expected {len(self.sizes)} levels, got {len(maps)}")
@@ -69,7 +79,7 @@ def _anchors(
 
 
 def cell_anchors(sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
-    """The anchors (len(ratios) * len(sizes), 4) round the origin, xyxy, rounded to pixels."""
+    """The anchors (len(ratios) * len(sizes), 4) at the origin, xyxy, rounded to pixels."""
     size = torch.tensor(sizes, dtype=torch.float32)
     height = torch.sqrt(torch.tensor(ratios, dtype=torch.float32))
     width = 1 / height

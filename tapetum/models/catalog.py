@@ -11,23 +11,13 @@ from torch import nn
 
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import UsageError
-from tapetum.models.class_names import (
-    COCO_KEYPOINTS,
-    COCO_SKELETON,
-    coco_classes,
-    coco_classes_with_background,
-    coco_person,
-)
 from tapetum.models.classification import airbench, knn, linear, resnet, vit
 from tapetum.models.custom import custom_model, declared_task, is_custom
-from tapetum.models.detection.one_stage.retinanet import retinanet
-from tapetum.models.detection.two_stage.faster_rcnn import faster_rcnn
-from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
-from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn
+from tapetum.models.detection.one_stage import retinanet
+from tapetum.models.detection.two_stage import faster_rcnn, keypoint_rcnn, mask_rcnn
 from tapetum.models.entry import ModelEntry, PublishedWeights
 from tapetum.models.localization import localizer
 from tapetum.models.segmentation import unet
-from tapetum.models.torchvision_weights import torchvision_detector
 
 __all__ = [
     "CATALOG",
@@ -45,120 +35,6 @@ __all__ = [
 REQUIRED = inspect.Parameter.empty
 """Stands for the default of an argument that has none."""
 
-# --- Entries; each of them moves to the file of its model. ---------------------------------------
-
-_TINY_BACKBONE = {"backbone": "resnet10", "backbone_width": 8, "norm": "group"}
-_TINY_RCNN = {
-    **_TINY_BACKBONE,
-    "fpn_channels": 32,
-    "head_width": 64,
-    "anchor_sizes": [8, 16, 32, 64, 128],
-    "min_size": 96,
-    "max_size": 160,
-    "proposals": 50,
-    "training_proposals": 100,
-    "sampled_anchors": 64,
-    "sampled_regions": 32,
-}
-_RCNN_FIXED = (
-    *("backbone", "backbone_width", "fpn_channels", "head_width", "anchor_sizes"),
-    "anchor_ratios",
-)
-
-DETECTION: dict[str, ModelEntry] = {
-    "retinanet": ModelEntry(
-        retinanet,
-        "detection",
-        "Lin et al. 2017, arXiv 1708.02002",
-        {
-            **_TINY_BACKBONE,
-            "classes": 3,
-            "fpn_channels": 32,
-            "head_convs": 1,
-            "anchor_sizes": [12, 24, 48, 96, 192],
-            "anchor_octaves": 2,
-            "min_size": 96,
-            "max_size": 160,
-        },
-        (
-            torchvision_detector(
-                "retinanet_resnet50_fpn",
-                "retinanet_resnet50_fpn_coco-eeacb38b.pth",
-                {"AP": 36.4},
-                coco_classes_with_background,
-                fixed_arguments=(
-                    *("backbone", "backbone_width", "fpn_channels", "head_convs", "head_norm"),
-                    *("anchor_sizes", "anchor_octaves", "anchor_ratios"),
-                ),
-            ),
-        ),
-    ),
-    "faster_rcnn": ModelEntry(
-        faster_rcnn,
-        "detection",
-        "Ren et al. 2015, arXiv 1506.01497",
-        {**_TINY_RCNN, "classes": 3},
-        (
-            torchvision_detector(
-                "fasterrcnn_resnet50_fpn",
-                "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
-                {"AP": 37.0},
-                coco_classes,
-                fixed_arguments=_RCNN_FIXED,
-            ),
-        ),
-        starts_task=True,
-    ),
-}
-
-INSTANCE_SEGMENTATION: dict[str, ModelEntry] = {
-    "mask_rcnn": ModelEntry(
-        mask_rcnn,
-        "instance_segmentation",
-        "He et al. 2017, arXiv 1703.06870",
-        {**_TINY_RCNN, "classes": 3, "mask_width": 16, "mask_convs": 1},
-        (
-            torchvision_detector(
-                "maskrcnn_resnet50_fpn",
-                "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
-                {"box AP": 37.9, "mask AP": 34.6},
-                coco_classes,
-                fixed_arguments=(*_RCNN_FIXED, "mask_width", "mask_convs"),
-            ),
-        ),
-        starts_task=True,
-    ),
-}
-
-KEYPOINT_DETECTION: dict[str, ModelEntry] = {
-    "keypoint_rcnn": ModelEntry(
-        keypoint_rcnn,
-        "keypoint_detection",
-        "He et al. 2017, arXiv 1703.06870",
-        {
-            **_TINY_RCNN,
-            "classes": 1,
-            "keypoints": 3,
-            "keypoint_width": 16,
-            "keypoint_convs": 1,
-        },
-        (
-            torchvision_detector(
-                "keypointrcnn_resnet50_fpn",
-                "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
-                {"box AP": 54.6, "keypoint AP": 65.0},
-                coco_person,
-                fixed_arguments=(*_RCNN_FIXED, "keypoint_width", "keypoint_convs"),
-                keypoint_names=COCO_KEYPOINTS,
-                skeleton=COCO_SKELETON,
-            ),
-        ),
-        starts_task=True,
-    ),
-}
-
-# --------------------------------------------------------------------------------------------------
-
 CATALOG: dict[str, ModelEntry] = {
     **resnet.ENTRIES,
     **vit.ENTRIES,
@@ -167,9 +43,10 @@ CATALOG: dict[str, ModelEntry] = {
     **knn.ENTRIES,
     **localizer.ENTRIES,
     **unet.ENTRIES,
-    **DETECTION,
-    **INSTANCE_SEGMENTATION,
-    **KEYPOINT_DETECTION,
+    **retinanet.ENTRIES,
+    **faster_rcnn.ENTRIES,
+    **mask_rcnn.ENTRIES,
+    **keypoint_rcnn.ENTRIES,
 }
 """Every built-in model by name, those of a task together."""
 

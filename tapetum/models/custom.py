@@ -44,9 +44,10 @@ def declared_task(function: Callable[..., Any]) -> str | None:
 
 
 def declared_settings(function: Callable[..., Any]) -> dict[str, Any]:
-    """The attribute `settings` of a class or function, else of the class that the function's
-    signature says it returns: settings of training in which this model differs from its task."""
-    own = getattr(function, "settings", None) or getattr(_returned(function), "settings", None)
+    """The attribute `preferred_settings` of a class or function, else of the class that the
+    function's signature says it returns: settings of training that suit this model better."""
+    own = getattr(function, "preferred_settings", None)
+    own = own or getattr(_returned(function), "preferred_settings", None)
     return dict(own) if isinstance(own, Mapping) else {}
 
 

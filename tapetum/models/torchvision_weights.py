@@ -72,7 +72,7 @@ def torchvision_detector(
         keypoint_names: of an object's keypoints.
         skeleton: pairs of keypoints that a line joins.
     """
-    classes = len(class_names()[0])
+    num_classes = len(class_names()[0])
     return PublishedWeights(
         name=name,
         file=file,
@@ -81,7 +81,7 @@ def torchvision_detector(
         data="COCO train2017",
         figures=figures,
         class_names=class_names,
-        arguments={"backbone": "resnet50", "classes": classes, "norm": "frozen"},
+        arguments={"backbone": "resnet50", "num_classes": num_classes, "norm": "frozen"},
         fixed_arguments=fixed_arguments,
         norm_epsilon=0.0,
         keypoint_names=keypoint_names,

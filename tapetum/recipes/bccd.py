@@ -33,9 +33,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "faster_rcnn": {
         "fpn_channels": 128,
         "head_width": 512,
-        "training_proposals": 500,
-        "proposals": 300,
-        "sampled_regions": 128,
+        "rpn_pre_nms_top_n_train": 500,
+        "rpn_post_nms_top_n_train": 500,
+        "rpn_pre_nms_top_n_test": 300,
+        "rpn_post_nms_top_n_test": 300,
+        "box_batch_size_per_image": 128,
     },
 }
 

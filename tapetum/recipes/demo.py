@@ -44,9 +44,11 @@ _PYRAMID = {
 _REGIONS = {
     **_PYRAMID,
     "head_width": 128,
-    "training_proposals": 200,
-    "proposals": 100,
-    "sampled_regions": 48,
+    "rpn_pre_nms_top_n_train": 200,
+    "rpn_post_nms_top_n_train": 200,
+    "rpn_pre_nms_top_n_test": 100,
+    "rpn_post_nms_top_n_test": 100,
+    "box_batch_size_per_image": 48,
 }
 _SETTINGS = {"batch_size": 8, "lr": 5e-3, "ema_decay": 0.99, "warmup_steps": 40}
 

@@ -41,9 +41,11 @@ _REGIONS = {
     "fpn_channels": 64,
     "anchor_sizes": [24, 48, 96, 192, 384],
     "head_width": 256,
-    "training_proposals": 200,
-    "proposals": 100,
-    "sampled_regions": 48,
+    "rpn_pre_nms_top_n_train": 200,
+    "rpn_post_nms_top_n_train": 200,
+    "rpn_pre_nms_top_n_test": 100,
+    "rpn_post_nms_top_n_test": 100,
+    "box_batch_size_per_image": 48,
 }
 _SETTINGS = {"batch_size": 8, "lr": 2e-3, "ema_decay": 0.995, "warmup_steps": 100, "seed": 0}
 

@@ -26,8 +26,19 @@ SETTINGS: dict[str, str] = {}
 """Keys of "settings" in run.json, and of those in "options"."""
 ROWS: dict[str, str] = {}
 """Keys of a row of metrics.jsonl."""
-LOSSES: dict[str, str] = {}
-"""Keys of "losses" in a row of metrics.jsonl."""
+_RCNN_LOSSES = {
+    "objectness": "loss_objectness",
+    "proposal_boxes": "loss_rpn_box_reg",
+    "classification": "loss_classifier",
+    "boxes": "loss_box_reg",
+    "masks": "loss_mask",
+    "keypoints": "loss_keypoint",
+}
+LOSSES: dict[str, dict[str, str]] = {
+    "retinanet": {"boxes": "bbox_regression"},
+    **dict.fromkeys(("faster_rcnn", "mask_rcnn", "keypoint_rcnn"), _RCNN_LOSSES),
+}
+"""Keys of "losses" in a row of metrics.jsonl, by model."""
 
 _CLASSIFIERS = (
     *("resnet10", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
@@ -35,11 +46,31 @@ _CLASSIFIERS = (
 )
 _NUM_CLASSES = {"classes": "num_classes"}
 _AUGMENTED = {**_NUM_CLASSES, "views": "test_time_augmentation"}
-ARGUMENTS: dict[str, dict[str, str]] = {
+_RCNN_ARGUMENTS: dict[str, str | tuple[str, ...]] = {
+    **_NUM_CLASSES,
+    "proposals": ("rpn_pre_nms_top_n_test", "rpn_post_nms_top_n_test"),
+    "training_proposals": ("rpn_pre_nms_top_n_train", "rpn_post_nms_top_n_train"),
+    "proposal_nms_threshold": "rpn_nms_thresh",
+    "sampled_anchors": "rpn_batch_size_per_image",
+    "sampled_regions": "box_batch_size_per_image",
+    "score_threshold": "box_score_thresh",
+    "nms_threshold": "box_nms_thresh",
+    "max_detections": "box_detections_per_img",
+}
+_RETINANET_ARGUMENTS = {
+    **_NUM_CLASSES,
+    "score_threshold": "score_thresh",
+    "nms_threshold": "nms_thresh",
+    "max_detections": "detections_per_img",
+    "candidates": "topk_candidates",
+}
+ARGUMENTS: dict[str, Mapping[str, str | tuple[str, ...]]] = {
     **dict.fromkeys((*_CLASSIFIERS, "knn", "localizer"), _NUM_CLASSES),
     **dict.fromkeys(("airbench", "unet"), _AUGMENTED),
+    **dict.fromkeys(("faster_rcnn", "mask_rcnn", "keypoint_rcnn"), _RCNN_ARGUMENTS),
+    "retinanet": _RETINANET_ARGUMENTS,
 }
-"""Arguments of the built-in models, by model."""
+"""Arguments of the built-in models, by model; where one became several, all have its value."""
 
 _FASTER_RCNN = Renames((("proposal_head.*", "rpn_head.*"), ("region_head.*", "box_head.*")))
 _INSIDE_NETWORK = Renames(
@@ -62,14 +93,14 @@ _UNET = Renames(
         *((f"{part}.*", f"network.{part}.*") for part in ("encoder", "decoder", "head")),
     )
 )
-_INSIDE_DETECTOR = Renames(_FASTER_RCNN.inside("detector.", "detector."))
+_INSIDE_DETECTOR = _FASTER_RCNN.inside("detector.", "detector.")
 WEIGHTS: dict[str, Renames] = {
     **dict.fromkeys((*_CLASSIFIERS, "localizer"), _INSIDE_NETWORK),
     "airbench": _AIRBENCH,
     "unet": _UNET,
     "faster_rcnn": _FASTER_RCNN,
-    "mask_rcnn": _INSIDE_DETECTOR,
-    "keypoint_rcnn": _INSIDE_DETECTOR,
+    "mask_rcnn": Renames((*_INSIDE_DETECTOR, ("head.*", "mask_head.*"))),
+    "keypoint_rcnn": Renames((*_INSIDE_DETECTOR, ("head.*", "keypoint_head.*"))),
 }
 """Names in state dicts, (old, new), by model; the first template that fits a name counts."""
 
@@ -94,7 +125,11 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def current_arguments(arguments: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Arguments that a run was given for `model`, by today's names."""
-    return _renamed(arguments, ARGUMENTS.get(model, {}))
+    names, current = ARGUMENTS.get(model, {}), {}
+    for name, value in arguments.items():
+        new = names.get(name, name)
+        current.update(dict.fromkeys((new,) if isinstance(new, str) else new, value))
+    return current
 
 
 def current_state(values: Mapping[str, ValueT], model: str) -> dict[str, ValueT]:
@@ -111,15 +146,20 @@ def current_state(values: Mapping[str, ValueT], model: str) -> dict[str, ValueT]
     return {renames.theirs(name) or name: value for name, value in values.items()}
 
 
-def current_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of a metrics.jsonl with today's names."""
-    return [_current_row(row) for row in rows]
+def current_rows(rows: Iterable[Mapping[str, Any]], model: str) -> list[dict[str, Any]]:
+    """Rows of a metrics.jsonl with today's names.
+
+    Args:
+        rows: as the file holds them.
+        model: the name of the model in the run's record.
+    """
+    return [_current_row(row, LOSSES.get(model, {})) for row in rows]
 
 
-def _current_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def _current_row(row: Mapping[str, Any], losses: Mapping[str, str]) -> dict[str, Any]:
     new = _renamed(row, ROWS)
     if isinstance(new.get("losses"), Mapping):
-        new["losses"] = _renamed(new["losses"], LOSSES)
+        new["losses"] = _renamed(new["losses"], losses)
     return new
 
 

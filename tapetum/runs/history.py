@@ -100,4 +100,12 @@ def read_history(folder: str | Path) -> list[dict[str, Any]]:
             rows.append(json.loads(line))
         except json.JSONDecodeError:
             break
-    return current_rows(rows)
+    return current_rows(rows, _model_of(path.parent))
+
+
+def _model_of(folder: Path) -> str:
+    """The name of the run's model; "" where there is no record of it."""
+    try:
+        return str(json.loads((folder / "run.json").read_text("utf-8"))["model"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""

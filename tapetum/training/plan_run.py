@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tapetum.base.custom_code import custom_function
+from tapetum.base.errors import UsageError
 from tapetum.base.machine import environment
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.base.runtime import Runtime
 from tapetum.data.reading.places import absolute
+from tapetum.data.reading.samples import Samples
 from tapetum.data.reading.training_data import (
     DataSpec,
     InMemoryData,
@@ -18,6 +20,7 @@ from tapetum.data.reading.training_data import (
     refuse_words_for_files,
 )
 from tapetum.data.splits.hold_out import HoldOut
+from tapetum.data.splits.split_file import read_parts
 from tapetum.inference.custom_code import custom_code_facts
 from tapetum.models import task_of
 from tapetum.models.catalog import lasting_name
@@ -76,6 +79,39 @@ def plan_run(
         environment=environment() | custom_code_facts(name),
     )
     return record, images
+
+
+def data_of_run(
+    record: RunRecord,
+    folder: Path,
+    data: Samples | str | None,
+    val: Samples | str | None,
+    log: Log = no_log,
+) -> TrainingData:
+    """The images of a run that is resumed.
+
+    Args:
+        record: that of the run.
+        folder: the run, which may have a file of its splits.
+        data, val: samples, of a run on samples in Python; words are left alone.
+        log: is called with what was found.
+
+    Raises:
+        UsageError: only one of the two is samples, or the classes are not those of the run.
+    """
+    data, val = (None if isinstance(words, str) else words for words in (data, val))
+    if data is None and val is not None:
+        why = "samples to validate on go with samples to learn from, in `data`"
+        raise UsageError(why, option="val")
+    task = task_of(record.model)
+    own = None if data is None else InMemoryData.of(data, val, record.classes)
+    if own is None:
+        images = TrainingData.open(DataSpec.of(record), task, names=read_parts(folder), log=log)
+    else:
+        images = own.open(task, record.options.validate)
+    if images.training.classes != record.classes:
+        raise UsageError("its classes are not those of the run any more", file=record.options.data)
+    return images
 
 
 def kept(options: TrainOptions) -> TrainOptions:

@@ -79,7 +79,7 @@ def test_a_run_with_old_names_goes_on_as_if_never_stopped(renamed: Path) -> None
     api.resume(renamed, observers=())
     rows = [row for row in read_history(renamed) if row["event"] == "step"][2:]
     lines = (renamed / "uninterrupted.jsonl").read_text().splitlines()
-    expected = current_rows(map(json.loads, lines))
+    expected = current_rows(map(json.loads, lines), "faster_rcnn")
     assert [row["step"] for row in rows] == [3, 4]
     for row, known in zip(rows, expected, strict=True):
         # Equal to the last bit on one machine; other processors sum in another order.

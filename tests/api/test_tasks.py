@@ -26,8 +26,26 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
         {"backbone_width": 8, "decoder_channels": [16, 16, 16, 8, 8]},
     ),
     "detection": ("retinanet", PYRAMID),
-    "instance_segmentation": ("mask_rcnn", {**PYRAMID, "proposals": 20, "training_proposals": 40}),
-    "keypoint_detection": ("keypoint_rcnn", {**PYRAMID, "proposals": 20, "training_proposals": 40}),
+    "instance_segmentation": (
+        "mask_rcnn",
+        {
+            **PYRAMID,
+            "rpn_pre_nms_top_n_test": 20,
+            "rpn_post_nms_top_n_test": 20,
+            "rpn_pre_nms_top_n_train": 40,
+            "rpn_post_nms_top_n_train": 40,
+        },
+    ),
+    "keypoint_detection": (
+        "keypoint_rcnn",
+        {
+            **PYRAMID,
+            "rpn_pre_nms_top_n_test": 20,
+            "rpn_post_nms_top_n_test": 20,
+            "rpn_pre_nms_top_n_train": 40,
+            "rpn_post_nms_top_n_train": 40,
+        },
+    ),
 }
 DATA = "scenes:count=4"
 """Enough to see that everything is connected."""

@@ -35,7 +35,7 @@ _BLOCK = re.compile(r"^```(\w*) ?([\w.]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL
 TINY = (
     *("--backbone", "resnet10", "--batch-size", "4"),
     *("--set", "backbone_width=8", "fpn_channels=16", "head_convs=1"),
-    *("prior=0.45", "max_detections=20"),
+    *("prior=0.45", "detections_per_img=20"),
 )
 """What makes a detector so small that a test can train it, and lets it find objects before it knows
 anything; no page says it."""
@@ -126,7 +126,7 @@ def make_export(file: Path, content: Mapping[str, Any], photos: Path) -> Path:
 def make_run(folder: Path, name: str, **arguments: Any) -> Path:
     """A run with one checkpoint of a small model with random weights, as if it had been trained."""
     classes = Scenes().classes
-    small: dict[str, Any] = {"classes": len(classes), **arguments}
+    small: dict[str, Any] = {"num_classes": len(classes), **arguments}
     if name == "retinanet":
         small |= {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 16, "head_convs": 1}
         small |= {"min_size": 64}

@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     make_photos(tmp_path / "photos", 4)
     (tmp_path / "photos" / "labels.json").write_text(json.dumps(truth(4)))
-    make_run(tmp_path / "RUN", "retinanet", prior=0.6, max_detections=5)
+    make_run(tmp_path / "RUN", "retinanet", prior=0.6, detections_per_img=5)
     return tmp_path
 
 
@@ -69,7 +69,7 @@ def test_answers_go_back_as_labels(folder: Path) -> None:
     assert {*kinds, "csv", "crops", "images"} == set(SAVES)
     labels = folder / "labels"
     counts = [len(list(labels.rglob(f"*{end}"))) for end in (".json", ".xml", ".txt", ".csv")]
-    assert counts == [1, 4, 5, 1]  # YOLO's fifth lists the others
+    assert counts == [2, 4, 5, 1]  # the list of what predict wrote; YOLO's fifth lists the others
     assert not [path for path in labels.rglob("*.jpg") if "crops" not in path.parts]
     assert list((labels / "crops").rglob("*.jpg"))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tapetum.cli.main import main
+from tapetum.models.custom import declared_settings
 from tapetum.testing import check_model
 from tapetum.testing.__main__ import main as ask
 
@@ -61,12 +62,20 @@ def test_a_mistake_in_it_is_found(folder: Path) -> None:
     sound = FILES["my_model.py"]
     for right, wrong, question in (
         (".clamp(min=1)", "", "losses are finite where there is nothing to learn"),
-        ("decode_maps(output, batch)", "decode_maps(output, batch)[::-1]", "a batch is answered"),
+        ("maps(output, batch)", "maps(output, batch)[::-1]", "a batch is answered"),
     ):
         assert right in sound
         (folder / "my_model.py").write_text(sound.replace(right, wrong))
         report = check_model("my_model.py:TinyFCN", arguments={"width": 8}, raises=False)
         assert any(a.question.startswith(question) for a in report.failed), str(report)
+
+
+def test_its_own_defaults_of_training_are_known_before_it_is_built(folder: Path) -> None:
+    line = '    preferred_settings = {"lr": 0.01, "optimizer": "sgd"}\n'
+    assert line.strip() in PAGE
+    space: dict = {}
+    exec(FILES["my_model.py"].replace("    def __init__", f"{line}\n    def __init__", 1), space)
+    assert declared_settings(space["TinyFCN"]) == {"lr": 0.01, "optimizer": "sgd"}
 
 
 def test_it_learns_in_a_loop_of_ones_own(folder: Path) -> None:

@@ -25,7 +25,7 @@ SMALL = {
     "fpn_channels": 16,
     "head_convs": 1,
     "prior": 0.45,
-    "max_detections": 20,
+    "detections_per_img": 20,
 }
 QUICK = {"weights": "none", "image_size": 64, "max_steps": 2, "batch_size": 4, "observers": ()}
 
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small network with random weights under the published name, as if it had been fetched."""
     torch.manual_seed(0)
-    arguments = {**SMALL, "classes": 91, "norm": "frozen", "min_size": 64}
+    arguments = {**SMALL, "num_classes": 91, "norm": "frozen", "min_size": 64}
     torch.save(CATALOG["retinanet"].build(**arguments).state_dict(), folder / "made.pth")
     digest = hashlib.sha256((folder / "made.pth").read_bytes()).hexdigest()[:8]
     entry = entry_of(

@@ -27,7 +27,7 @@ SURE = {
     "head_convs": 1,
     "anchor_sizes": [16, 24, 32, 48, 64],
     "prior": 0.6,
-    "max_detections": 60,
+    "detections_per_img": 60,
 }
 """A detector that sees everything everywhere: so it makes mistakes of every kind."""
 QUICK = {"weights": "none", "max_steps": 2, "evaluate_every": 1, "observers": ()}

@@ -28,7 +28,6 @@ from tapetum.exporting.client import (
 from tapetum.exporting.client import (
     semantic as maps,
 )
-from tapetum.exporting.rules import prepare_rule
 from tapetum.layers.anchors import AnchorGrid, cell_anchors
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
 from tapetum.models.classification.preprocessing import SquarePreprocessing
@@ -79,7 +78,7 @@ def test_resizing_is_that_of_pytorch(kind: str, old: tuple[int, int], new: tuple
 def test_images_are_prepared_as_by_the_model(name: str, size: tuple[int, int]) -> None:
     image = (255 * noise(3, *size)).to(torch.uint8)
     batch = PREPROCESSINGS[name]([image], None, like=torch.empty(0))
-    rule = prepare_rule(PREPROCESSINGS[name])
+    rule = PREPROCESSINGS[name].export_rule()
     found = images.preprocess(image.permute(1, 2, 0).numpy(), rule)
     assert found.size == tuple(batch.sizes[0].tolist())
     assert found.original == size
@@ -147,7 +146,7 @@ def test_features_of_regions_are_those_of_the_pool() -> None:
     rois_of[:, 0::2].clamp_(max=384)
     rois_of[:, 1::2].clamp_(max=256)
     expected = MultiScaleRoIAlign(7)(levels, rois_of, torch.zeros(61, dtype=torch.int64))
-    rule = {"finest": 2, "samples": 2}
+    rule = {"map_strides": [4, 8, 16, 32], "sampling_ratio": 2}
     found = rois.pool([level[0].numpy() for level in levels], rois_of.numpy(), 7, rule)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +48,6 @@ for path in sys.argv[2:]:
 """
 
 
-def classes_of(tiny: Mapping[str, Any]) -> int:
-    return tiny.get("num_classes") or tiny["classes"]
-
-
 def make_run(name: str, folder: Path, **changes: Any) -> Path:
     """A run with one checkpoint of a tiny model whose scores are spread out."""
     arguments = {**CATALOG[name].tiny, **changes}
@@ -63,7 +58,7 @@ def make_run(name: str, folder: Path, **changes: Any) -> Path:
             if parameter.ndim > 1:
                 nn.init.kaiming_normal_(parameter, nonlinearity="linear")
     points = tuple("abc") if name == "keypoint_rcnn" else ()
-    classes = tuple(f"class {i}" for i in range(classes_of(CATALOG[name].tiny)))
+    classes = tuple(f"class {i}" for i in range(CATALOG[name].tiny["num_classes"]))
     model_info = ModelInfo(name, arguments, classes, keypoint_names=points)
     parts = model_parts(model.state_dict(), model_info)
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})

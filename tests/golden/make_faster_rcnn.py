@@ -43,11 +43,13 @@ ARGUMENTS = {
 OURS = {
     "min_size": 96,
     "max_size": 160,
-    "proposals": PROPOSALS,
-    "training_proposals": TRAINING_PROPOSALS,
-    "sampled_anchors": SAMPLED_ANCHORS,
-    "sampled_regions": SAMPLED_REGIONS,
-    "score_threshold": SCORE_THRESHOLD,
+    "rpn_pre_nms_top_n_test": PROPOSALS,
+    "rpn_post_nms_top_n_test": PROPOSALS,
+    "rpn_pre_nms_top_n_train": TRAINING_PROPOSALS,
+    "rpn_post_nms_top_n_train": TRAINING_PROPOSALS,
+    "rpn_batch_size_per_image": SAMPLED_ANCHORS,
+    "box_batch_size_per_image": SAMPLED_REGIONS,
+    "box_score_thresh": SCORE_THRESHOLD,
 }
 SIZES = {"faster_rcnn.a": (64, 80), "faster_rcnn.b": (120, 75)}
 ADJUST = {

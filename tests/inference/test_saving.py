@@ -16,15 +16,15 @@ from PIL import Image
 
 from tapetum import api
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import Runtime
+from tapetum.base.runtime import Runtime, generator
 from tapetum.data.formats import read_annotations
 from tapetum.data.images.reader import image_size
-from tapetum.inference.filtering import nms_at
+from tapetum.inference.filtering import nms_options
 from tapetum.inference.image_files import output_names
 from tapetum.inference.predictor import Predictor
 from tapetum.models import CATALOG
 from tapetum.runs.model_info import ModelInfo
-from tapetum.structures import Objects, Prediction
+from tapetum.structures import DEFAULT_POSTPROCESS, Objects, Prediction
 
 WIDTH, HEIGHT = 60, 40
 BOXES = [[4.0, 5.0, 20.0, 25.0], [30.5, 10.25, 50.0, 39.0], [1.0, 1.0, 9.0, 9.0]]
@@ -36,7 +36,7 @@ class Fixed(Predictor):
 
     found: Prediction = field(default_factory=Prediction)
 
-    def predictions(self, images: Sequence[Any]) -> list[Prediction]:
+    def predictions(self, images: Sequence[Any], options: Any = None) -> list[Prediction]:
         return [self.found] * len(images)
 
 
@@ -202,7 +202,6 @@ def test_what_counts(detector: Fixed, images: list[Path]) -> None:
         ({"classes": ["bird"]}, "classes: unknown class 'bird'"),
         ({"max_detections": 0}, "max_detections: must be above 0"),
         ({"nms_iou": 2.0}, "nms_iou: must lie in"),
-        ({"nms_iou": 0.5}, "retinanet has no overlaps to decide by"),
         ({"out": "x", "save": ["pdf"]}, "save: unknown kind 'pdf'"),
     ],
 )
@@ -213,16 +212,26 @@ def test_what_cannot_be_chosen(
         api.predict_files(detector, images, **options)
 
 
-def test_overlaps_of_a_real_detector() -> None:
-    model = CATALOG["mask_rcnn"].build(
-        "resnet10", backbone_width=8, fpn_channels=8, head_width=8, mask_width=8, classes=2
-    )
+def test_a_localizer_suppresses_no_boxes() -> None:
+    model = CATALOG["localizer"].build(**CATALOG["localizer"].tiny)
+    info = ModelInfo("localizer", {}, ("a", "b", "c"))
+    predictor = Predictor(model, info, Path(), Runtime(torch.device("cpu"), "fp32"))
+    with pytest.raises(UsageError, match="nms_iou: localizer does not suppress overlapping boxes"):
+        nms_options(predictor, 0.5)
+    assert nms_options(predictor, None) == DEFAULT_POSTPROCESS
+
+
+def test_a_real_detector_suppresses_as_asked_and_stays_as_it_was() -> None:
+    torch.manual_seed(0)
+    model = CATALOG["mask_rcnn"].build(**CATALOG["mask_rcnn"].tiny, box_score_thresh=0.0)
     runtime = Runtime(torch.device("cpu"), "fp32")
-    own = Predictor(model, ModelInfo("mask_rcnn", {}, ("a", "b")), Path(), runtime)
-    before = model.detector.nms_threshold
-    with nms_at(own, 0.25):
-        assert model.detector.nms_threshold == 0.25
-    assert model.detector.nms_threshold == before != 0.25
+    predictor = Predictor(model, ModelInfo("mask_rcnn", {}, ("a", "b", "c")), Path(), runtime)
+    image = torch.rand(3, 96, 96, generator=generator(0))
+    before = predictor.predictions([image])[0].objects
+    (strict,) = predictor.predictions([image], nms_options(predictor, 0.05))
+    assert 0 < len(strict.objects) < len(before)
+    assert len(strict.objects.masks) == len(strict.objects)
+    assert torch.equal(predictor.predictions([image])[0].objects.boxes, before.boxes)
 
 
 def test_images_of_one_name_lose_nothing(detector: Fixed, tmp_path: Path) -> None:

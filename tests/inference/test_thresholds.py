@@ -76,7 +76,7 @@ class Answers:
     def __init__(self, *scores: float) -> None:
         self.scores = scores
 
-    def __call__(self, images: Sequence[Any]) -> list[Prediction]:
+    def __call__(self, images: Sequence[Any], options: Any = None) -> list[Prediction]:
         return [self.one()] * len(images)
 
     def one(self) -> Prediction:
@@ -115,7 +115,7 @@ def test_where_nothing_was_held_out_the_images_shown_choose(
 ) -> None:
     record = read_run(run)
     blind = replace(record, options=replace(record.options, validate=False))
-    monkeypatch.setattr("tapetum.api.reporting.read_run", lambda folder: blind)
+    monkeypatch.setattr("tapetum.reporting.measured.read_run", lambda folder: blind)
     api.report(run)
     assert json.loads((run / FILE).read_text())["split"] == f"{DATA}/test"
 

@@ -57,5 +57,5 @@ def test_errors_say_what_was_expected() -> None:
     assert grid.per_cell == 3
     with pytest.raises(ValueError, match="expected 2 levels, got 1"):
         grid(torch.zeros(1, 3, 32, 32), maps((4, 4)))
-    with pytest.raises(ValueError, match=r"equally many for every level, got \[1, 2\]"):
+    with pytest.raises(ValueError, match=r"as many for each level, got \[1, 2\]"):
         AnchorGrid(sizes=((8,), (16, 20)), ratios=(1.0,))

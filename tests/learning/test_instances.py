@@ -72,7 +72,7 @@ def test_masks_are_learnt_by_heart() -> None:
 
 def test_keypoints_are_learnt_by_heart() -> None:
     torch.manual_seed(0)
-    model = keypoint_rcnn(**{**CATALOG["keypoint_rcnn"].tiny, "classes": 3})
+    model = keypoint_rcnn(**{**CATALOG["keypoint_rcnn"].tiny, "num_classes": 3})
     for targets, found in learnt(model, steps=40):
         error = (targets.keypoints - found.keypoints)[..., :2].norm(dim=2)
         assert (error < 4).all(), error

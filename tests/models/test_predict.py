@@ -38,7 +38,7 @@ class Mean(nn.Module):
         torch.rand(1)
         return Output((pixels * self.scale).sum((1, 2, 3)) / sizes.prod(1))
 
-    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+    def postprocess(self, output: Output, batch: Batch, options: Any = None) -> list[Prediction]:
         boxes = batch.originals.float()[:, [0, 0, 1, 1]]
         return [
             Prediction(class_scores=m[None], objects=Objects(b[None], torch.tensor([0]), m[None]))
@@ -145,16 +145,20 @@ def test_a_model_without_weights_lies_on_no_device() -> None:
 @pytest.mark.parametrize("wrong", [lambda found: found[1:], lambda found: [*found, found[0]]])
 def test_a_prediction_for_each_image_and_no_more(wrong: Any) -> None:
     class Odd(Mean):
-        def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+        def postprocess(
+            self, output: Output, batch: Batch, options: Any = None
+        ) -> list[Prediction]:
             return wrong(super().postprocess(output, batch))
 
-    with pytest.raises(ValueError, match="decode: expected"):
+    with pytest.raises(ValueError, match="postprocess: expected"):
         predict(Odd(), images())
 
 
 def test_what_a_model_returns_stays_its_own() -> None:
     class Keeping(Mean):
-        def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
+        def postprocess(
+            self, output: Output, batch: Batch, options: Any = None
+        ) -> list[Prediction]:
             self.last = super().postprocess(output, batch)
             return self.last
 

@@ -12,6 +12,7 @@ from tapetum.runs import aliases
 from tapetum.runs.aliases import (
     ARGUMENTS,
     WEIGHTS,
+    current_arguments,
     current_record,
     current_rows,
     current_state,
@@ -47,10 +48,11 @@ def test_arguments_of_a_model_have_todays_names(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_losses_have_todays_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(aliases.LOSSES, "old", "new")
+    monkeypatch.setitem(aliases.LOSSES, "knn", {"old": "new"})
     rows: list[dict[str, Any]] = [{"event": "step", "losses": {"old": 1.0, "other": 2.0}}]
-    assert current_rows(rows) == [{"event": "step", "losses": {"new": 1.0, "other": 2.0}}]
-    assert current_rows([{"event": "evaluation", "AP": 0.5}]) == [
+    assert current_rows(rows, "knn") == [{"event": "step", "losses": {"new": 1.0, "other": 2.0}}]
+    assert current_rows(rows, "/x/mine.py:build") == rows
+    assert current_rows([{"event": "evaluation", "AP": 0.5}], "knn") == [
         {"event": "evaluation", "AP": 0.5}
     ]
 
@@ -72,8 +74,38 @@ def test_names_of_today_pass_unchanged(name: str) -> None:
     arguments = arguments_of(name)
     renamed = ARGUMENTS.get(name, {})
     assert not renamed.keys() & arguments.keys()
-    assert set(renamed.values()) <= arguments.keys()
+    assert current_arguments(dict.fromkeys(renamed), name).keys() <= arguments.keys()
 
 
 def test_tables_name_models_of_the_catalog() -> None:
     assert ARGUMENTS.keys() | WEIGHTS.keys() <= CATALOG.keys()
+
+
+def test_one_old_number_of_proposals_is_the_number_before_and_after_the_suppression() -> None:
+    old = {"classes": 8, "proposals": 20, "training_proposals": 40, "norm": "group"}
+    assert current_arguments(old, "faster_rcnn") == {
+        "num_classes": 8,
+        "rpn_pre_nms_top_n_test": 20,
+        "rpn_post_nms_top_n_test": 20,
+        "rpn_pre_nms_top_n_train": 40,
+        "rpn_post_nms_top_n_train": 40,
+        "norm": "group",
+    }
+
+
+def test_losses_have_the_names_of_their_own_model() -> None:
+    rows = [{"step": 1, "losses": {"classification": 1.0, "boxes": 2.0}}, {"event": "best"}]
+    names = {
+        "retinanet": ["classification", "bbox_regression"],
+        "faster_rcnn": ["loss_classifier", "loss_box_reg"],
+        "somebodys.py:model": ["classification", "boxes"],
+    }
+    for model, expected in names.items():
+        assert list(current_rows(rows, model)[0]["losses"]) == expected
+
+
+@pytest.mark.parametrize(("model", "head"), [("mask_rcnn", "mask"), ("keypoint_rcnn", "keypoint")])
+def test_the_head_on_regions_is_called_for_what_it_predicts(model: str, head: str) -> None:
+    old = {"detector.region_head.dense1.weight": 1, "head.up.weight-exp_avg": 2}
+    new = {"detector.box_head.dense1.weight": 1, f"{head}_head.up.weight-exp_avg": 2}
+    assert current_state(old, model) == current_state(new, model) == new

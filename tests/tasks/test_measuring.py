@@ -22,7 +22,7 @@ from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes import open_scenes
 from tapetum.evaluation import detections_from_coco, evaluate_detections
 from tapetum.models import task_of
-from tapetum.models.catalog import fitting_arguments, model_function
+from tapetum.models.catalog import model_function
 from tapetum.runs.history import read_history
 from tapetum.structures import Sample
 from tapetum.tasks import TASKS, Task
@@ -32,10 +32,16 @@ from tapetum.tasks.task import Watch, batches, image_of
 CPU = Runtime(torch.device("cpu"))
 BODY: dict[str, Any] = {"backbone": "resnet10", "backbone_width": 8}
 BOXES: dict[str, Any] = {**BODY, "fpn_channels": 16, "min_size": 64, "max_size": 64}
-REGIONS: dict[str, Any] = {**BOXES, "head_width": 16, "proposals": 20, "max_detections": 4}
+REGIONS: dict[str, Any] = {
+    **BOXES,
+    "head_width": 16,
+    "rpn_pre_nms_top_n_test": 20,
+    "rpn_post_nms_top_n_test": 20,
+    "box_detections_per_img": 4,
+}
 SMALL: dict[str, dict[str, Any]] = {
-    "retinanet": {**BOXES, "head_convs": 1, "score_threshold": 0.0, "max_detections": 9},
-    "mask_rcnn": {**REGIONS, "mask_width": 8, "mask_convs": 1, "score_threshold": 0.0},
+    "retinanet": {**BOXES, "head_convs": 1, "score_thresh": 0.0, "detections_per_img": 9},
+    "mask_rcnn": {**REGIONS, "mask_width": 8, "mask_convs": 1, "box_score_thresh": 0.0},
     "keypoint_rcnn": {**REGIONS, "keypoints": 3, "keypoint_width": 8, "keypoint_convs": 1},
     "resnet18": {"backbone_width": 6, "image_size": 32},
     "localizer": {**BODY, "image_size": 32},
@@ -47,10 +53,9 @@ def small(name: str, count: int = 5) -> tuple[nn.Module, Task, Dataset]:
     """A small model with random weights, its task, and a few images for it."""
     task = TASKS[task_of(name)]
     dataset = Subset(open_scenes("scenes", "val", task.name), range(count))
-    count = {"num_classes": len(dataset.classes), "classes": len(dataset.classes)}
-    arguments = fitting_arguments(name, SMALL[name], count)
+    arguments = SMALL[name] | {"num_classes": len(dataset.classes)}
     if dataset.keypoint_names:
-        arguments |= {"keypoints": len(dataset.keypoint_names), "score_threshold": 0.0}
+        arguments |= {"keypoints": len(dataset.keypoint_names), "box_score_thresh": 0.0}
     torch.manual_seed(0)
     return model_function(name)(**arguments), task, dataset
 

@@ -24,7 +24,7 @@ VIT = {
     "heads": 2,
     "mlp": 16,
 }
-SMALL = {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 8, "classes": 3}
+SMALL = {"backbone": "resnet10", "backbone_width": 8, "fpn_channels": 8, "num_classes": 3}
 
 
 def detector():

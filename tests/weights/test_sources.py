@@ -32,7 +32,7 @@ SMALL = {"num_classes": 1000, "backbone_width": 8}
 
 CHOICES = {
     "the whole detector": ("retinanet", {"backbone": "resnet50"}, "retinanet_resnet50_fpn"),
-    "for other classes": ("faster_rcnn", {"classes": 3}, "fasterrcnn_resnet50_fpn"),
+    "for other classes": ("faster_rcnn", {"num_classes": 3}, "fasterrcnn_resnet50_fpn"),
     "a list is a tuple": (
         "retinanet",
         {"backbone": "resnet50", "anchor_ratios": [0.5, 1.0, 2.0]},
@@ -84,7 +84,7 @@ def test_entries_are_whole(entry: PublishedWeights) -> None:
     assert entry.url.startswith("https://download.pytorch.org/models/")
     info = model_info(entry)
     assert len(info.classes) == len(info.class_ids) == len(set(info.classes))
-    assert len(info.classes) == entry.arguments.get("num_classes", entry.arguments.get("classes"))
+    assert len(info.classes) == entry.arguments["num_classes"]
     assert info.facts["weights licence"] == "not stated"
     if entry.data.startswith("COCO"):
         assert dict(zip(info.classes, info.class_ids, strict=True))["person"] == 1

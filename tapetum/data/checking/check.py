@@ -137,7 +137,7 @@ def _check_pixels(
     annotations: Annotations, collector: FindingCollector, limits: Limits, progress: Progress
 ) -> None:
     """Decode each image once and compare it with its record and with all others."""
-    images = [image for image in annotations.all_images() if image.there]
+    images = [image for image in annotations.all_images() if image.has_pixels]
     duplicates = Duplicates(annotations, images, collector)
     for index in progress(range(len(images)), len(images)):
         image = images[index]

@@ -125,7 +125,7 @@ def _settled(annotations: Annotations, limits: Limits) -> Annotations:
     """Records in the frames of the upright images, the same one wherever it stands."""
     done: dict[int, ImageRecord] = {}
     for image in (p for split in annotations.splits.values() for p in split):
-        done[id(image)] = settle(image, limits) if image.there else image
+        done[id(image)] = settle(image, limits) if image.has_pixels else image
     splits = {
         name: tuple(done[id(image)] for image in split)
         for name, split in annotations.splits.items()

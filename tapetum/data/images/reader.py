@@ -62,14 +62,16 @@ _FOREIGN = (
 
 @dataclass(frozen=True, eq=False)
 class ImageFile:
-    """A decoded image and what was learnt on the way.
+    """A decoded image with its metadata.
 
-    pixels: (3, H, W) uint8 RGB, upright, contiguous.
-    format: one of JPEG PNG BMP GIF WEBP TIFF PPM HEIC, or "pixels" for what was decoded before.
-    mode: Pillow's name of the stored pixels, as in "CMYK" or "I;16".
-    orientation: the EXIF value, 1 to 8, that has been applied to `pixels`.
-    raw_size: (height, width) as stored, before that.
-    warnings: what the decoder had to say.
+    Args:
+        pixels: (3, H, W) uint8 RGB, upright, contiguous.
+        name: of the file, in messages.
+        format: one of JPEG PNG BMP GIF WEBP TIFF PPM HEIC, or "pixels" if it was decoded before.
+        mode: Pillow's name of the stored pixels, as in "CMYK" or "I;16".
+        orientation: the EXIF value, 1 to 8, that has been applied to `pixels`.
+        raw_size: (height, width) as stored, before that.
+        warnings: of the decoder.
     """
 
     pixels: Tensor
@@ -113,16 +115,23 @@ def read_image(
 ) -> ImageFile:
     """Decode an image to 8-bit RGB, upright; of an animation the first frame.
 
-    source: a path, the bytes of a file, a Pillow image, or an array (H, W) or (H, W, 3 or 4),
-    uint8 in RGB order or (H, W) uint16. How each pixel mode becomes RGB is a table in
+    How each pixel mode becomes RGB is a table in
     tapetum/data/images/codecs/modes.py: 16 bits are scaled, not cut, and alpha is laid on white.
     Color profiles are not applied. Values of EXIF orientation outside 1 to 8 count as 1.
     Nothing is written or printed, and no setting of Pillow is changed; its own bound
     (178,956,970 pixels, as it ships) holds beside `limits`.
-    name: what to call `source` in messages, where it is not a path.
-    at_least: a length in pixels that suffices for the shorter side: a JPEG may be decoded at 1/2,
-    1/4 or 1/8 of its size, by leaving out frequencies, which is faster. `raw_size` stays that of
-    the file, `size` is that of the pixels; sides are rounded up.
+
+    Args:
+        source: a path, the bytes of a file, a Pillow image, or an array (H, W) or (H, W, 3 or 4),
+            uint8 in RGB order or (H, W) uint16.
+        limits: on bytes, sides and pixels.
+        name: of `source` in messages, where it is not a path.
+        at_least: pixels that suffice for the shorter side: a JPEG may be decoded at 1/2, 1/4 or
+            1/8 of its size, which is faster. `raw_size` stays that of the file, `size` is that of
+            the pixels; sides are rounded up.
+
+    Returns:
+        The image.
 
     Raises:
         ImageError: not a file, not one of the formats, over a limit, cut short or damaged.

@@ -57,7 +57,7 @@ class FileDataset:
         map_code: what the values of class maps mean, if there are maps.
         label_shift: added to the files' labels; 1 where class 0 is a background that they have not.
         left_out: the number of images without a file.
-        words: how the split was chosen, in a phrase.
+        description: how the split was chosen, in a phrase.
         findings: of all splits.
 
     Raises:
@@ -75,7 +75,7 @@ class FileDataset:
     ) -> None:
         annotations = narrowed(annotations, task)
         chosen = choose_split(annotations, split, hold_out=hold_out)
-        self.records = tuple(p for p in chosen.images if p.there)
+        self.records = tuple(p for p in chosen.images if p.has_pixels)
         self.limits, self.map_code = limits, annotations.maps
         self.left_out = len(chosen.images) - len(self.records)
         if not self.records:
@@ -92,7 +92,7 @@ class FileDataset:
         self.skeleton = annotations.skeleton if posed else ()
         self.multilabel = task != "classification" or not states_one_label(annotations)
         self.palette = annotations.palette
-        self.words = chosen.words
+        self.description = chosen.description
         self.findings = annotations.findings
 
     def __len__(self) -> int:
@@ -119,7 +119,7 @@ class FileDataset:
         """For each class, images with it where labels are needed, else objects of it (none are
         counted of what is known by pixels alone)."""
         if self.task == "classification":
-            labels = [np.array(image.shown, dtype=np.int64) for image in self.records]
+            labels = [np.array(image.class_labels, dtype=np.int64) for image in self.records]
         else:
             labels = [image.labels for image in self.records]
         counts = np.bincount(np.concatenate(labels) + self.label_shift, minlength=len(self.classes))
@@ -136,7 +136,7 @@ class FileDataset:
     def target_of(self, image: ImageRecord, size: ImageSize) -> Target:
         """What a sample of the image carries, in the frame of its `size`."""
         if self.task == "classification":
-            return Target(labels=torch.tensor(image.shown, dtype=torch.int64))
+            return Target(labels=torch.tensor(image.class_labels, dtype=torch.int64))
         if (
             self.task == "semantic_segmentation"
             and image.semantic is not None

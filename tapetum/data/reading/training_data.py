@@ -137,7 +137,7 @@ class TrainingData:
         counts = ", ".join(f"{name} {len(part):,}" for name, part in self._parts().items())
         lines = [f"images: {counts}"]
         if isinstance(self.training, FileDataset):
-            lines[0] += f"; {self.training.words}"
+            lines[0] += f"; {self.training.description}"
         for dataset in self._parts().values():
             if isinstance(dataset, FileDataset) and dataset.left_out:
                 lines.append(f"{dataset.name}: {dataset.left_out} images are missing")
@@ -275,7 +275,7 @@ def unlabeled(image: ImageRecord, task: str) -> bool:
     """Is nothing said of what the image shows?"""
     if task == "semantic_segmentation":
         return image.semantic is None and not len(image)
-    return not image.shown if task == "classification" else not len(image)
+    return not image.class_labels if task == "classification" else not len(image)
 
 
 def _of_files(

@@ -1,4 +1,4 @@
-"""Image, Finding, Annotations: what a dataset's files say, before any pixel is read."""
+"""ImageRecord, Finding, Annotations: what a dataset's files state, before any pixel is read."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ class ImageRecord:
     Boxes stay float64 exactly as the file has them, because evaluation runs on them: one box in
     three that lies on an IoU threshold would change its match after a trip through float32.
 
-    name: the name in messages and reports (relative to its dataset, with forward slashes).
-    path: the image file; None where the annotations name none (results without images), and
-        where one file holds many images.
-    id: the file's own id of the image.
-    size: (height, width) as recorded, which may differ from the decoded pixels.
-    xywh: (N, 4) float64, left, top, width, height in pixels, half open.
-    labels: (N,) int64, contiguous class index.
-    crowd, difficult: (N,) bool, regions that evaluation ignores.
-    area: (N,) float64, as the file states it, else width x height.
-    ids: the file's own id of each object.
-    segments: one entry per object, or empty where no object has one.
-    keypoints: (N, K, 3) float64, x y v as the file has them; zeros for an object without any.
-    image_labels: classes of the whole image, where its format states some.
-    semantic: the file of its class map.
-    pixels: (H, W) or (H, W, 3) uint8 RGB, where one file holds many images: a view of them all.
+    Args:
+        name: the name in messages and reports (relative to its dataset, with forward slashes).
+        path: the image file; None where the annotations name none (results without images), and
+            where one file holds many images.
+        id: the file's own id of the image.
+        size: (height, width) as recorded, which may differ from the decoded pixels.
+        xywh: (N, 4) float64, left, top, width, height in pixels, half open.
+        labels: (N,) int64, contiguous class index.
+        crowd, difficult: (N,) bool, regions that evaluation ignores.
+        area: (N,) float64, as the file states it, else width x height.
+        ids: the file's own id of each object.
+        segments: one entry per object, or empty where no object has one.
+        keypoints: (N, K, 3) float64, x y v as the file has them; zeros for an object without any.
+        image_labels: classes of the whole image, where its format states some.
+        semantic: the file of its class map.
+        pixels: (H, W) or (H, W, 3) uint8 RGB, where one file holds many images: a view of them all.
     """
 
     name: str
@@ -75,7 +76,7 @@ class ImageRecord:
         return len(self.ids)
 
     @property
-    def shown(self) -> list[int]:
+    def class_labels(self) -> list[int]:
         """Labels of the whole image: as its format states them, else those of its objects, crowds
         aside."""
         if self.image_labels is not None:
@@ -83,7 +84,7 @@ class ImageRecord:
         return np.unique(self.labels[~self.crowd]).tolist()
 
     @property
-    def there(self) -> bool:
+    def has_pixels(self) -> bool:
         """Are there pixels to decode?"""
         return self.path is not None or self.pixels is not None
 
@@ -153,14 +154,20 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """A whole dataset as read: its classes, its images by split, and what was found on the way.
+    """A dataset as read: its classes, its images by split, and the findings of the reader.
 
-    class_ids: the file's own id of each class, for writing back.
-    splits: the dataset's own splits, in their own order; one split named "all" where it has none.
-    keypoint_names, skeleton: of the keypoints of an object, and pairs of them that a line joins,
-    counted from 0. keypoint_labels: the classes whose objects have these keypoints.
-    maps: what the values in class maps mean, where images have some.
-    split_words: how a split was made, by its name, where it is not the dataset's own.
+    Args:
+        format: one of `tapetum.data.formats.FORMATS`.
+        root: the dataset's folder.
+        classes: names, by label.
+        class_ids: the file's id of each class, for writing.
+        splits: the dataset's splits, in order; one split named "all" where it has none.
+        findings: what is wrong with single entries; errors are left out of `splits`.
+        keypoint_names: of the keypoints of an object.
+        skeleton: pairs of keypoints that a line joins, counted from 0.
+        keypoint_labels: the classes whose objects have these keypoints.
+        maps: what the values in class maps mean, where images have some.
+        split_descriptions: how a split was made, by its name, where it was not in the dataset.
     """
 
     format: str
@@ -173,7 +180,7 @@ class Annotations:
     skeleton: tuple[tuple[int, int], ...] = ()
     keypoint_labels: tuple[int, ...] = ()
     maps: MapCode | None = None
-    split_words: Mapping[str, str] = field(default_factory=dict)
+    split_descriptions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def palette(self) -> np.ndarray | None:

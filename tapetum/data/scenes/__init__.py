@@ -48,34 +48,38 @@ __all__ = [
 ]
 
 LENGTHS = {"train": 2000, "val": 200, "test": 200}
-"""The splits, and how many scenes of each are counted unless told otherwise."""
+"""The splits, and how many scenes each has by default."""
 
 _WRITERS = {"train": range(7), "val": range(7, 8), "test": range(8, 10)}
 """Which tenths of the handwritten digits a split may show."""
 
 
 class Scenes:
-    """A `Dataset` of scenes, made as they are asked for, with whatever truth a task needs.
-
-    split: "train", "val" or "test"; no two share a scene or a handwritten digit.
-    size: (height, width) of every image. length: how many scenes there are; any number, since
-    scene 10,000 exists whether or not anybody counts that far.
-    options: what the scenes are like. name: of the dataset, in reports.
-    task: decides what a sample carries; it carries nothing else.
+    """A `Dataset` of scenes, made as they are read, with the truth that a task needs.
 
     "detection", "instance_segmentation": all objects, without or with masks. "localization":
     exactly one large object. "classification": the classes in the image. "semantic_segmentation":
     a map; class 0 is "background". For these the same index shows the same scene ("localization"
     aside), so that tasks can be compared on one image. "keypoint_detection": people as objects
-    with COCO's 17 keypoints; objects lie about without a label. Where the options ask for people,
-    the other tasks have a ninth class for them.
+    with COCO's 17 keypoints; other objects have no label. Where the options ask for people, the
+    other tasks have a ninth class for them.
 
-    A box is the tight hull of what can be seen of an object, half open; `area` is the number of its
+    A box is the tight hull of the visible part of an object, half open; `area` is the number of its
     visible pixels. A keypoint is 2 (visible), 1 (another object or the same body hides it) or 0
     (outside the image).
 
+    Args:
+        split: "train", "val" or "test"; no two share a scene or a handwritten digit.
+        seed: another one gives other scenes.
+        size: (height, width) of each image in pixels.
+        length: how many scenes there are; None: as `LENGTHS`. Scenes do not depend on it.
+        options: what the scenes are like.
+        task: one of `tapetum.structures.TASKS`.
+        name: of the dataset, in reports.
+
     Raises:
-        UsageError: an unknown split. ValueError: an unknown task.
+        UsageError: an unknown split.
+        ValueError: an unknown task.
     """
 
     def __init__(
@@ -106,7 +110,7 @@ class Scenes:
         return self.length
 
     def __getitem__(self, index: int) -> Sample:
-        """Scene `index` with what is needed of it."""
+        """Scene `index` with the truth of the task."""
         layout = self._layout(index)
         image = torch.from_numpy(paint_layout(layout, self.options, self._streams(index)))
         return Sample(image, self._target(layout, index), self._name(index))

@@ -28,11 +28,11 @@ _NAME = re.compile(rf"(?:^|[^a-z])({'|'.join(sorted(WORDS, key=len, reverse=True
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Some images of a dataset. words: how they were chosen, in a phrase."""
+    """Some images of a dataset. description: how they were chosen, in a phrase."""
 
     name: str
     images: tuple[ImageRecord, ...]
-    words: str
+    description: str
 
 
 def split_name(text: str) -> str | None:
@@ -76,7 +76,7 @@ def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True
     if wanted == ALL:
         return Split(ALL, annotations.all_images(), "all images")
     if name in present and not (name == "train" and "val" not in present):
-        words = annotations.split_words.get(name, "the dataset's own split")
+        words = annotations.split_descriptions.get(name, "the dataset's own split")
         return Split(name, present[name], words)
     source = to_divide(annotations)
     if name == "train" and source is not None and not hold_out:
@@ -140,4 +140,4 @@ def with_splits(
         name: present for name, present in annotations.splits.items() if name not in (source, ALL)
     }
     splits = in_order(kept | {name: tuple(images) for name, images in made.items()})
-    return replace(annotations, splits=splits, split_words=dict.fromkeys(made, words))
+    return replace(annotations, splits=splits, split_descriptions=dict.fromkeys(made, words))

@@ -106,7 +106,7 @@ def held_out(
     having = np.zeros((len(groups), len(classes)), dtype=np.int32)
     for number, group in enumerate(groups):
         for place in group:
-            having[number, images[place].shown] += 1
+            having[number, images[place].class_labels] += 1
     sizes = np.array([len(group) for group in groups])
     names = [min(images[place].name for place in group) for group in groups]
     keys = [derive_seed(options.seed, "held out", name) for name in names]

@@ -19,11 +19,12 @@ Names = Mapping[str, list[str]]
 
 def write_parts(folder: Path, annotations: Annotations) -> None:
     """Note which images the made splits have; nothing where all are the dataset's own."""
-    if not annotations.split_words:
+    if not annotations.split_descriptions:
         return
-    words = next(iter(annotations.split_words.values()))
+    words = next(iter(annotations.split_descriptions.values()))
     names = {
-        name: [image.name for image in annotations.splits[name]] for name in annotations.split_words
+        name: [image.name for image in annotations.splits[name]]
+        for name in annotations.split_descriptions
     }
     write_json(folder / FILE, {"schema": SCHEMA, "words": words, **names})
 

@@ -103,8 +103,8 @@ def best_boxes(
     """Candidates clipped to the prepared image, suppressed class by class, cut, best first."""
     boxes = clip(boxes, size)
     kept = solid(boxes, SMALLEST)
-    survivors = suppress(boxes[kept], scores[kept], labels[kept], rule["nms_iou"])
-    kept = kept[survivors][: rule["max_detections"]]
+    survivors = suppress(boxes[kept], scores[kept], labels[kept], rule["nms_thresh"])
+    kept = kept[survivors][: rule["detections_per_img"]]
     return {"boxes": boxes[kept], "labels": labels[kept], "scores": scores[kept]}
 
 

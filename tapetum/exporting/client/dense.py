@@ -22,15 +22,15 @@ from tapetum.exporting.client.running import Run
 
 def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Array]:
     """{"boxes": (N, 4), "labels": (N,), "scores": (N,)}, best first: of each level the best
-    rule["candidates"] pairs of anchor and class, then suppression."""
+    rule["topk_candidates"] pairs of anchor and class, then suppression."""
     logits, deltas = (values[0] for values in run("model", prepared.pixels))  # (N, K), (N, 4)
     boxes, labels, scores, start = [], [], [], 0
     for anchors in make_anchors(prepared.pixels.shape, rule):
         level = slice(start, start + len(anchors))
         start += len(anchors)
-        anchor, label = np.nonzero(logits[level] > np.float32(_logit(rule["score_threshold"])))
+        anchor, label = np.nonzero(logits[level] > np.float32(_logit(rule["score_thresh"])))
         score = sigmoid(logits[level][anchor, label])
-        best = strongest(score, rule["candidates"])
+        best = strongest(score, rule["topk_candidates"])
         anchor = anchor[best]
         boxes.append(move_boxes(deltas[level][anchor], anchors[anchor]))
         labels.append(label[best])

@@ -19,7 +19,7 @@ def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Arra
     inside = found["boxes"]
     points = np.zeros((len(inside), rule["keypoints"], 3), np.float32)
     if len(inside):
-        (heat,) = run("branch", pool(maps, inside, rule["branch_pooled"], rule))
+        (heat,) = run("branch", pool(maps, inside, rule["branch_output_size"], rule))
         points = np.stack([read_heat(own, box) for own, box in zip(heat, inside, strict=True)])
     (height, width), (old_height, old_width) = prepared.size, prepared.original
     scale = np.array((old_width / width, old_height / height, 1), np.float32)

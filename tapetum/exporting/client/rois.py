@@ -28,28 +28,29 @@ def find_regions(
     (C, h, w) that they were made from, finest first."""
     objectness, deltas, *maps = (values[0] for values in run("model", prepared.pixels))
     rois = propose(objectness, deltas, prepared, rule)
-    logits, moves = run("regions", pool(maps, rois, rule["pooled"], rule))
+    logits, moves = run("regions", pool(maps, rois, rule["output_size"], rule))
     scores = softmax(logits)[:, 1:]  # (P, K), without background
-    roi, label = np.nonzero(scores > np.float32(rule["score_threshold"]))
+    roi, label = np.nonzero(scores > np.float32(rule["score_thresh"]))
     boxes = move_boxes(moves[roi, 1 + label], rois[roi], rule["box_weights"])
     return best_boxes(boxes, label, scores[roi, label], prepared.size, rule), maps
 
 
 def propose(objectness: Array, deltas: Array, prepared: Prepared, rule: dict[str, Any]) -> Array:
-    """The best boxes (P, 4): of each level the best rule["proposals"] anchors, moved, clipped and
-    suppressed level by level; then the best of all."""
+    """The best boxes (P, 4): of each level the best anchors, moved, clipped and suppressed level by
+    level; then the best of all."""
     boxes, scores, levels, start = [], [], [], 0
     for level, anchors in enumerate(make_anchors(prepared.pixels.shape, rule)):
         logits = objectness[start : start + len(anchors)]
-        best = strongest(logits, rule["proposals"])
+        best = strongest(logits, rule["rpn_pre_nms_top_n"])
         moved = clip(move_boxes(deltas[start + best], anchors[best]), prepared.size)
-        kept = solid(moved, rule["smallest_proposal"])
+        kept = solid(moved, rule["rpn_min_size"])
         boxes.append(moved[kept])
         scores.append(sigmoid(logits[best][kept]))
         levels.append(np.full(len(kept), level))
         start += len(anchors)
     every, score, group = (np.concatenate(each) for each in (boxes, scores, levels))
-    return every[suppress(every, score, group, rule["proposal_nms_iou"])[: rule["proposals"]]]
+    kept = suppress(every, score, group, rule["rpn_nms_thresh"])
+    return every[kept[: rule["rpn_post_nms_top_n"]]]
 
 
 def pool(maps: list[Array], boxes: Array, size: int, rule: dict[str, Any]) -> Array:
@@ -57,15 +58,18 @@ def pool(maps: list[Array], boxes: Array, size: int, rule: dict[str, Any]) -> Ar
     (224 pixels: stride 16, half of it: stride 8, ...); a cell is the mean of samples x samples."""
     sides = boxes[:, 2:] - boxes[:, :2]
     side = np.sqrt(np.maximum(sides[:, 0] * sides[:, 1], np.float32(1e-6)))
-    level = np.floor(np.float32(4) + np.log2(side / np.float32(224)) + np.float32(1e-6))
-    level = level.astype(np.int64).clip(rule["finest"], rule["finest"] + len(maps) - 1)
+    log_stride = np.float32(4) + np.log2(side / np.float32(224)) + np.float32(1e-6)
+    coarser = np.log2(np.array(rule["map_strides"][1:], np.float32))
+    level = (log_stride[:, None] >= coarser).sum(axis=1)
     pooled = np.zeros((len(boxes), maps[0].shape[0], size, size), np.float32)
-    for i, features in enumerate(maps, start=rule["finest"]):
+    samples = rule["sampling_ratio"]
+    for i, (features, stride) in enumerate(zip(maps, rule["map_strides"], strict=True)):
         own = np.flatnonzero(level == i)
-        start = boxes[own, :2] * np.float32(1 / 2**i)
-        length = np.maximum(boxes[own, 2:] * np.float32(1 / 2**i) - start, np.float32(1))
-        rows = axis_weights(start[:, 1], length[:, 1], size, rule["samples"], features.shape[1])
-        columns = axis_weights(start[:, 0], length[:, 0], size, rule["samples"], features.shape[2])
+        start = boxes[own, :2] * np.float32(1 / stride)
+        length = np.maximum(boxes[own, 2:] * np.float32(1 / stride) - start, np.float32(1))
+        height, width = features.shape[1:]
+        rows = axis_weights(start[:, 1], length[:, 1], size, samples, height)
+        columns = axis_weights(start[:, 0], length[:, 0], size, samples, width)
         for place, row, column in zip(own, rows, columns, strict=True):
             y, x = (np.flatnonzero(each.any(axis=0)) for each in (row, column))
             if len(y) and len(x):

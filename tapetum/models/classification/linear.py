@@ -121,7 +121,7 @@ def _hinge(scores: Tensor, labels: Tensor) -> Tensor:
 
 # What a training asks before it builds the model.
 _function: Any = linear
-_function.settings = SETTINGS
+_function.preferred_settings = SETTINGS
 
 ENTRIES: dict[str, ModelEntry] = {
     "linear": ModelEntry(

@@ -1,38 +1,83 @@
-"""Which object each candidate box (anchor or proposal) is to learn, crowds included."""
+"""Which object each candidate box (anchor or proposal) learns, crowd regions included."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from tapetum.ops.boxes import box_area, box_iou
-from tapetum.ops.matching import BACKGROUND, BETWEEN, match_boxes
+from tapetum.ops.matching import BACKGROUND, BETWEEN, match_boxes, sample_balanced
 from tapetum.structures import Objects, Target
 
 CROWD_OVERLAP = 0.5
-"""The share of a candidate inside a crowd region from which it is ignored, not background."""
+"""Fraction of a candidate inside a crowd region from which it is ignored, not background."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws the candidates of an image that take part in a loss.
+
+    Attributes:
+        fg_iou_thresh: IoU with an object from which a candidate learns it.
+        bg_iou_thresh: IoU below which a candidate is background.
+        batch_size_per_image: most candidates of an image.
+        positive_fraction: most of these, as a fraction, that learn an object.
+        allow_low_quality: see `match_boxes`.
+    """
+
+    fg_iou_thresh: float
+    bg_iou_thresh: float
+    batch_size_per_image: int
+    positive_fraction: float
+    allow_low_quality: bool = False
+
+    def __call__(
+        self, objects: Objects, candidates: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Match candidates (N, 4) with the objects of their image, and draw a sample.
+
+        Args:
+            objects: of the image.
+            candidates: (N, 4) xyxy in pixels.
+            generator: draws on its own device; without one the first of each kind are taken.
+
+        Returns:
+            (S,) int64, the index of each candidate of the sample, those with an object first, and
+            (S,) int64, the index of its object, -1 for background.
+        """
+        matches = assign(
+            objects, candidates, self.fg_iou_thresh, self.bg_iou_thresh, self.allow_low_quality
+        )
+        size, fraction = self.batch_size_per_image, self.positive_fraction
+        index = torch.cat(sample_balanced(matches, size, fraction, generator))
+        return index, matches[index]
 
 
 def assign(
     objects: Objects, candidates: Tensor, high: float, low: float, allow_low_quality: bool = False
 ) -> Tensor:
-    """(N,) int64: for each candidate (N, 4) the index of its object, -1 background, -2 ignored.
+    """Match candidates with objects, thresholds as in `match_boxes`.
 
-    Thresholds as in `match_boxes`. A crowd region is no object to learn: it may hold many objects
-    that nobody outlined, so background candidates with half of their area in it are ignored.
-    Boxes without area teach nothing.
+    A crowd region is no object to learn: it may hold many objects that were not annotated one by
+    one, so background candidates with half of their area inside are ignored. Objects whose boxes
+    have no area are left out.
+
+    Returns:
+        (N,) int64, for each of the candidates (N, 4) the index of its object, -1 for background,
+        -2 for ignored.
     """
     crowd = crowd_of(objects)
-    solid = (objects.boxes[:, 2:] > objects.boxes[:, :2]).all(dim=1)
-    single = torch.nonzero(solid & ~crowd).flatten()  # (M,)
+    valid = (objects.boxes[:, 2:] > objects.boxes[:, :2]).all(dim=1)
+    single = torch.nonzero(valid & ~crowd).flatten()  # (M,)
     overlap = box_iou(objects.boxes[single], candidates)  # (M, N)
     matches = match_boxes(overlap, high, low, allow_low_quality)
     if len(single):
         matches = torch.where(matches >= 0, single[matches.clamp(min=0)], matches)
     if crowd.any():
-        inside = share_inside(candidates, objects.boxes[crowd]).amax(dim=1)
+        inside = fraction_inside(candidates, objects.boxes[crowd]).amax(dim=1)
         matches[(matches == BACKGROUND) & (inside >= CROWD_OVERLAP)] = BETWEEN
     return matches
 
@@ -44,11 +89,11 @@ def crowd_of(objects: Objects) -> Tensor:
     return torch.zeros(len(objects), dtype=torch.bool, device=objects.boxes.device)
 
 
-def share_inside(boxes: Tensor, rois: Tensor) -> Tensor:
-    """(N, M): the share of the area of each box (N, 4) that lies inside each region (M, 4)."""
-    iou, area = box_iou(boxes, rois), box_area(boxes)[:, None]
+def fraction_inside(boxes: Tensor, regions: Tensor) -> Tensor:
+    """(N, M): the fraction of the area of each box (N, 4) that lies in each region (M, 4)."""
+    iou, area = box_iou(boxes, regions), box_area(boxes)[:, None]
     # IoU = I / (A + B - I), so I = IoU (A + B) / (1 + IoU).
-    intersection = iou / (1 + iou) * (area + box_area(rois))
+    intersection = iou / (1 + iou) * (area + box_area(regions))
     return intersection / area.clamp(min=1e-9)
 
 

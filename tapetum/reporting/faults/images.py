@@ -47,7 +47,7 @@ class Album:
         self._classes, self._limits = annotations.classes, limits
         self._known: dict[str, ImageRecord | None] = {}
         for image in annotations.all_images():
-            if image.there:
+            if image.has_pixels:
                 for name in set(_names(image, annotations.root)):
                     # A name that two images have is ambiguous.
                     self._known[name] = None if name in self._known else image

@@ -305,7 +305,7 @@ def test_damaged_cifar(tmp_path):
     file = tmp_path / "data_batch_1.bin"
     for content, words in (
         (data[:-1], "not a multiple of the record size 3,073"),
-        (b"", "no whole number"),
+        (b"", "not a multiple"),
         (data[:3073] + b"\x0a" + data[3074:], r"record 1: label 10, but there are 10 classes"),
     ):
         file.write_bytes(content)

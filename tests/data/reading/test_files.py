@@ -169,7 +169,7 @@ def test_splits_of_a_dataset_with_none(coco_folder):
     train, val = open_dataset(root, "train"), open_dataset(root, "val")
     assert {train[0].name, val[0].name} == {"a.png", "b.png"}
     assert (len(train), len(val)) == (1, 1)
-    assert "held out" in val.words
+    assert "held out" in val.description
     with pytest.raises(UsageError, match="no split 'test'"):
         open_dataset(root, "test")
 

@@ -196,7 +196,7 @@ def test_who_says_what_the_classes_are() -> None:
     for classes in (None, [], "cat"):
         with pytest.raises(UsageError, match="class names are missing"):
             SampleDataset([boxed()], classes)
-    with pytest.raises(UsageError, match="one name"):
+    with pytest.raises(UsageError, match="the same name"):
         SampleDataset([boxed()], ["a", "a"])
     with pytest.raises(UsageError, match="there are no samples"):
         SampleDataset([], ["a"])
@@ -373,7 +373,8 @@ def test_every_task_measures_on_samples_as_on_the_dataset_itself(task: str) -> N
     scenes = Scenes("val", task=own.name, length=2, size=(64, 96))
     samples = SampleDataset([scenes[i] for i in range(2)], scenes.classes, task=own.name)
     samples.keypoint_names = scenes.keypoint_names
-    changes = {"classes": len(scenes.classes)}
+    count = "num_classes" if task == "semantic_segmentation" else "classes"
+    changes = {count: len(scenes.classes)}
     if task == "keypoint_detection":
         changes["keypoints"] = len(scenes.keypoint_names)
     torch.manual_seed(0)

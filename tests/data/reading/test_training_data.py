@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from tapetum import api
-from tapetum.api.measuring import evaluation_dataset
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.data.reading.files import open_dataset
 from tapetum.data.reading.training_data import DataSpec, TrainingData
 from tapetum.data.splits.hold_out import HoldOut
 from tapetum.data.splits.split_file import FILE, read_parts
+from tapetum.inference.evaluation_data import evaluation_dataset
 from tapetum.runs.record import read_run
 
 QUICK: dict[str, Any] = {
@@ -205,7 +205,7 @@ def test_a_cache_changes_nothing_of_small_images(
     ]
     weights = [next(run.rglob("model.safetensors")).read_bytes() for run in runs]
     assert weights[0] == weights[1]
-    assert read_run(runs[1]).cache == kind
+    assert read_run(runs[1]).options.cache == kind
     assert bool(list((tmp_path / "cache").rglob("*"))) == (kind == "disk")
     assert any("cache" in line for line in words)
 

@@ -65,7 +65,7 @@ def test_fewer_classes_give_the_numbers_that_they_would_alone(
         backbone="resnet10",
         image_size=64,
         weights="none",
-        arguments={**tiny, "score_threshold": 0.0},
+        arguments={**tiny, "score_thresh": 0.0},
         precision="fp32",
         max_steps=1,
         batch_size=2,

@@ -167,8 +167,8 @@ def test_too_many_classes_for_a_map_of_bytes(coco_folder: Callable[..., Path]):
 
 def test_records_check_their_shapes():
     bare = bare_record("a", None, 1, image_labels=(3,))
-    assert (len(bare), bare.there, bare.image_labels) == (0, False, (3,))
-    assert bare_record("b", None, 2, pixels=np.zeros((2, 2), np.uint8)).there
+    assert (len(bare), bare.has_pixels, bare.image_labels) == (0, False, (3,))
+    assert bare_record("b", None, 2, pixels=np.zeros((2, 2), np.uint8)).has_pixels
     with pytest.raises(ValueError, match="read-only"):
         bare.xywh[:] = 0
     fields = {name: getattr(bare, name) for name in ImageRecord.__slots__}

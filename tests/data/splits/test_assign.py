@@ -90,8 +90,8 @@ def test_one_in_ten_is_held_out(source, count, held):
         p.name for p in own.splits[source]
     }
     assert len(train.images) + held == count
-    assert val.words == f"{held} for val held out of the {count} images in '{source}'"
-    assert val.words == train.words
+    assert val.description == f"{held} for val held out of the {count} images in '{source}'"
+    assert val.description == train.description
 
 
 def test_what_is_held_out_depends_on_names_and_seed_only():
@@ -113,7 +113,9 @@ def test_testing_is_held_out_where_it_is_wished_for():
         "test": 20,
     }
     assert len(own.all_images()) == 40
-    assert choose_split(own, "test").words.startswith("10 for val and 20 for test held out of")
+    assert choose_split(own, "test").description.startswith(
+        "10 for val and 20 for test held out of"
+    )
     with pytest.raises(UsageError, match="a split for validation already"):
         with_held_out(dataset(train=5, val=5))
     with pytest.raises(UsageError, match="a split for testing already"):
@@ -123,7 +125,7 @@ def test_testing_is_held_out_where_it_is_wished_for():
 def test_a_split_of_its_own_stays_beside_those_made():
     own = with_held_out(dataset(train=20, test=3))
     assert list(own.splits) == ["train", "val", "test"]
-    assert choose_split(own, "test").words == "the dataset's own split"
+    assert choose_split(own, "test").description == "the dataset's own split"
 
 
 def test_a_test_split_is_never_made_up():

@@ -45,7 +45,7 @@ def test_each_class_is_as_frequent_in_every_part():
     own = images([(0,)] * 90 + [(1,)] * 30 + [(2,)] * 10)
     parts = held_out(own, ("a", "b", "c"), HoldOut(val=0.2, test=0.2))
     counts = {
-        name: [sum(label in p.shown for p in part) for label in range(3)]
+        name: [sum(label in p.class_labels for p in part) for label in range(3)]
         for name, part in parts.items()
     }
     assert counts == {"train": [54, 18, 6], "val": [18, 6, 2], "test": [18, 6, 2]}
@@ -78,7 +78,7 @@ def test_groups_stay_whole_and_no_part_is_empty(labels, width, seed):
 def test_a_rare_class_comes_to_training():
     own = images([(0,)] * 40 + [(1,)])
     parts = held_out(own, ("common", "rare"), HoldOut())
-    assert any(1 in p.shown for p in parts["train"])
+    assert any(1 in p.class_labels for p in parts["train"])
 
 
 def test_large_groups_do_not_spoil_the_shares():
@@ -136,6 +136,6 @@ def test_many_rare_classes_leave_the_shares_as_they_are():
     """Ten classes of three images: a tenth is three images, not none; two of two classes."""
     parts = held_out(images([(label,) for label in range(10)] * 3), "abcdefghij", HoldOut())
     assert len(parts["val"]) == 3
-    assert {label for p in parts["train"] for label in p.shown} == set(range(10))
+    assert {label for p in parts["train"] for label in p.class_labels} == set(range(10))
     duplicates = held_out(images([(0,)] * 98 + [(1,)] * 2), "ab", HoldOut())
-    assert all(any(1 in p.shown for p in part) for part in duplicates.values())
+    assert all(any(1 in p.class_labels for p in part) for part in duplicates.values())

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tapetum.models.detection.assign import assign, matched_objects, objects_of, share_inside
+from tapetum.models.detection.assign import assign, fraction_inside, matched_objects, objects_of
 from tapetum.structures import Objects, Target
 
 CANDIDATES = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 8], [0, 0, 10, 3], [50, 50, 60, 60]])
@@ -46,10 +46,12 @@ def test_no_objects_no_candidates() -> None:
     assert assign(objects(), torch.zeros(0, 4), 0.5, 0.5, True).tolist() == []
 
 
-def test_share_inside_by_hand() -> None:
+def test_fraction_inside_by_hand() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [5, 5, 5, 8]])
     rois = torch.tensor([[5.0, 0, 100, 10], [0, 0, 10, 10], [20, 20, 30, 30]])
-    torch.testing.assert_close(share_inside(boxes, rois), torch.tensor([[0.5, 1, 0], [0.0, 0, 0]]))
+    torch.testing.assert_close(
+        fraction_inside(boxes, rois), torch.tensor([[0.5, 1, 0], [0.0, 0, 0]])
+    )
 
 
 def test_matched_objects_are_taken_from_their_image() -> None:

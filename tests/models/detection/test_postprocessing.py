@@ -2,19 +2,16 @@ from __future__ import annotations
 
 import torch
 
-from tapetum.models.detection.postprocessing import as_prediction
-from tapetum.structures import Objects
+from tapetum.models.detection.postprocessing import Thresholds, suppress, to_original
+from tapetum.structures import Objects, PostprocessOptions
 
 
 def finish(*rows: tuple[float, ...], cap: int = 10) -> list[list[float]]:
     """(x1, y1, x2, y2, label, score) found in 100 x 200, of an image that was 50 x 400."""
     table = torch.tensor(rows).reshape(-1, 6)
     candidates = Objects(boxes=table[:, :4], labels=table[:, 4].long(), scores=table[:, 5])
-    prediction = as_prediction(
-        candidates, size=(100, 200), original=(50, 400), nms_threshold=0.5, max_detections=cap
-    )
-    found = prediction.objects
-    assert found is not None
+    detections = suppress(candidates, (100, 200), Thresholds(0.0, 0.5, cap))
+    found = to_original(detections, (100, 200), (50, 400))
     assert found.scores is not None
     return torch.cat((found.boxes, found.labels[:, None], found.scores[:, None]), 1).tolist()
 
@@ -51,3 +48,10 @@ def test_cut_after_the_suppression() -> None:
 
 def test_nothing() -> None:
     assert finish() == []
+
+
+def test_options_take_the_place_of_the_models_own_thresholds() -> None:
+    own = Thresholds(score_thresh=0.05, nms_thresh=0.5, detections_per_img=100)
+    assert own.overridden(PostprocessOptions()) == own
+    assert own.overridden(PostprocessOptions(0.0, 0.0, 0)) == (0.0, 0.0, 0)
+    assert own.overridden(PostprocessOptions(nms_thresh=0.3)) == (0.05, 0.3, 100)

@@ -82,7 +82,7 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     words, what the format could not hold: nothing that is in the records."""
     for split, images in annotations.splits.items():
         for image in images:
-            if image.there:
+            if image.has_pixels:
                 copy(image, f"{split}/{image.name}")
         content = coco_dict(
             images,

@@ -36,7 +36,7 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     for split, images in annotations.splits.items():
         owners: dict[str, ImageRecord] = {}
         folder = "" if split == "all" else f"{split}/"
-        for image in (p for p in images if p.there):
+        for image in (p for p in images if p.has_pixels):
             stem = str(Path(image.name).with_suffix(""))
             if owners.setdefault(stem, image) is not image:
                 raise AnnotationError(f"two images are named {stem}", file=image.name)

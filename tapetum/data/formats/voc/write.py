@@ -26,7 +26,7 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     owners: dict[str, ImageRecord] = {}
     for split, images in annotations.splits.items():
         names = []
-        for image in (p for p in images if p.there):
+        for image in (p for p in images if p.has_pixels):
             stem = _stem(image)
             if owners.setdefault(stem, image) is not image:
                 if owners[stem].path != image.path:

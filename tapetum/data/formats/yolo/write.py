@@ -31,7 +31,7 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
             if owners.setdefault(stem, image).path != image.path:
                 why = f"{owners[stem].name} and {image.name} would share one label file"
                 raise AnnotationError(why, file=image.path or image.name)
-            if image.there:
+            if image.has_pixels:
                 copy(image, f"images/{split}/{image.name}")
                 with atomic_write(safe_path(out, f"labels/{split}/{stem}.txt"), "w") as file:
                     file.write(_lines(image))
@@ -71,6 +71,6 @@ def _lost(annotations: Annotations) -> list[str]:
         "crowd regions": sum(int(image.crowd.sum()) for image in images),
         "marks of difficult objects": sum(int(image.difficult.sum()) for image in images),
         "outlines": sum(s is not None for image in images for s in image.segments),
-        "images without a file": sum(not image.there for image in images),
+        "images without a file": sum(not image.has_pixels for image in images),
     }
     return ["ids and stated areas"] + [f"{n} {what}" for what, n in counts.items() if n]

@@ -1,9 +1,9 @@
-"""RetinaNet: every anchor of every level is classified at once, and easy ones hardly count.
+"""RetinaNet: each anchor of each level is classified at once, with the focal loss.
 
 Lin et al. 2017, "Focal Loss for Dense Object Detection" (arXiv 1708.02002). A feature pyramid, two
-small towers of convolutions shared by all levels, and nine anchors a cell: one tower says how much
-each anchor looks like each class, the other how to move it. Nearly all anchors are background, so
-the focal loss scales each one's cross entropy down by how well it is classified already.
+small towers of convolutions shared by all levels, and nine anchors a cell: one tower classifies
+each anchor, the other predicts how to move it. Nearly all anchors are background, so the focal loss
+weighs the cross entropy of those that are classified well already down.
 
 Differs from the paper as torchvision does, whose numbers it gives: p6 and p7 are made from p5, box
 offsets learn by L1, each image's losses are divided by its own positive anchors. Differs from
@@ -15,42 +15,75 @@ Expected: AP 36.4 on COCO val2017, as torchvision reports for its published ResN
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from tapetum.backbones import make_backbone, resnet
+from tapetum.backbones import make_backbone
+from tapetum.backbones.backbone import Backbone
 from tapetum.base.ranks import normalizer
 from tapetum.layers.anchors import AnchorGrid, octave_sizes
 from tapetum.layers.conv import init_small
 from tapetum.layers.norm import make_norm
-from tapetum.layers.pyramid import ConvTop, FeaturePyramid
+from tapetum.layers.pyramid import ConvTop
+from tapetum.models.class_names import coco_classes_with_background
 from tapetum.models.detection.assign import assign, matched_objects, objects_of
-from tapetum.models.detection.postprocessing import as_prediction
-from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from tapetum.models.detection.one_stage.options import RetinaNetOptions
+from tapetum.models.detection.postprocessing import Thresholds, suppress, to_original
+from tapetum.models.detection.pyramid import (
+    anchor_rule,
+    check_anchors,
+    free_size,
+    make_preprocessing,
+    make_pyramid,
+    pyramid_layers,
+)
+from tapetum.models.entry import ModelEntry
+from tapetum.models.network import prefixed, prefixed_groups
+from tapetum.models.torchvision_weights import torchvision_detector
 from tapetum.ops.boxes import box_iou, decode_boxes, encode_boxes
 from tapetum.ops.losses import l1_loss, sigmoid_focal_loss
 from tapetum.ops.matching import BETWEEN
-from tapetum.structures import Batch, Objects, Prediction, Target
+from tapetum.structures import (
+    DEFAULT_POSTPROCESS,
+    Batch,
+    ExplainLayer,
+    ExportGraph,
+    ExportRule,
+    Model,
+    Objects,
+    PostprocessOptions,
+    Prediction,
+    Target,
+)
 from tapetum.structures.renames import Renames
 
+_MIN_STRIDE = 8
+"""Of the maps in the pyramid: p3 is the finest level."""
 
-class Output(NamedTuple):
+
+class RetinaNetOutput(NamedTuple):
     """B images, N anchors, K classes, L levels."""
 
     logits: Tensor  # (B, N, K)
     deltas: Tensor  # (B, N, 4), how to move each anchor
-    anchors: Tensor  # (N, 4) xyxy in pixels of the prepared image
+    anchors: Tensor  # (N, 4) xyxy in pixels of the preprocessed image
     levels: Tensor  # (L,) int64, anchors in each level; they add up to N
 
 
 class Tower(nn.Module):
     """3 x 3 convolutions shared by all levels, then `outputs` numbers for each anchor of a cell.
 
-    norm: "none", as published, or "group": learns several times faster from scratch.
+    Args:
+        channels: of the pyramid maps.
+        convs: number of convolutions before the last one.
+        anchors: number of anchors of a cell.
+        outputs: numbers for each anchor.
+        bias: of the last convolution at the start.
+        norm: "none", as published, or "group": learns several times faster from scratch.
     """
 
     def __init__(
@@ -80,47 +113,55 @@ class Tower(nn.Module):
         return x.reshape(x.shape[0], -1, self.outputs)  # (B, h * w * A, outputs)
 
 
-class RetinaNet(nn.Module):
-    """The dense detector; see the module's docstring. Build one with `retinanet`."""
+class RetinaNet(Model[RetinaNetOutput]):
+    """The one-stage detector on a pyramid p3 to p7; see the module's docstring.
+
+    Args:
+        backbone: any; its maps of stride 8 and coarser are used.
+        options: `backbone`, `backbone_width` and `norm` of them are for `retinanet` and are
+            ignored here.
+
+    Raises:
+        ValueError: the anchor sizes are not one for each level, or the backbone's maps are all
+            finer.
+    """
 
     task = "detection"
-    differentiable = True
 
-    def __init__(
-        self,
-        backbone: nn.Module,
-        pyramid: FeaturePyramid,
-        anchors: AnchorGrid,
-        class_tower: Tower,
-        box_tower: Tower,
-        preprocessing: Preprocessing,
-        *,
-        score_threshold: float,
-        nms_threshold: float,
-        candidates: int,
-        max_detections: int,
-        high: float = 0.5,
-        low: float = 0.4,
-    ) -> None:
-        """high, low: IoU from which an anchor learns an object, and below which background."""
+    def __init__(self, backbone: Backbone, options: RetinaNetOptions) -> None:
         super().__init__()
+        self.options = options
+        self.references = _references(backbone)
+        sizes = octave_sizes(options.anchor_sizes, options.anchor_octaves)
+        self.anchors = AnchorGrid(sizes, options.anchor_ratios)
         self.backbone = backbone
-        self.pyramid = pyramid
-        self.anchors = anchors
-        self.class_tower = class_tower
-        self.box_tower = box_tower
-        self.preprocessing = preprocessing
-        self.score_threshold = score_threshold
-        self.nms_threshold = nms_threshold
-        self.candidates = candidates
-        self.max_detections = max_detections
-        self.high = high
-        self.low = low
+        channels = options.fpn_channels
+        self.pyramid = make_pyramid(backbone, _MIN_STRIDE, channels, ConvTop(channels))
+        check_anchors(self.anchors, self.pyramid)
+        prior = -math.log((1 - options.prior) / options.prior)
+        self.class_tower = self._tower(outputs=options.num_classes, bias=prior)
+        self.box_tower = self._tower(outputs=4, bias=0.0)
+        self.preprocessing = make_preprocessing(
+            backbone, options.min_size, options.max_size, options.image_mean, options.image_std
+        )
+        self.thresholds = Thresholds(
+            options.score_thresh, options.nms_thresh, options.detections_per_img
+        )
+
+    def _tower(self, outputs: int, bias: float) -> Tower:
+        return Tower(
+            channels=self.options.fpn_channels,
+            convs=self.options.head_convs,
+            anchors=self.anchors.per_cell,
+            outputs=outputs,
+            bias=bias,
+            norm=self.options.head_norm,
+        )
 
     def preprocess(
         self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
     ) -> Batch:
-        """Images (3, H, W), uint8 or float in [0, 1], to a batch; see `Preprocessing`."""
+        """Resize, pad and normalize images; see `Preprocessing`."""
         return self.preprocessing(images, targets, like=self.class_tower.predict.weight)
 
     def forward(
@@ -129,62 +170,62 @@ class RetinaNet(nn.Module):
         sizes: Tensor,
         targets: Sequence[Target] | None = None,
         generators: Sequence[torch.Generator] | None = None,
-    ) -> Output:
-        """Class logits and box offsets of all anchors; neither truth nor chance plays a part."""
+    ) -> RetinaNetOutput:
+        """Class logits and box offsets of all anchors; targets and generators change nothing."""
         maps = list(self.pyramid(self.backbone(pixels)).values())
         anchors = self.anchors(pixels, maps)
-        return Output(
+        return RetinaNetOutput(
             logits=self.class_tower(maps),
             deltas=self.box_tower(maps),
             anchors=torch.cat(anchors),
             levels=torch.tensor([len(level) for level in anchors], device=pixels.device),
         )
 
-    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
+    def losses(self, output: RetinaNetOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Focal loss of the classes, L1 of the offsets of positive anchors.
 
         Each image's sums are divided by its number of positive anchors, then averaged. Anchors
-        between the thresholds and inside crowd regions take no part.
+        between the thresholds and inside crowd regions are left out.
         """
-        matches = torch.stack(
-            [
-                assign(
-                    objects_of(target), output.anchors, self.high, self.low, allow_low_quality=True
-                )
-                for target in targets
-            ]
-        )  # (B, N)
+        matches = torch.stack([self._match(output.anchors, target) for target in targets])  # (B, N)
         image, anchor = torch.nonzero(matches >= 0, as_tuple=True)  # (S,) positive anchors
         boxes, labels = matched_objects(targets, image, matches[image, anchor])
-        share = 1 / ((matches >= 0).sum(dim=1).clamp(min=1) * normalizer(len(targets)))  # (B,)
+        weight = 1 / ((matches >= 0).sum(dim=1).clamp(min=1) * normalizer(len(targets)))  # (B,)
 
-        wanted = torch.zeros_like(output.logits)  # (B, N, K)
-        wanted[image, anchor, labels] = 1
-        focal = sigmoid_focal_loss(output.logits, wanted, reduction="none")
-        counted = (matches != BETWEEN) * share[:, None]  # (B, N)
+        classes = torch.zeros_like(output.logits)  # (B, N, K)
+        classes[image, anchor, labels] = 1
+        focal = sigmoid_focal_loss(output.logits, classes, reduction="none")
+        counted = (matches != BETWEEN) * weight[:, None]  # (B, N)
         offsets = encode_boxes(boxes, output.anchors[anchor])  # (S, 4)
         error = l1_loss(output.deltas[image, anchor], offsets, reduction="none")
         return {
             "classification": (focal.sum(dim=2) * counted).sum(),
-            "boxes": (error.sum(dim=1) * share[image]).sum(),
+            "bbox_regression": (error.sum(dim=1) * weight[image]).sum(),
         }
 
-    def postprocess(self, output: Output, batch: Batch) -> list[Prediction]:
-        """Detections in the frame of the original images, by falling score."""
-        sizes, originals = batch.sizes.tolist(), batch.originals.tolist()
-        return [
-            as_prediction(
-                self._candidates(output, i),
-                size=tuple(sizes[i]),
-                original=tuple(originals[i]),
-                nms_threshold=self.nms_threshold,
-                max_detections=self.max_detections,
-            )
-            for i in range(len(sizes))
-        ]
+    def _match(self, anchors: Tensor, target: Target) -> Tensor:
+        high, low = self.options.fg_iou_thresh, self.options.bg_iou_thresh
+        return assign(objects_of(target), anchors, high, low, allow_low_quality=True)
 
-    def _candidates(self, output: Output, image: int) -> Objects:
-        """The best `candidates` pairs of anchor and class of each level, above the threshold."""
+    def postprocess(
+        self,
+        output: RetinaNetOutput,
+        batch: Batch,
+        options: PostprocessOptions = DEFAULT_POSTPROCESS,
+    ) -> list[Prediction]:
+        """Detections in the frame of the original images, by falling score."""
+        thresholds = self.thresholds.overridden(options)
+        frames = zip(batch.sizes.tolist(), batch.originals.tolist(), strict=True)
+        predictions = []
+        for i, (size, original) in enumerate(frames):
+            candidates = self.candidates(output, i, thresholds.score_thresh)
+            detections = suppress(candidates, tuple(size), thresholds)
+            objects = to_original(detections, tuple(size), tuple(original))
+            predictions.append(Prediction(objects=objects))
+        return predictions
+
+    def candidates(self, output: RetinaNetOutput, image: int, score_thresh: float) -> Objects:
+        """The best pairs of anchor and class of each level in an image, above the threshold."""
         levels = output.levels.tolist()
         parts = []
         for logits, deltas, anchors in zip(
@@ -194,18 +235,13 @@ class RetinaNet(nn.Module):
             strict=True,
         ):
             # Comparing logits saves a sigmoid of everything for the few that pass.
-            anchor, label = torch.nonzero(logits > self._logit_threshold, as_tuple=True)
+            anchor, label = torch.nonzero(logits > _logit(score_thresh), as_tuple=True)
             scores = torch.sigmoid(logits[anchor, label].to(anchors.dtype))
-            scores, best = scores.topk(min(self.candidates, len(scores)))
+            scores, best = scores.topk(min(self.options.topk_candidates, len(scores)))
             anchor, label = anchor[best], label[best]
             boxes = decode_boxes(deltas[anchor], anchors[anchor])
             parts.append(Objects(boxes=boxes, labels=label, scores=scores))
         return Objects.cat(parts)
-
-    @property
-    def _logit_threshold(self) -> float:
-        p = self.score_threshold
-        return -math.inf if p <= 0 else math.inf if p >= 1 else math.log(p / (1 - p))
 
     def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
         """(N,) for each box, the logit of its label at the anchor that overlaps it most."""
@@ -219,84 +255,69 @@ class RetinaNet(nn.Module):
             scores.append(logits[nearest, objects.labels])
         return torch.cat(scores)
 
-    def explain_layers(self) -> dict[str, tuple[nn.Module, Callable[[Any], Tensor]]]:
-        """Backbone maps, then pyramid levels. c3 is first: fine enough to tell small objects apart,
-        and all scores depend on it, since coarser maps are made of it; a pyramid level serves some
-        of the anchors only."""
-        backbone, pyramid = ("c3", "c4", "c5"), ("p3", "p4", "p5", "p6", "p7")
-        layers: dict[str, tuple[nn.Module, Callable[[Any], Tensor]]] = {
-            name: (self.backbone, itemgetter(name)) for name in backbone
+    def explain_layers(self) -> dict[str, ExplainLayer]:
+        """Backbone maps, then pyramid levels; see `pyramid_layers`."""
+        return pyramid_layers(self.backbone, self.pyramid, self.pyramid.strides)
+
+    def layer_groups(self) -> list[tuple[str, ...]]:
+        """Those of the backbone."""
+        return prefixed_groups("backbone.", self.backbone.layer_groups())
+
+    def resizable_weights(self) -> Mapping[str, Callable[[Tensor, Tensor], Tensor | None]]:
+        """Those of the backbone."""
+        return prefixed("backbone.", self.backbone.resizable_weights())
+
+    def export_graphs(self) -> list[ExportGraph]:
+        """One graph: pixels to class logits and box offsets of all anchors."""
+
+        def heads(pixels: Tensor) -> tuple[Tensor, ...]:
+            maps = list(self.pyramid(self.backbone(pixels)).values())
+            return self.class_tower(maps), self.box_tower(maps)
+
+        dynamic = {0: ("batch", 1, 1), **free_size(self.preprocessing)}
+        outputs = ("logits", "deltas")
+        return [ExportGraph("model", heads, "pixels", outputs, lambda b: b.pixels, dynamic)]
+
+    def export_rule(self) -> ExportRule:
+        """Anchors and thresholds; the client decodes boxes and suppresses."""
+        return {
+            "preprocess": self.preprocessing.export_rule(),
+            "postprocess": {
+                "kind": "dense",
+                "topk_candidates": self.options.topk_candidates,
+                **self.thresholds._asdict(),
+                **anchor_rule(self.anchors, self.pyramid),
+            },
         }
-        return layers | {name: (self.pyramid, itemgetter(name)) for name in pyramid}
 
 
-def retinanet(
-    backbone: str = "resnet50",
-    classes: int = 91,
-    norm: str = "batch",
-    backbone_width: int = 64,
-    fpn_channels: int = 256,
-    head_convs: int = 4,
-    head_norm: str = "none",
-    anchor_sizes: Sequence[int] = (32, 64, 128, 256, 512),
-    anchor_octaves: int = 3,
-    anchor_ratios: Sequence[float] = (0.5, 1.0, 2.0),
-    min_size: int = 800,
-    max_size: int = 1333,
-    image_mean: Sequence[float] = IMAGENET_MEAN,
-    image_std: Sequence[float] = IMAGENET_STD,
-    score_threshold: float = 0.05,
-    nms_threshold: float = 0.5,
-    candidates: int = 1000,
-    max_detections: int = 300,
-    prior: float = 0.01,
-) -> RetinaNet:
-    """RetinaNet on a ResNet pyramid p3 to p7 (strides 8 to 128).
+def _logit(p: float) -> float:
+    return -math.inf if p <= 0 else math.inf if p >= 1 else math.log(p / (1 - p))
 
-    backbone, backbone_width, norm: a name in BACKBONES, channels of its stem, kind of norm in it.
-    head_convs, head_norm: convolutions of each tower, and "none" or "group" after each of them.
-    anchor_sizes: side in pixels of the smallest square anchor of each level, p3 to p7;
-        `anchor_octaves` sizes lie evenly (in log scale) between it and twice it.
-    anchor_ratios: height / width.
-    min_size, max_size, image_mean, image_std: see `Preprocessing`.
-    candidates: best-scored boxes of each level that go into the suppression.
-    prior: score of every class at every anchor before learning.
+
+def retinanet(options: RetinaNetOptions | None = None, /, **arguments: Any) -> RetinaNet:
+    """RetinaNet on a ResNet.
+
+    Args:
+        options: all arguments; by default `RetinaNetOptions()`.
+        **arguments: fields of `RetinaNetOptions` by name, in place of those of `options`.
     """
-    sizes = octave_sizes(anchor_sizes, anchor_octaves)
-    anchors = AnchorGrid(sizes=sizes, ratios=anchor_ratios)
-    body = make_backbone(backbone, width=backbone_width, norm=norm)
-    used = {name: body.channels[name] for name in ("c3", "c4", "c5")}
-    return RetinaNet(
-        backbone=body,
-        pyramid=FeaturePyramid(used, fpn_channels, top=ConvTop(fpn_channels)),
-        anchors=anchors,
-        class_tower=Tower(
-            channels=fpn_channels,
-            convs=head_convs,
-            anchors=anchors.per_cell,
-            outputs=classes,
-            bias=-math.log((1 - prior) / prior),
-            norm=head_norm,
-        ),
-        box_tower=Tower(
-            channels=fpn_channels,
-            convs=head_convs,
-            anchors=anchors.per_cell,
-            outputs=4,
-            bias=0.0,
-            norm=head_norm,
-        ),
-        preprocessing=Preprocessing(
-            min_size=min_size,
-            max_size=max_size,
-            mean=tuple(image_mean),
-            std=tuple(image_std),
-        ),
-        score_threshold=score_threshold,
-        nms_threshold=nms_threshold,
-        candidates=candidates,
-        max_detections=max_detections,
-    )
+    options = replace(options or RetinaNetOptions(), **arguments)
+    backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)
+    return RetinaNet(backbone, options)
+
+
+def _references(backbone: Backbone) -> dict[str, Renames]:
+    """Torchvision's names, where it has the backbone."""
+    if "torchvision" not in backbone.references:
+        return {}
+    body = backbone.references["torchvision"].inside("backbone.", "backbone.body.")
+    return {
+        "torchvision": Renames((*body, *_pairs(lambda i: f"{i}.0", fpn="0."))),
+        # Published files are older than the blocks that torchvision builds with today:
+        # convolutions of the towers count the activations between them.
+        "torchvision-published": Renames((*body, *_pairs(lambda i: str(2 * i), fpn=""))),
+    }
 
 
 def _pairs(conv: Callable[[int], str], fpn: str) -> tuple[tuple[str, str], ...]:
@@ -308,7 +329,6 @@ def _pairs(conv: Callable[[int], str], fpn: str) -> tuple[tuple[str, str], ...]:
         for i in range(4)
     )
     return (
-        *resnet.REFERENCE["torchvision"].inside("backbone.", "backbone.body."),
         ("pyramid.lateral.#.*", f"backbone.fpn.inner_blocks.#.{fpn}*"),
         ("pyramid.output.#.*", f"backbone.fpn.layer_blocks.#.{fpn}*"),
         ("pyramid.top.p#.*", "backbone.fpn.extra_blocks.p#.*"),
@@ -318,9 +338,35 @@ def _pairs(conv: Callable[[int], str], fpn: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-REFERENCE = {
-    "torchvision": Renames(_pairs(lambda i: f"{i}.0", fpn="0.")),
-    # Published files are older than the blocks that torchvision builds with today: convolutions
-    # of the towers count the activations between them.
-    "torchvision-published": Renames(_pairs(lambda i: str(2 * i), fpn="")),
+ENTRIES = {
+    "retinanet": ModelEntry(
+        retinanet,
+        "detection",
+        "Lin et al. 2017, arXiv 1708.02002",
+        tiny={
+            "backbone": "resnet10",
+            "backbone_width": 8,
+            "norm": "group",
+            "num_classes": 3,
+            "fpn_channels": 32,
+            "head_convs": 1,
+            "min_size": 96,
+            "max_size": 160,
+            "anchor_sizes": [12, 24, 48, 96, 192],
+            "anchor_octaves": 2,
+        },
+        weights=(
+            torchvision_detector(
+                "retinanet_resnet50_fpn",
+                "retinanet_resnet50_fpn_coco-eeacb38b.pth",
+                {"AP": 36.4},
+                coco_classes_with_background,
+                fixed_arguments=(
+                    *("backbone", "backbone_width", "fpn_channels", "head_convs", "head_norm"),
+                    *("anchor_sizes", "anchor_octaves", "anchor_ratios"),
+                ),
+            ),
+        ),
+        options=RetinaNetOptions,
+    ),
 }

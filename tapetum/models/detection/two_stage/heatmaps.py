@@ -1,4 +1,4 @@
-"""Keypoints as places in a grid over a box, there and back.
+"""Keypoints as cells of a heatmap over a box, and heatmaps back to keypoints.
 
 He et al. 2017, "Mask R-CNN" (arXiv 1703.06870), section 5: a keypoint is one cell of a map. Cells
 are half open like pixels, and a cell stands for its centre.
@@ -12,11 +12,18 @@ from torch.nn import functional as F
 
 
 def keypoint_cells(keypoints: Tensor, boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The cell (P, K) int64, row * size + column, of each keypoint (P, K, 3) in the grid
-    size x size over its box (P, 4), and (P, K) bool: is it marked (v > 0) and in the box?
+    """The cell of each keypoint in a grid of size x size over its box.
 
-    A keypoint on the right or lower edge is in the last cell. Where it is not marked or outside,
-    the cell is 0.
+    A keypoint on the right or lower edge is in the last cell.
+
+    Args:
+        keypoints: (P, K, 3) x, y, visibility.
+        boxes: (P, 4) xyxy in the same pixels.
+        size: cells a side.
+
+    Returns:
+        (P, K) int64, row * size + column, and (P, K) bool: is the keypoint annotated (v > 0) and
+        in the box? Where it is not, the cell is 0.
     """
     low, high = boxes[:, None, :2], boxes[:, None, 2:]  # (P, 1, 2)
     place = keypoints[..., :2].to(boxes.dtype)
@@ -28,27 +35,36 @@ def keypoint_cells(keypoints: Tensor, boxes: Tensor, size: int) -> tuple[Tensor,
 
 
 def bicubic_matrix(cells: int, size: int, like: Tensor) -> Tensor:
-    """(size, cells): what PyTorch's bicubic interpolation makes of each of so many cells in a row,
-    in the dtype of `like` and on its device."""
-    each = torch.eye(cells, dtype=like.dtype, device=like.device)[None, None]
-    return F.interpolate(each, (size, cells), mode="bicubic", align_corners=False)[0, 0]
+    """(size, cells): PyTorch's bicubic interpolation of a row of cells to another size.
+
+    In the dtype of `like` and on its device.
+    """
+    identity = torch.eye(cells, dtype=like.dtype, device=like.device)[None, None]
+    return F.interpolate(identity, (size, cells), mode="bicubic", align_corners=False)[0, 0]
 
 
 def read_heatmaps(maps: Tensor, boxes: Tensor) -> Tensor:
-    """The keypoints (P, K, 3), x y and the logit there, of maps (P, K, S, S) over boxes (P, 4).
+    """The keypoints of heatmaps.
 
-    Each map is brought to the size of its box in pixels (rounded up), bicubic, and its largest
-    pixel is the keypoint. One box at a time: memory follows the largest one. Enlarging is linear
-    in rows and in columns, so it is two matrix products, several times as fast as sampling.
+    Each map is resized to its box in pixels (rounded up), bicubic, and its largest pixel is the
+    keypoint. One box at a time: memory is bounded by the largest one. Resizing is linear in rows
+    and in columns, so it is two matrix products, several times as fast as sampling.
+
+    Args:
+        maps: (P, K, S, S) logits.
+        boxes: (P, 4) xyxy in pixels.
+
+    Returns:
+        (P, K, 3) x, y, and the logit there.
     """
     result = boxes.new_zeros(*maps.shape[:2], 3)
     maps = maps.detach().to(boxes.dtype)
     extents = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1)  # (P, 2) width, height
     shapes = extents.ceil().long().flip(1).tolist()
     cells = maps.shape[-1]
-    enlarge = {n: bicubic_matrix(cells, n, maps) for shape in shapes for n in shape}
+    resize = {n: bicubic_matrix(cells, n, maps) for shape in shapes for n in shape}
     for i, (height, width) in enumerate(shapes):
-        fine = (enlarge[height] @ maps[i] @ enlarge[width].T).flatten(1)  # (K, h * w)
+        fine = (resize[height] @ maps[i] @ resize[width].T).flatten(1)  # (K, h * w)
         place = fine.argmax(dim=1)
         pixel = torch.stack((place % width, place // width), dim=1)  # (K, 2)
         step = extents[i] / extents[i].ceil()

@@ -1,9 +1,9 @@
-"""Keypoint R-CNN: a detector that also says where the joints of a person are.
+"""Keypoint R-CNN: a detector that also predicts keypoints, the joints of a person for example.
 
 He et al. 2017, "Mask R-CNN" (arXiv 1703.06870), section 5, on Faster R-CNN with a feature pyramid.
-A keypoint is a mask of one pixel: for each of them a convolutional branch makes a map of 56 x 56
+A keypoint is a mask of one pixel: for each of them a convolutional head makes a heatmap of 56 x 56
 over the region, and a softmax over all its cells learns the one where the keypoint is. The largest
-value of the map, brought to the size of the box, is the answer.
+value of the heatmap, resized to the box, is the prediction.
 
 Differs from torchvision as `faster_rcnn` does; the short side of an image is always the same.
 Expected: box AP 54.6, keypoint AP 65.0 on COCO val2017 (persons), as torchvision reports for its
@@ -12,30 +12,62 @@ published ResNet-50 weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tapetum.backbones import make_backbone
+from tapetum.backbones.backbone import Backbone
 from tapetum.base.ranks import normalizer
 from tapetum.layers.roi_pool import MultiScaleRoIAlign
+from tapetum.models.class_names import COCO_KEYPOINTS, COCO_SKELETON, coco_person
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import to_original
-from tapetum.models.detection.two_stage import faster_rcnn as detector
+from tapetum.models.detection.two_stage.export import region_graph
+from tapetum.models.detection.two_stage.faster_rcnn import (
+    FIXED_ARGUMENTS,
+    TINY,
+    FasterRCNN,
+    FasterRCNNOutput,
+)
 from tapetum.models.detection.two_stage.heatmaps import keypoint_cells, read_heatmaps
-from tapetum.models.detection.two_stage.roi_branch import BranchedRCNN, Output, RoIs
-from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from tapetum.models.detection.two_stage.options import KeypointRCNNOptions
+from tapetum.models.detection.two_stage.references import keypoint_references
+from tapetum.models.detection.two_stage.roi_branch import RoIs, head_rois, rois_of, split_by_image
+from tapetum.models.entry import ModelEntry
+from tapetum.models.network import prefixed, prefixed_groups
+from tapetum.models.torchvision_weights import torchvision_detector
 from tapetum.ops.losses import cross_entropy
-from tapetum.structures import Objects, Target
-from tapetum.structures.renames import Renames
+from tapetum.structures import (
+    DEFAULT_POSTPROCESS,
+    Batch,
+    ExplainLayer,
+    ExportGraph,
+    ExportRule,
+    Model,
+    Objects,
+    PostprocessOptions,
+    Prediction,
+    Target,
+)
 
 POOLED = 14
-"""Side of the features that the branch sees; its maps are four times as fine."""
+"""Side of the features that the head reads; its heatmaps are four times as fine."""
 
 
 class KeypointHead(nn.Module):
-    """Convolutions, a deconvolution to a map for each keypoint, and twice the resolution again."""
+    """Convolutions, a deconvolution to a map for each keypoint, and twice the resolution again.
+
+    Args:
+        channels: of the pooled features.
+        width: channels of the convolutions.
+        convs: number of convolutions.
+        keypoints: of an object.
+    """
 
     def __init__(self, channels: int, width: int, convs: int, keypoints: int) -> None:
         super().__init__()
@@ -59,20 +91,76 @@ class KeypointHead(nn.Module):
         )
 
 
-class KeypointRCNN(BranchedRCNN):
-    """Boxes with keypoints; see the module's docstring. Build one with `keypoint_rcnn`.
+class KeypointRCNNOutput(NamedTuple):
+    """The output of the detector, and K heatmaps of S x S over each of P regions of all images."""
 
-    The logits of its `Output` are maps, (P, K, S, S).
+    detection: FasterRCNNOutput
+    rois: RoIs
+    logits: Tensor  # (P, K, S, S)
+    maps: tuple[Tensor, ...] = ()  # of the pyramid, without targets
+
+
+class KeypointRCNN(Model[KeypointRCNNOutput]):
+    """Boxes with keypoints; see the module's docstring.
+
+    Args:
+        backbone: see `FasterRCNN`.
+        options: see `FasterRCNN`.
     """
 
     task = "keypoint_detection"
 
-    def losses(self, output: Output, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """The detector's losses, and the cross entropy over the cells of the maps, mean over the
-        keypoints that are marked and inside their region.
+    def __init__(self, backbone: Backbone, options: KeypointRCNNOptions) -> None:
+        super().__init__()
+        self.detector = FasterRCNN(backbone, options)
+        self.keypoint_roi_pool = MultiScaleRoIAlign(
+            POOLED, strides=self.detector.pyramid.map_strides
+        )
+        self.keypoint_head = KeypointHead(
+            options.fpn_channels,
+            options.keypoint_width,
+            options.keypoint_convs,
+            options.keypoints,
+        )
+        self.references = keypoint_references(self.detector.references)
+
+    def preprocess(
+        self, images: Sequence[Tensor], targets: Sequence[Target] | None = None
+    ) -> Batch:
+        """Resize, pad and normalize images; see `Preprocessing`."""
+        return self.detector.preprocess(images, targets)
+
+    def forward(
+        self,
+        pixels: Tensor,
+        sizes: Tensor,
+        targets: Sequence[Target] | None = None,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> KeypointRCNNOutput:
+        """Detections and their heatmaps.
+
+        With targets: the heatmaps of the regions that are objects, among those that
+        `FasterRCNN.forward` draws.
+        """
+        maps = self.detector.maps(pixels)
+        detection = self.detector.detect(maps, pixels, sizes, targets, generators)
+        rois = head_rois(self.detector, detection, sizes, targets)
+        kept = tuple(maps) if targets is None else ()
+        return KeypointRCNNOutput(detection, rois, self.keypoint_logits(maps, rois), kept)
+
+    def keypoint_logits(self, maps: Sequence[Tensor], rois: RoIs) -> Tensor:
+        """(P, K, S, S) the heatmaps of each region."""
+        pooled = self.detector.pool(self.keypoint_roi_pool, maps, rois.boxes, rois.image)
+        logits: Tensor = self.keypoint_head(pooled)
+        return logits
+
+    def losses(self, output: KeypointRCNNOutput, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """The detector's losses, and the cross entropy over the cells of the heatmaps.
+
+        It is the mean over the keypoints that are annotated and inside their region.
 
         Raises:
-            ValueError: `output` comes from a forward without truth, or objects lack keypoints, or
+            ValueError: `output` comes from a forward without targets, or objects lack keypoints, or
                 have another number of them.
         """
         losses = self.detector.losses(output.detection, targets)
@@ -80,33 +168,100 @@ class KeypointRCNN(BranchedRCNN):
         cell, valid = keypoint_cells(points, output.rois.boxes, output.logits.shape[-1])
         chosen = output.logits.flatten(2)[valid]  # (V, S * S)
         entropy = cross_entropy(chosen, cell[valid], reduction="sum")
-        return losses | {"keypoints": entropy / normalizer(len(chosen))}
+        return losses | {"loss_keypoint": entropy / normalizer(len(chosen))}
 
-    def _read(
-        self, logits: Tensor, found: Objects, size: tuple[int, int], original: tuple[int, int]
-    ) -> Objects:
-        points = read_heatmaps(logits, found.boxes)
-        scale = points.new_tensor((original[1] / size[1], original[0] / size[0], 1))
-        return to_original(found, size, original).with_(keypoints=points * scale)
+    def postprocess(
+        self,
+        output: KeypointRCNNOutput,
+        batch: Batch,
+        options: PostprocessOptions = DEFAULT_POSTPROCESS,
+    ) -> list[Prediction]:
+        """Detections with keypoints in the frame of the original images, by falling score.
 
-    def _mean_logit(self, logits: Tensor, objects: Sequence[Objects]) -> tuple[Tensor, Tensor]:
-        count, size = logits.shape[1], logits.shape[-1]
-        points = torch.cat(
-            [
-                o.boxes.new_zeros(len(o), count, 3)
-                if o.keypoints is None
-                else keypoints_of(o, count)
-                for o in objects
-            ]
-        )
-        cell, valid = keypoint_cells(points, torch.cat([o.boxes for o in objects]), size)
-        there = logits.flatten(2).gather(2, cell[..., None])[..., 0]  # (N, K)
-        total = valid.sum(dim=1)
-        return (there * valid).sum(dim=1) / total.clamp(min=1), total > 0
+        Raises:
+            ValueError: `output` comes from a forward with targets, which detects nothing.
+        """
+        parts = split_by_image(*self._detected(output, batch, options), len(batch.sizes))
+        frames = zip(parts, batch.sizes.tolist(), batch.originals.tolist(), strict=True)
+        predictions = []
+        for (detections, logits), size, original in frames:
+            points = read_heatmaps(logits, detections.boxes)
+            scale = points.new_tensor((original[1] / size[1], original[0] / size[0], 1))
+            objects = to_original(detections, tuple(size), tuple(original))
+            predictions.append(Prediction(objects=objects.with_(keypoints=points * scale)))
+        return predictions
+
+    def _detected(
+        self, output: KeypointRCNNOutput, batch: Batch, options: PostprocessOptions
+    ) -> tuple[RoIs, Tensor]:
+        """The detections and their heatmaps; other options find others than forward did."""
+        if options == DEFAULT_POSTPROCESS or output.rois.scores is None:
+            return output.rois, output.logits
+        rois = rois_of(self.detector.detections(output.detection, batch.sizes, options))
+        dtype = self.keypoint_head.up.weight.dtype  # maps may come from autocast
+        return rois, self.keypoint_logits([x.to(dtype) for x in output.maps], rois)
+
+    def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
+        """(N,) for each object, its box taken as the only region: the mean logit at its keypoints,
+        and where it has none the logit of its label."""
+        batch = self.preprocess(images, targets)
+        assert batch.targets is not None
+        objects = [objects_of(target) for target in batch.targets]
+        maps = self.detector.maps(batch.pixels)
+        of_label = self.detector.label_logits(maps, objects)  # (N,)
+        mean, marked = mean_at_keypoints(self.keypoint_logits(maps, rois_of(objects)), objects)
+        return torch.where(marked, mean.to(of_label.dtype), of_label)
+
+    def explain_layers(self) -> dict[str, ExplainLayer]:
+        """Those of the detector: the keypoint head reads the same maps."""
+        return self.detector.explain_layers()
+
+    def layer_groups(self) -> list[tuple[str, ...]]:
+        """Those of the detector."""
+        return prefixed_groups("detector.", self.detector.layer_groups())
+
+    def resizable_weights(self) -> Mapping[str, Callable[[Tensor, Tensor], Tensor | None]]:
+        """Those of the detector."""
+        return prefixed("detector.", self.detector.resizable_weights())
+
+    def export_graphs(self) -> list[ExportGraph]:
+        """The detector's graphs, and features of regions to the logits of the keypoint head."""
+
+        def head(pooled: Tensor) -> tuple[Tensor, ...]:
+            return (self.keypoint_head(pooled),)
+
+        graph = region_graph(self.detector, "branch", self.keypoint_roi_pool, head, ("logits",))
+        return [*self.detector.export_graphs(), graph]
+
+    def export_rule(self) -> ExportRule:
+        """The detector's, and how the keypoint head reads regions."""
+        rule = self.detector.export_rule()
+        more = {
+            "kind": "keypoints",
+            "branch_output_size": POOLED,
+            "keypoints": self.keypoint_head.up.out_channels,
+        }
+        return {**rule, "postprocess": {**rule["postprocess"], **more}}
+
+
+def mean_at_keypoints(logits: Tensor, objects: Sequence[Objects]) -> tuple[Tensor, Tensor]:
+    """(N,) the mean of heatmaps (N, K, S, S) at the keypoints of the objects of all images, and
+    (N,) bool, whether an object has keypoints in its box."""
+    count, size = logits.shape[1], logits.shape[-1]
+    points = torch.cat(
+        [
+            o.boxes.new_zeros(len(o), count, 3) if o.keypoints is None else keypoints_of(o, count)
+            for o in objects
+        ]
+    )
+    cell, valid = keypoint_cells(points, torch.cat([o.boxes for o in objects]), size)
+    values = logits.flatten(2).gather(2, cell[..., None])[..., 0]  # (N, K)
+    total = valid.sum(dim=1)
+    return (values * valid).sum(dim=1) / total.clamp(min=1), total > 0
 
 
 def keypoint_targets(rois: RoIs, targets: Sequence[Target], count: int) -> Tensor:
-    """The keypoints (P, count, 3) that each region is to find.
+    """The keypoints (P, count, 3) of the object of each region.
 
     Raises:
         ValueError: an image has objects, and no keypoints of them, or not `count`.
@@ -120,7 +275,11 @@ def keypoint_targets(rois: RoIs, targets: Sequence[Target], count: int) -> Tenso
 
 
 def keypoints_of(objects: Objects, count: int) -> Tensor:
-    """The keypoints (N, count, 3) of true objects; ValueError if they have none, or not `count`."""
+    """The keypoints (N, count, 3) of annotated objects.
+
+    Raises:
+        ValueError: they have none, or not `count`.
+    """
     points = objects.keypoints
     if points is None and not len(objects):
         return objects.boxes.new_zeros(0, count, 3)
@@ -131,75 +290,42 @@ def keypoints_of(objects: Objects, count: int) -> Tensor:
     return points
 
 
-def keypoint_rcnn(
-    backbone: str = "resnet50",
-    classes: int = 1,
-    keypoints: int = 17,
-    norm: str = "batch",
-    backbone_width: int = 64,
-    fpn_channels: int = 256,
-    head_width: int = 1024,
-    keypoint_width: int = 512,
-    keypoint_convs: int = 8,
-    anchor_sizes: Sequence[int] = (32, 64, 128, 256, 512),
-    anchor_ratios: Sequence[float] = (0.5, 1.0, 2.0),
-    min_size: int = 800,
-    max_size: int = 1333,
-    image_mean: Sequence[float] = IMAGENET_MEAN,
-    image_std: Sequence[float] = IMAGENET_STD,
-    proposals: int = 1000,
-    training_proposals: int = 2000,
-    proposal_nms_threshold: float = 0.7,
-    sampled_anchors: int = 256,
-    sampled_regions: int = 512,
-    score_threshold: float = 0.05,
-    nms_threshold: float = 0.5,
-    max_detections: int = 100,
-) -> KeypointRCNN:
-    """Keypoint R-CNN on a ResNet pyramid p2 to p6.
+def keypoint_rcnn(options: KeypointRCNNOptions | None = None, /, **arguments: Any) -> KeypointRCNN:
+    """Keypoint R-CNN on a ResNet.
 
-    keypoints: of each object, whatever its class.
-    keypoint_width, keypoint_convs: channels and number of convolutions of the keypoint branch.
-    The others are those of `faster_rcnn`.
+    Args:
+        options: all arguments; by default `KeypointRCNNOptions()`.
+        **arguments: fields of `KeypointRCNNOptions` by name, in place of those of `options`.
     """
-    return KeypointRCNN(
-        detector.faster_rcnn(
-            backbone=backbone,
-            classes=classes,
-            norm=norm,
-            backbone_width=backbone_width,
-            fpn_channels=fpn_channels,
-            head_width=head_width,
-            anchor_sizes=anchor_sizes,
-            anchor_ratios=anchor_ratios,
-            min_size=min_size,
-            max_size=max_size,
-            image_mean=image_mean,
-            image_std=image_std,
-            proposals=proposals,
-            training_proposals=training_proposals,
-            proposal_nms_threshold=proposal_nms_threshold,
-            sampled_anchors=sampled_anchors,
-            sampled_regions=sampled_regions,
-            score_threshold=score_threshold,
-            nms_threshold=nms_threshold,
-            max_detections=max_detections,
+    options = replace(options or KeypointRCNNOptions(), **arguments)
+    backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)
+    return KeypointRCNN(backbone, options)
+
+
+ENTRIES = {
+    "keypoint_rcnn": ModelEntry(
+        keypoint_rcnn,
+        "keypoint_detection",
+        "He et al. 2017, arXiv 1703.06870",
+        tiny={
+            **TINY,
+            "num_classes": 1,
+            "keypoints": 3,
+            "keypoint_width": 16,
+            "keypoint_convs": 1,
+        },
+        weights=(
+            torchvision_detector(
+                "keypointrcnn_resnet50_fpn",
+                "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
+                {"box AP": 54.6, "keypoint AP": 65.0},
+                coco_person,
+                fixed_arguments=(*FIXED_ARGUMENTS, "keypoint_width", "keypoint_convs"),
+                keypoint_names=COCO_KEYPOINTS,
+                skeleton=COCO_SKELETON,
+            ),
         ),
-        pool=MultiScaleRoIAlign(POOLED),
-        head=KeypointHead(
-            channels=fpn_channels, width=keypoint_width, convs=keypoint_convs, keypoints=keypoints
-        ),
-    )
-
-
-def _pairs(version: str) -> tuple[tuple[str, str], ...]:
-    """Templates of a version of torchvision's files, whose head counts activations as well."""
-    head = "roi_heads.keypoint_head."
-    return (
-        *detector.REFERENCE[version].inside("detector.", ""),
-        *((f"head.convs.{i}.*", f"{head}{2 * i}.*") for i in range(8)),
-        ("head.up.*", "roi_heads.keypoint_predictor.kps_score_lowres.*"),
-    )
-
-
-REFERENCE = {version: Renames(_pairs(version)) for version in detector.REFERENCE}
+        options=KeypointRCNNOptions,
+        starts_task=True,
+    ),
+}

@@ -1,8 +1,8 @@
-"""Region proposals: boxes that may hold something, whatever it is.
+"""Region proposal network: boxes that may hold an object of any class.
 
 Ren et al. 2015, "Faster R-CNN: Towards Real-Time Object Detection with Region Proposal Networks"
-(arXiv 1506.01497), section 3.1: a small convolution slides over every level of the pyramid and
-says of every anchor whether it looks like an object and how to move it.
+(arXiv 1506.01497), section 3.1: a small convolutional head runs over each level of the pyramid and
+predicts for each anchor whether it is an object, and how to move it.
 """
 
 from __future__ import annotations
@@ -16,22 +16,18 @@ from torch.nn import functional as F
 
 from tapetum.base.ranks import normalizer
 from tapetum.layers.conv import init_small
-from tapetum.models.detection.assign import assign, matched_objects, objects_of
+from tapetum.models.detection.assign import Sampler, matched_objects, objects_of
 from tapetum.ops.boxes import clip_boxes_to_image, decode_boxes, encode_boxes, remove_small_boxes
 from tapetum.ops.losses import smooth_l1_loss
-from tapetum.ops.matching import sample_balanced
 from tapetum.ops.suppression import batched_nms
 from tapetum.structures import Target
 
-HIGH, LOW = 0.7, 0.3
-"""IoU from which an anchor is an object, and below which background."""
-POSITIVE_FRACTION = 0.5
-SMALLEST = 1e-3
+MIN_SIZE = 1e-3
 """Pixels: narrower or lower proposals are dropped."""
 
 
-class Sampled(NamedTuple):
-    """The S anchors that take part in the loss."""
+class SampledAnchors(NamedTuple):
+    """The S anchors of all images that take part in the losses."""
 
     image: Tensor  # (S,) int64
     anchor: Tensor  # (S,) int64
@@ -39,7 +35,12 @@ class Sampled(NamedTuple):
 
 
 class RPNHead(nn.Module):
-    """Objectness and offsets of every anchor, the same convolution on all levels."""
+    """Objectness and offsets of each anchor, with the same convolutions on all levels.
+
+    Args:
+        channels: of the pyramid maps.
+        anchors: number of anchors of a cell.
+    """
 
     def __init__(self, channels: int, anchors: int) -> None:
         super().__init__()
@@ -65,65 +66,95 @@ def propose(
     deltas: Tensor,
     anchors: Sequence[Tensor],
     sizes: Tensor,
-    count: int,
-    nms_threshold: float,
+    *,
+    pre_nms_top_n: int,
+    post_nms_top_n: int,
+    nms_thresh: float,
 ) -> list[Tensor]:
-    """The best boxes (P, 4), at most `count`, of each image; gradients do not pass.
+    """The best boxes (P, 4) of each image; gradients do not pass.
 
-    The best `count` anchors of each level are moved, clipped to the content and suppressed level
-    by level; the best `count` of all that survive are the proposals.
+    The best anchors of each level are moved, clipped to the image and suppressed level by level;
+    the best of all that are left are the proposals.
 
-    logits (B, N), deltas (B, N, 4); anchors of each level, N in all; sizes (B, 2).
+    Args:
+        logits: (B, N) objectness.
+        deltas: (B, N, 4) offsets of the anchors.
+        anchors: those of each level, N in all, xyxy in pixels.
+        sizes: (B, 2) height and width of the images without padding.
+        pre_nms_top_n: anchors of each level before suppression.
+        post_nms_top_n: proposals of an image after it.
+        nms_thresh: IoU above which the weaker of two boxes of a level is dropped.
     """
-    every = torch.cat(list(anchors))
-    logits, deltas = logits.detach().to(every.dtype), deltas.detach()
-    chosen, levels, start = [], [], 0
-    for level, own in enumerate(anchors):
-        best = logits[:, start : start + len(own)].topk(min(count, len(own)), dim=1).indices
-        chosen.append(best + start)  # (B, k)
-        levels.append(torch.full_like(best[0], level))
-        start += len(own)
-    index, level_of = torch.cat(chosen, dim=1), torch.cat(levels)
+    all_anchors = torch.cat(list(anchors))
+    logits, deltas = logits.detach().to(all_anchors.dtype), deltas.detach()
+    index, level = _best_of_each_level(logits, anchors, pre_nms_top_n)
     proposals = []
     for i, size in enumerate(sizes.tolist()):
-        boxes = decode_boxes(deltas[i, index[i]], every[index[i]])
+        boxes = decode_boxes(deltas[i, index[i]], all_anchors[index[i]])
         boxes = clip_boxes_to_image(boxes, tuple(size))
-        solid = remove_small_boxes(boxes, SMALLEST)
-        boxes, scores = boxes[solid], logits[i, index[i]][solid].sigmoid()
-        proposals.append(boxes[batched_nms(boxes, scores, level_of[solid], nms_threshold)[:count]])
+        valid = remove_small_boxes(boxes, MIN_SIZE)
+        boxes, scores = boxes[valid], logits[i, index[i]][valid].sigmoid()
+        keep = batched_nms(boxes, scores, level[valid], nms_thresh)
+        proposals.append(boxes[keep[:post_nms_top_n]])
     return proposals
+
+
+def _best_of_each_level(
+    logits: Tensor, anchors: Sequence[Tensor], count: int
+) -> tuple[Tensor, Tensor]:
+    """Indices (B, k) of the best `count` anchors of each level, and the level (k,) of each."""
+    chosen, levels, start = [], [], 0
+    for level, boxes in enumerate(anchors):
+        end = start + len(boxes)
+        best = logits[:, start:end].topk(min(count, len(boxes)), dim=1).indices
+        chosen.append(best + start)
+        levels.append(torch.full_like(best[0], level))
+        start = end
+    return torch.cat(chosen, dim=1), torch.cat(levels)
 
 
 def sample_anchors(
     targets: Sequence[Target],
     anchors: Tensor,
-    count: int,
+    sampler: Sampler,
     generators: Sequence[torch.Generator] | None,
-) -> Sampled:
-    """At most `count` anchors of each image, half of them on objects where there are enough."""
+) -> SampledAnchors:
+    """Draw the anchors (N, 4) of each image that take part in the losses."""
     parts = []
     for i, target in enumerate(targets):
-        matches = assign(objects_of(target), anchors, HIGH, LOW, allow_low_quality=True)
         generator = None if generators is None else generators[i]
-        anchor = torch.cat(sample_balanced(matches, count, POSITIVE_FRACTION, generator))
-        parts.append((torch.full_like(anchor, i), anchor, matches[anchor]))
-    return Sampled(*(torch.cat(column) for column in zip(*parts, strict=True)))
+        anchor, match = sampler(objects_of(target), anchors, generator)
+        parts.append((torch.full_like(anchor, i), anchor, match))
+    return SampledAnchors(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 def proposal_losses(
-    logits: Tensor, deltas: Tensor, anchors: Tensor, sampled: Sampled, targets: Sequence[Target]
+    logits: Tensor,
+    deltas: Tensor,
+    anchors: Tensor,
+    sampled: SampledAnchors,
+    targets: Sequence[Target],
 ) -> dict[str, Tensor]:
     """Cross entropy of object against background, smooth L1 of the offsets of the objects.
 
-    Both are divided by the number of sampled anchors of the whole batch.
+    Both are divided by the number of sampled anchors of the batch.
+
+    Args:
+        logits: (B, N) objectness.
+        deltas: (B, N, 4) offsets.
+        anchors: (N, 4) xyxy in pixels.
+        sampled: the anchors that count.
+        targets: one an image.
     """
     image, anchor, match = sampled
     count = normalizer(len(anchor))
-    obj = match >= 0
+    positive = match >= 0
     chosen = logits[image, anchor].to(anchors.dtype)
-    entropy = F.binary_cross_entropy_with_logits(chosen, obj.to(chosen.dtype), reduction="sum")
-    image, anchor, match = image[obj], anchor[obj], match[obj]
+    objectness = F.binary_cross_entropy_with_logits(
+        chosen, positive.to(chosen.dtype), reduction="sum"
+    )
+    image, anchor, match = image[positive], anchor[positive], match[positive]
     boxes, _ = matched_objects(targets, image, match)
     offsets = encode_boxes(boxes, anchors[anchor])
     error = smooth_l1_loss(deltas[image, anchor], offsets, beta=1 / 9, reduction="sum")
-    return {"objectness": entropy / count, "proposal_boxes": error / count}
+    return {"loss_objectness": objectness / count, "loss_rpn_box_reg": error / count}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tapetum.models import CATALOG
-from tapetum.models.detection.one_stage.retinanet import Output, RetinaNet, retinanet
+from tapetum.models.detection.one_stage.retinanet import RetinaNet, RetinaNetOutput, retinanet
 from tapetum.structures import Batch, Objects, Target
 
 ANCHORS = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 5.4], [40, 40, 50, 50], [80, 80, 90, 90]])
@@ -17,8 +17,8 @@ def tiny(**changes: Any) -> RetinaNet:
     return retinanet(**{**CATALOG["retinanet"].tiny, **changes})
 
 
-def output(logits: torch.Tensor, levels: tuple[int, ...] = (4,)) -> Output:
-    return Output(logits, torch.zeros(len(logits), 4, 4), ANCHORS, torch.tensor(levels))
+def output(logits: torch.Tensor, levels: tuple[int, ...] = (4,)) -> RetinaNetOutput:
+    return RetinaNetOutput(logits, torch.zeros(len(logits), 4, 4), ANCHORS, torch.tensor(levels))
 
 
 def targets(*rows: tuple[float, ...]) -> Target:
@@ -40,7 +40,7 @@ def test_losses_by_hand() -> None:
     losses = tiny().losses(output(logits), [targets(truth_box)])
     expected = focal(0.75, 0.25) + 5 * focal(0.5, 0.75)
     assert losses["classification"].item() == pytest.approx(expected, rel=1e-5)
-    assert losses["boxes"].item() == pytest.approx(0.1 + math.log(1.2), rel=1e-5)
+    assert losses["bbox_regression"].item() == pytest.approx(0.1 + math.log(1.2), rel=1e-5)
 
 
 def test_each_image_is_divided_by_its_own_objects() -> None:
@@ -49,10 +49,10 @@ def test_each_image_is_divided_by_its_own_objects() -> None:
     one = targets((0.0, 0, 10, 12, 0))
     two = targets((0.0, 0, 10, 12, 0), (40.0, 40, 50, 52, 0))
     model = tiny()
-    single = model.losses(output(logits), [one])["boxes"]
-    torch.testing.assert_close(model.losses(output(logits), [two])["boxes"], single)
+    single = model.losses(output(logits), [one])["bbox_regression"]
+    torch.testing.assert_close(model.losses(output(logits), [two])["bbox_regression"], single)
     both = model.losses(output(logits.repeat(2, 1, 1)), [one, targets()])
-    torch.testing.assert_close(both["boxes"], single / 2)
+    torch.testing.assert_close(both["bbox_regression"], single / 2)
     alone = [model.losses(output(logits), [t])["classification"] for t in (one, targets())]
     torch.testing.assert_close(both["classification"], (alone[0] + alone[1]) / 2)
 
@@ -62,13 +62,13 @@ def test_an_object_that_no_anchor_fits_takes_the_nearest() -> None:
     small = targets((80.0, 80, 85, 85, 1))
     losses = tiny().losses(output(torch.zeros(1, 4, 2)), [small])
     expected = 0.25 + 0.25 + 2 * math.log(2)  # half its size, a quarter of it off
-    assert losses["boxes"].item() == pytest.approx(expected)
+    assert losses["bbox_regression"].item() == pytest.approx(expected)
 
 
 def test_candidates_are_cut_in_each_level_by_score() -> None:
     logits = torch.tensor([[[5.0, -9], [4, 6], [-9, 3], [2, 1]]])
-    model = tiny(candidates=2, score_threshold=0.05)
-    found = model._candidates(output(logits, (3, 1)), 0)
+    model = tiny(topk_candidates=2)
+    found = model.candidates(output(logits, (3, 1)), 0, 0.05)
     assert found.labels.tolist() == [1, 0, 0, 1]
     torch.testing.assert_close(found.scores, torch.tensor([6.0, 5, 2, 1]).sigmoid())
     torch.testing.assert_close(found.boxes[:, 3], torch.tensor([5.4, 10, 90, 90]))
@@ -77,14 +77,14 @@ def test_candidates_are_cut_in_each_level_by_score() -> None:
 @pytest.mark.parametrize(("threshold", "count"), [(0.0, 8), (0.5, 3), (1.0, 0)])
 def test_the_threshold_is_one_of_scores_and_exclusive(threshold: float, count: int) -> None:
     logits = torch.tensor([[[5.0, 0], [4, -50], [1, 0], [-3, -0.0]]])
-    found = tiny(score_threshold=threshold)._candidates(output(logits), 0)
+    found = tiny().candidates(output(logits), 0, threshold)
     assert len(found) == count
 
 
 def test_not_a_number_is_never_found() -> None:
     logits = torch.full((1, 4, 2), math.nan)
     batch = Batch(torch.zeros(1, 3, 96, 96), torch.tensor([[96, 96]]), torch.tensor([[96, 96]]))
-    assert len(tiny(score_threshold=0.0).postprocess(output(logits), batch)[0].objects) == 0
+    assert len(tiny(score_thresh=0.0).postprocess(output(logits), batch)[0].objects) == 0
 
 
 def test_score_is_the_logit_of_the_anchor_that_overlaps_most() -> None:

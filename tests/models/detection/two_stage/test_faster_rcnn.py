@@ -8,8 +8,8 @@ import torch
 
 from tapetum.base.runtime import image_generators
 from tapetum.models import CATALOG
-from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN, Output, faster_rcnn
-from tapetum.models.detection.two_stage.rpn import Sampled
+from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN, FasterRCNNOutput, faster_rcnn
+from tapetum.models.detection.two_stage.rpn import SampledAnchors
 from tapetum.structures import Batch, Objects, Target
 
 NONE = torch.zeros(0, dtype=torch.int64)
@@ -29,8 +29,8 @@ def targets(*rows: tuple[float, ...], crowd: bool = False) -> Target:
 
 def output(
     class_logits: torch.Tensor, match: list[int] | None, rois: torch.Tensor, image: list[int]
-) -> Output:
-    return Output(
+) -> FasterRCNNOutput:
+    return FasterRCNNOutput(
         objectness=torch.zeros(2, 1),
         anchor_deltas=torch.zeros(2, 1, 4),
         anchors=torch.zeros(1, 4),
@@ -38,7 +38,7 @@ def output(
         image=torch.tensor(image),
         class_logits=class_logits,
         roi_deltas=torch.zeros(*class_logits.shape, 4),
-        sampled_anchors=None if match is None else Sampled(NONE, NONE, NONE),
+        sampled_anchors=None if match is None else SampledAnchors(NONE, NONE, NONE),
         roi_match=None if match is None else torch.tensor(match),
     )
 
@@ -52,9 +52,9 @@ def test_losses_of_regions_by_hand() -> None:
     logits[1, 2] = math.log(2)  # probability 1/2 for class 1, output 2
     truths = [targets((20, 20, 40, 40, 1)), targets((0, 0, 0, 0, 0), (1, 0, 11, 10, 0))]
     losses = tiny().losses(output(logits, [-1, 0, 1], REGIONS, [0, 0, 1]), truths)
-    assert losses["classification"].item() == pytest.approx((2 * math.log(3) + math.log(2)) / 3)
+    assert losses["loss_classifier"].item() == pytest.approx((2 * math.log(3) + math.log(2)) / 3)
     # Offset 0.1, weighted by 10, costs 1 - 1/18.
-    assert losses["boxes"].item() == pytest.approx((1 - 1 / 18) / 3)
+    assert losses["loss_box_reg"].item() == pytest.approx((1 - 1 / 18) / 3)
 
 
 def test_offsets_are_learnt_for_the_class_of_the_object_only() -> None:
@@ -62,11 +62,11 @@ def test_offsets_are_learnt_for_the_class_of_the_object_only() -> None:
     one = output(torch.zeros(1, 3), [0], REGIONS[:1], [0])
     for raw_output, cost in ((0, False), (1, False), (2, True)):
         one.roi_deltas.zero_()[0, raw_output] = 1
-        assert (model.losses(one, truths)["boxes"] > 0) == cost
+        assert (model.losses(one, truths)["loss_box_reg"] > 0) == cost
 
 
 def test_losses_need_a_forward_with_truth() -> None:
-    with pytest.raises(ValueError, match=r"expected from forward\(..., truth\)"):
+    with pytest.raises(ValueError, match=r"expected from forward\(..., targets\)"):
         tiny().losses(output(torch.zeros(3, 3), None, REGIONS, [0, 0, 1]), [targets(), targets()])
 
 
@@ -105,7 +105,12 @@ def test_a_crowd_is_no_region_even_where_it_overlaps_an_object() -> None:
 
 
 def test_a_quarter_of_the_regions_are_objects_and_chance_draws_them() -> None:
-    model = tiny(sampled_regions=20, training_proposals=200, proposal_nms_threshold=1.0)
+    model = tiny(
+        box_batch_size_per_image=20,
+        rpn_pre_nms_top_n_train=200,
+        rpn_post_nms_top_n_train=200,
+        rpn_nms_thresh=1.0,
+    )
     objects = [(8.0 * i, 10, 8 * i + 7, 20, 0) for i in range(12)]
     batch = model.preprocess([torch.rand(3, 96, 128)], [targets(*objects)])
     generators = (image_generators(seed, 1) for seed in (0, 0, 1))
@@ -119,7 +124,9 @@ def test_a_quarter_of_the_regions_are_objects_and_chance_draws_them() -> None:
 
 
 def test_truth_not_the_mode_asks_for_more_proposals() -> None:
-    model = tiny(proposals=5, training_proposals=9, sampled_regions=100)
+    model = tiny(
+        rpn_post_nms_top_n_test=5, rpn_post_nms_top_n_train=9, box_batch_size_per_image=100
+    )
     batch = model.preprocess([torch.rand(3, 96, 128)], [targets()])
     for training in (True, False):
         model.train(training)

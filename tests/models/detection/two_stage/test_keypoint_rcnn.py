@@ -10,10 +10,11 @@ from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.keypoint_rcnn import (
     KeypointHead,
     KeypointRCNN,
+    KeypointRCNNOutput,
     keypoint_rcnn,
     keypoint_targets,
 )
-from tapetum.models.detection.two_stage.roi_branch import Output, RoIs
+from tapetum.models.detection.two_stage.roi_branch import RoIs
 from tapetum.structures import Batch, Objects, Target
 
 ARGUMENTS = {"keypoints": 3, "keypoint_width": 8, "keypoint_convs": 1}
@@ -36,7 +37,9 @@ NOTHING = Target(objects=Objects.empty())
 THREE = targets((20, 20, 2), (30, 50, 1), (60, 60, 0))
 
 
-def forward(model: KeypointRCNN, targets: list[Target]) -> tuple[Output, tuple[Target, ...]]:
+def forward(
+    model: KeypointRCNN, targets: list[Target]
+) -> tuple[KeypointRCNNOutput, tuple[Target, ...]]:
     image = torch.rand(3, 96, 128, generator=generator(0))
     batch = model.preprocess([image] * len(targets), targets)
     assert batch.targets is not None
@@ -47,17 +50,21 @@ def test_loss_by_hand(model: KeypointRCNN) -> None:
     """Every cell alike costs the logarithm of their number; the right one far above, nothing."""
     output, targets = forward(model, [NOTHING, THREE])
     flat = output._replace(logits=torch.zeros_like(output.logits))
-    cost = model.losses(flat, targets)["keypoints"].item()
+    cost = model.losses(flat, targets)["loss_keypoint"].item()
     assert cost == pytest.approx(math.log(56 * 56))
     only = (output.rois.boxes == torch.tensor(BOX)).all(dim=1)  # the true box: a cell is a pixel
     assert only.sum() == 1
     rois = RoIs(*(None if v is None else v[only] for v in output.rois))
     logits = torch.zeros(1, 3, 56, 56)
     logits[0, 0, 10, 10] = logits[0, 1, 40, 20] = 50
-    sure = model.losses(Output(output.detection, rois, logits), targets)["keypoints"].item()
+    sure = model.losses(KeypointRCNNOutput(output.detection, rois, logits), targets)[
+        "loss_keypoint"
+    ].item()
     assert sure == pytest.approx(0, abs=1e-6)
     logits[0, 2] = torch.rand(56, 56) * 100  # a keypoint that nobody marked
-    again = model.losses(Output(output.detection, rois, logits), targets)["keypoints"].item()
+    again = model.losses(KeypointRCNNOutput(output.detection, rois, logits), targets)[
+        "loss_keypoint"
+    ].item()
     assert again == sure
 
 
@@ -68,7 +75,7 @@ def test_nothing_marked_costs_nothing(model: KeypointRCNN) -> None:
         targets(*[(90, 90, 2)] * 3),
     ):
         output, ground_truth = forward(model, [target])
-        loss = model.losses(output, ground_truth)["keypoints"]
+        loss = model.losses(output, ground_truth)["loss_keypoint"]
         assert loss.item() == 0
         loss.backward()
 
@@ -111,7 +118,7 @@ def test_score_is_the_mean_logit_at_the_marked_places(model: KeypointRCNN) -> No
     batch = model.preprocess([image])
     zero = torch.tensor([0])
     maps = model.detector.maps(batch.pixels)
-    logits = model._look(maps, RoIs(torch.tensor([BOX]), zero, zero, None, None))[0]
+    logits = model.keypoint_logits(maps, RoIs(torch.tensor([BOX]), zero, zero, None, None))[0]
     (score,) = model.target_logits([image], [THREE])
     torch.testing.assert_close(score, (logits[0, 10, 10] + logits[1, 40, 20]) / 2)
     (outside,) = model.target_logits([image], [targets((20, 20, 2), (90, 50, 2), (5, 5, 2))])
@@ -126,7 +133,7 @@ def test_keypoints_are_moved_to_the_original(model: KeypointRCNN) -> None:
     logits = torch.zeros(1, 3, 56, 56)
     logits[0, 0, 0, 0], logits[0, 1, 10, 20], logits[0, 2, 55, 55] = 3, 4, 5
     batch = Batch(torch.zeros(1, 3, 96, 128), torch.tensor([[96, 128]]), torch.tensor([[48, 256]]))
-    (found,) = model.postprocess(Output(None, rois, logits), batch)
+    (found,) = model.postprocess(KeypointRCNNOutput(None, rois, logits), batch)
     assert found.objects.keypoints.tolist() == [[[65, 8.25, 3], [105, 13.25, 4], [175, 35.75, 5]]]
 
 

@@ -10,10 +10,11 @@ from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.mask_rcnn import (
     MaskHead,
     MaskRCNN,
+    MaskRCNNOutput,
     mask_rcnn,
     mask_targets,
 )
-from tapetum.models.detection.two_stage.roi_branch import Output, RoIs
+from tapetum.models.detection.two_stage.roi_branch import RoIs
 from tapetum.structures import Batch, Objects, Target
 
 
@@ -38,7 +39,7 @@ def loss(model: MaskRCNN, targets: list[Target], logits: float) -> float:
     assert batch.targets is not None
     output = model(batch.pixels, batch.sizes, batch.targets)
     output = output._replace(logits=torch.full_like(output.logits, logits))
-    return model.losses(output, batch.targets)["masks"].item()
+    return model.losses(output, batch.targets)["loss_mask"].item()
 
 
 def test_loss_by_hand(model: MaskRCNN) -> None:
@@ -86,7 +87,7 @@ def test_objects_without_masks_are_refused(model: MaskRCNN) -> None:
 
 def with_constant_masks(model: MaskRCNN, *logits: float) -> None:
     """Let the head say the same logit everywhere: of the background, of class 0, 1, 2."""
-    head = model.head
+    head = model.mask_head
     assert isinstance(head, MaskHead)
     torch.nn.init.zeros_(head.predict.weight)
     with torch.no_grad():
@@ -112,7 +113,7 @@ def test_score_counts_the_pixels_inside_only(model: MaskRCNN) -> None:
     scores = torch.cat([model.target_logits([image], [Target(objects=o)]) for o in halves])
     batch = model.preprocess([image])
     rois = RoIs(box, torch.tensor([1]), torch.tensor([0]), None, None)
-    logits = model._look(model.detector.maps(batch.pixels), rois)[0]  # (28, 28)
+    logits = model.mask_logits(model.detector.maps(batch.pixels), rois)[0]  # (28, 28)
     # The half cell at the seam weighs in a little on both sides.
     expected = torch.stack((logits[:, :14].mean(), logits[:, 14:].mean()))
     assert (expected[0] - expected[1]).abs() > 5 * (scores - expected).abs().max()
@@ -134,7 +135,7 @@ def test_masks_are_drawn_where_the_boxes_are_in_the_original(model: MaskRCNN) ->
         torch.tensor([[96, 128]] * 2),
         torch.tensor([[48, 256], [192, 64]]),
     )
-    first, second = model.postprocess(Output(None, rois, logits), batch)
+    first, second = model.postprocess(MaskRCNNOutput(None, rois, logits), batch)
     assert first.objects.boxes.tolist() == [[64, 12, 128, 36]]
     assert first.objects.masks.shape == (1, 48, 256)
     assert first.objects.masks[0, 13:36, 65:128].all()  # its edges fade
@@ -144,7 +145,9 @@ def test_masks_are_drawn_where_the_boxes_are_in_the_original(model: MaskRCNN) ->
 
 
 def test_the_head_takes_no_convolutions_at_all() -> None:
-    assert MaskHead(channels=4, width=8, convs=0, classes=2)(torch.zeros(5, 4, 14, 14)).shape == (
+    assert MaskHead(channels=4, width=8, convs=0, num_classes=2)(
+        torch.zeros(5, 4, 14, 14)
+    ).shape == (
         5,
         3,
         28,

@@ -37,7 +37,7 @@ def model(request: pytest.FixtureRequest) -> Any:
 def test_the_branch_sees_the_final_detections(model: Any) -> None:
     batch = model.preprocess([IMAGE, IMAGE.flip(2)])
     output = model(batch.pixels, batch.sizes)
-    detected = model.detector.found(model.detector(batch.pixels, batch.sizes), batch.sizes)
+    detected = model.detector.detections(model.detector(batch.pixels, batch.sizes), batch.sizes)
     assert len(detected[0]) > 1
     assert len(output.logits) == len(output.rois.boxes) == sum(map(len, detected))
     for i, objects in enumerate(detected):
@@ -88,9 +88,9 @@ def test_truth_makes_it_look_at_the_regions_that_are_objects(model: Any) -> None
 def test_a_forward_serves_either_decoding_or_losses(model: Any) -> None:
     targets = [Target(objects=obj(10, 12, 60, 70))]
     batch = model.preprocess([IMAGE], targets)
-    with pytest.raises(ValueError, match="from forward without truth"):
+    with pytest.raises(ValueError, match="from forward without targets"):
         model.postprocess(model(batch.pixels, batch.sizes, batch.targets), batch)
-    with pytest.raises(ValueError, match=r"from forward\(\.\.\., truth\)"):
+    with pytest.raises(ValueError, match=r"from forward\(\.\.\., targets\)"):
         model.losses(model(batch.pixels, batch.sizes), batch.targets)
 
 

@@ -1,0 +1,94 @@
+"""The images that a run is measured on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tapetum.base.progress import Log, no_log
+from tapetum.data.dataset import Dataset
+from tapetum.data.reading.files import FileDataset, is_scenes, open_dataset
+from tapetum.data.reading.places import absolute
+from tapetum.data.reading.samples import (
+    IN_PYTHON,
+    Samples,
+    is_custom_data,
+    open_custom_to_evaluate,
+    open_samples,
+)
+from tapetum.data.reading.training_data import (
+    DataSpec,
+    annotations_of,
+    in_files,
+    open_validation,
+)
+from tapetum.data.splits.assign import available
+from tapetum.data.splits.split_file import read_parts, with_parts
+from tapetum.inference.custom_code import DATA, refuse_code_of_run
+from tapetum.runs.record import is_run, read_run
+
+
+def evaluation_dataset(
+    run: Path, data: str | Path | Samples | None, split: str | None, task: str, log: Log = no_log
+) -> Dataset:
+    """The images that a run is measured on: those asked for, else its own test or val split.
+
+    task: one of `tapetum.structures.TASKS`. say: is told if the model may
+    have learnt from them.
+    """
+    if isinstance(data, str | Path) and not _is_custom(run, str(data)):
+        return open_dataset(data, split or ("test" if is_scenes(data) else "all"), task=task)
+    if data is not None and not isinstance(data, str | Path):
+        return _samples(run, data, split, task, log)
+    record = read_run(run)
+    refuse_code_of_run(
+        record.options.data if split or record.options.val is None else record.options.val,
+        DATA,
+        run,
+    )
+    if split is None and record.options.val is not None:
+        return open_validation(DataSpec.of(record), task)[0]
+    if is_custom_data(record.options.data) and split is None:
+        return open_custom_to_evaluate(record.options.data, task=task)
+    if not in_files(record.options.data):
+        return open_dataset(record.options.data, split or "test", task=task)
+    annotations, _ = annotations_of(DataSpec.of(record), task)
+    if (names := read_parts(run)) is not None:
+        annotations, changes = with_parts(annotations, names)
+        for words in changes:
+            log(words)
+    if split is None:
+        split = "test" if "test" in available(annotations) else "val"
+        if split == "val" and not record.options.validate:
+            log("nothing was held out of this training: it may have seen these images")
+    return FileDataset(annotations, split, task=task)
+
+
+def _is_custom(run: Path, data: str) -> bool:
+    """Are these words for the data that the run learnt from and held images out of?"""
+    if not is_run(run):
+        return False
+    record = read_run(run)
+    return record.options.val is None and record.options.data == absolute(data)
+
+
+def _samples(run: Path, data: Samples, split: str | None, task: str, log: Log) -> Dataset:
+    """Samples in Python. As many as a run was given are taken for its own, which have a held-out
+    part; this is said."""
+    record = read_run(run) if is_run(run) else None
+    names = getattr(data, "classes", None) or (record.classes if record else None)
+    if split is None and record is not None and record.options.data == IN_PYTHON:
+        counts = record.counts.get("images", {})
+        if "val" in counts and sum(counts.values()) == len(data):
+            log(f"as many samples as the run was given: the {counts['val']} that it held out count")
+            split = "val"
+    return open_samples(data, split or "all", names, task=task)
+
+
+def folders_read(run: Path, data: str | Path | Samples | None) -> list[str]:
+    """Where the images and annotations that are measured on may lie."""
+    if data is None and is_run(run):
+        record = read_run(run)
+        places = [record.options.data, record.options.val]
+    else:
+        places = [str(data) if isinstance(data, str | Path) else None]
+    return [place for place in places if place is not None and in_files(place)]

@@ -1,0 +1,74 @@
+"""What a report measures beside the metrics: data for thresholds, time and memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from tapetum.base.memory import peak_memory
+from tapetum.base.progress import Log, Progress
+from tapetum.data.dataset import Dataset
+from tapetum.data.reading.files import FileDataset
+from tapetum.data.reading.samples import IN_PYTHON, SampleDataset
+from tapetum.inference.evaluating import evaluate_predictor
+from tapetum.inference.evaluation_data import evaluation_dataset
+from tapetum.inference.predictor import Predictor
+from tapetum.runs.record import read_run
+from tapetum.tasks.detection import DetectionEvaluation
+
+
+def judged_to_choose(
+    predictor: Predictor,
+    folder: Path,
+    split: str | None,
+    shown: Dataset,
+    evaluation: DetectionEvaluation,
+    progress: Progress,
+    log: Log,
+) -> tuple[str, DetectionEvaluation]:
+    """What thresholds are chosen on, and the model's answers there: the images that the run was
+    validated on, else those that are shown and measured already."""
+    record = read_run(folder)
+    if not record.options.validate or record.options.data == IN_PYTHON:
+        return split_name(shown, split or "test"), evaluation
+    # Images in a place of their own are all for validation, which is what no split means there.
+    own = "val" if record.options.val is None else None
+    held = evaluation_dataset(folder, None, own, predictor.task.name)
+    name = split_name(held, "val")
+    if name == split_name(shown, split or "test"):
+        return name, evaluation
+    log(f"choosing thresholds: {name}, {len(held)} images")
+    workers = record.settings.workers
+    judged = evaluate_predictor(predictor, held, workers=workers, progress=progress)
+    assert isinstance(judged, DetectionEvaluation)  # it is the same task
+    return name, judged
+
+
+def split_name(dataset: Dataset, split: str) -> str:
+    """Data and split, as in "photos/val"; what is drawn rather than read has no split in its
+    name."""
+    named = isinstance(dataset, FileDataset | SampleDataset)
+    return dataset.name if named else f"{dataset.name}/{split}"
+
+
+def explainable(model: nn.Module) -> bool:
+    """Can Grad-CAM, which reports show, look into this model?"""
+    return bool(model.differentiable) and bool(model.explain_layers())  # type: ignore[operator]
+
+
+def resources(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the training cost, from its log."""
+    steps = [row for row in history if row["event"] == "step"]
+    seconds = sum(row["seconds"] for row in steps)
+    looking = sum(row["evaluation_seconds"] for row in history if row["event"] == "evaluation")
+    waiting = sum(row["data_wait"] for row in steps)
+    found = {
+        "steps": len(steps),
+        "training": f"{seconds / 60:.1f} min",
+        "evaluating": f"{looking / 60:.1f} min",
+        "waiting for data": f"{100 * waiting / seconds:.0f} %" if seconds else "-",
+    }
+    memory = peak_memory()
+    return found | ({"memory of this process": str(memory)} if memory else {})
