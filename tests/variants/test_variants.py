@@ -20,6 +20,7 @@ from tapetum.layers.norm import NORMS
 from tapetum.models import CATALOG, arguments_of
 from tapetum.models.classification.linear import LOSSES
 from tapetum.models.classification.neighbours import METRICS
+from tapetum.models.classification.preprocessing import CROP_MODES
 from tapetum.models.classification.vit import POOLS
 from tapetum.models.localization.localizer import BOX_LOSSES
 from tapetum.models.segmentation.test_time_augmentation import AUGMENTATIONS
@@ -31,11 +32,11 @@ FROM_DATA = ("num_classes", "classes", "keypoints", "image_size", "min_size", "m
 
 EITHER = (False, True)
 NORM = {"norm": NORMS}
-RESNET = {"norm": NORMS, "stem": STEMS, "multilabel": EITHER}
+RESNET = {"norm": NORMS, "stem": STEMS, "multilabel": EITHER, "crop_mode": CROP_MODES}
 CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
     **{name: {"multilabel": (True,)} for name in BACKBONES},
     "resnet10": RESNET,
-    "vit_b_16": {"pool": POOLS, "multilabel": EITHER},
+    "vit_b_16": {"pool": POOLS, "multilabel": EITHER, "crop_mode": CROP_MODES},
     "airbench": {"test_time_augmentation": EITHER},
     "linear": {"loss": LOSSES},
     "knn": {"metric": METRICS},
