@@ -5,7 +5,6 @@ As the command line would train it, `--set` and all, for two steps on four small
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 from pathlib import Path
@@ -18,7 +17,7 @@ from tapetum.backbones import BACKBONES
 from tapetum.backbones.resnet import STEMS
 from tapetum.cli.learning import parse_pairs
 from tapetum.layers.norm import NORMS
-from tapetum.models import CATALOG
+from tapetum.models import CATALOG, arguments_of
 from tapetum.models.classification.linear import LOSSES
 from tapetum.models.classification.neighbours import METRICS
 from tapetum.models.classification.vit import POOLS
@@ -106,11 +105,11 @@ def test_it_trains(tmp_path: Path, model: str, variant: dict[str, Any]) -> None:
 def test_every_model_and_every_choice_of_its_function_is_here() -> None:
     """An argument whose default is a word or a truth value is a choice."""
     assert set(CHOICES) == set(CATALOG)
-    for model, function in CATALOG.items():
+    for model in CATALOG:
         known = CHOICES["resnet10" if model in BACKBONES else model]
         chosen = {
-            p.name
-            for p in inspect.signature(function).parameters.values()
-            if isinstance(p.default, str | bool) and p.name != "backbone"
+            name
+            for name, default in arguments_of(model).items()
+            if isinstance(default, str | bool) and name != "backbone"
         }
         assert chosen <= set(known), model
