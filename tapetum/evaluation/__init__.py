@@ -1,5 +1,6 @@
-"""Predictions and truth to numbers."""
+"""From predictions and targets to numbers."""
 
+from tapetum.evaluation import classification, detection, localization, segmentation
 from tapetum.evaluation.classification import (
     ClassificationResult,
     MultilabelResult,
@@ -18,7 +19,16 @@ from tapetum.evaluation.records import Detections, GroundTruth
 from tapetum.evaluation.segmentation import Confusion, SegmentationResult
 from tapetum.evaluation.voc import VocResult, evaluate_voc
 
+METRICS: dict[str, str] = {
+    **detection.MEANINGS,
+    **classification.MEANINGS,
+    **localization.MEANINGS,
+    **segmentation.MEANINGS,
+}
+"""What each metric says, by name; others are shown without an explanation."""
+
 __all__ = [
+    "METRICS",
     "BestThreshold",
     "ClassRow",
     "ClassificationResult",

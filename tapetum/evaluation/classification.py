@@ -13,6 +13,15 @@ BINS = 15
 """Of confidence, all equally wide, as in Guo et al. 2017."""
 TOP = 5
 
+MEANINGS = {
+    "top1": "fraction of images whose predicted class is right",
+    "top5": "fraction of images with the right class among the five highest scores",
+    "mean_class_accuracy": "accuracy of each class, averaged over the classes",
+    "ECE": "expected calibration error: mean gap between confidence and accuracy; 0 is best",
+    "mAP": "average precision of each class over the images, averaged",
+}
+"""What each number of `stats` says, in a few words for a report."""
+
 
 @dataclass(frozen=True, eq=False)
 class Reliability:

@@ -23,6 +23,28 @@ from tapetum.evaluation.records import Detections, GroundTruth, Rules, Similarit
 
 Summary = Callable[[np.ndarray, np.ndarray, Rules], dict[str, float]]
 
+MEANINGS = {
+    "AP": "average precision, mean over overlaps of 0.50 to 0.95",
+    "AP50": "average precision at an overlap of 0.50",
+    "AP75": "average precision at an overlap of 0.75",
+    "APsmall": "AP of objects under 32 × 32 pixels",
+    "APmedium": "AP of objects from 32 × 32 to 96 × 96 pixels",
+    "APlarge": "AP of objects over 96 × 96 pixels",
+    "AR1": "recall with 1 detection per image, mean over overlaps",
+    "AR10": "recall with 10 detections per image",
+    "AR100": "recall with 100 detections per image",
+    "ARsmall": "AR100 of objects under 32 × 32 pixels",
+    "ARmedium": "AR100 of objects from 32 × 32 to 96 × 96 pixels",
+    "ARlarge": "AR100 of objects over 96 × 96 pixels",
+    "AR": "recall with 20 detections per image, mean over overlaps",
+    "AR50": "recall at an overlap of 0.50",
+    "AR75": "recall at an overlap of 0.75",
+    "box AP": "AP of the boxes",
+    "box AP50": "AP50 of the boxes",
+    "box AP75": "AP75 of the boxes",
+}
+"""What each number of `stats` says, in a few words for a report."""
+
 
 @dataclass(frozen=True, eq=False)
 class DetectionResult:

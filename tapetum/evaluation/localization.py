@@ -19,6 +19,12 @@ ENOUGH = 0.5
 _PREFERENCE = 1e-6
 """What the right class is worth in the assignment: it decides among equal overlaps only."""
 
+MEANINGS = {
+    "both_right": "fraction of images with the right class and a box of IoU 0.5 or more",
+    "class_accuracy": "fraction of images with the right class",
+}
+"""What each number of `stats` says, in a few words for a report."""
+
 
 @dataclass(frozen=True, eq=False)
 class LocalizationResult:

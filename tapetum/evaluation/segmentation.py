@@ -21,6 +21,13 @@ from numpy.typing import ArrayLike
 
 UNDEFINED = -1.0
 
+MEANINGS = {
+    "mIoU": "intersection over union of each class, averaged",
+    "accuracy": "fraction of pixels with the right class",
+    "Dice": "2 × right / (true + predicted) pixels of each class, averaged",
+}
+"""What each number of `stats` says, in a few words for a report."""
+
 
 @dataclass(frozen=True, eq=False)
 class SegmentationResult:

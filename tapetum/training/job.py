@@ -20,7 +20,7 @@ from tapetum.models import task_of
 from tapetum.models.catalog import model_function
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.runs.record import RunRecord
-from tapetum.structures import Model, Trainable
+from tapetum.structures import DESCEND, Model
 from tapetum.tasks import TASKS, Task, Watch
 from tapetum.training.loop import Job
 from tapetum.training.signals import StopFlag
@@ -112,7 +112,7 @@ def start_from(record: RunRecord, model: nn.Module, bar: Bar, log: Log) -> None:
     """
     source = source_of(record.weights, record.model, record.arguments)
     if source is None:
-        if isinstance(model, Trainable):
+        if isinstance(model, Model) and DESCEND in model.phases:
             log("it starts from scratch")
         return
     try:

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from tapetum.backbones import BACKBONES, Backbone
 from tapetum.backbones.vit import VisionTransformer
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import generator
 from tapetum.models.classification.resnet import resnet_classifier
 from tapetum.models.localization.localizer import localizer
 from tapetum.models.predict import predict
@@ -56,7 +55,7 @@ def learn(model: Model, images: list[Tensor], targets: list[Target], steps: int)
     for _ in range(steps):
         batch = model.preprocess(images, targets)
         assert batch.targets is not None
-        output = model(batch.pixels, batch.sizes, batch.targets, generator(0))
+        output = model(batch.pixels, batch.sizes, batch.targets)
         loss = torch.stack(list(model.losses(output, batch.targets).values())).sum()
         optimizer.zero_grad()
         loss.backward()

@@ -150,7 +150,7 @@ def test_a_prediction_for_each_image_and_no_more(wrong: Any) -> None:
         ) -> list[Prediction]:
             return wrong(super().postprocess(output, batch))
 
-    with pytest.raises(ValueError, match="decode: expected"):
+    with pytest.raises(ValueError, match="postprocess: expected"):
         predict(Odd(), images())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tapetum.evaluation import METRICS
 from tapetum.render.charts import class_bars, precision_recall_curves
 from tapetum.reporting.contents import Panel, ReportContents, Table
 from tapetum.reporting.page.html import EMPTY, Html, join, tag
@@ -16,38 +17,6 @@ from tapetum.reporting.page.tables import (
     number,
     number_table,
 )
-
-MEANINGS = {
-    "AP": "average precision, mean over overlaps of 0.50 to 0.95",
-    "AP50": "average precision at an overlap of 0.50",
-    "AP75": "average precision at an overlap of 0.75",
-    "APsmall": "AP of objects under 32 × 32 pixels",
-    "APmedium": "AP of objects from 32 × 32 to 96 × 96 pixels",
-    "APlarge": "AP of objects over 96 × 96 pixels",
-    "AR1": "recall with 1 detection per image, mean over overlaps",
-    "AR10": "recall with 10 detections per image",
-    "AR100": "recall with 100 detections per image",
-    "ARsmall": "AR100 of objects under 32 × 32 pixels",
-    "ARmedium": "AR100 of objects from 32 × 32 to 96 × 96 pixels",
-    "ARlarge": "AR100 of objects over 96 × 96 pixels",
-    "AR": "recall with 20 detections per image, mean over overlaps",
-    "AR50": "recall at an overlap of 0.50",
-    "AR75": "recall at an overlap of 0.75",
-    "box AP": "AP of the boxes",
-    "box AP50": "AP50 of the boxes",
-    "box AP75": "AP75 of the boxes",
-    "top1": "fraction of images whose predicted class is right",
-    "top5": "fraction of images with the right class among the five highest scores",
-    "mean_class_accuracy": "accuracy of each class, averaged over the classes",
-    "ECE": "expected calibration error: mean gap between confidence and accuracy; 0 is best",
-    "mAP": "average precision of each class over the images, averaged",
-    "both_right": "fraction of images with the right class and a box of IoU 0.5 or more",
-    "class_accuracy": "fraction of images with the right class",
-    "mIoU": "intersection over union of each class, averaged",
-    "accuracy": "fraction of pixels with the right class",
-    "Dice": "2 × right / (true + predicted) pixels of each class, averaged",
-}
-"""What the usual metrics mean; others are shown without an explanation."""
 
 _MAX_TILES = 5
 _MAX_BARS = 40
@@ -87,7 +56,7 @@ def final_numbers(contents: ReportContents) -> Html:
             tag("th", name, scope="row"),
             tag("td", number(value), class_="n"),
             tag("td", bar(value), class_="bar"),
-            tag("td", MEANINGS.get(name, ""), class_="dim"),
+            tag("td", METRICS.get(name, ""), class_="dim"),
         )
         for name, value in contents.stats.items()
     ]
@@ -163,7 +132,7 @@ def _tile(name: str, value: str) -> Html:
         tag("div", value, class_=kind),
         tag("div", name, class_="name"),
         class_="tile",
-        title=MEANINGS.get(name),
+        title=METRICS.get(name),
     )
 
 
