@@ -11,9 +11,6 @@ from tapetum.base.errors import UsageError
 from tapetum.inference.predictor import Predictor
 from tapetum.structures import DEFAULT_POSTPROCESS, PostprocessOptions, Prediction
 
-WITH_NMS = ("detection", "instance_segmentation", "keypoint_detection")
-"""Tasks whose models suppress overlapping boxes."""
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -71,7 +68,7 @@ def nms_options(predictor: Predictor, nms_thresh: float | None) -> PostprocessOp
         return DEFAULT_POSTPROCESS
     if not 0 <= nms_thresh <= 1:
         raise UsageError(f"must lie in [0, 1], got {nms_thresh}", option="nms_iou")
-    if predictor.task.name not in WITH_NMS:
+    if not predictor.task.has_thresholds:
         why = f"{predictor.model_info.model} does not suppress overlapping boxes"
         raise UsageError(why, option="nms_iou")
     return PostprocessOptions(nms_thresh=nms_thresh)

@@ -12,7 +12,6 @@ from tapetum.structures.model import (
 )
 from tapetum.structures.objects import Objects
 from tapetum.structures.prediction import Prediction
-from tapetum.structures.protocols import DataDependentInit, Fittable, Trainable
 from tapetum.structures.sample import Sample
 from tapetum.structures.target import Target
 from tapetum.structures.tasks import TASKS
@@ -23,16 +22,13 @@ __all__ = [
     "FIT",
     "TASKS",
     "Batch",
-    "DataDependentInit",
     "ExplainLayer",
     "ExportGraph",
     "ExportRule",
-    "Fittable",
     "Model",
     "Objects",
     "PostprocessOptions",
     "Prediction",
     "Sample",
     "Target",
-    "Trainable",
 ]

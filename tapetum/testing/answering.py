@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.errors import CheckpointError
 from tapetum.models.catalog import REQUIRED
 from tapetum.models.predict import predict
-from tapetum.structures import TASKS, Batch, Fittable, Prediction, Trainable
+from tapetum.structures import DESCEND, FIT, TASKS, Batch, Model, Prediction
 from tapetum.testing.compare import difference
 from tapetum.testing.report import Question, expect
 from tapetum.testing.subject import (
@@ -28,36 +28,28 @@ from tapetum.testing.subject import (
 )
 from tapetum.weights.checkpoint import refuse_unsavable
 
-VERBS = ("preprocess", "forward", "postprocess", "target_logits", "explain_layers")
 LOW = "keep what scores low: who asks cuts by a threshold of their own; or give images="
 
 
 def is_a_model(subject: Subject) -> None:
-    model: Any = unspread(subject.function, subject.arguments)
-    expect(isinstance(model, nn.Module), f"expected an nn.Module, got {type(model).__name__}")
+    model: object = unspread(subject.function, subject.arguments)
     expect(
-        model_task(model) in TASKS,
-        f"task: expected one of {', '.join(TASKS)}, got {model_task(model)!r}",
+        isinstance(model, Model),
+        f"expected a tapetum.Model, got {type(model).__name__}",
+        "inherit tapetum.Model: its abstract methods are what is called",
+    )
+    assert isinstance(model, Model)
+    expect(
+        model.task in TASKS,
+        f"task: expected one of {', '.join(TASKS)}, got {model.task!r}",
         'write task = "..." in the class',
     )
     expect(
         model.task == subject.task,
         f"its function declares {subject.task}, the model itself {model.task}",
     )
-    lacking = [verb for verb in VERBS if not callable(getattr(model, verb, None))]
-    if not hasattr(model, "fit") and not hasattr(model, "losses"):
-        lacking.append("losses (or fit)")
-    expect(not lacking, f"it has no {', '.join(lacking)}", "tapetum/structures/protocols.py")
-    expect(
-        isinstance(getattr(model, "differentiable", None), bool),
-        "differentiable: expected True or False",
-        "write differentiable = True in the class, if score has gradients",
-    )
-    assert isinstance(model, Trainable | Fittable)
-
-
-def model_task(model: Any) -> Any:
-    return getattr(model, "task", None)
+    unknown = sorted(set(model.phases) - {DESCEND, FIT})
+    expect(model.phases and not unknown, f"phases: expected {DESCEND}, {FIT} or both")
 
 
 def takes_json(subject: Subject) -> None:
@@ -78,11 +70,11 @@ def takes_json(subject: Subject) -> None:
     expect(not odd, f"built twice, it has other weights: {', '.join(odd[:5])}")
 
 
-def moves_truth(subject: Subject) -> None:
+def moves_targets(subject: Subject) -> None:
     model = subject.build()
     one = noise(48, 64).requires_grad_()
     batch = model.preprocess([one], [subject.target((48, 64), (8, 12, 32, 36, 0))])
-    expect(isinstance(batch, Batch), f"prepare: expected a Batch, got {type(batch).__name__}")
+    expect(isinstance(batch, Batch), f"preprocess: expected a Batch, got {type(batch).__name__}")
     height, width = batch.sizes[0].tolist()
     expect(
         batch.originals.tolist() == [[48, 64]],
@@ -90,11 +82,12 @@ def moves_truth(subject: Subject) -> None:
     )
     expect(
         batch.targets is not None and len(batch.targets) == 1,
-        "truth: expected one Target an image",
-        "prepare(images, targets) gives the moved targets in Batch.truth",
+        "targets: expected one Target an image",
+        "preprocess(images, targets) gives the moved targets in Batch.targets",
     )
+    assert batch.targets is not None
     moved = batch.targets[0]
-    if subject.task in BOXED:
+    if moved.objects is not None:
         ours = torch.tensor([8 / 64 * width, 12 / 48 * height, 0.5 * width, 0.75 * height])
         found = moved.objects.boxes[0].float()
         why = f"boxes: expected {_list(ours)} in an image of {height} x {width}, got {_list(found)}"
@@ -108,7 +101,9 @@ def moves_truth(subject: Subject) -> None:
     batch.pixels.sum().backward()
     touched = 0.0 if one.grad is None else float((one.grad != 0).double().mean())
     why = f"{100 * touched:.0f} % of the pixels of an image have a gradient, expected 90 or more"
-    expect(touched > 0.9, why, "no .detach(), no torch.no_grad, no trip through NumPy in prepare")
+    expect(
+        touched > 0.9, why, "no .detach(), no torch.no_grad, no trip through NumPy in preprocess"
+    )
 
 
 def batch_equals_single(subject: Subject) -> None:
@@ -140,12 +135,12 @@ def is_in_the_frame(subject: Subject) -> None:
     images = [noise(*size) for size in ODD_SIZES]
     for one, found in zip(images, predict(subject.build(), images), strict=True):
         size = f"{one.shape[1]} x {one.shape[2]}"
-        expect(isinstance(found, Prediction), f"decode: got {type(found).__name__}")
+        expect(isinstance(found, Prediction), f"postprocess: got {type(found).__name__}")
         _has_its_fields(subject, found)
         expect(answered(found) > 0, f"nothing is found in noise of {size}", LOW)
         if found.semantic is not None:
             why = f"semantic: expected {size}, got {tuple(found.semantic.shape)}"
-            hint = "cut the padding off and resize to batch.originals in decode"
+            hint = "cut the padding off and resize to batch.originals in postprocess"
             expect(found.semantic.shape == one.shape[1:], why, hint)
             top = int(found.semantic.max())
             expect(top < subject.classes, f"semantic: {top} is none of {subject.classes} classes")
@@ -185,7 +180,7 @@ def takes_bytes(subject: Subject) -> None:
     for a, b in zip(predict(model, whole), predict(model, parts), strict=True):
         odd = difference(a, b)
         why = f"an image in bytes is answered otherwise than in [0, 1]: {odd}"
-        expect(odd is None, why, "prepare divides uint8 by 255, and float by nothing")
+        expect(odd is None, why, "preprocess divides uint8 by 255, and float by nothing")
 
 
 def predicting_leaves_it(subject: Subject) -> None:
@@ -205,7 +200,9 @@ def predicting_leaves_it(subject: Subject) -> None:
     changed = [key for key, value in weights.items() if not torch.equal(value, now[key])]
     hint = "what predicting remembers is no weight and no buffer"
     expect(not changed, f"weights changed: {', '.join(changed[:5])}", hint)
-    graded = all((p.grad == 1).all() for p in list(model.parameters())[:1])
+    graded = all(
+        p.grad is not None and bool((p.grad == 1).all()) for p in list(model.parameters())[:1]
+    )
     expect(graded, "the gradients changed")
     expect([p.requires_grad for p in model.parameters()] == asks, "requires_grad changed")
 
@@ -238,7 +235,7 @@ IDENTITY = (
     Question("its arguments are JSON values", takes_json),
 )
 ANSWERING = (
-    Question("prepare moves the truth along and keeps gradients", moves_truth),
+    Question("preprocess moves targets along and keeps gradients", moves_targets),
     Question("a batch is answered as its images alone", batch_equals_single),
     Question("order and company of images do not matter", order_does_not_matter),
     Question("answers are in the frame of images of any size", is_in_the_frame),

@@ -1,4 +1,4 @@
-"""Questions about score, and the layers that explanations look into."""
+"""Questions about target_logits, and the layers that explanations look into."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tapetum.structures import Model
 from tapetum.testing.report import DoesNotApply, Question, expect
 from tapetum.testing.subject import Subject, without
 
 
 def differentiable(subject: Subject) -> None:
-    """Those that say their score has gradients."""
+    """Those that say their logits have gradients."""
     if not subject.build().differentiable:
         raise DoesNotApply("differentiable is False")
 
@@ -24,19 +25,21 @@ def scores_each_object(subject: Subject) -> None:
     scores = model.target_logits(images, subject.targets())
     expect(
         tuple(scores.shape) == (len(owners),),
-        f"score: expected ({len(owners)},), one for each object, got {tuple(scores.shape)}",
+        f"target_logits: expected ({len(owners)},), one for each object, got {tuple(scores.shape)}",
     )
     if not model.differentiable:
         return
     expect(
-        scores.requires_grad, "score has no gradient", "no torch.no_grad; or differentiable = False"
+        scores.requires_grad,
+        "target_logits has no gradient",
+        "no torch.no_grad; or differentiable = False",
     )
     for index, owner in enumerate(owners):
         gradients = torch.autograd.grad(
             scores[index], images, retain_graph=True, materialize_grads=True
         )
         touched = [i for i, g in enumerate(gradients) if bool(g.abs().sum() > 0)]
-        why = f"object {index} lies in image {owner}; its score depends on images {touched}"
+        why = f"object {index} lies in image {owner}; its logit depends on images {touched}"
         expect(touched == [owner], why, "in the order of the targets, each from its own image")
 
 
@@ -51,7 +54,7 @@ def follows_the_label(subject: Subject) -> None:
     shown = ", ".join(f"{score:.4g}" for score in scores)
     distinct = len({round(score, 6) for score in scores}) == len(scores)
     why = f"of one object as {len(scores)} classes the scores are {shown}"
-    expect(distinct, why, "score gives the logit of the target's own label")
+    expect(distinct, why, "target_logits gives the logit of the target's own label")
 
 
 def nothing_scores_nothing(subject: Subject) -> None:
@@ -59,7 +62,9 @@ def nothing_scores_nothing(subject: Subject) -> None:
     scores = subject.build().target_logits(subject.images[:1], nothing)
     shape = tuple(scores.shape)
     expect(
-        shape == (0,), f"score without objects: expected (0,), got {shape}", "logits.new_zeros(0)"
+        shape == (0,),
+        f"target_logits without objects: expected (0,), got {shape}",
+        "logits.new_zeros(0)",
     )
 
 
@@ -73,7 +78,7 @@ def layers_give_maps(subject: Subject) -> None:
         return
     seen = _outputs(model, subject, layers)
     missing = [name for name in layers if name not in seen]
-    expect(not missing, f"score does not pass through {', '.join(missing)}")
+    expect(not missing, f"target_logits does not pass through {', '.join(missing)}")
     scores = seen.pop("")
     maps = {name: as_map(seen[name]) for name, (_, as_map) in layers.items()}
     for name, value in maps.items():
@@ -87,12 +92,12 @@ def layers_give_maps(subject: Subject) -> None:
         (gradient,) = torch.autograd.grad(
             score, output, retain_graph=True, allow_unused=True, materialize_grads=True
         )
-        why = f"the score of object {number} does not depend on {first}, the best layer"
+        why = f"the logit of object {number} does not depend on {first}, the best layer"
         expect(gradient.abs().sum() > 0, why, "the best layer is one that serves every object")
 
 
 def _outputs(
-    model: Any, subject: Subject, layers: dict[str, tuple[nn.Module, Any]]
+    model: Model, subject: Subject, layers: dict[str, tuple[nn.Module, Any]]
 ) -> dict[str, Any]:
     """What each layer gave while the objects were scored; the scores under ""."""
     seen: dict[str, Any] = {}
@@ -113,8 +118,8 @@ def _outputs(
 
 
 EXPLAINING = (
-    Question("score is a logit for each object, of its own image", scores_each_object),
-    Question("score follows the label", follows_the_label),
-    Question("nothing scores nothing", nothing_scores_nothing),
+    Question("target_logits gives one logit an object, of its own image", scores_each_object),
+    Question("target_logits follow the label", follows_the_label),
+    Question("no objects, no logits", nothing_scores_nothing),
     Question("explain_layers are maps that serve every object", layers_give_maps, differentiable),
 )

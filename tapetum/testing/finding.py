@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -34,12 +32,12 @@ def objects_are_sound(subject: Subject) -> None:
     for one, found in zip(images, predict(subject.build(), images), strict=True):
         height, width = one.shape[1], one.shape[2]
         objects = found.objects
-        assert objects is not None  # decode was asked for objects before
+        assert objects is not None  # postprocess was asked for objects before
         _boxes_are_inside(objects.boxes, height, width)
         assert objects.scores is not None
         expect((objects.scores.diff() <= 0).all(), "scores do not fall", "best first")
         in_unit = (objects.scores >= 0) & (objects.scores <= 1)
-        expect(in_unit.all(), "a score lies outside of [0, 1]", "sigmoid or softmax in decode")
+        expect(in_unit.all(), "a score lies outside of [0, 1]", "sigmoid or softmax in postprocess")
         known = (objects.labels >= 0) & (objects.labels < subject.classes)
         expect(known.all(), f"a label is none of {subject.classes} classes")
         _extras_have_shapes(subject, objects, (height, width))
@@ -68,7 +66,7 @@ def _extras_have_shapes(subject: Subject, objects: Objects, size: tuple[int, int
         expect(actual == expected, f"{name}: expected {expected}, got {actual}")
 
 
-def odd_truth_gives_finite_losses(subject: Subject) -> None:
+def odd_targets_give_finite_losses(subject: Subject) -> None:
     one: Row = (10, 10, 60, 50, 1)
     thin: tuple[Row, Row] = ((20, 20, 20, 40, 1), (10, 10, 10.001, 10.001, 1))
     cases = {
@@ -86,7 +84,7 @@ def odd_truth_gives_finite_losses(subject: Subject) -> None:
 
 def crowds_are_nothing(subject: Subject) -> None:
     """With a crowd all over the image there is nothing left to be right or wrong about."""
-    model: Any = subject.build()
+    model = subject.build()
     crowd = objective(model, IMAGES[:1], [_objects(subject, WHOLE, crowd=True)]).item()
     nothing = objective(model, IMAGES[:1], [_objects(subject)]).item()
     why = f"with a crowd all over the image the loss is {crowd:.4g}, with nothing {nothing:.4g}"
@@ -94,13 +92,13 @@ def crowds_are_nothing(subject: Subject) -> None:
 
 
 def each_object_scores_alone(subject: Subject) -> None:
-    model: Any = subject.build()
+    model = subject.build()
     rows: list[Row] = [(10, 10, 60, 50, 0), (30, 20, 90, 90, 0), (70, 5, 120, 60, 0)]
     alone = [model.target_logits(IMAGES[:1], [_objects(subject, row)]).item() for row in rows]
     together = model.target_logits(IMAGES[:1], [_objects(subject, *rows)])
     same = torch.isclose(together, torch.tensor(alone), rtol=1.3e-6, atol=1e-5).all()
-    why = f"objects score {_list(together.tolist())} together and {_list(alone)} alone"
-    expect(same, why, "an object's score depends on the image, its own box and label")
+    why = f"the logits of objects are {_list(together.tolist())} together and {_list(alone)} alone"
+    expect(same, why, "an object's logit depends on the image, its own box and label")
 
 
 def _objects(subject: Subject, *rows: Row, crowd: bool = False) -> Target:
@@ -114,8 +112,8 @@ def _list(values: list[float]) -> str:
 FINDING = (
     Question("objects are inside the image, the best first", objects_are_sound, finders),
     Question(
-        "losses are finite whatever there is", odd_truth_gives_finite_losses, learning_finders
+        "losses are finite whatever there is", odd_targets_give_finite_losses, learning_finders
     ),
     Question("crowds are neither objects nor background", crowds_are_nothing, learning_finders),
-    Question("objects score together as they do alone", each_object_scores_alone, finders),
+    Question("objects together have the logits of each alone", each_object_scores_alone, finders),
 )

@@ -11,9 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from tapetum.base.runtime import ImageGenerators, Runtime, image_generators
 from tapetum.models.predict import predict
-from tapetum.structures import Batch, Target
+from tapetum.structures import Batch, Model, Target
 from tapetum.testing.report import DoesNotApply, Question, expect
-from tapetum.testing.subject import Subject, as_truth, without
+from tapetum.testing.subject import Subject, as_target, without
 
 CPU = torch.device("cpu")
 _EMPTY = "mean over nothing is not a number: clamp the count to 1, and add 0 * logits.sum()"
@@ -26,10 +26,11 @@ def learners(subject: Subject) -> None:
 
 
 def objective(
-    model: Any, images: Sequence[Tensor], targets: Sequence[Target], seed: int = 0
+    model: Model, images: Sequence[Tensor], targets: Sequence[Target], seed: int = 0
 ) -> Tensor:
     """The sum of the losses."""
     batch = model.preprocess(images, targets)
+    assert batch.targets is not None  # targets were given
     output = model(batch.pixels, batch.sizes, batch.targets, drawing(seed, batch))
     return total(model.losses(output, batch.targets))
 
@@ -47,7 +48,7 @@ def total(losses: dict[str, Tensor]) -> Tensor:
 
 
 def tensors(output: Any) -> Iterator[Tensor]:
-    """All tensors of a Raw, nested ones too."""
+    """All tensors of an output, nested ones too."""
     for value in output:
         if isinstance(value, Tensor):
             yield value
@@ -82,16 +83,18 @@ def forward_means_the_same(subject: Subject) -> None:
         for targets in (batch.targets, None):
             first, second = (_outputs(model, batch, targets, mode) for mode in (True, False))
             given = "with" if targets is not None else "without"
-            words = f"{given} truth, forward gives {{}} in training and {{}} in evaluation"
+            words = f"{given} targets, forward gives {{}} in training and {{}} in evaluation"
             counts = len(first), len(second)
             expect(counts[0] == counts[1], words.format(*(f"{n} tensors" for n in counts)))
             for place, (a, b) in enumerate(zip(first, second, strict=True)):
-                why = f"{given} truth, output {place} {tuple(a.shape)} of forward differs by mode"
-                hint = "ask `truth is not None`, not self.training; tapetum.layers.dropout"
+                why = f"{given} targets, output {place} {tuple(a.shape)} of forward differs by mode"
+                hint = "ask `targets is not None`, not self.training; tapetum.layers.dropout"
                 expect(torch.equal(a, b), why, hint)
 
 
-def _outputs(model: Any, batch: Any, targets: Any, training: bool) -> list[Tensor]:
+def _outputs(
+    model: Model, batch: Batch, targets: Sequence[Target] | None, training: bool
+) -> list[Tensor]:
     model.train(training)
     for part in model.modules():
         if isinstance(part, _BatchNorm):
@@ -122,12 +125,14 @@ def finite_gradients(model: nn.Module) -> None:
 def losses_are_pure(subject: Subject) -> None:
     model = subject.build()
     batch = model.preprocess(subject.images, subject.targets())
-    output = model(batch.pixels, batch.sizes, batch.targets, drawing(0, batch))
+    assert batch.targets is not None
+    targets = batch.targets
+    output = model(batch.pixels, batch.sizes, targets, drawing(0, batch))
     kept = [value.clone() for value in tensors(output)]
     first, second = (
-        {k: v.item() for k, v in model.losses(output, batch.targets).items()} for _ in range(2)
+        {k: v.item() for k, v in model.losses(output, targets).items()} for _ in range(2)
     )
-    hint = "a function of raw and truth alone; chance belongs into forward"
+    hint = "a function of output and targets alone; chance belongs into forward"
     expect(first == second, f"asked twice, losses gives {first} and {second}", hint)
     same = all(torch.equal(a, b) for a, b in zip(kept, tensors(output), strict=True))
     expect(same, "losses changes the outputs that it is given", "no operation in place")
@@ -148,14 +153,14 @@ def answers_may_be_learnt(subject: Subject) -> None:
     """Predicting warms the caches; neither they nor its answers may be tied to inference mode."""
     model = subject.build()
     found = predict(model, subject.images)
-    objective(model, subject.images, [as_truth(p) for p in found])
+    objective(model, subject.images, [as_target(p) for p in found])
     objective(model, subject.images, subject.targets()).backward()
 
 
 def stays_exact(subject: Subject) -> None:
     model = subject.build().double().train()
     loss = objective(model, subject.images, subject.targets())
-    hint = "prepare in the dtype of a weight; no .float(), no torch.zeros without dtype"
+    hint = "preprocess in the dtype of a weight; no .float(), no torch.zeros without dtype"
     expect(loss.dtype == torch.float64, f"loss: expected float64, got {loss.dtype}", hint)
     loss.backward()
     found = predict(model, [p.double() for p in subject.images])[0]
@@ -174,6 +179,7 @@ def learns_in_half_precision(subject: Subject) -> None:
     learning = {name for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad(set_to_none=True)
     batch = model.preprocess(subject.images, subject.targets())
+    assert batch.targets is not None
     with runtime.autocast():
         output = model(batch.pixels, batch.sizes, batch.targets, drawing(0, batch))
         losses = model.losses(output, batch.targets)
@@ -192,7 +198,7 @@ def learns_in_half_precision(subject: Subject) -> None:
     scores["objects.scores"] = None if found.objects is None else found.objects.scores
     for name, value in scores.items():
         right = value is None or value.dtype == torch.float32
-        expect(right, f"{name}: got {getattr(value, 'dtype', None)}", "decode in float32")
+        expect(right, f"{name}: got {getattr(value, 'dtype', None)}", "postprocess in float32")
 
 
 LEARNING = (

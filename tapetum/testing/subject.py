@@ -1,4 +1,4 @@
-"""Who is asked, and with what: a model function, images, and the truth that its task has."""
+"""What the questions are asked about: a model function, images, and the targets of its task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import generator
 from tapetum.models.catalog import CATALOG, arguments_of, model_function
 from tapetum.models.custom import declared_task
-from tapetum.structures import Fittable, Objects, Prediction, Sample, Target, Trainable
+from tapetum.structures import DESCEND, Model, Objects, Prediction, Sample, Target
 
 BOXED = ("detection", "instance_segmentation", "keypoint_detection", "localization")
 """Tasks whose answers are objects."""
@@ -91,18 +91,19 @@ class Subject:
         return cls(
             function,
             own,
-            task or str(getattr(model, "task", None)),
+            task or (model.task if isinstance(model, Model) else ""),
             int(own.get("num_classes") or own.get("classes") or classes),
-            isinstance(model, Fittable) and not isinstance(model, Trainable),
+            isinstance(model, Model) and DESCEND not in model.phases,
             IMAGES if images is None else three(images),
             tuple(variants),
         )
 
-    def build(self, seed: int = 0, **changes: Any) -> Any:
+    def build(self, seed: int = 0, **changes: Any) -> Model:
         """A model in evaluation mode whose scores are spread out: fresh heads say nearly the same
         everywhere, and then rounding, not the images, would decide what is found first. Fitted,
         if it is fitted."""
-        model: Any = unspread(self.function, {**self.arguments, **changes}, seed, spread=True)
+        model = unspread(self.function, {**self.arguments, **changes}, seed, spread=True)
+        assert isinstance(model, Model)  # the first question comes first
         if self.fitted:
             samples = [
                 Sample(one, self.target((one.shape[1], one.shape[2]), (0, 0, 90, 90, label)))
@@ -112,7 +113,7 @@ class Subject:
         return model.eval()
 
     def target(self, size: tuple[int, int], *rows: Row, crowd: bool = False) -> Target:
-        """The truth of an image of `size` with objects at `rows`, as the task has it: a class an
+        """The target of an image of `size` with objects at `rows`, as the task has it: a class an
         image is that of the first object, and 255 where there is nothing."""
         rows = tuple((*row[:4], row[4] % self.classes) for row in rows)
         if self.task == "classification":
@@ -130,7 +131,7 @@ class Subject:
         return Target(objects=objects)
 
     def targets(self) -> list[Target]:
-        """The truth of `images`."""
+        """The targets of `images`."""
         found = []
         for image, old, rows in zip(self.images, SIZES, ROWS, strict=True):
             size = (image.shape[1], image.shape[2])
@@ -223,8 +224,8 @@ def answered(prediction: Prediction) -> int:
     return 0 if prediction.class_scores is None else len(prediction.class_scores)
 
 
-def as_truth(prediction: Prediction) -> Target:
-    """A prediction taken as truth."""
+def as_target(prediction: Prediction) -> Target:
+    """A prediction taken as the target."""
     objects = prediction.objects
     if objects is not None:
         objects = objects.with_(scores=None)
@@ -232,7 +233,7 @@ def as_truth(prediction: Prediction) -> Target:
 
 
 def without(one: Target) -> Target:
-    """The same truth with nothing in it."""
+    """The same target with nothing in it."""
     objects = one.objects
     return replace(
         one,

@@ -21,7 +21,7 @@ from tapetum.models.catalog import model_function
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.custom import as_model
 from tapetum.runs.record import RunRecord
-from tapetum.structures import Model, Trainable
+from tapetum.structures import DESCEND, Model
 from tapetum.tasks import TASKS, Task, Watch
 from tapetum.training.loop import Job
 from tapetum.training.signals import StopFlag
@@ -114,7 +114,7 @@ def start_from(record: RunRecord, model: Model[Any], bar: Bar, log: Log) -> None
     """
     source = source_of(record.weights, record.model, record.arguments)
     if source is None:
-        if isinstance(model, Trainable):
+        if isinstance(model, Model) and DESCEND in model.phases:
             log("it starts from scratch")
         return
     try:

@@ -26,7 +26,7 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.models.custom import as_model
 from tapetum.runs.aliases import current_record, current_state
 from tapetum.runs.model_info import ModelInfo
-from tapetum.structures import Fittable, Model
+from tapetum.structures import FIT, Model
 
 WEIGHTS, MODEL_INFO, FOLDER = "model.safetensors", "model.json", "checkpoints"
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
@@ -170,7 +170,7 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
         why = f"{len(missing)} weights missing {missing[:3]}, {len(unknown)} unknown {unknown[:3]}"
         raise CheckpointError(why, file=file, hint="it is of another model")
     # A fitted model may keep a row for each sample, as k-NN does.
-    free = 1 if isinstance(model, Fittable) else 0
+    free = 1 if isinstance(model, Model) and FIT in model.phases else 0
     for name, value in state.items():
         if value.shape[free:] != tensors[name].shape[free:]:
             why = f"expected shape {tuple(value.shape)}, got {tuple(tensors[name].shape)}"

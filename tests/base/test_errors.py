@@ -10,6 +10,7 @@ import pytest
 import tapetum
 from tapetum.base.errors import ImageError, TapetumError, UsageError, printable
 from tapetum.cli.options import spell
+from tapetum.data.formats.registry import FORMATS
 
 
 def test_the_line_names_file_place_reason_and_hint():
@@ -62,3 +63,8 @@ def test_below_the_command_line_nothing_spells_an_option():
                 options = re.findall(r"(?<![\w-])--[a-z][a-z-]*", node.value)
                 found += [f"{file}:{node.lineno}: {o}" for o in options if o not in OF_OTHERS]
     assert found == []
+
+
+def test_what_stands_in_backquotes_and_is_no_parameter_keeps_its_name():
+    hints = [format.looked_for for format in FORMATS.values()]
+    assert "--" not in TapetumError("unknown", hint="; ".join(hints)).text(spell)

@@ -76,7 +76,7 @@ def test_predict_answers_the_good_and_names_the_bad(run, photos, tmp_path):
     assert "c.jpg" in answers["failed"][0]["error"]
     bad = [line for line in result.stderr.splitlines() if "c.jpg" in line]
     assert len(bad) == 1
-    assert {p.name for p in out.iterdir()} == {"a.jpg", "b.png"}
+    assert {p.name for p in out.iterdir()} == {"a.jpg", "b.png", ".tapetum.json"}
     for entry in answers["images"]:
         height, width = entry["size"]
         for obj in entry["objects"]:

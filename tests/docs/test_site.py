@@ -15,8 +15,8 @@ ROOT = DOCS.parent
 SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
 VERBS = ("train", "evaluate", "predict", "explain", "report", "check", "convert", "export", "demo")
-OF_OTHERS = {"--index-url"}
-"""Options of pip."""
+OF_OTHERS = {"--index-url", "--nproc-per-node"}
+"""Options of pip and torchrun."""
 
 
 @pytest.fixture(scope="module")

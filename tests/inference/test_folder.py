@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,16 @@ def test_an_iterator_that_is_left_early_leaves_no_processes(files: list[Path]) -
 def test_a_few_images_start_no_process() -> None:
     assert suitable_workers(folder.WORTH_WORKERS - 1) == 0
     assert suitable_workers(1_000_000) <= folder.MAX_WORKERS
+
+
+def test_two_threads_predict_with_one_model(files: list[Path]) -> None:
+    detector, good = predictor("retinanet"), files[3:]
+
+    def answered(nms_iou: float | None) -> str:
+        return json.dumps(api.predict_files(detector, good, threshold=0.0, nms_iou=nms_iou))
+
+    options = [None, 0.1, 0.9] * 4
+    alone = {value: answered(value) for value in set(options)}
+    assert len(set(alone.values())) == 3
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(answered, options)) == [alone[value] for value in options]

@@ -40,7 +40,7 @@ from tapetum.data.splits.assign import in_order
 from tapetum.data.splits.by_name import divide
 from tapetum.structures.tasks import TASKS
 
-LOOKED_FOR = "a .yaml file with the key `format`, or *.tapetum.yaml"
+LOOKED_FOR = "a .yaml file with the key 'format', or *.tapetum.yaml"
 ENDING = ".tapetum.yaml"
 _NUMBERED = re.compile(r"(class )?\d+")
 

@@ -251,7 +251,7 @@ def _narrowed(target: Target, task: str) -> Target:
 
 def _classes(samples: Samples, given: Sequence[str] | None, name: str) -> tuple[str, ...]:
     classes = given if given is not None else getattr(samples, "classes", None)
-    hint = 'give classes=["cat", "dog"], or an attribute `classes` of the samples'
+    hint = 'give classes=["cat", "dog"], or a "classes" attribute of the samples'
     if not classes or isinstance(classes, str):
         raise UsageError("class names are missing", file=name, hint=hint)
     names = tuple(map(str, classes))
