@@ -46,8 +46,12 @@ def _processor() -> str:
 
 
 def environment_facts() -> dict[str, Any]:
-    """Versions, machine, what `auto` chooses here, the limits for files from outside, and advice:
-    what does not fit together, a line each."""
+    """Describe the environment of tapetum on this machine.
+
+    Returns:
+        Versions of packages, the machine, its devices and those that "auto" chooses, the limits
+        for untrusted files, and "advice": one line for each known incompatibility.
+    """
     facts = environment()
     facts["prediction runs on"] = str(choose_runtime())
     facts["training runs on"] = str(choose_runtime(training=True))
