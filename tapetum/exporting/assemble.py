@@ -6,6 +6,8 @@ import ast
 import sys
 from importlib.resources import files
 
+from tapetum.base.errors import UsageError
+
 _PARTS = {
     "labels": ("boxes", "labels"),
     "slots": ("boxes", "slots"),
@@ -15,7 +17,7 @@ _PARTS = {
     "masks": ("boxes", "rois", "masks"),
     "keypoints": ("boxes", "rois", "keypoints"),
 }
-"""What answers of each kind are made with, in an order in which it can be read."""
+"""Kinds of "postprocess" in model.json, with the parts of the client that each needs, in order."""
 _OWN = "tapetum.exporting.client"
 _HEAD = '''"""Answers of the model in this folder, without PyTorch and without tapetum.
 
@@ -30,7 +32,14 @@ Needs numpy, pillow and onnxruntime. Written by `tapetum export` from parts of t
 
 
 def assemble_client(kind: str) -> str:
-    """The text of the client for answers of a kind in model.json's "decode"."""
+    """The text of the client for a kind of "postprocess" in model.json.
+
+    Raises:
+        UsageError: an unknown kind.
+    """
+    if kind not in _PARTS:
+        why = f"no client reads outputs of the kind {kind!r}"
+        raise UsageError(why, hint="one of " + ", ".join(_PARTS))
     imports: dict[str, set[str]] = {}
     bodies = []
     for part in ("images", "running", *_PARTS[kind], "main"):

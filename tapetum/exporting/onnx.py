@@ -18,16 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from tapetum.base.errors import FileAccessError, TapetumError, UsageError
 from tapetum.base.files import sync_folder, write_json
 from tapetum.exporting.assemble import assemble_client
-from tapetum.exporting.graphs import Graph, Heads, graphs_of
+from tapetum.exporting.graphs import GraphModule, graphs_of
 from tapetum.exporting.parity import Parity, Predict, check_folder, made_images
 from tapetum.exporting.rules import describe_model
 from tapetum.runs.model_info import ModelInfo
-from tapetum.structures import Batch
+from tapetum.structures import Batch, ExportGraph, Model
 
 SIZES = ((320, 320), (352, 480))
 """Heights and widths of the images that are compared, unless told otherwise."""
@@ -37,7 +36,7 @@ MODULES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export_onnx(
-    model: nn.Module,
+    model: Model[Any],
     model_info: ModelInfo,
     out: Path,
     predict: Predict,
@@ -55,10 +54,11 @@ def export_onnx(
         TapetumError: PyTorch cannot write it, or it says something else than the model.
     """
     graphs, about = graphs_of(model), describe_model(model, model_info, thresholds)
+    client = assemble_client(about["postprocess"]["kind"])
     with _appearing(out) as folder, torch.no_grad():
         example = _example(model, sizes)
-        about["graphs"] = {graph.name: _write(graph, example, folder) for graph in graphs}
-        (folder / "client.py").write_text(assemble_client(about["decode"]["kind"]), "utf-8")
+        about["graphs"] = {graph.name: _write(model, graph, example, folder) for graph in graphs}
+        (folder / "client.py").write_text(client, "utf-8")
         write_json(folder / "model.json", about)
         parity = check_folder(folder, model, graphs, predict, sizes)
         about["parity"] = {**vars(parity), "sizes": [list(size) for size in sizes]}
@@ -86,12 +86,11 @@ def check_request(out: Path, sizes: Sequence[tuple[int, int]]) -> None:
             raise UsageError(f"{name} is not installed", hint=hint) from error
 
 
-def _example(model: Any, sizes: Sequence[tuple[int, int]]) -> Batch:
-    batch: Batch = model.preprocess([next(made_images(model, sizes))])
-    return batch
+def _example(model: Model[Any], sizes: Sequence[tuple[int, int]]) -> Batch:
+    return model.preprocess([next(made_images(model, sizes))])
 
 
-def _write(graph: Graph, batch: Batch, folder: Path) -> dict[str, Any]:
+def _write(model: Model[Any], graph: ExportGraph, batch: Batch, folder: Path) -> dict[str, Any]:
     """Write a graph; what goes in and out of it."""
     example = graph.feed(batch).contiguous()
     for axis, (name, factor, least) in graph.dynamic.items():
@@ -109,7 +108,7 @@ def _write(graph: Graph, batch: Batch, folder: Path) -> dict[str, Any]:
     try:
         with _quiet():
             program = torch.export.export(
-                Heads(graph).eval(), (example,), dynamic_shapes=(dims,), strict=False
+                GraphModule(model, graph).eval(), (example,), dynamic_shapes=(dims,), strict=False
             )
             made = torch.onnx.export(
                 program,

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.custom_code import Fresh
 from tapetum.base.errors import TapetumError
 from tapetum.base.runtime import generator
 from tapetum.data.scenes import Scenes
-from tapetum.exporting.graphs import Graph
-from tapetum.structures import Model, Objects, PostprocessOptions, Prediction
+from tapetum.exporting.graphs import rule_of
+from tapetum.structures import ExportGraph, Model, Objects, PostprocessOptions, Prediction
 
 OUTPUT = 1e-4
 """Most that outputs may differ by, as a share of their largest value."""
@@ -79,8 +79,8 @@ class Parity:
 
 def check_folder(
     folder: Path,
-    model: nn.Module,
-    graphs: Sequence[Graph],
+    model: Model[Any],
+    graphs: Sequence[ExportGraph],
     predict: Predict,
     sizes: Sequence[tuple[int, int]],
 ) -> Parity:
@@ -91,7 +91,7 @@ def check_folder(
     """
     client = load_client(folder / "client.py").Client(folder)
     total = Parity()
-    rule = client.about["decode"]
+    rule = client.about["postprocess"]
     if "score_thresh" in rule:
         rule["score_thresh"] = 0.0  # in this client in memory, not in its file
     with torch.inference_mode():
@@ -99,7 +99,7 @@ def check_folder(
             for graph in graphs:
                 total |= Parity(output=_raw_difference(client, graph, model, image))
             found = client.predict(image.permute(1, 2, 0).numpy())
-            total |= compare_answers(predict(image, ALL_SCORES), found, client.about["decode"])
+            total |= compare_answers(predict(image, ALL_SCORES), found, client.about["postprocess"])
     if not total.holds():
         raise TapetumError(f"the exported model does not say what the model says: {total}")
     return total
@@ -116,10 +116,10 @@ def load_client(path: Path) -> ModuleType:
     return module
 
 
-def made_images(model: nn.Module, sizes: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
+def made_images(model: Model[Any], sizes: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
     """Images (3, H, W) uint8: coloured blocks with noise in each of the sizes, and a scene."""
-    rule = model.export_rule() if isinstance(model, Model) else None
-    if rule is not None and rule["postprocess"].get("tile") is not None:
+    rule = rule_of(model)
+    if rule["postprocess"].get("tile") is not None:
         multiple = rule["preprocess"]["multiple"]
         sizes = [*sizes, (multiple, rule["postprocess"]["tile"] + multiple)]
     for height, width in sizes:
@@ -131,7 +131,7 @@ def made_images(model: nn.Module, sizes: Sequence[tuple[int, int]]) -> Iterator[
     yield Scenes("test", task="detection")[0].image
 
 
-def _raw_difference(client: Any, graph: Graph, model: Any, image: Tensor) -> float:
+def _raw_difference(client: Any, graph: ExportGraph, model: Model[Any], image: Tensor) -> float:
     """Of all outputs of a graph, for what `prepare` makes of an image; also for two images at a
     time and for the image in its own size, where the graph takes them."""
     values = graph.feed(model.preprocess([image])).contiguous()

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.progress import Log, no_log
@@ -17,6 +15,7 @@ from tapetum.models import CATALOG
 from tapetum.models.catalog import model_function
 from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.record import RunRecord
+from tapetum.structures import Model
 from tapetum.weights.checkpoint import MODEL_INFO
 
 DIGEST = "sha256 of the model's file"
@@ -89,7 +88,7 @@ def named_again(
 
 def function_of_run(
     model_info: ModelInfo, folder: Path, log: Log = no_log
-) -> Callable[..., nn.Module]:
+) -> Callable[..., Model[Any]]:
     """The function of the model of a checkpoint.
 
     Raises:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from torch import nn
-
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import UsageError
 from tapetum.models.classification import airbench, knn, linear, resnet, vit
@@ -18,6 +16,7 @@ from tapetum.models.detection.two_stage import faster_rcnn, keypoint_rcnn, mask_
 from tapetum.models.entry import ModelEntry, PublishedWeights
 from tapetum.models.localization import localizer
 from tapetum.models.segmentation import unet
+from tapetum.structures import Model
 
 __all__ = [
     "CATALOG",
@@ -70,7 +69,7 @@ def lasting_name(model: str) -> str:
     return model if custom is None else str(custom)
 
 
-def model_function(model: str) -> Callable[..., nn.Module]:
+def model_function(model: str) -> Callable[..., Model[Any]]:
     """The function that builds a model.
 
     Args:

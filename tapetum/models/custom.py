@@ -6,11 +6,9 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
-
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import UsageError
-from tapetum.structures import TASKS
+from tapetum.structures import TASKS, Model
 
 
 def is_custom(model: str) -> bool:
@@ -18,7 +16,7 @@ def is_custom(model: str) -> bool:
     return custom_function(model) is not None
 
 
-def custom_model(model: str) -> Callable[..., nn.Module]:
+def custom_model(model: str) -> Callable[..., Model[Any]]:
     """The function that "FILE.py:FUNCTION" names. The file is run; the function is not called, and
     never will be if it does not say that it makes a model.
 
@@ -34,6 +32,22 @@ def custom_model(model: str) -> Callable[..., nn.Module]:
         hint = f'task = "..." in the class, and "-> Class" after the function; {", ".join(TASKS)}'
         raise UsageError(why, file=own.file, where=own.function, hint=hint)
     return function
+
+
+def as_model(built: object, name: str) -> Model[Any]:
+    """What a function built, if it is a model.
+
+    Args:
+        built: what the function returned.
+        name: "FILE.py:FUNCTION", or a name in CATALOG.
+
+    Raises:
+        UsageError: its class does not inherit `tapetum.Model`.
+    """
+    if not isinstance(built, Model):
+        hint = "inherit tapetum.Model and implement its verbs"
+        raise UsageError(f"builds a {type(built).__name__}, not a Model", file=name, hint=hint)
+    return built
 
 
 def declared_task(function: Callable[..., Any]) -> str | None:

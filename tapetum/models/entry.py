@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+from tapetum.structures import Model
 
 ClassNames = Callable[[], tuple[tuple[str, ...], tuple[int, ...]]]
 """Gives the names of classes in the order of the outputs, and the ids of the training data."""
@@ -78,7 +78,7 @@ class ModelEntry:
         starts_task: is it the model that `tapetum train` suggests for its task?
     """
 
-    build: Callable[..., nn.Module]
+    build: Callable[..., Model[Any]]
     task: str
     paper: str
     tiny: Mapping[str, Any]

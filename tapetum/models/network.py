@@ -80,6 +80,8 @@ class NetworkModel(Model[OutputT]):
             name: Renames(renames.inside(PREFIX, ""))
             for name, renames in network.references.items()
         }
+        # The state of the network by itself.
+        self.references["network"] = Renames(((f"{PREFIX}*", "*"),))
 
     def explain_layers(self) -> dict[str, ExplainLayer]:
         """Those of the network."""

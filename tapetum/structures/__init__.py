@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     )
     from tapetum.structures.objects import Objects
     from tapetum.structures.prediction import Prediction
-    from tapetum.structures.protocols import DataDependentInit, Fittable, Trainable
     from tapetum.structures.sample import Sample
     from tapetum.structures.target import Target
 
@@ -33,18 +32,15 @@ __all__ = [
     "FIT",
     "TASKS",
     "Batch",
-    "DataDependentInit",
     "ExplainLayer",
     "ExportGraph",
     "ExportRule",
-    "Fittable",
     "Model",
     "Objects",
     "PostprocessOptions",
     "Prediction",
     "Sample",
     "Target",
-    "Trainable",
 ]
 
 _MODULES = {
@@ -59,9 +55,6 @@ _MODULES = {
     "PostprocessOptions": "model",
     "Objects": "objects",
     "Prediction": "prediction",
-    "DataDependentInit": "protocols",
-    "Fittable": "protocols",
-    "Trainable": "protocols",
     "Sample": "sample",
     "Target": "target",
 }

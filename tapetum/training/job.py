@@ -19,8 +19,9 @@ from tapetum.data.reading.training_data import TrainingData
 from tapetum.models import task_of
 from tapetum.models.catalog import model_function
 from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.custom import as_model
 from tapetum.runs.record import RunRecord
-from tapetum.structures import Model, Trainable
+from tapetum.structures import DESCEND, Model
 from tapetum.tasks import TASKS, Task, Watch
 from tapetum.training.loop import Job
 from tapetum.training.signals import StopFlag
@@ -97,14 +98,15 @@ def build_model(record: RunRecord) -> Model[Any]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(record.settings.seed, "weights"))
         try:
-            model: Any = model_function(record.model)(**record.arguments)
+            built = model_function(record.model)(**record.arguments)
         except (TypeError, ValueError) as error:
             raise UsageError(f"{record.model}: {error}", hint="tapetum models") from error
+    model = as_model(built, record.model)
     refuse_unsavable(model)
     return model
 
 
-def start_from(record: RunRecord, model: nn.Module, bar: Bar, log: Log) -> None:
+def start_from(record: RunRecord, model: Model[Any], bar: Bar, log: Log) -> None:
     """Bring in the weights that the run starts from, if any, and say so.
 
     Raises:
@@ -112,7 +114,7 @@ def start_from(record: RunRecord, model: nn.Module, bar: Bar, log: Log) -> None:
     """
     source = source_of(record.weights, record.model, record.arguments)
     if source is None:
-        if isinstance(model, Trainable):
+        if isinstance(model, Model) and DESCEND in model.phases:
             log("it starts from scratch")
         return
     try:

@@ -21,7 +21,7 @@ from tapetum.models.custom import declared_settings, is_custom
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
 from tapetum.runs.train_options import TrainOptions
-from tapetum.structures import Trainable
+from tapetum.structures import DESCEND
 from tapetum.tasks import TASKS, Task
 from tapetum.training.loop import Job
 from tapetum.training.step_time import seconds_per_step, settings_for
@@ -119,7 +119,7 @@ def in_minutes(
     Raises:
         UsageError: a model that is fitted in one go.
     """
-    if not isinstance(job.model, Trainable):
+    if DESCEND not in job.model.phases:
         raise UsageError(f"{record.model} is fitted in one go", option="minutes")
     log("measuring the time of a step on this machine")
     seconds = seconds_per_step(job)

@@ -23,9 +23,10 @@ from tapetum.base.bundle import Writer, read_manifest, verify_bundle
 from tapetum.base.errors import CheckpointError
 from tapetum.base.files import refuse_link
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.models.custom import as_model
 from tapetum.runs.aliases import current_record, current_state
 from tapetum.runs.model_info import ModelInfo
-from tapetum.structures import Fittable
+from tapetum.structures import FIT, Model
 
 WEIGHTS, MODEL_INFO, FOLDER = "model.safetensors", "model.json", "checkpoints"
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
@@ -94,8 +95,8 @@ def refuse_links(run: Path) -> None:
 
 
 def load_model(
-    folder: Path, find: Callable[[ModelInfo], Callable[..., nn.Module]]
-) -> tuple[nn.Module, ModelInfo]:
+    folder: Path, find: Callable[[ModelInfo], Callable[..., Model[Any]]]
+) -> tuple[Model[Any], ModelInfo]:
     """Build the model that a bundle describes and load its weights.
 
     Args:
@@ -104,15 +105,17 @@ def load_model(
 
     Raises:
         CheckpointError: damaged, of an unknown model, or with weights that do not fit.
+        UsageError: the function builds no `tapetum.Model`.
     """
     verify_bundle(folder)
     model_info = read_model_info(folder)
     function = find(model_info)
     try:
-        model = function(**model_info.arguments)
+        built = function(**model_info.arguments)
     except (TypeError, ValueError) as error:
         why = f"{model_info.model} refuses these arguments: {error}"
         raise CheckpointError(why, file=folder / MODEL_INFO) from error
+    model = as_model(built, model_info.model)
     fill(model, read_weights_of(folder), folder / WEIGHTS)
     return model, model_info
 
@@ -167,7 +170,7 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
         why = f"{len(missing)} weights missing {missing[:3]}, {len(unknown)} unknown {unknown[:3]}"
         raise CheckpointError(why, file=file, hint="it is of another model")
     # A fitted model may keep a row for each sample, as k-NN does.
-    free = 1 if isinstance(model, Fittable) else 0
+    free = 1 if isinstance(model, Model) and FIT in model.phases else 0
     for name, value in state.items():
         if value.shape[free:] != tensors[name].shape[free:]:
             why = f"expected shape {tuple(value.shape)}, got {tuple(tensors[name].shape)}"

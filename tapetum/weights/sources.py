@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.cache_folder import cache_folder
 from tapetum.base.download import Bar, digest_of_name, download, no_bar
@@ -21,6 +21,7 @@ from tapetum.models.catalog import CATALOG, defaults_of, model_function
 from tapetum.models.custom import is_custom
 from tapetum.models.entry import PublishedWeights
 from tapetum.runs.model_info import ModelInfo
+from tapetum.structures import Model
 from tapetum.weights.checkpoint import (
     MODEL_INFO,
     WEIGHTS,
@@ -90,7 +91,9 @@ class Source:
             return read_weights_of(path.parent), path
         return read_weights(path), path
 
-    def into(self, model: nn.Module, bar: Bar = no_bar, log: Log = no_log) -> tuple[Transfer, Path]:
+    def into(
+        self, model: Model[Any], bar: Bar = no_bar, log: Log = no_log
+    ) -> tuple[Transfer, Path]:
         """Load the weights into `model`, as far as they fit.
 
         Args:
@@ -153,7 +156,7 @@ def network(name: str) -> PublishedWeights | None:
 
 def build_network(
     entry: PublishedWeights, weights: str = AUTO, bar: Bar = no_bar, log: Log = no_log
-) -> tuple[nn.Module, ModelInfo, Path]:
+) -> tuple[Model[Any], ModelInfo, Path]:
     """A published network with its weights, or with others for the same classes.
 
     Args:

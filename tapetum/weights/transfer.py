@@ -1,4 +1,4 @@
-"""Weights of one network into another: what fits is taken, what does not is said.
+"""Weights of a file into a model: what fits is loaded, and a table says what became of the rest.
 
 Files are read as data: safetensors, or PyTorch's .pth and .pt through its reader that builds
 nothing but tensors.
@@ -6,17 +6,15 @@ nothing but tensors.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tapetum.backbones import resnet, vit
-from tapetum.backbones.backbone import Backbone, ResizeWeight
+from tapetum.backbones.backbone import Backbone
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.structures import Model
@@ -28,22 +26,20 @@ Names = Callable[[str], str | None]
 SUFFIXES = (".safetensors", ".pth", ".pt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which training scripts put the weights beside other objects."""
-_BODIES = (
-    *("network.backbone.", "network.encoder."),
-    *("backbone.", "encoder.body.", "encoder.", "detector.backbone."),
-)
-"""Where our models hold a network that looks at the image first."""
 _COUNTERS = "num_batches_tracked"
 """Of batch norm: it matters to nobody, and older files lack it."""
-_OWN_EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What became of each weight of a model when a file was brought in.
+    """What became of each weight of a model when a file was loaded.
 
-    reused, resized, missing: our names, the last without counterpart in the file. left_out: ours
-    whose counterpart has another shape, with words. unused: the file's names that nobody took.
+    Attributes:
+        reused: names of weights that the file had.
+        resized: names of weights that the file had in another shape, with both shapes.
+        left_out: names of weights that the file had in a shape that does not fit, with both shapes.
+        missing: names of weights that the file did not have.
+        unused: names in the file that no weight of the model took.
     """
 
     reused: tuple[str, ...]
@@ -66,6 +62,10 @@ class Transfer:
 
 def read_weights(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tensor]:
     """The tensors of a file by name. Nothing in it is ever executed.
+
+    Args:
+        path: a .safetensors, .pth or .pt file.
+        limits: of the header and the number of tensors.
 
     Raises:
         CheckpointError: not there, not a file of weights, or with values that are not finite.
@@ -92,20 +92,28 @@ def read_weights(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> dict[str,
 
 
 def transfer(
-    model: nn.Module, tensors: Mapping[str, Tensor], file: str | Path, epsilon: float = _OWN_EPSILON
+    model: Model[Any],
+    tensors: Mapping[str, Tensor],
+    file: str | Path,
+    epsilon: float = Backbone.norm_epsilon,
 ) -> Transfer:
-    """Bring what fits of `tensors` into `model`, whoever named them.
+    """Load what fits of `tensors` into a model, whichever code base named them.
 
-    They may be named as ours or as the reference's of the model, or be those of a network that the
-    model holds inside. A first convolution for another number of channels and the positions of a
-    vision transformer for another size of image are resized; a last layer for other classes is
-    left out and starts fresh. epsilon: of the batch norms that the file was trained with.
+    The names may be those of the model, of one of its `references`, or of a network that holds the
+    same backbone. Weights in another shape are resized where the model's `resizable_weights` can; a
+    last layer for other classes keeps its random start.
+
+    Args:
+        model: its weights are changed.
+        tensors: weights by name.
+        file: where they come from, for messages.
+        epsilon: of the batch norms that the file was trained with.
 
     Raises:
         CheckpointError: nothing fits.
     """
     own = model.state_dict()
-    names = max(_candidates(model), key=lambda names: _matches(own, tensors, names))
+    names = max(_candidates(model, tensors), key=lambda names: _matches(own, tensors, names))
     if not _matches(own, tensors, names):
         raise CheckpointError("none of its weights fits this model", file=file)
     reused, resized, left_out, missing, taken = [], [], [], [], set()
@@ -121,7 +129,8 @@ def transfer(
             left_out.append((name, words))
             continue
         if name.endswith("running_var"):
-            fitted = fitted + (epsilon - _OWN_EPSILON)  # the norms divide by the root of the sum
+            # Norms divide by the root of the sum of both.
+            fitted = fitted + (epsilon - Backbone.norm_epsilon)
         own[name] = fitted.to(value.dtype)
         resized.append((name, words)) if words else reused.append(name)
     model.load_state_dict(own)
@@ -129,23 +138,29 @@ def transfer(
     return Transfer(tuple(reused), tuple(resized), tuple(left_out), tuple(missing), unused)
 
 
-def _candidates(model: nn.Module) -> Iterator[Names]:
-    """All the ways to read a file's names."""
-    yield lambda name: name
-    if isinstance(model, Model):
-        tables = model.references
-    else:
-        tables = getattr(importlib.import_module(type(model).__module__), "REFERENCE", {})
-    for renames in tables.values():
+def _candidates(model: Model[Any], tensors: Mapping[str, Tensor]) -> Iterator[Names]:
+    """All the ways to read a file's names, from ours."""
+    yield _unchanged
+    for renames in model.references.values():
         yield renames.theirs
-    yield _moved("network.", "", lambda name: name)  # of the network by itself
-    holds = [prefix for prefix in _BODIES if any(n.startswith(prefix) for n in model.state_dict())]
-    for ours in holds:
-        for theirs in (*_BODIES, ""):
-            yield _moved(ours, theirs, lambda name: name)
-        for table in (resnet.REFERENCE, vit.REFERENCE):
-            for renames in table.values():
-                yield _moved(ours, "", renames.theirs)
+    for name, module in model.named_modules():
+        if isinstance(module, Backbone):
+            for names in (_unchanged, *(known.theirs for known in module.references.values())):
+                first = names(next(iter(module.state_dict())))
+                for prefix in _prefixes(tensors, first) if first else ():
+                    yield _moved(f"{name}.", prefix, names)
+
+
+def _unchanged(name: str) -> str:
+    return name
+
+
+def _prefixes(tensors: Mapping[str, Tensor], first: str) -> list[str]:
+    """Prefixes under which a file holds a network whose first weight has this name."""
+    dotted = [name for name in tensors if f".{name}".endswith(f".{first}")]
+    prefixes = sorted((name.removesuffix(first) for name in dotted), key=len)
+    # A later layer may end with the name of the first one: of torchvision's ResNet, "conv1.weight".
+    return [p for i, p in enumerate(prefixes) if not p.startswith(tuple(prefixes[:i]))]
 
 
 def _moved(ours: str, theirs: str, names: Names) -> Names:
@@ -159,29 +174,18 @@ def _moved(ours: str, theirs: str, names: Names) -> Names:
 
 
 def _matches(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], names: Names) -> int:
-    """How many numbers would find their place."""
+    """How many numbers of the model the file has by these names, in the same shape."""
     pairs = ((value, tensors.get(names(name) or "")) for name, value in own.items())
     return sum(v.numel() for v, t in pairs if t is not None and t.shape == v.shape)
 
 
-def _fit(model: nn.Module, name: str, value: Tensor, theirs: Tensor) -> tuple[Tensor | None, str]:
-    """The file's tensor in our shape, with words if that changed it; None if it cannot be had."""
+def _fit(model: Model[Any], name: str, value: Tensor, theirs: Tensor) -> tuple[Tensor | None, str]:
+    """The file's tensor in our shape, None if that cannot be; and both shapes where they differ."""
     words = f"{tuple(theirs.shape)} for {tuple(value.shape)}"
     if theirs.shape == value.shape:
         return theirs, ""
-    resizable = model.resizable_weights() if isinstance(model, Model) else _of_backbones(model)
-    resize = resizable.get(name)
+    resize = model.resizable_weights().get(name)
     return None if resize is None else resize(theirs, value), words
-
-
-def _of_backbones(model: nn.Module) -> dict[str, ResizeWeight]:
-    """The resizable weights of the backbones inside."""
-    return {
-        f"{prefix}.{name}".removeprefix("."): resize
-        for prefix, module in model.named_modules()
-        if isinstance(module, Backbone)
-        for name, resize in module.resizable_weights().items()
-    }
 
 
 def _state(content: Any, path: Path) -> dict[str, Tensor]:

@@ -21,7 +21,9 @@ from tapetum.base.runtime import generator
 from tapetum.exporting.client.masks import describe as describe_masks
 from tapetum.exporting.client.masks import run_lengths
 from tapetum.exporting.parity import _compare_objects, compare_answers, load_client
+from tapetum.inference.custom_code import named_by_user
 from tapetum.models import CATALOG
+from tapetum.models.catalog import model_function
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import model_parts
 
@@ -94,7 +96,7 @@ def test_the_folder_is_whole_and_says_how_it_was_proven(run: Path) -> None:
     about = json.loads((run / "onnx" / "model.json").read_text())
     names = {"client.py", "model.json", *(f"{graph}.onnx" for graph in about["graphs"])}
     assert {path.name for path in (run / "onnx").iterdir()} == names
-    assert about["parity"]["raw"] <= 1e-4
+    assert about["parity"]["output"] <= 1e-4
     assert about["parity"]["count"] >= 3
     assert about["parity"]["lost"] == 0
     assert {path.name for path in run.iterdir()} == {"checkpoints", "onnx"}
@@ -106,7 +108,7 @@ def test_the_client_alone_answers_as_the_package_does(run: Path, tmp_path: Path)
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     loaded = api.load(run, device="cpu")
-    rule = json.loads((run / "onnx" / "model.json").read_text())["decode"]
+    rule = json.loads((run / "onnx" / "model.json").read_text())["postprocess"]
     for path, line in zip(paths, done.stdout.splitlines(), strict=True):
         expected = loaded.predict(path)
         with np.load(f"{path}.npz") as found:
@@ -159,8 +161,8 @@ def test_a_file_with_other_weights_fails_the_export(
 
     right = onnx._write
 
-    def damaged(graph: Any, batch: Any, folder: Path) -> Any:
-        result, path = right(graph, batch, folder), folder / f"{graph.name}.onnx"
+    def damaged(model: Any, graph: Any, batch: Any, folder: Path) -> Any:
+        result, path = right(model, graph, batch, folder), folder / f"{graph.name}.onnx"
         file = package.load(path)
         (weight,) = (w for w in file.graph.initializer if w.name.endswith("head.weight"))
         values = package.numpy_helper.to_array(weight) * np.float32(1.001)
@@ -204,7 +206,7 @@ def test_neighbours_are_refused(tmp_path: Path) -> None:
     from tapetum.exporting.graphs import graphs_of
 
     model = CATALOG["knn"].build(**CATALOG["knn"].tiny)
-    with pytest.raises(UsageError, match="NearestNeighbours are not known"):
+    with pytest.raises(UsageError, match="has no graphs to export"):
         graphs_of(model)
 
 
@@ -246,10 +248,84 @@ def test_the_client_of_a_classifier_that_crops_crops(tmp_path: Path) -> None:
     own = {"image_size": 48, "resize_size": 55, "crop_mode": "center"}
     run = make_run("resnet10", tmp_path / "run", **own)
     about = json.loads((api.export(run, out=tmp_path / "out") / "model.json").read_text())
-    kept = {name: about["prepare"][name] for name in ("kind", "resize_size", "size")}
+    kept = {name: about["preprocess"][name] for name in ("kind", "resize_size", "size")}
     assert kept == {"kind": "center", "resize_size": 55, "size": 48}
-    assert about["parity"]["raw"] <= 1e-4
+    assert about["parity"]["output"] <= 1e-4
     assert about["parity"]["score"] <= 1e-3
+
+
+CUSTOM = """
+import torch
+from tapetum import Model
+from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.structures import DEFAULT_POSTPROCESS, ExportGraph, Prediction
+
+
+class Mean(Model):
+    task = "classification"
+
+    def __init__(self, num_classes=3, kind="labels"):
+        super().__init__()
+        self.head = torch.nn.Linear(3, num_classes)
+        self.preprocessing = SquarePreprocessing(16)
+        self.kind = kind
+
+    def preprocess(self, images, targets=None):
+        return self.preprocessing(images, targets, self.head.weight)
+
+    def forward(self, pixels, sizes, targets=None, generator=None):
+        return (self.head(pixels.mean(dim=(2, 3))),)
+
+    def losses(self, output, targets):
+        return {"sum": output[0].sum()}
+
+    def postprocess(self, output, batch, options=DEFAULT_POSTPROCESS):
+        scores = output[0].softmax(dim=1)
+        return [Prediction(labels=row.argmax()[None], class_scores=row) for row in scores]
+
+    def target_logits(self, images, targets):
+        raise NotImplementedError
+
+    def explain_layers(self):
+        return {}
+
+    def export_graphs(self):
+        def heads(pixels):
+            return self(pixels, torch.empty(0))
+
+        dynamic = {0: ("batch", 1, 1)}
+        return [ExportGraph("model", heads, "pixels", ("logits",), lambda b: b.pixels, dynamic)]
+
+    def export_rule(self):
+        labels = {"kind": self.kind, "multilabel": False, "sure": 0.5}
+        return {"preprocess": self.preprocessing.export_rule(), "postprocess": labels}
+"""
+
+
+def custom_run(tmp_path: Path, **arguments: Any) -> Path:
+    """A run with one checkpoint of a model in the user's own file."""
+    (tmp_path / "mine.py").write_text(CUSTOM)
+    name = f"{tmp_path / 'mine.py'}:Mean"
+    named_by_user(name)
+    model_info = ModelInfo(name, {"num_classes": 3, **arguments}, ("a", "b", "c"))
+    parts = model_parts(model_function(name)().state_dict(), model_info)
+    run = tmp_path / "run"
+    write_bundle(run / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
+    return run
+
+
+def test_a_custom_model_that_says_how_is_exported(tmp_path: Path) -> None:
+    about = json.loads((api.export(custom_run(tmp_path), sizes=SIZES) / "model.json").read_text())
+    assert about["schema"] == "tapetum.onnx/2"
+    assert about["parity"]["output"] <= 1e-4
+    assert about["parity"]["score"] <= 1e-3
+    assert about["parity"]["count"] == 3
+
+
+def test_a_rule_that_no_client_reads_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no client reads outputs of the kind 'words'.*labels"):
+        api.export(custom_run(tmp_path, kind="words"), sizes=SIZES)
+    assert not (tmp_path / "run" / "onnx").exists()
 
 
 def test_images_that_are_too_small_for_a_graph_are_a_line(tmp_path: Path) -> None:

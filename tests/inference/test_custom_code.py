@@ -261,3 +261,17 @@ def test_weights_that_could_not_be_saved_are_refused_at_once(tmp_path: Path) -> 
         with pytest.raises(CheckpointError, match=words):
             api.train(f"{tmp_path / 'odd.py'}:{name}", "scenes", out=tmp_path / "run", max_steps=1)
         assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_inherits_nothing_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "duck.py"
+    path.write_text("import torch\n\nclass Duck(torch.nn.Linear):\n    task = 'classification'\n")
+    named_by_user(f"{path}:Duck")
+    with pytest.raises(UsageError, match=r"duck.py:Duck: builds a Duck.*inherit tapetum\.Model"):
+        api.train(
+            f"{path}:Duck",
+            "scenes:count=4",
+            out=tmp_path / "run",
+            arguments={"in_features": 3, "out_features": 2},
+            observers=(),
+        )

@@ -74,6 +74,7 @@ def test_a_signal_to_one_process_stops_all_and_a_resume_has_the_same_bits(tmp_pa
     assert history(whole) == history(parts)
     alone = tmp_path / "alone"
     alone.mkdir()
+    torch.manual_seed(0)
     fit(make_job(alone, model=NoNorm(), validate=accuracy))
     losses = [[row["loss"] for row in history(f) if "loss" in row] for f in (alone, whole)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)

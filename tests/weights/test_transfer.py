@@ -180,18 +180,16 @@ def test_positions_grow_with_the_image() -> None:
 def test_norms_that_divided_by_the_plain_deviation() -> None:
     """The detectors were trained with epsilon 0; the variance takes the difference."""
 
-    class Body(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.norm = FrozenBatchNorm(4)
-
-    state = random_state(Body())
-    state["norm.running_var"] = torch.tensor([1e-6, 1e-4, 0.1, 3.0])
-    model, x = Body(), torch.rand(2, 4, 5, 5, generator=generator(3))
+    model = CATALOG["resnet10"].build(**NARROW, norm="frozen")
+    name, norm = next((n, m) for n, m in model.named_modules() if isinstance(m, FrozenBatchNorm))
+    channels = len(norm.weight)
+    state, x = random_state(model), torch.rand(2, channels, 5, 5, generator=generator(3))
+    variances = torch.tensor([1e-6, 1e-4, 0.1, 3.0]).repeat(channels // 4)
+    state[f"{name}.running_var"] = variances
     transfer(model, state, "x.pth", epsilon=0.0)
-    statistics = [state[f"norm.{n}"] for n in ("running_mean", "running_var", "weight", "bias")]
+    statistics = [state[f"{name}.{n}"] for n in ("running_mean", "running_var", "weight", "bias")]
     expected = F.batch_norm(x, *statistics, training=False, eps=0.0)
-    torch.testing.assert_close(model.norm(x), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm(x), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_of_something_else() -> None:

@@ -35,8 +35,8 @@ class Client:
     def predict(self, source: Any) -> dict[str, Array]:
         """What the model finds in an image: a path, a Pillow image, or an array (H, W, 3) uint8
         RGB. Boxes are x1 y1 x2 y2 in pixels of the image as it is shown, upright."""
-        image = read_image(source)
-        return answer(self.about["decode"], self.run, preprocess(image, self.about["prepare"]))
+        prepared = preprocess(read_image(source), self.about["preprocess"])
+        return answer(self.about["postprocess"], self.run, prepared)
 
     def describe(self, found: dict[str, Array], threshold: float | None = None) -> dict[str, Any]:
         """The same as JSON values. Objects that score below the threshold are left out; None: below

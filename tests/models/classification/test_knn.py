@@ -11,7 +11,7 @@ from torch import Tensor
 from tapetum.base.runtime import Runtime, generator
 from tapetum.models.classification import neighbours
 from tapetum.models.classification.knn import KNNOutput, NearestNeighbours, knn
-from tapetum.structures import Fittable, Sample, Target
+from tapetum.structures import FIT, Sample, Target
 
 
 def images(count: int, seed: int, size: int = 6) -> list[Tensor]:
@@ -43,7 +43,7 @@ def answers(model: NearestNeighbours, images: list[Tensor]) -> list[Any]:
 @pytest.mark.parametrize("k", [1, 4, 5])
 def test_it_is_that_of_scikit_learn(metric: str, k: int) -> None:
     model = fitted(metric=metric, k=k)
-    assert isinstance(model, Fittable)
+    assert model.phases == (FIT,)
     oracle = KNeighborsClassifier(k, metric={"l1": "manhattan", "l2": "euclidean"}[metric])
     oracle.fit(model.pixels.double().numpy() / 255, model.labels.numpy())
     inputs = images(40, 2)
