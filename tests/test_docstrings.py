@@ -12,6 +12,9 @@ import pytest
 ROOMS = (
     "tapetum.api",
     "tapetum.diagnosis",
+    "tapetum.evaluation",
+    "tapetum.explain",
+    "tapetum.exporting",
     "tapetum.render",
     "tapetum.reporting",
     "tapetum.reporting.faults",

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from tapetum.base.errors import UsageError
-from tapetum.structures import Objects, Prediction, Target
+from tapetum.structures import IGNORE_INDEX, Objects, Prediction, Target
 from tapetum.tasks import ExplainTarget, Names, Task
 
 STRONGEST = "0"
-IGNORE = 255
 AROUND = 2
 """Pixels on each side that a pixel stands for, so that it outlives being made smaller."""
 
@@ -122,7 +121,7 @@ def _labels(target: Target) -> list[int]:
     if target.objects is not None:
         return target.objects.labels.tolist()
     assert target.semantic is not None
-    return [label for label in target.semantic.unique().tolist() if label != IGNORE]
+    return [label for label in target.semantic.unique().tolist() if label != IGNORE_INDEX]
 
 
 def _part(obj: ExplainTarget, part: str, name: str | None, names: Names) -> ExplainTarget:
@@ -161,7 +160,7 @@ def _of_pixel(
         _inside(x, y, prediction.semantic)
         label = int(prediction.semantic[y, x])
         near = _around(x, y, prediction.semantic.shape) & (prediction.semantic == label)
-        alone = torch.where(near, prediction.semantic, IGNORE).to(prediction.semantic.dtype)
+        alone = torch.where(near, prediction.semantic, IGNORE_INDEX).to(prediction.semantic.dtype)
         return ExplainTarget(f"{where}, {names.classes[label]}", Target(semantic=alone))
     for obj in candidates:
         objects = obj.target.objects
