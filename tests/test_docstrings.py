@@ -15,12 +15,17 @@ ROOMS = (
     "tapetum.evaluation",
     "tapetum.explain",
     "tapetum.exporting",
+    "tapetum.inference",
     "tapetum.render",
     "tapetum.reporting",
     "tapetum.reporting.faults",
     "tapetum.reporting.page",
     "tapetum.reporting.sections",
     "tapetum.reporting.tasks",
+    "tapetum.runs",
+    "tapetum.tasks",
+    "tapetum.testing",
+    "tapetum.training",
 )
 """The rooms whose faces are held to this. The list only grows."""
 

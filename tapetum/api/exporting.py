@@ -69,16 +69,16 @@ def export(
         log=log,
     )
     network = predictor.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    least = Thresholds.of(predictor, None)
+    thresholds = Thresholds.of(predictor, None)
     parity = export_onnx(
         network,
         predictor.model_info,
         folder,
         lambda image, options: predictor.predictions([image], options)[0],
-        least.values,
+        thresholds.values,
         sizes,
     )
-    log(f"{parity}; {least.words}" if least.words else str(parity))
+    log(f"{parity}; {thresholds.origin}" if thresholds.origin else str(parity))
     return folder
 
 

@@ -32,7 +32,22 @@ from tapetum.weights.sources import source_of
 def make_job(
     record: RunRecord, images: TrainingData, folder: Path, runtime: Runtime, log: Log = no_log
 ) -> Job:
-    """Everything that `fit` needs, from the record of a run alone."""
+    """Make what `fit` needs from the record of a run.
+
+    Args:
+        record: of the run.
+        images: its images.
+        folder: the run folder.
+        runtime: device and precision.
+        log: is called with each line about the cache of images.
+
+    Returns:
+        The job, with a new model whose start weights follow from the seed.
+
+    Raises:
+        UsageError: an argument that the model does not have or cannot take.
+        CheckpointError: weights that could not be saved.
+    """
     task = TASKS[task_of(record.model)]
     model = build_model(record)
     side = side_before_crop(model, record.image_size)
@@ -76,8 +91,8 @@ def make_job(
 
 
 def side_before_crop(model: nn.Module, image_size: int) -> int:
-    """Pixels of the squares that transforms make: more than the model sees, where it cuts its part
-    out of them, so that nothing is enlarged to be cut."""
+    """Side in pixels of the squares that transforms make; more than the model sees where it crops,
+    so that no image is enlarged before the crop."""
     own = getattr(model, "preprocessing", None)
     return own.short_side if isinstance(own, SquarePreprocessing) and own.crops else image_size
 
@@ -89,7 +104,13 @@ def metric_of(task: Task, images: TrainingData) -> str:
 
 
 def build_model(record: RunRecord) -> Model[Any]:
-    """The model of a run with its start weights, a function of the seed alone.
+    """Build the model of a run with its random start weights, a function of the seed alone.
+
+    Args:
+        record: of the run.
+
+    Returns:
+        The model, on the CPU.
 
     Raises:
         UsageError: an argument that the model does not have or cannot take.
@@ -107,10 +128,16 @@ def build_model(record: RunRecord) -> Model[Any]:
 
 
 def start_from(record: RunRecord, model: Model[Any], bar: Bar, log: Log) -> None:
-    """Bring in the weights that the run starts from, if any, and say so.
+    """Load the start weights of the run, if any, into the model.
+
+    Args:
+        record: of the run.
+        model: its model, which is changed.
+        bar: shows how far a download is.
+        log: is called with the origin of the weights.
 
     Raises:
-        DownloadError: they cannot be had.
+        DownloadError: the weights cannot be downloaded.
     """
     source = source_of(record.weights, record.model, record.arguments)
     if source is None:
