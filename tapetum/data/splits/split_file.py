@@ -18,7 +18,12 @@ Names = Mapping[str, list[str]]
 
 
 def write_parts(folder: Path, annotations: Annotations) -> None:
-    """Note which images the made splits have; nothing where all are the dataset's own."""
+    """Write which images the made splits have; nothing where all splits are those of the dataset.
+
+    Args:
+        folder: the run.
+        annotations: the dataset.
+    """
     if not annotations.split_descriptions:
         return
     words = next(iter(annotations.split_descriptions.values()))
@@ -30,10 +35,16 @@ def write_parts(folder: Path, annotations: Annotations) -> None:
 
 
 def read_parts(folder: Path) -> Names | None:
-    """What `write_parts` noted, if it did.
+    """Read the file that `write_parts` wrote.
+
+    Args:
+        folder: the run.
+
+    Returns:
+        Split -> names of its images; None if there is no file.
 
     Raises:
-        CheckpointError: the file is none of these.
+        CheckpointError: the file is not one that `write_parts` writes.
     """
     path = folder / FILE
     if not path.is_file():
@@ -48,9 +59,16 @@ def read_parts(folder: Path) -> Names | None:
 
 
 def with_parts(annotations: Annotations, names: Names) -> tuple[Annotations, list[str]]:
-    """The dataset divided as it was for the run, and what has changed since, in words.
+    """Divide a dataset as it was divided for a run.
 
     Images that came later are for training.
+
+    Args:
+        annotations: the dataset.
+        names: split -> names of its images, of `read_parts`.
+
+    Returns:
+        The divided dataset, and lines about what has changed since.
     """
     source = to_divide(annotations)
     if source is None:
