@@ -10,13 +10,32 @@ from collections.abc import Callable, Iterator
 import pytest
 
 ROOMS = (
+    "tapetum.backbones",
+    "tapetum.data",
+    "tapetum.data.cache",
+    "tapetum.data.checking",
+    "tapetum.data.formats",
+    "tapetum.data.formats.coco",
+    "tapetum.data.formats.instance_maps",
+    "tapetum.data.formats.label_maps",
+    "tapetum.data.formats.voc",
+    "tapetum.data.formats.yolo",
+    "tapetum.data.images",
+    "tapetum.data.reading",
+    "tapetum.data.records",
+    "tapetum.data.scenes",
+    "tapetum.data.splits",
+    "tapetum.data.transforms",
     "tapetum.diagnosis",
+    "tapetum.models",
+    "tapetum.ops",
     "tapetum.render",
     "tapetum.reporting",
     "tapetum.reporting.faults",
     "tapetum.reporting.page",
     "tapetum.reporting.sections",
     "tapetum.reporting.tasks",
+    "tapetum.structures",
 )
 """The rooms whose faces are held to this. The list only grows."""
 

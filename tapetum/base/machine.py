@@ -21,7 +21,11 @@ from tapetum.base.runtime import choose_runtime
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine, as a run records them."""
+    """Versions and machine, as a run records them.
+
+    Returns:
+        Values of JSON by name.
+    """
     packages = ("numpy", "pillow", "scipy", "scikit-learn", "safetensors", "matplotlib")
     return {
         "tapetum": importlib.metadata.version("tapetum"),
@@ -46,8 +50,12 @@ def _processor() -> str:
 
 
 def environment_facts() -> dict[str, Any]:
-    """Versions, machine, what `auto` chooses here, the limits for files from outside, and advice:
-    what does not fit together, a line each."""
+    """Versions, machine, what "auto" chooses here, the limits for files, and advice.
+
+    Returns:
+        Values of JSON by name; "advice" has a line for each combination of versions that fails
+        together.
+    """
     facts = environment()
     facts["prediction runs on"] = str(choose_runtime())
     facts["training runs on"] = str(choose_runtime(training=True))

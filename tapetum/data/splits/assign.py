@@ -49,8 +49,8 @@ def split_name(text: str) -> str | None:
 
 
 def compatible(folder: str | None, split: str | None) -> bool:
-    """May the images of a split lie in a folder of that word? "trainval" is train and val; what
-    says none of the words may hold anything."""
+    """Whether the images of a split may lie in a folder of that name: "trainval" is train and val,
+    and a folder that names no split may hold any."""
     parts = {"trainval": {"train", "val"}}
     if folder is None or split is None:
         return True
@@ -92,8 +92,8 @@ def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True
     if wanted == ALL:
         return Split(ALL, annotations.all_images(), "all images")
     if name in present and not (name == "train" and "val" not in present):
-        words = annotations.split_descriptions.get(name, "the dataset's own split")
-        return Split(name, present[name], words)
+        description = annotations.split_descriptions.get(name, "the dataset's own split")
+        return Split(name, present[name], description)
     source = to_divide(annotations)
     if name == "train" and source is not None and not hold_out:
         return Split(name, present[source], "all of them, since none are held out")
@@ -163,18 +163,19 @@ def with_held_out(
         raise UsageError("it has a split for testing already", file=annotations.root)
     made = held_out(images, annotations.classes, options, alike)
     held = " and ".join(f"{len(made[name])} for {name}" for name in list(made)[1:])
-    words = f"{held} held out of the {len(images)} images in {source!r}"
-    return with_splits(annotations, made, words)
+    description = f"{held} held out of the {len(images)} images in {source!r}"
+    return with_splits(annotations, made, description)
 
 
 def with_splits(
-    annotations: Annotations, made: Mapping[str, Iterable[ImageRecord]], words: str
+    annotations: Annotations, made: Mapping[str, Iterable[ImageRecord]], description: str
 ) -> Annotations:
     """The dataset with new splits in the place of the one that they were made of.
 
     Args:
         annotations: the dataset.
         made: split -> its images.
+        description: how the splits were made, for logs and for splits.json.
 
     Returns:
         A new dataset.
@@ -184,4 +185,4 @@ def with_splits(
         name: present for name, present in annotations.splits.items() if name not in (source, ALL)
     }
     splits = in_order(kept | {name: tuple(images) for name, images in made.items()})
-    return replace(annotations, splits=splits, split_descriptions=dict.fromkeys(made, words))
+    return replace(annotations, splits=splits, split_descriptions=dict.fromkeys(made, description))

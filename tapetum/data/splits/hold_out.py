@@ -44,7 +44,7 @@ class HoldOut:
 
     @staticmethod
     def of(split_ratio: str | None, group_by: str | None) -> HoldOut | None:
-        """What to hold out by two words of a training; None where neither is given.
+        """What to hold out by two options of a training; None where neither is given.
 
         Raises:
             UsageError: see `parse_ratio`.

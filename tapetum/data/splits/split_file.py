@@ -26,12 +26,12 @@ def write_parts(folder: Path, annotations: Annotations) -> None:
     """
     if not annotations.split_descriptions:
         return
-    words = next(iter(annotations.split_descriptions.values()))
+    description = next(iter(annotations.split_descriptions.values()))
     names = {
         name: [image.name for image in annotations.splits[name]]
         for name in annotations.split_descriptions
     }
-    write_json(folder / FILE, {"schema": SCHEMA, "words": words, **names})
+    write_json(folder / FILE, {"schema": SCHEMA, "words": description, **names})
 
 
 def read_parts(folder: Path) -> Names | None:
@@ -81,8 +81,8 @@ def with_parts(annotations: Annotations, names: Names) -> tuple[Annotations, lis
     present = {image.name for image in annotations.splits[source]}
     known = {name for members in names.values() for name in members}
     changes = [
-        f"{len(images)} images {words} since the run was made"
-        for images, words in ((known - present, "are gone"), (present - known, "are new"))
+        f"{len(images)} images {state} since the run was made"
+        for images, state in ((known - present, "are gone"), (present - known, "are new"))
         if images
     ]
     return with_splits(annotations, parts, "as for the run, whose splits.json lists them"), changes
