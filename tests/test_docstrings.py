@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 ROOMS = (
+    "tapetum.api",
     "tapetum.backbones",
     "tapetum.data",
     "tapetum.data.cache",

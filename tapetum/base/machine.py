@@ -50,11 +50,11 @@ def _processor() -> str:
 
 
 def environment_facts() -> dict[str, Any]:
-    """Versions, machine, what "auto" chooses here, the limits for files, and advice.
+    """Describe the environment of tapetum on this machine.
 
     Returns:
-        Values of JSON by name; "advice" has a line for each combination of versions that fails
-        together.
+        Versions of packages, the machine, its devices and those that "auto" chooses, the limits
+        for untrusted files, and "advice": one line for each known incompatibility.
     """
     facts = environment()
     facts["prediction runs on"] = str(choose_runtime())

@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 
 from tapetum.base.errors import UsageError, spelled
 from tapetum.data.formats.registry import AUTO, FORMATS
+from tapetum.structures.tasks import TASKS
 
 Run = Annotated[Positional[Path], arg(metavar="RUN")]
 Data = Annotated[Positional[str], arg(metavar="DATA")]
@@ -29,17 +30,11 @@ Flag = Annotated[bool, arg(help_behavior_hint="")]
 if TYPE_CHECKING:
     Format = str
     WrittenFormat = str
+    TaskName = str
 else:  # a literal of names that are listed elsewhere
     Format = Literal[(AUTO, *FORMATS)]
     WrittenFormat = Literal[FORMATS.written]
-TaskName = Literal[
-    "classification",
-    "localization",
-    "semantic_segmentation",
-    "detection",
-    "instance_segmentation",
-    "keypoint_detection",
-]
+    TaskName = Literal[tuple(TASKS)]
 Checkpoint = Literal["best", "last"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 

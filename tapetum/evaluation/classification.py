@@ -213,7 +213,7 @@ def _rates(
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, -1 where there is no whole."""
+    """The quotient part / whole, -1 where there is no whole."""
     return np.where(whole > 0, part / np.maximum(whole, 1), -1.0)
 
 

@@ -129,7 +129,7 @@ def _overlap(ground_truth: GroundTruth, detections: Detections, inclusive: bool)
 
 
 def _fates(closest: np.ndarray, difficult: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """hit (D,) and counts (D,) bool of detections in the order in which they choose."""
+    """Arrays hit (D,) and counts (D,) bool of detections in the order in which they choose."""
     placed = closest >= 0
     on_difficult = placed & np.append(difficult, False)[closest]
     first = np.zeros(len(closest), dtype=bool)
@@ -138,7 +138,7 @@ def _fates(closest: np.ndarray, difficult: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _curve(hit: np.ndarray, ground_truths: int) -> tuple[np.ndarray, np.ndarray]:
-    """recall (D,) and precision (D,)."""
+    """Arrays recall (D,) and precision (D,)."""
     hits = np.cumsum(hit)
     return hits / max(ground_truths, 1), hits / np.arange(1, len(hit) + 1)
 

@@ -142,21 +142,32 @@ def load(
     bar: Bar = no_bar,
     log: Log = no_log,
 ) -> Predictor:
-    """The model of a run folder, of one checkpoint folder, or a published network.
+    """Load the model of a run folder, of one checkpoint folder, or a published network.
 
-    run: a folder, else a name: of torchvision ("retinanet_resnet50_fpn") or ours ("retinanet").
-    model: "FILE.py:FUNCTION", the code of a run of one's own model. It must be named where it was
-    never named here, or has changed since: a run alone is no reason to run code. See
-    docs/own_model.md.
-    weights: of a network by name: "auto" (those published for it), or a name, file, address or run.
-    checkpoint: "best" (highest metric) or "last". precision: "auto" is fp32 here.
-    whole_image: published classifiers are shown the middle of an image, as their makers measured
-    them; with this all of it, squashed to a square. bar: shows how far a download is.
+    Args:
+        run: a folder, else a name: of torchvision ("retinanet_resnet50_fpn") or of tapetum
+            ("retinanet").
+        model: "FILE.py:FUNCTION", the code of a run on custom code. It must be named where it was
+            never named on this machine, or has changed since, because a run alone must not start
+            code; see docs/own_model.md.
+        weights: of a network by name: "auto" (those published for it), or a name, file, address
+            or run.
+        checkpoint: "best" (highest metric) or "last".
+        device: "auto", "cpu", "cuda", ...
+        precision: "auto" (fp32), "fp32", "bf16" or "fp16".
+        whole_image: squash the whole image to a square, in place of the center crop with which
+            published classifiers were measured.
+        bar: shows how far a download is.
+        log: is called with each line about the work.
+
+    Returns:
+        The model in evaluation mode on its device, with its class names.
 
     Raises:
-        CheckpointError: nothing intact there, or code that nobody named. DownloadError: weights
-            cannot be had.
-        UsageError: `whole_image` for a model of one's own, which prepares images by itself.
+        CheckpointError: no intact checkpoint, or custom code that must be named first.
+        DownloadError: the weights cannot be downloaded.
+        UsageError: `whole_image` for a custom model, which preprocesses images by itself; or an
+            unknown checkpoint, device or precision.
     """
     if checkpoint not in ("best", "last"):
         raise UsageError(f"unknown checkpoint {checkpoint!r}", hint="best or last")

@@ -16,10 +16,11 @@ from tapetum.base.runtime import generator
 from tapetum.models.catalog import CATALOG, arguments_of, model_function
 from tapetum.models.custom import declared_task
 from tapetum.structures import DESCEND, Model, Objects, Prediction, Sample, Target
+from tapetum.tasks import TASKS
 
-BOXED = ("detection", "instance_segmentation", "keypoint_detection", "localization")
+BOXED = tuple(name for name, task in TASKS.items() if task.has_objects)
 """Tasks whose answers are objects."""
-ANYWHERE = ("detection", "instance_segmentation", "keypoint_detection")
+ANYWHERE = tuple(name for name, task in TASKS.items() if task.has_thresholds)
 """Tasks that find any number of objects, anywhere in an image."""
 KEYPOINTS = 3
 """Of each object that is asked with."""

@@ -37,7 +37,7 @@ def objects() -> Objects:
 
 
 def test_every_task_of_the_vocabulary_is_there() -> None:
-    assert tuple(TASKS) == NAMES
+    assert tuple(TASKS) == tuple(NAMES)
     assert all(task.name == name for name, task in TASKS.items())
 
 

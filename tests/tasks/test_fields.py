@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tapetum.cli.options import TaskName
-from tapetum.data.records.annotation_types import ACCEPTED, ANNOTATION_TYPES
+from tapetum.data.records.annotation_types import ANNOTATION_TYPES
 from tapetum.evaluation.iou_types import IOU_TYPES
 from tapetum.reporting.tasks import GATHER
 from tapetum.structures import TASKS as NAMES
@@ -19,8 +19,8 @@ from tests.tasks.test_answers import Zoo
 
 
 def test_all_tables_know_the_same_tasks() -> None:
-    assert tuple(TASKS) == tuple(ACCEPTED) == tuple(GATHER) == get_args(TaskName) == NAMES
-    assert {kind for accepted in ACCEPTED.values() for kind in accepted} == set(ANNOTATION_TYPES)
+    assert tuple(TASKS) == tuple(GATHER) == get_args(TaskName) == tuple(NAMES)
+    assert {kind for accepted in NAMES.values() for kind in accepted} == set(ANNOTATION_TYPES)
 
 
 def test_pycocotools_words_mean_one_task_each() -> None:

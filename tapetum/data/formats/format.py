@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from tapetum.base.limits import Limits
 from tapetum.data.records.image_record import Annotations, ImageRecord
+from tapetum.structures.tasks import TASKS
 
-BOXED = ("classification", "localization", "detection")
-OUTLINED = (*BOXED, "instance_segmentation", "semantic_segmentation")
+BOXED = tuple(task for task, types in TASKS.items() if "boxes" in types)
+OUTLINED = tuple(task for task, types in TASKS.items() if {"boxes", "masks"} & set(types))
 """The tasks that formats with boxes, and formats with outlines, are made for."""
 
 Copy = Callable[[ImageRecord, str], None]
@@ -71,7 +72,7 @@ class Format:
     recognise: Callable[[Path], bool]
     read: Read
     write: Write | None = None
-    tasks: tuple[str, ...] = BOXED
+    tasks: Collection[str] = BOXED
     read_keypoints: Read | None = None
     read_placed: ReadPlaced | None = None
     first_class: int = 0

@@ -1,7 +1,7 @@
 """All formats of datasets by name. Names cost nothing; a format is imported when it is asked for.
 
 A further format is one file that ends with its `FORMAT` (`tapetum.data.formats.format`), and its
-line in `FORMATS`: it can then be read, recognised, converted and chosen on the command line.
+line in `PLACES`: it can then be read, recognised, converted and chosen on the command line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from tapetum.data.formats.format import Format
 
-__all__ = ["AUTO", "FORMATS", "FormatTable", "Place"]
+__all__ = ["AUTO", "FORMATS", "PLACES", "FormatTable", "Place"]
 
 AUTO = "auto"
 """In place of a name: the format is recognised."""
@@ -61,18 +61,19 @@ class FormatTable(Mapping[str, "Format"]):
         return tuple(name for name, place in self._places.items() if place.written)
 
 
-FORMATS = FormatTable(
-    {
-        "coco": Place("tapetum.data.formats.coco", written=True),
-        "voc": Place("tapetum.data.formats.voc", written=True),
-        "yolo": Place("tapetum.data.formats.yolo", written=True),
-        "cvat": Place("tapetum.data.formats.cvat"),
-        "labelme": Place("tapetum.data.formats.labelme"),
-        "label_maps": Place("tapetum.data.formats.label_maps"),
-        "instance_maps": Place("tapetum.data.formats.instance_maps", written=True),
-        "idx": Place("tapetum.data.formats.idx"),
-        "cifar": Place("tapetum.data.formats.cifar"),
-        "folders": Place("tapetum.data.formats.folders"),
-        "described": Place("tapetum.data.formats.description"),
-    }
-)
+PLACES: dict[str, Place] = {
+    "coco": Place("tapetum.data.formats.coco", written=True),
+    "voc": Place("tapetum.data.formats.voc", written=True),
+    "yolo": Place("tapetum.data.formats.yolo", written=True),
+    "cvat": Place("tapetum.data.formats.cvat"),
+    "labelme": Place("tapetum.data.formats.labelme"),
+    "label_maps": Place("tapetum.data.formats.label_maps"),
+    "instance_maps": Place("tapetum.data.formats.instance_maps", written=True),
+    "idx": Place("tapetum.data.formats.idx"),
+    "cifar": Place("tapetum.data.formats.cifar"),
+    "folders": Place("tapetum.data.formats.folders"),
+    "described": Place("tapetum.data.formats.description"),
+}
+"""The module of each format, in the order in which they are listed."""
+
+FORMATS = FormatTable(PLACES)

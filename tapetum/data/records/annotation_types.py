@@ -19,16 +19,6 @@ ANNOTATION_TYPES = {
 }
 """What files may state of images, and how a message calls it."""
 
-ACCEPTED = {
-    "classification": ("labels", "boxes"),
-    "localization": ("boxes",),
-    "semantic_segmentation": ("semantic", "masks"),
-    "detection": ("boxes",),
-    "instance_segmentation": ("masks",),
-    "keypoint_detection": ("keypoints",),
-}
-"""The annotation types that each task can be served from; the first is the task's own."""
-
 
 def carried(annotations: Annotations) -> tuple[str, ...]:
     """Which types of annotations a dataset has.
@@ -69,9 +59,9 @@ def narrowed(annotations: Annotations, task: str) -> Annotations:
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}", hint="one of " + ", ".join(TASKS))
     types = carried(annotations)
-    if not set(ACCEPTED[task]) & set(types):
+    if not set(TASKS[task]) & set(types):
         listed = " and ".join(ANNOTATION_TYPES[kind] for kind in types)
-        why = f"these annotations have {listed}; {ANNOTATION_TYPES[ACCEPTED[task][0]]} are needed"
+        why = f"these annotations have {listed}; {ANNOTATION_TYPES[TASKS[task][0]]} are needed"
         raise UsageError(why, file=annotations.root)
     if task == "keypoint_detection":
         return keep_classes(annotations, annotations.keypoint_labels)

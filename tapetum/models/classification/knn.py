@@ -174,7 +174,7 @@ class NearestNeighbours(Model[KNNOutput]):
 def knn(
     num_classes: int = 10, k: int = 5, metric: str = "l2", image_size: int = 32
 ) -> NearestNeighbours:
-    """k nearest neighbours among the remembered images.
+    """The k nearest neighbours among the remembered images.
 
     Args:
         num_classes: number of classes.

@@ -259,7 +259,7 @@ class ObjectLocalizer(NetworkModel[LocalizationOutput]):
         )
 
     def _boxes(self, output: LocalizationOutput) -> Tensor:
-        """xyxy (B, K, A, 4) in pixels of the preprocessed image, of MIN_SIDE at least."""
+        """Boxes xyxy (B, K, A, 4) in pixels of the preprocessed image, of MIN_SIDE at least."""
         centers, sides = wide(output.boxes).sigmoid().split(2, dim=-1)
         fractions = torch.cat((centers, sides.clamp(min=MIN_SIDE)), dim=-1)
         return box_convert(fractions, "cxcywh", "xyxy") * self.preprocessing.size

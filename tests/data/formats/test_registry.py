@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tapetum.data.formats import FORMATS, convert, read_annotations, recognise
-from tapetum.data.formats.registry import Place
+from tapetum.data.formats.registry import PLACES, Place
 from tapetum.structures import TASKS
 
 
@@ -36,7 +36,7 @@ def test_listing_names_imports_nothing():
 
 def test_a_further_format_is_a_file_and_a_line(coco_folder, tmp_path, monkeypatch):
     place = Place("tests.data.formats.one_file", written=True)
-    monkeypatch.setitem(FORMATS._places, "lines", place)
+    monkeypatch.setitem(PLACES, "lines", place)
     source = read_annotations(coco_folder())
     done = convert(tmp_path / "coco", tmp_path / "lines", to="lines")
     assert (done.images, done.objects) == (2, 3)
