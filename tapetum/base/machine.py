@@ -21,7 +21,11 @@ from tapetum.base.runtime import choose_runtime
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine, as a run records them."""
+    """Versions and machine, as a run records them.
+
+    Returns:
+        Values of JSON by name.
+    """
     packages = ("numpy", "pillow", "scipy", "scikit-learn", "safetensors", "matplotlib")
     return {
         "tapetum": importlib.metadata.version("tapetum"),

@@ -69,11 +69,20 @@ def is_stream(path: Path) -> bool:
 
 @contextlib.contextmanager
 def open_output(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a file that a user has named: as `atomic_write` does, a link staying a link to the new
-    file; or a device or a pipe, into which is written.
+    """Open a file that a user has named.
+
+    A regular file is written as by `atomic_write`, behind a link that stays; into a device or a
+    pipe the bytes go directly.
+
+    Args:
+        path: of the file.
+        mode: "wb", or "w" for UTF-8 text.
+
+    Yields:
+        The file, open for writing.
 
     Raises:
-        FileAccessError: it cannot be written, or nobody reads the pipe.
+        FileAccessError: it cannot be written, or the pipe has no reader.
     """
     path = Path(path)
     if not is_stream(path):
@@ -89,7 +98,14 @@ def open_output(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 
 def free_name(name: str) -> Path:
-    """The first of NAME.png, NAME-2.png, ... in the current folder that is not there yet."""
+    """The first of NAME.png, NAME-2.png, ... in the current folder that does not exist.
+
+    Args:
+        name: of the file.
+
+    Returns:
+        The path.
+    """
     plain = Path(name)
     numbered = (f"-{number}" if number > 1 else "" for number in itertools.count(1))
     names = (plain.with_stem(plain.stem + number) for number in numbered)

@@ -87,6 +87,9 @@ def task_of(model: str) -> str:
     Args:
         model: a name in CATALOG, or "FILE.py:FUNCTION".
 
+    Returns:
+        One of `tapetum.structures.TASKS`.
+
     Raises:
         UsageError: there is no such model, or the function in the file builds none.
     """
