@@ -105,7 +105,11 @@ def sync_folder(folder: str | Path) -> None:
 
 
 def sweep_temporaries(folder: str | Path) -> None:
-    """Delete what `atomic_write` left in `folder` when its process was killed."""
+    """Delete what `atomic_write` left in `folder` when its process was killed.
+
+    Args:
+        folder: where the files were to be.
+    """
     for stale in Path(folder).glob(f"{_TEMPORARY}*"):
         if stale.is_file():
             stale.unlink(missing_ok=True)
@@ -267,7 +271,11 @@ def _refuse_no_file(path: Path) -> None:
 
 
 def give_usual_rights(path: str | Path) -> None:
-    """What was made private gets the rights that an ordinary open or mkdir would have given it."""
+    """Give a private file or folder the rights that an ordinary open or mkdir would have given it.
+
+    Args:
+        path: of the file or folder.
+    """
     path = Path(path)
     mask = os.umask(0)
     os.umask(mask)

@@ -36,7 +36,14 @@ def take(handle: int) -> bool:
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the file, which is made where it is not there, inside; another process is waited for."""
+    """Inside, a file is locked; another process that has it locked is waited for.
+
+    Args:
+        path: of the file, which is made if it does not exist.
+
+    Yields:
+        None.
+    """
     with path.open("ab") as file:
         if fcntl is not None:
             with contextlib.suppress(OSError):  # a file system without locks

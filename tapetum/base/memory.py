@@ -49,7 +49,11 @@ def peak_memory() -> Memory | None:
 
 
 def machine_memory() -> int:
-    """Bytes that this process may take: of the machine, or of its container; 0 if unknown."""
+    """The memory that this process may use, of the machine or of its container.
+
+    Returns:
+        Bytes; 0 if unknown.
+    """
     machine = _physical()
     limits = [limit for file, _ in _GROUPS if (limit := _number(file)) is not None]
     return min([machine, *limits]) if machine else 0

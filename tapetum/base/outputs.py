@@ -62,7 +62,14 @@ def refuse_output(
 
 
 def is_stream(path: Path) -> bool:
-    """Is it a device or a pipe, also through a link, into which is written as into a terminal?"""
+    """Whether a path is a device or a pipe, also through a link.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        True if it is.
+    """
     status = _status(path)
     return status is not None and (stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode))
 

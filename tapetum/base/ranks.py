@@ -104,7 +104,14 @@ def _lost(error: RuntimeError) -> bool:
 
 
 def local_device(device: torch.device) -> torch.device:
-    """The GPU of this process, where each has one of its own; else the device."""
+    """The GPU of this process, where each process has one; else the device.
+
+    Args:
+        device: the chosen device.
+
+    Returns:
+        The device of this process.
+    """
     if device.type == "cuda" and device.index is None and launched().world_size > 1:
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return device

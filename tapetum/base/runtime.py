@@ -94,7 +94,14 @@ def choose_runtime(
 
 
 def training_precision(device: torch.device) -> str:
-    """What "auto" precision is in training on `device`."""
+    """What "auto" precision means in training.
+
+    Args:
+        device: to train on.
+
+    Returns:
+        "bf16", "fp16" or "fp32".
+    """
     if has_bf16(device):
         return "bf16"
     return "fp16" if device.type == "cuda" else "fp32"
@@ -123,7 +130,14 @@ def recorded_runtime(device: str, precision: str) -> tuple[Runtime, str | None]:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """A device by name; with "auto" it is CUDA, else Apple's MPS, else the processor."""
+    """A device by name.
+
+    Args:
+        name: "auto", which is CUDA, else Apple's MPS, else the CPU; or a name of PyTorch.
+
+    Returns:
+        The device.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             return local_device(torch.device("cuda"))
@@ -142,7 +156,14 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Does the device multiply bf16 matrices in hardware (emulation is slower than fp32)?"""
+    """Whether a device multiplies bf16 matrices in hardware; emulation is slower than fp32.
+
+    Args:
+        device: the device.
+
+    Returns:
+        True if it does.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
     if device.type != "cpu":
