@@ -12,16 +12,17 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TypeVar, overload
 
 import torch
 
 from tapetum.base.errors import UsageError
-from tapetum.base.ranks import local_device
+from tapetum.base.ranks import launched, local_device
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _MOST_FILES = 65536
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 _NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 
 
@@ -96,8 +97,10 @@ def recorded_runtime(device: str, precision: str) -> tuple[Runtime, str | None]:
     """Where a run that was trained on `device` in `precision` goes on, and in words what changes.
 
     That is the same place where this machine has it (no words then), else what "auto" chooses; fp32
-    stays fp32.
+    stays fp32. Of several processes each has a GPU of its own, whichever the first one recorded.
     """
+    if launched().world_size > 1 and device.startswith("cuda:"):
+        device = "cuda"
     try:
         return choose_runtime(device, precision, training=True), None
     except UsageError:
@@ -124,6 +127,14 @@ def choose_device(name: str = "auto") -> torch.device:
     if absent or device.type not in ("cpu", "cuda", "mps"):
         raise UsageError(f"this machine has no device {name!r}", hint="tapetum env lists them")
     return local_device(device)
+
+
+def placed(
+    module: ModuleT, device: torch.device, memory_format: torch.memory_format = torch.channels_last
+) -> ModuleT:
+    """The module itself, its weights moved to a device and a memory format."""
+    # torch's type stubs know no memory_format of nn.Module.to
+    return module.to(device, memory_format=memory_format)  # type: ignore[call-overload]
 
 
 def has_bf16(device: torch.device) -> bool:
