@@ -131,9 +131,18 @@ def open_samples(
     hold_out: bool = True,
     name: str | None = None,
 ) -> SampleDataset:
-    """A split of a sequence that has none of its own: "all", "train" or "val".
+    """A split of a sequence of samples that has no splits.
 
-    hold_out: keep a tenth, by a fixed choice of the indices, out of "train" for "val".
+    Args:
+        samples: the sequence.
+        split: "all", "train" or "val".
+        classes: names by label from 0; None: those of the sequence.
+        task: one of `tapetum.structures.TASKS`.
+        hold_out: keep a tenth of "train", a fixed choice of the indices, for "val".
+        name: of the dataset, for messages; None: that of the sequence.
+
+    Returns:
+        The dataset.
 
     Raises:
         UsageError: another split, or too few samples to hold any out.
@@ -165,6 +174,15 @@ def open_custom(
 
     A function with an argument `split` is called with "train", "val", "test" or "all", and returns
     None for one that it does not have; else it returns all there is, and a tenth is held out.
+
+    Args:
+        data: "FILE.py:FUNCTION".
+        split: "train", "val", "test" or "all".
+        task: one of `tapetum.structures.TASKS`.
+        hold_out: keep a tenth of "train" for "val" where the function has no splits.
+
+    Returns:
+        The dataset.
 
     Raises:
         UsageError: no such file, function or split; the function fails; it returns no sequence.

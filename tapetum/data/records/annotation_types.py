@@ -26,7 +26,14 @@ def learns_from(task: str) -> str:
 
 
 def carried(annotations: Annotations) -> tuple[str, ...]:
-    """What its files state, among ANNOTATION_TYPES."""
+    """Which types of annotations a dataset has.
+
+    Args:
+        annotations: the dataset.
+
+    Returns:
+        Names among ANNOTATION_TYPES, in their order.
+    """
     images = annotations.all_images()
     objects = any(map(len, images))
     types = {
@@ -48,6 +55,9 @@ def narrowed(annotations: Annotations, task: str) -> Annotations:
         annotations: the dataset.
         task: one of `tapetum.structures.TASKS`.
 
+    Returns:
+        The dataset itself; for keypoint detection, with the classes alone that have keypoints.
+
     Raises:
         UsageError: an unknown task, or one that the files cannot serve; says what they have.
     """
@@ -64,6 +74,13 @@ def narrowed(annotations: Annotations, task: str) -> Annotations:
 
 
 def states_one_label(annotations: Annotations) -> bool:
-    """Does the format itself give every image exactly one label?"""
+    """Whether all images of a dataset have exactly one label for the whole image.
+
+    Args:
+        annotations: the dataset.
+
+    Returns:
+        True if all have.
+    """
     images = annotations.all_images()
     return all(p.image_labels is not None and len(p.image_labels) == 1 for p in images)

@@ -25,10 +25,18 @@ class MapSizeError(AnnotationError):
 def read_semantic(
     image: ImageRecord, code: MapCode, size: ImageSize, limits: Limits = DEFAULT_LIMITS
 ) -> Tensor:
-    """(H, W) uint8, 255 to ignore, from the image's map file, in the frame of its pixels.
+    """Read the class map of an image, in the frame of the image's pixels.
 
-    size: of the image. A map of the size that the image had before EXIF turned it is turned
-    along.
+    A map of the size that the image had before EXIF turned it is turned along.
+
+    Args:
+        image: a record with a map file.
+        code: which value or color of the map is which class.
+        size: of the image.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        (H, W) uint8, 255 to ignore.
 
     Raises:
         ImageError: the map cannot be decoded.
@@ -49,10 +57,17 @@ def read_semantic(
 
 
 def paint_semantic(image: ImageRecord, size: tuple[int, int]) -> Tensor:
-    """(H, W) uint8 of a settled record: 0 is background, an object's pixels hold its label + 1.
+    """Paint the objects of a settled record as a class map.
 
-    Large objects come first, by area, so that small ones lie on top; crowds are painted like any
-    other. What has a box alone is ignored there, 255: its pixels are not known.
+    Large objects are painted first, by area, so that small ones lie on top; crowds like all others.
+    An object that has no outline is ignored inside its box, 255: its pixels are not known.
+
+    Args:
+        image: a record after `settle`.
+        size: (height, width) in pixels.
+
+    Returns:
+        (H, W) uint8: 0 is background, an object's pixels hold its label + 1.
     """
     canvas = np.zeros(size, dtype=np.uint8)
     for row in np.argsort(-image.area, kind="stable").tolist():

@@ -183,6 +183,9 @@ def knn(
             the sum of their squares.
         image_size: pixels of the side of the square that every image is squashed to.
 
+    Returns:
+        The model, without remembered images until it is fitted.
+
     Raises:
         ValueError: an unknown metric, or no voters.
     """

@@ -330,6 +330,9 @@ def localizer(
         image_mean: of images in [0, 1], a number a channel.
         image_std: standard deviation of images in [0, 1], a number a channel.
 
+    Returns:
+        The model with fresh weights.
+
     Raises:
         ValueError: an unknown loss, or no objects at all.
     """

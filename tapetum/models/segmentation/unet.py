@@ -151,6 +151,9 @@ def unet(
         image_mean: of images in [0, 1], a number a channel.
         image_std: standard deviation of images in [0, 1], a number a channel.
 
+    Returns:
+        The model with fresh weights.
+
     Raises:
         UsageError: an unknown encoder, or a value that cannot be.
     """
