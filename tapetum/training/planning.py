@@ -8,8 +8,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log
 from tapetum.data.dataset import Dataset
@@ -21,7 +19,7 @@ from tapetum.models.custom import declared_settings, is_custom
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
 from tapetum.runs.train_options import TrainOptions
-from tapetum.structures import DESCEND
+from tapetum.structures import DESCEND, Model
 from tapetum.tasks import TASKS, Task
 from tapetum.training.loop import Job
 from tapetum.training.step_time import seconds_per_step, settings_for
@@ -96,7 +94,7 @@ def chosen_settings(options: TrainOptions, task: Task) -> Settings:
     return Settings(**{**task.settings, **preferred, **options.settings})
 
 
-def describe(record: RunRecord, model: nn.Module) -> list[str]:
+def describe(record: RunRecord, model: Model[Any]) -> list[str]:
     """Describe a training in two lines.
 
     Args:
