@@ -10,6 +10,7 @@ import torch
 from tapetum.base.download import Bar, no_bar
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log, no_log
+from tapetum.base.runtime import placed
 from tapetum.exporting import SIZES, check_request, export_onnx
 from tapetum.inference.predictor import load
 from tapetum.inference.thresholds import Thresholds
@@ -68,7 +69,7 @@ def export(
         bar=bar,
         log=log,
     )
-    network = predictor.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network = placed(predictor.model, predictor.runtime.device, torch.contiguous_format)
     least = Thresholds.of(predictor, None)
     parity = export_onnx(
         network,

@@ -22,7 +22,6 @@ from tapetum.reporting.tasks import gather
 from tapetum.runs.history import read_history
 from tapetum.runs.record import read_run
 from tapetum.structures import Target
-from tapetum.tasks.detection import DetectionEvaluation
 
 FILE, NUMBERS = "report.html", "evaluation.json"
 
@@ -73,7 +72,7 @@ def report(
     per_image = (time.perf_counter() - started) / max(1, len(dataset))
 
     thresholds, chosen_on = None, ""
-    if isinstance(evaluation, DetectionEvaluation):
+    if predictor.task.has_thresholds:
         chosen_on, judged = judged_to_choose(
             predictor, folder, split, dataset, evaluation, progress, log
         )

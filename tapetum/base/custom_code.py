@@ -1,8 +1,8 @@
 """A function in a Python file of the user, named as "my_model.py:build".
 
-Such code is run by `CustomFunction.load` alone, and only if the user named it, on a command line or in a call,
-now or earlier, and the file has not changed since (`tapetum.base.trust`). That a run or a
-checkpoint names code is never a reason to run it.
+Such code is run by `CustomFunction.load` alone, and only if the user named it, on a command line or
+in a call, now or earlier, and the file has not changed since (`tapetum.base.trust`). That a run or
+a checkpoint names code is never a reason to run it.
 """
 
 from __future__ import annotations

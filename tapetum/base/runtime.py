@@ -12,16 +12,17 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TypeVar, overload
 
 import torch
 
 from tapetum.base.errors import UsageError
-from tapetum.base.ranks import local_device
+from tapetum.base.ranks import launched, local_device
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _MAX_FILES = 65536
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 _NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 
 
@@ -111,7 +112,7 @@ def recorded_runtime(device: str, precision: str) -> tuple[Runtime, str | None]:
     """Where a run that was trained elsewhere is continued.
 
     On the same device and precision where this machine has them, else on what "auto" chooses; fp32
-    stays fp32.
+    stays fp32. Of several processes each takes its own GPU, whichever one the run recorded.
 
     Args:
         device: of the run.
@@ -120,6 +121,8 @@ def recorded_runtime(device: str, precision: str) -> tuple[Runtime, str | None]:
     Returns:
         Device and precision, and a line about what changes, None if nothing does.
     """
+    if launched().world_size > 1 and device.startswith("cuda:"):
+        device = "cuda"
     try:
         return choose_runtime(device, precision, training=True), None
     except UsageError:
@@ -153,6 +156,23 @@ def choose_device(name: str = "auto") -> torch.device:
     if absent or device.type not in ("cpu", "cuda", "mps"):
         raise UsageError(f"this machine has no device {name!r}", hint="tapetum env lists them")
     return local_device(device)
+
+
+def placed(
+    module: ModuleT, device: torch.device, memory_format: torch.memory_format = torch.channels_last
+) -> ModuleT:
+    """Move the weights of a module.
+
+    Args:
+        module: is changed.
+        device: where they go.
+        memory_format: of weights with four dimensions.
+
+    Returns:
+        The module itself.
+    """
+    # torch's type stubs know no memory_format of nn.Module.to
+    return module.to(device, memory_format=memory_format)  # type: ignore[call-overload]
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, overload
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.download import Bar, no_bar
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log, no_log
-from tapetum.base.runtime import Runtime, choose_runtime
+from tapetum.base.runtime import Runtime, choose_runtime, placed
 from tapetum.data.images.reader import read_image
 from tapetum.explain import AUTO as AUTO_METHOD
 from tapetum.explain import explain, method_for
@@ -24,7 +23,7 @@ from tapetum.inference.explain_target import valid_index
 from tapetum.inference.results import Result
 from tapetum.inference.thresholds import Thresholds
 from tapetum.models import task_of
-from tapetum.models.classification.preprocessing import SquarePreprocessing
+from tapetum.models.classification.classifier import see_whole_images
 from tapetum.models.custom import is_custom
 from tapetum.models.predict import predict
 from tapetum.runs.model_info import ModelInfo
@@ -193,7 +192,7 @@ def load(
 
 
 def _ready(
-    model: nn.Module,
+    model: Model[Any],
     model_info: ModelInfo,
     place: Path,
     runtime: Runtime,
@@ -202,13 +201,13 @@ def _ready(
 ) -> Predictor:
     if whole_image:
         model_info = _show_whole_images(model, model_info, log)
-    model = model.to(runtime.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    predictor = Predictor(cast(Model, model), model_info, place, runtime)
+    model = placed(model, runtime.device).eval()
+    predictor = Predictor(model, model_info, place, runtime)
     _ = predictor.task  # now, while the file of one's own model is the one that was run
     return predictor
 
 
-def _show_whole_images(model: nn.Module, model_info: ModelInfo, log: Log) -> ModelInfo:
+def _show_whole_images(model: Model[Any], model_info: ModelInfo, log: Log) -> ModelInfo:
     """Let a model that crops see whole images, and say so; its card after that.
 
     Raises:
@@ -217,11 +216,10 @@ def _show_whole_images(model: nn.Module, model_info: ModelInfo, log: Log) -> Mod
     if is_custom(model_info.model):
         why = f"{model_info.model} prepares images by itself"
         raise UsageError(why, where="whole_image", hint="change its prepare")
-    own: object = getattr(model, "preprocessing", None)
-    if not isinstance(own, SquarePreprocessing) or not own.crops:
+    own = see_whole_images(model)
+    if own is None:
         log(f"{model_info.model} sees whole images anyway")
         return model_info
-    model.preprocessing = own.whole()  # type: ignore[assignment]
     side = own.size
     usual = f"not a short side of {own.short_side} and of that the middle, as it was measured"
     log(f"{model_info.model}: whole images, squashed to {side} x {side}; {usual}")

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.files import read_json, write_json
-from tapetum.evaluation import best_thresholds
 from tapetum.inference.results import DEFAULT_THRESHOLD
-from tapetum.tasks.detection import DetectionEvaluation
+from tapetum.tasks import Evaluation
 from tapetum.weights.checkpoint import FOLDER
 
 if TYPE_CHECKING:
@@ -70,12 +69,10 @@ def run_of(predictor: Predictor) -> Path | None:
     return inside.parent if inside.name == FOLDER else None
 
 
-def chosen_thresholds(evaluation: DetectionEvaluation) -> tuple[float, ...]:
+def chosen_thresholds(evaluation: Evaluation) -> tuple[float, ...]:
     """For each class the score from which its F1 is best; the default where nothing was found."""
-    best = best_thresholds(
-        evaluation.ground_truth, evaluation.detections, iou_type=evaluation.iou_type
-    )
-    return tuple(DEFAULT_THRESHOLD if row.threshold is None else row.threshold for row in best)
+    best = evaluation.best_thresholds()
+    return tuple(DEFAULT_THRESHOLD if score is None else score for score in best)
 
 
 def write_thresholds(

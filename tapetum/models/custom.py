@@ -21,7 +21,8 @@ def custom_model(model: str) -> Callable[..., Model[Any]]:
     never will be if it does not say that it makes a model.
 
     Raises:
-        UsageError: the user did not name it (`CustomFunction.load`); no such file or function, the file fails,
+        UsageError: the user did not name it (`CustomFunction.load`); no such file or function, the file
+            fails,
             or the function declares no task.
     """
     custom = custom_function(model)

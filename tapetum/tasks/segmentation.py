@@ -46,6 +46,9 @@ class SegmentationEvaluation:
     def stats(self) -> dict[str, float]:
         return dict(self.result.stats)
 
+    def best_thresholds(self) -> tuple[float | None, ...]:
+        return ()
+
     def results(self) -> list[dict[str, Any]]:
         """A name and the mean IoU for each image."""
         rows = zip(self.names, self.quality.tolist(), strict=True)

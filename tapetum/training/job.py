@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import nn
 
 from tapetum.base.download import Bar
 from tapetum.base.errors import DownloadError, UsageError
@@ -18,7 +17,6 @@ from tapetum.data.cache.cached_dataset import cached
 from tapetum.data.reading.training_data import TrainingData
 from tapetum.models import task_of
 from tapetum.models.catalog import model_function
-from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.custom import as_model
 from tapetum.runs.record import RunRecord
 from tapetum.structures import DESCEND, Model
@@ -35,7 +33,7 @@ def make_job(
     """Everything that `fit` needs, from the record of a run alone."""
     task = TASKS[task_of(record.model)]
     model = build_model(record)
-    side = side_before_crop(model, record.image_size)
+    side = model.side_before_crop() or record.image_size
     # Half precision may overflow where nothing scales it back, and scores must be numbers.
     measuring = replace(runtime, precision="fp32") if runtime.precision == "fp16" else runtime
 
@@ -44,10 +42,10 @@ def make_job(
         assert images.held is not None  # a training that validates holds images out
         return task.ground_truth(images.held, record.class_ids)
 
-    def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
+    def validate(model: Model[Any], flag: StopFlag) -> dict[str, float]:
         assert images.held is not None
         return task.measure(
-            cast(Model, model),
+            model,
             images.held,
             measuring,
             class_ids=record.class_ids,
@@ -73,13 +71,6 @@ def make_job(
         validate=validate if record.options.validate else None,
         metric=metric_of(task, images),
     )
-
-
-def side_before_crop(model: nn.Module, image_size: int) -> int:
-    """Pixels of the squares that transforms make: more than the model sees, where it cuts its part
-    out of them, so that nothing is enlarged to be cut."""
-    own = getattr(model, "preprocessing", None)
-    return own.short_side if isinstance(own, SquarePreprocessing) and own.crops else image_size
 
 
 def metric_of(task: Task, images: TrainingData) -> str:
@@ -114,7 +105,7 @@ def start_from(record: RunRecord, model: Model[Any], bar: Bar, log: Log) -> None
     """
     source = source_of(record.weights, record.model, record.arguments)
     if source is None:
-        if isinstance(model, Model) and DESCEND in model.phases:
+        if DESCEND in model.phases:
             log("it starts from scratch")
         return
     try:

@@ -8,8 +8,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log
 from tapetum.data.dataset import Dataset
@@ -21,7 +19,7 @@ from tapetum.models.custom import declared_settings, is_custom
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
 from tapetum.runs.train_options import TrainOptions
-from tapetum.structures import DESCEND
+from tapetum.structures import DESCEND, Model
 from tapetum.tasks import TASKS, Task
 from tapetum.training.loop import Job
 from tapetum.training.step_time import seconds_per_step, settings_for
@@ -98,7 +96,7 @@ def chosen_settings(options: TrainOptions, task: Task) -> Settings:
     return Settings(**{**task.settings, **own, **options.settings})
 
 
-def describe(record: RunRecord, model: nn.Module) -> list[str]:
+def describe(record: RunRecord, model: Model[Any]) -> list[str]:
     """What will be trained, in two lines."""
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     body = record.arguments.get("backbone") or record.arguments.get("encoder")

@@ -17,7 +17,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.bundle import Writer, read_manifest, verify_bundle
 from tapetum.base.errors import CheckpointError
@@ -198,7 +198,7 @@ def read_model_info(folder: Path) -> ModelInfo:
         raise CheckpointError(f"not readable: {error!r}", file=path) from error
 
 
-def fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
+def fill(model: Model[Any], tensors: Mapping[str, Tensor], file: Path) -> None:
     """Copy tensors into a model.
 
     Args:
@@ -216,7 +216,7 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
         why = f"{len(missing)} weights missing {missing[:3]}, {len(unknown)} unknown {unknown[:3]}"
         raise CheckpointError(why, file=file, hint="it is of another model")
     # A fitted model may keep a row for each sample, as k-NN does.
-    free = 1 if isinstance(model, Model) and FIT in model.phases else 0
+    free = 1 if FIT in model.phases else 0
     for name, value in state.items():
         if value.shape[free:] != tensors[name].shape[free:]:
             why = f"expected shape {tuple(value.shape)}, got {tuple(tensors[name].shape)}"
@@ -336,7 +336,7 @@ def _check_header(path: Path, limits: Limits) -> None:
             raise CheckpointError("not a name for a weight", file=path, where=name[:80])
 
 
-def refuse_unsavable(model: nn.Module) -> None:
+def refuse_unsavable(model: Model[Any]) -> None:
     """Check before a training that the weights of a model can be saved and read again.
 
     Args:

@@ -15,10 +15,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tapetum.base.custom_code import CustomFunction, custom_function, custom_code_error
+from tapetum.base.custom_code import CustomFunction, custom_code_error, custom_function
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import derive_seed
 from tapetum.data.reading.sample_validation import SampleValidator
+from tapetum.data.records.annotation_types import learns_from
 from tapetum.data.records.image_record import ImageRecord, bare_record
 from tapetum.ops.masks import rle_encode
 from tapetum.structures import Objects, Sample, Target
@@ -75,11 +76,11 @@ class SampleDataset:
         self.class_ids = tuple(getattr(samples, "class_ids", ()))
         if multilabel is None:
             multilabel = getattr(samples, "multilabel", None)
-        with_keypoints = task == "keypoint_detection"
+        with_keypoints = learns_from(task) == "keypoints"
         self.keypoint_names = self._keypoint_names() if with_keypoints else ()
         self.skeleton = tuple(getattr(samples, "skeleton", ())) if with_keypoints else ()
         several = _has_several(samples) if multilabel is None else bool(multilabel)
-        self.multilabel = task != "classification" or several
+        self.multilabel = learns_from(task) != "labels" or several
         self._validator = SampleValidator(
             task, len(self.classes), len(self.keypoint_names), self.multilabel
         )
@@ -252,17 +253,18 @@ def _areas(objects: Objects, sides: np.ndarray) -> np.ndarray:
 
 def _narrowed(target: Target, task: str) -> Target:
     """The annotations that the task takes."""
-    if task == "classification":
+    annotation = learns_from(task)
+    if annotation == "labels":
         return Target(labels=target.labels)
-    if task == "semantic_segmentation":
+    if annotation == "semantic":
         return Target(semantic=target.semantic)
     objects = target.objects
     assert objects is not None  # validated before
     return Target(
         objects=objects.with_(
             scores=None,
-            masks=objects.masks if task == "instance_segmentation" else None,
-            keypoints=objects.keypoints if task == "keypoint_detection" else None,
+            masks=objects.masks if annotation == "masks" else None,
+            keypoints=objects.keypoints if annotation == "keypoints" else None,
         )
     )
 

@@ -21,7 +21,7 @@ from tapetum.data.formats import read_annotations
 from tapetum.data.formats.label_maps.legend import numbered
 from tapetum.data.reading.files import SCENES, FileDataset, open_dataset
 from tapetum.data.reading.samples import IN_PYTHON, Samples, is_custom_data, open_samples
-from tapetum.data.records.annotation_types import narrowed
+from tapetum.data.records.annotation_types import learns_from, narrowed
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.records.label_map import IGNORE
 from tapetum.data.splits.assign import to_divide, with_held_out
@@ -273,9 +273,10 @@ def annotations_of(reading: DataSpec, task: str) -> tuple[Annotations, list[str]
 
 def unlabeled(image: ImageRecord, task: str) -> bool:
     """Is nothing said of what the image shows?"""
-    if task == "semantic_segmentation":
+    annotation = learns_from(task)
+    if annotation == "semantic":
         return image.semantic is None and not len(image)
-    return not image.class_labels if task == "classification" else not len(image)
+    return not image.class_labels if annotation == "labels" else not len(image)
 
 
 def _of_files(

@@ -20,6 +20,11 @@ ANNOTATION_TYPES = {
 """What files may state of images, and how a message calls it."""
 
 
+def learns_from(task: str) -> str:
+    """The annotation type that samples carry for a task, among ANNOTATION_TYPES."""
+    return TASKS[task][0]
+
+
 def carried(annotations: Annotations) -> tuple[str, ...]:
     """Which types of annotations a dataset has.
 
@@ -61,9 +66,9 @@ def narrowed(annotations: Annotations, task: str) -> Annotations:
     types = carried(annotations)
     if not set(TASKS[task]) & set(types):
         listed = " and ".join(ANNOTATION_TYPES[kind] for kind in types)
-        why = f"these annotations have {listed}; {ANNOTATION_TYPES[TASKS[task][0]]} are needed"
+        why = f"these annotations have {listed}; {ANNOTATION_TYPES[learns_from(task)]} are needed"
         raise UsageError(why, file=annotations.root)
-    if task == "keypoint_detection":
+    if learns_from(task) == "keypoints":
         return keep_classes(annotations, annotations.keypoint_labels)
     return annotations
 

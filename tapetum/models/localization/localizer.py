@@ -160,7 +160,7 @@ class ObjectLocalizer(NetworkModel[LocalizationOutput]):
         if box_loss not in BOX_LOSSES:
             raise ValueError(f"box_loss: expected one of {', '.join(BOX_LOSSES)}, got {box_loss!r}")
         self.preprocessing = preprocessing
-        self.objects = objects
+        self.objects = self.max_objects = objects
         self.boxes_a_slot = boxes_a_slot
         self.box_loss = box_loss
         self.box_weight = box_weight
