@@ -18,12 +18,11 @@ def is_custom(model: str) -> bool:
 
 def custom_model(model: str) -> Callable[..., Model[Any]]:
     """The function that "FILE.py:FUNCTION" names. The file is run; the function is not called, and
-    never will be if it does not say that it makes a model.
+    never will be if it does not declare a task.
 
     Raises:
-        UsageError: the user did not name it (`CustomFunction.load`); no such file or function, the file
-            fails,
-            or the function declares no task.
+        UsageError: the user did not name it (`CustomFunction.load`); no such file or function; the
+            file fails, or the function declares no task.
     """
     custom = custom_function(model)
     assert custom is not None

@@ -68,9 +68,9 @@ def align_axis(
     rows = np.arange(0, weights.size, size).reshape(len(start), bins)  # (K, bins)
     places = np.arange(bins, dtype=start.dtype)
     begin = start[:, None] + places * step[:, None]  # (K, bins)
-    share = (1 / np.samples(grid, 1))[:, None]
+    share = (1 / np.maximum(grid, 1))[:, None]
     for sample in range(int(samples)):
-        at = begin + (start.dtype.type(sample + 0.5) * step / np.samples(grid, 1))[:, None]
+        at = begin + (start.dtype.type(sample + 0.5) * step / np.maximum(grid, 1))[:, None]
         inside = (at >= -1) & (at <= size) & (sample < grid)[:, None]
         at = np.where(inside, at, 0).clip(0, size - 1)
         low = at.astype(np.int64)
@@ -87,7 +87,7 @@ def pool_axis(start: np.ndarray, stop: np.ndarray, bins: int, size: int) -> np.n
 
     Bins of fractional length, each widened to whole cells (Girshick 2015, section 2.1).
     """
-    step = np.samples(stop - start + 1, 1).astype(np.float32) / np.float32(bins)
+    step = np.maximum(stop - start + 1, 1).astype(np.float32) / np.float32(bins)
     edges = np.arange(bins + 1, dtype=np.float32) * step[:, None]  # (K, bins + 1)
     first = (np.floor(edges[:, :-1]).astype(np.int64) + start[:, None]).clip(0, size)
     last = (np.ceil(edges[:, 1:]).astype(np.int64) + start[:, None]).clip(0, size)
