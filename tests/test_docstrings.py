@@ -32,6 +32,10 @@ ROOMS = (
     "tapetum.data.splits",
     "tapetum.data.transforms",
     "tapetum.diagnosis",
+    "tapetum.evaluation",
+    "tapetum.explain",
+    "tapetum.exporting",
+    "tapetum.inference",
     "tapetum.layers",
     "tapetum.models",
     "tapetum.ops",
@@ -41,7 +45,11 @@ ROOMS = (
     "tapetum.reporting.page",
     "tapetum.reporting.sections",
     "tapetum.reporting.tasks",
+    "tapetum.runs",
     "tapetum.structures",
+    "tapetum.tasks",
+    "tapetum.testing",
+    "tapetum.training",
     "tapetum.weights",
 )
 """The rooms whose faces are held to this. The list only grows."""

@@ -79,8 +79,8 @@ def predict_files(
     if out is not None:
         check_saves(save, predictor, files)
         refuse_places(save, Path(out), drawn_names(files, predictor.task.drawings), images)
-    if answering.thresholds.words:
-        log(answering.thresholds.words)
+    if answering.thresholds.origin:
+        log(answering.thresholds.origin)
     if out is None:
         return answering.answers(progress, workers=workers)
     with listing(Path(out)) as written:

@@ -15,7 +15,7 @@ from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import generator
 from tapetum.models.catalog import CATALOG, arguments_of, model_function
 from tapetum.models.custom import as_model, declared_task
-from tapetum.structures import DESCEND, Model, Objects, Prediction, Sample, Target
+from tapetum.structures import DESCEND, IGNORE_INDEX, Model, Objects, Prediction, Sample, Target
 from tapetum.tasks import TASKS
 
 BOXED = tuple(name for name, task in TASKS.items() if task.has_objects)
@@ -119,7 +119,7 @@ class Subject:
         if self.task == "classification":
             return Target(labels=torch.tensor([row[4] for row in rows[:1]], dtype=torch.int64))
         if self.task == "semantic_segmentation":
-            semantic = torch.full(size, 255, dtype=torch.uint8)
+            semantic = torch.full(size, IGNORE_INDEX, dtype=torch.uint8)
             for x1, y1, x2, y2, label in rows:
                 semantic[int(y1) : int(y2), int(x1) : int(x2)] = label
             return Target(semantic=semantic)
@@ -244,5 +244,5 @@ def without(one: Target) -> Target:
         one,
         labels=None if one.labels is None else one.labels[:0],
         objects=None if objects is None else objects[:0],
-        semantic=None if one.semantic is None else torch.full_like(one.semantic, 255),
+        semantic=None if one.semantic is None else torch.full_like(one.semantic, IGNORE_INDEX),
     )
