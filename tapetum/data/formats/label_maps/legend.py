@@ -118,9 +118,11 @@ def legend_of_values(
     if listed is not None:
         return listed
     values = [value for value in values if value != IGNORE_INDEX]
-    most = max(values, default=0)
-    collector.note("class-names-missing", ".", "classes.txt", f"{most + 1} classes have no names")
-    return Legend(dict(enumerate(numbered(most + 1))))
+    largest = max(values, default=0)
+    collector.note(
+        "class-names-missing", ".", "classes.txt", f"{largest + 1} classes have no names"
+    )
+    return Legend(dict(enumerate(numbered(largest + 1))))
 
 
 def numbered(count: int) -> tuple[str, ...]:
