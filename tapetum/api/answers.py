@@ -53,7 +53,7 @@ def predict_files(
             the model has such a limit.
         out: a folder for what `save` names. What an earlier run wrote there is replaced, unless it
             was changed since.
-        save: see `tapetum.inference.saving.SAVES`.
+        save: see `tapetum.inference.saving.saves`.
         workers: processes that decode images; None: as many as help.
         progress: shows how far it is.
         log: is called with the origin of thresholds that were not given.

@@ -20,27 +20,29 @@ from tapetum.inference.predictor import Predictor
 from tapetum.render import to_image
 
 IMAGES = "images"
-_LABELS = {name: format for name, format in FORMATS.items() if format.label_split is not None}
-SAVES = (IMAGES, *_LABELS, "csv", "crops")
-"""What `predict` can write: images with the answers drawn in, labels in several formats, all
-answers as one table, each detected object as an image."""
 _TABLE = "predictions.csv"
-_FOLDERS = (*_LABELS, "crops")
-"""Kinds that are written into a folder of their own."""
-_BY_STEM = tuple(name for name, format in _LABELS.items() if format.label_per_image)
-"""Kinds that keep a file of labels under the name of its image, without folder and suffix."""
+
+
+def saves() -> tuple[str, ...]:
+    """What `predict` can write: images with the answers drawn in, labels in several formats, all
+    answers as one table, each detected object as an image."""
+    return (IMAGES, *_label_formats(), "csv", "crops")
+
+
+def _label_formats() -> dict[str, Format]:
+    return {name: format for name, format in FORMATS.items() if format.label_split is not None}
 
 
 def check_saves(kinds: Iterable[str], predictor: Predictor, files: Sequence[Path]) -> None:
     """Raise UsageError for an unknown kind, one that the task has no answers for, or one that could
     not tell two of the images apart."""
     for kind in kinds:
-        if kind not in SAVES:
-            raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(SAVES))
+        if kind not in saves():
+            raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(saves()))
         if kind not in (IMAGES, "csv") and not predictor.task.has_objects:
             why = f"{predictor.task.name} finds no boxes to write as {kind}"
             raise UsageError(why, option="save", hint=f"{IMAGES} or csv")
-        if kind in _BY_STEM:
+        if kind in FORMATS and FORMATS[kind].label_per_image:
             _refuse_same(kind, files)
 
 
@@ -60,7 +62,7 @@ def refuse_places(
     Files that tapetum wrote there and that are unchanged may be replaced.
 
     Args:
-        kinds: what is written, see `SAVES`.
+        kinds: what is written, see `saves`.
         out: the folder.
         drawings: names of the images that are drawn into.
         images: files and folders that are read.
@@ -83,7 +85,7 @@ def clear_places(kinds: Sequence[str], out: Path) -> None:
 
 
 def _folders(kinds: Sequence[str], out: Path) -> list[Path]:
-    return [out / kind for kind in _FOLDERS if kind in kinds]
+    return [out / kind for kind in (*_label_formats(), "crops") if kind in kinds]
 
 
 def save_answers(
@@ -102,8 +104,8 @@ def save_answers(
     """
     written = []
     for kind in kinds:
-        if kind in _LABELS:
-            _save_labels(_LABELS[kind], answers, predictor, out / kind)
+        if kind in FORMATS:
+            _save_labels(FORMATS[kind], answers, predictor, out / kind)
             written.append(out / kind)
         elif kind == "csv":
             written.append(_save_table(answers, out / _TABLE))
