@@ -18,8 +18,8 @@ def models() -> list[dict[str, Any]]:
     Returns:
         For each model its name, task, whether it is the one that its task starts with ("default"),
         one line about it, its paper, its arguments with their defaults, its latency
-        (`tapetum.models.latency`; None until it is measured), and the published weights: name, file, source, training data,
-        figures, licences.
+        (`tapetum.models.latency`; None until it is measured), and the published weights: name,
+        file, source, training data, figures, licences.
     """
     measured = latencies()
     return [

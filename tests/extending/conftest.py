@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+import tapetum
 import torch
 from PIL import Image
 
+from tapetum.base.errors import UsageError
 from tapetum.data.scenes import Scenes
-from tests.extending.tools import train
+from tests.extending.tools import EXPORT_SIZES, train
 
 SIZE = (64, 80)
 
@@ -52,3 +55,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def save(image: torch.Tensor, path: Path) -> None:
     Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def exporter(run: Path) -> None:
+    """One export: loading the exporter takes seconds, which are no test's own."""
+    with contextlib.suppress(UsageError):  # not installed: see `tools.export`
+        tapetum.export(run, sizes=EXPORT_SIZES)

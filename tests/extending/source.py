@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import tapetum
@@ -10,11 +11,13 @@ import tapetum
 ROOT = Path(tapetum.__file__).parent
 
 
+@functools.cache
 def modules() -> list[str]:
     """Every source file, relative to the package."""
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 
 
+@functools.cache
 def names_in(module: str) -> set[str]:
     """Identifiers, keywords, attributes and whole strings of a file."""
     tree = ast.parse((ROOT / module).read_text("utf-8"))

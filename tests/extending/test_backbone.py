@@ -36,14 +36,20 @@ class ToyBackbone(Backbone):
         return ("steps.0.conv.weight",)
 
 
-DETECTOR = {"backbone_width": 8, "fpn_channels": 16, "head_convs": 1, "prior": 0.5}
+SMALL = {
+    "backbone_width": 8,
+    "fpn_channels": 16,
+    "head_convs": 1,
+    "prior": 0.2,
+    "detections_per_img": 5,
+}
 
 
 @pytest.mark.parametrize(
     ("model", "arguments"),
     [
-        ("retinanet", DETECTOR),
-        ("localizer", {}),
+        ("retinanet", SMALL),
+        ("localizer", {"backbone_width": 8}),
         ("unet", {"decoder_channels": [8, 8, 8, 8, 8]}),
     ],
 )

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import tapetum
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+import tapetum
 from tapetum.base.ranks import normalizer
 from tapetum.cli.main import main
 from tapetum.exporting.assemble import PARTS

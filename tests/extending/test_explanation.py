@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tapetum
 import torch
 from torch import Tensor
 
+import tapetum
 from tapetum.data.images.reader import read_image
 from tapetum.explain import METHODS, Method
 from tapetum.structures import Model, Target

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tapetum
 
+import tapetum
 from tapetum.base.limits import Limits
+from tapetum.cli.main import main
 from tapetum.data.formats import read_annotations, recognise
 from tapetum.data.formats.format import Copy, Format
 from tapetum.data.formats.registry import PLACES, Place
@@ -46,6 +47,7 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
         copy(image, name)
         for box, label in zip(image.xywh.tolist(), image.labels.tolist(), strict=True):
             lines.append(",".join((name, annotations.classes[label], *map(str, box))))
+    out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_text("\n".join(lines), "utf-8")
     return ["splits"]
 
@@ -68,15 +70,17 @@ def test_a_format_is_a_line_of_the_registry(
     run = train("linear", tmp_path / "run", data, format="boxes")
     assert look(run, photo)
     export(run)
-    tapetum.convert(data, tmp_path / "back", to="coco", format="boxes")
-    predictor = tapetum.load(train_detector(tmp_path, data), device="cpu")
-    labels = tmp_path / "labels"
-    from tapetum import api
-
-    api.predict_files(predictor, [photo], out=labels, save=("boxes",), threshold=0.0)
-    assert recognise(labels) == "boxes"
 
 
-def train_detector(folder: Path, data: Path) -> Path:
-    arguments = {"backbone_width": 8, "fpn_channels": 16, "head_convs": 1}
-    return train("retinanet", folder / "detector", data, backbone="resnet10", arguments=arguments)
+def test_it_takes_the_answers_of_a_detector(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photo: Path, voc: Path
+) -> None:
+    monkeypatch.setitem(PLACES, "boxes", Place(__name__, written=True))
+    small = {"backbone_width": 8, "fpn_channels": 16, "head_convs": 1, "detections_per_img": 5}
+    options = {"backbone": "resnet10", "arguments": {**small, "prior": 0.2}}
+    run = train("retinanet", tmp_path / "run", voc, **options)
+    out = tmp_path / "labels"
+    words = ["predict", str(run), str(photo), "--out", str(out), "--save", "boxes"]
+    assert main([*words, "--threshold", "0", "--device", "cpu"]) == 0
+    labels = read_annotations(out / "boxes")
+    assert sum(map(len, labels.all_images())) == 5

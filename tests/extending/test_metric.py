@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tapetum.evaluation import METRICS, Metric, MultilabelResult
+from tapetum.evaluation import (
+    METRICS,
+    Metric,
+    MultilabelResult,
+    evaluate_classes,
+    with_metrics,
+)
 from tapetum.runs.history import read_history
 from tests.extending.tools import export, look, train
 
@@ -28,15 +34,15 @@ def test_a_metric_is_a_line_of_metrics(
     run = train("linear", tmp_path / "run")
     stats = look(run, photo)
     assert 0 <= stats["hamming_loss"] <= 1
-    assert json.loads((run / "evaluation.json").read_text())["hamming_loss"] == stats["hamming_loss"]
+    assert (
+        json.loads((run / "evaluation.json").read_text())["hamming_loss"] == stats["hamming_loss"]
+    )
     assert ENTRY.meaning in (run / "report.html").read_text()
     assert any("hamming_loss" in row for row in read_history(run) if row["event"] != "step")
     export(run)
 
 
 def test_metrics_of_other_results_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tapetum.evaluation import evaluate_classes, with_metrics
-
     result = evaluate_classes(np.eye(2), np.array([0, 1]), ("a", "b"))
     before = dict(result.stats)
     monkeypatch.setitem(METRICS, "hamming_loss", ENTRY)
