@@ -7,7 +7,8 @@ import tapetum
 
 MODULES = (
     *("tapetum", "tapetum.api", "tapetum.backbones", "tapetum.evaluation", "tapetum.explain"),
-    *("tapetum.models", "tapetum.ops", "tapetum.reporting", "tapetum.structures"),
+    *("tapetum.base", "tapetum.layers", "tapetum.models", "tapetum.ops", "tapetum.reporting"),
+    *("tapetum.structures", "tapetum.weights"),
 )
 
 

@@ -1,4 +1,4 @@
-"""What there is: models, built-in datasets, and the environment with what is wrong in it."""
+"""Built-in models and datasets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tapetum.models.latency import latencies
 
 
 def models() -> list[dict[str, Any]]:
-    """Every built-in model.
+    """List the built-in models.
 
     Returns:
         For each model its name, task, whether it is the one that its task starts with ("default"),
@@ -38,12 +38,16 @@ def models() -> list[dict[str, Any]]:
 
 
 def _first_line(build: Callable[..., Any]) -> str:
-    """What the file of a model says about it first."""
+    """The first line of the docstring of a model's module."""
     module = inspect.getmodule(build)
     return ((inspect.getdoc(module) if module else None) or "").split("\n")[0]
 
 
 def builtin_datasets() -> list[dict[str, Any]]:
-    """Every dataset that needs no files: name, one line about it, classes."""
+    """List the datasets that need no files.
+
+    Returns:
+        For each dataset its name, one line about it, and its classes.
+    """
     about = inspect.getdoc(Scenes) or ""
     return [{"name": "scenes", "about": about.split("\n")[0], "classes": list(Scenes().classes)}]

@@ -1,4 +1,4 @@
-"""Answers about image files: found objects as JSON and drawn, and explanations."""
+"""Predictions for image files, as JSON and drawn, and explanations of them."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def predict_files(
     progress: Progress = no_progress,
     log: Log = no_log,
 ) -> dict[str, Any]:
-    """What a model finds in image files, as JSON values and as files.
+    """Predict on image files; the predictions as JSON values, and as files.
 
     Args:
         predictor: the model, see `load`.
         images: files, and folders whose images are taken by name.
         threshold: in [0, 1], the lowest score of an object that counts; by default that of each
             class in the run's report, 0.5 where there is none (`tapetum.inference.thresholds`).
-        classes: the only ones that count; all unless some are named.
-        max_detections: the most objects of an image, the best ones.
-        nms_iou: in [0, 1], the IoU from which the lower of two boxes of a class is left out, where
-            the model has such a limit.
+        classes: names of the classes that count; by default all.
+        max_detections: the largest number of objects an image, those with the highest scores.
+        nms_iou: in [0, 1], the IoU above which NMS drops the box with the lower score of two of a
+            class, for models with NMS.
         out: a folder for what `save` names. What an earlier run wrote there is replaced, unless it
             was changed since.
         save: see `tapetum.inference.saving.saves`.
-        workers: processes that decode images; None: as many as help.
+        workers: processes that decode images; by default chosen by the number of images and cores.
         progress: shows how far it is.
         log: is called with the origin of thresholds that were not given.
 
@@ -70,7 +70,7 @@ def predict_files(
         - semantic segmentation: "pixels": {class: fraction of the image}
 
     Raises:
-        UsageError: an option that the model cannot follow, or an output would replace a file of
+        UsageError: an option that the model does not support, or an output would replace a file of
             the user's, or lie among the images that are read.
     """
     images = list(images)
@@ -79,8 +79,8 @@ def predict_files(
     if out is not None:
         check_saves(save, predictor, files)
         refuse_places(save, Path(out), drawn_names(files, predictor.task.drawings), images)
-    if answering.thresholds.words:
-        log(answering.thresholds.words)
+    if answering.thresholds.origin:
+        log(answering.thresholds.origin)
     if out is None:
         return answering.answers(progress, workers=workers)
     with listing(Path(out)) as written:
@@ -96,7 +96,13 @@ def predict_files(
 def refuse_answers(
     images: Iterable[str | Path], out: str | Path, save: Sequence[str] = (IMAGES,)
 ) -> None:
-    """Raise UsageError where `predict_files` would, as far as that is known without the model."""
+    """Raise UsageError where `predict_files` would, as far as known without the model.
+
+    Args:
+        images: files, and folders of images.
+        out: the folder that `predict_files` is to write to.
+        save: see `tapetum.inference.saving.saves`.
+    """
     images = list(images)
     files = list(dict.fromkeys(list_images(images)))
     refuse_places(save, Path(out), drawn_names(files), images)
@@ -112,25 +118,25 @@ def explain_file(
     layer: str | None = None,
     log: Log = no_log,
 ) -> Path:
-    """Draw why a model gave one of its answers for an image file.
+    """Draw the heat map of one prediction of a model over its image file.
 
     Args:
         predictor: the model, see `load`.
         image: the image file.
         out: the image to write; by default explanation.png, or explanation-2.png, ... where that
             exists.
-        target: which answer, see `tapetum.inference.explain_target`: "0" (the strongest), "dog",
-            "box:2", "mask:2", "keypoint:2:nose", "pixel:120,45".
-        method: of `tapetum.explain`; "auto" takes one that suits the model.
-        layer: where Grad-CAM looks.
-        log: is called with what is explained, and how.
+        target: which prediction, see `tapetum.inference.explain_target`: "0" (the strongest),
+            "dog", "box:2", "mask:2", "keypoint:2:nose", "pixel:120,45".
+        method: a name in `tapetum.explain.METHODS`; "auto" takes one that the model supports.
+        layer: name of the module whose activations Grad-CAM uses; by default the model's.
+        log: is called with the target and the method.
 
     Returns:
         The image that was written.
 
     Raises:
-        UsageError: `out` is there already; an unknown method, layer or target, or one that this
-            model has not: before the image is read, unless it depends on the image.
+        UsageError: `out` exists; or an unknown method, layer or target, or one that this model
+            does not support: before the image is read, unless it depends on the image.
     """
     out = free_name("explanation.png") if out is None else Path(out)
     refuse_output(out)

@@ -23,13 +23,14 @@ def check(
     html: str | Path | None = None,
     progress: Progress = no_progress,
 ) -> list[Finding]:
-    """Everything that is wrong with a dataset; nothing is changed.
+    """List the faults of a dataset; nothing is changed.
 
     Args:
         data: a folder or file of annotations.
         format: what it is written in; by default it is recognised.
-        task: what it is to be used for, where it holds several kinds of labels.
-        html: a file to write a page to that shows each kind of fault in images, and what to do.
+        task: one of `tapetum.structures.TASKS`; which labels count where the data has several
+            kinds.
+        html: a file for a page that shows each kind of fault in images, and how to mend it.
         progress: shows how far it is.
 
     Returns:
@@ -61,12 +62,13 @@ def convert(
     Args:
         data: a folder or file of annotations, which is left as it is.
         out: the folder to make.
-        to: the format to write.
+        to: the format to write: "coco", "voc", "yolo" or "instance_maps".
         format: what `data` is written in; by default it is recognised.
-        task: whose labels are wanted, where the dataset holds several kinds.
+        task: one of `tapetum.structures.TASKS`; which labels are written where the data has several
+            kinds.
 
     Returns:
-        What was written, and what the new format could not hold; `str` of it says so.
+        What was written, and what the new format could not hold; its `str` is a text of that.
 
     Raises:
         UsageError: an unknown format, or `out` holds something or lies in `data`.

@@ -10,6 +10,7 @@ import torch
 from tapetum.base.download import Bar, no_bar
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log, no_log
+from tapetum.base.runtime import placed
 from tapetum.exporting import SIZES, check_request, export_onnx
 from tapetum.inference.predictor import load
 from tapetum.inference.thresholds import Thresholds
@@ -35,18 +36,24 @@ def export(
     Args:
         run: a run folder, or the name of a published network.
         to: the format; "onnx".
-        out: the folder; by default RUN/onnx, of a network by name or a checkpoint NAME-onnx here.
-        model, checkpoint, weights, bar: as for `load`.
-        sizes: (height, width) of made images, two or more, for which the folder is compared with
-            the model; it is kept only if both give the same.
-        log: is called with the differences found.
+        out: the folder; by default RUN/onnx, of a network by name or a checkpoint NAME-onnx in the
+            working directory.
+        model: "FILE.py:FUNCTION", the code of a run on custom code, as for `load`.
+        weights: of a network by name: "auto" (those published for it), or a name, file, address
+            or run.
+        checkpoint: "best" (highest metric) or "last".
+        sizes: (height, width) in pixels of synthetic images, two or more, on which the outputs of
+            the graphs are compared with the model's; the folder stays only where they agree.
+        bar: shows how far a download is.
+        log: is called with the measured differences.
 
     Returns:
         The folder.
 
     Raises:
-        UsageError: an unknown format, a folder that exists, a model that is no graph, or ONNX is
-            not installed. TapetumError: its answers differ from the model's.
+        UsageError: an unknown format, a folder that exists, a model that cannot be exported, or
+            ONNX is not installed.
+        TapetumError: the outputs of the graphs differ from the model's.
     """
     if to not in FORMATS:
         raise UsageError(f"unknown format {to!r}", option="to", hint=", ".join(FORMATS))
@@ -62,22 +69,22 @@ def export(
         bar=bar,
         log=log,
     )
-    network = predictor.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    least = Thresholds.of(predictor, None)
+    network = placed(predictor.model, predictor.runtime.device, torch.contiguous_format)
+    thresholds = Thresholds.of(predictor, None)
     parity = export_onnx(
         network,
         predictor.model_info,
         folder,
         lambda image, options: predictor.predictions([image], options)[0],
-        least.values,
+        thresholds.values,
         sizes,
     )
-    log(f"{parity}; {least.words}" if least.words else str(parity))
+    log(f"{parity}; {thresholds.origin}" if thresholds.origin else str(parity))
     return folder
 
 
 def _place(run: Path) -> Path:
-    """Where the folder goes unless somebody says so."""
+    """The folder by default."""
     if run.is_dir() and not (run / "manifest.json").is_file():
         return run / "onnx"
     return Path(f"{run.name}-onnx")

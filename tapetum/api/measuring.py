@@ -1,4 +1,4 @@
-"""Numbers: of a run on a dataset, or of a results file beside its truth."""
+"""Metrics of a run on a dataset, or of a file of COCO results."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from tapetum.base.errors import AnnotationError, TapetumError, UsageError
 from tapetum.base.files import json_text, read_json
 from tapetum.base.outputs import open_output, refuse_output
 from tapetum.base.progress import Log, Progress, no_log, no_progress
-from tapetum.data.reading.samples import (
-    Samples,
-)
+from tapetum.data.reading.samples import Samples
 from tapetum.evaluation.coco import detections_from_coco, ground_truth_from_coco
 from tapetum.evaluation.detection import evaluate_detections
 from tapetum.evaluation.metrics import with_metrics
@@ -41,21 +39,27 @@ def evaluate(
     progress: Progress = no_progress,
     log: Log = no_log,
 ) -> Evaluation:
-    """Measure a run on a split of its own data, or on other data; or a published network on data.
+    """Measure a run on a split of its data, or on other data; or a published network on data.
 
     Args:
         run: a run folder, or the name of a published network.
-        data: other data than the run's own; its classes must be among the model's, by name.
-            "FILE.py:FUNCTION" must be named where the run's own data is code that was never named
-            here, or has changed since.
-        split: by default of the run's own data "test" where it has one, else "val"; of other data
+        data: other data than the run's; its classes must be among the model's, by name.
+            "FILE.py:FUNCTION" must be named where the run's data is code that was never named on
+            this machine, or has changed since.
+        split: by default of the run's data "test" where it has one, else "val"; of other data
             all, of scenes "test".
-        model, weights, checkpoint, device, bar: as for `load`.
+        model: "FILE.py:FUNCTION", the code of a run on custom code, as for `load`.
+        weights: of a network by name: "auto" (those published for it), or a name, file, address
+            or run.
+        checkpoint: "best" (highest metric) or "last".
+        device: "auto", "cpu", "cuda", ...
         precision: "auto" is fp32.
-        max_dets: most detections an image that count; by default COCO's number.
+        max_dets: the largest number of detections an image that count, those with the highest
+            scores; by default COCO's number.
         save: a file for the predictions; those of detectors are COCO results, and evaluating them
             gives the same numbers.
-        workers: processes that read images.
+        workers: processes that read images, 0 or more.
+        bar: shows how far a download is.
         progress: shows how far it is.
         log: is called with each line about the work.
 
@@ -82,7 +86,7 @@ def evaluate(
         log=log,
     )
     if data is None and not Path(run).exists():
-        why = "a published network has no data of its own"
+        why = "a published network stores no data"
         raise UsageError(why, file=run, option="data", hint="name the images to measure on")
     dataset = evaluation_dataset(Path(run), data, split, predictor.task.name, log)
     log(f"{dataset.name}: {len(dataset)} images; {predictor.folder.name}, {predictor.runtime}")
@@ -108,13 +112,14 @@ def evaluate_files(
         ground_truth: a file of COCO ground truth.
         predictions: a file of COCO results, a list of detections.
         iou_type: what is compared: "bbox", "segm" (masks) or "keypoints".
-        max_dets: most detections an image that count, also in AP; by default COCO's number.
+        max_dets: the largest number of detections an image that count, also in AP; by default
+            COCO's number.
 
     Returns:
         {"AP": ..., "AP50": ..., ...}; -1 where there is no ground truth.
 
     Raises:
-        AnnotationError: one of the files is not what it should be, naming the entry.
+        AnnotationError: an entry of one of the files is invalid.
         UsageError: an unknown iou_type.
     """
     if iou_type not in BY_IOU_TYPE:
@@ -132,6 +137,6 @@ def evaluate_files(
 
 
 def _named(error: TapetumError, file: str | Path) -> AnnotationError:
-    """The same complaint with the file's name, which a reader of parsed JSON does not know."""
+    """The same error with the file's name, which a reader of parsed JSON does not know."""
     file = error.file or file
     return AnnotationError(error.why, file=file, where=error.where, hint=error.hint)

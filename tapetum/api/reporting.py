@@ -1,4 +1,4 @@
-"""RUN/report.html: one file that tells the whole run."""
+"""RUN/report.html: one file about the whole run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from tapetum.reporting.tasks import gather
 from tapetum.runs.history import read_history
 from tapetum.runs.record import read_run
 from tapetum.structures import Target
-from tapetum.tasks.detection import DetectionEvaluation
 
 FILE, NUMBERS = "report.html", "evaluation.json"
 
@@ -40,16 +39,16 @@ def report(
     """Measure a run and write RUN/report.html and RUN/evaluation.json.
 
     Of a detector also RUN/thresholds.json, which `predict_files` uses: for each class the score of
-    the best F1. They are chosen on what the run was validated on, whatever is shown, because images
-    that have chosen the thresholds would flatter them; on the images shown only where nothing was
-    held out.
+    the best F1. They are chosen on the validation images of the run, whichever images are shown,
+    because metrics on the images that chose the thresholds are too high; on the images shown only
+    where none were held out.
 
     Args:
         run: the run folder.
         data: the samples to show, of a run on samples in Python; or, as `model`, code of the run.
         split: the images to show; by default "test" where the data has one, else "val".
-        model: "FILE.py:FUNCTION", code of the run that must be named where it was never named
-            here, or has changed since.
+        model: "FILE.py:FUNCTION", code of the run that must be named where it was never named on
+            this machine, or has changed since.
         device: "auto", "cpu", "cuda", ...
         progress: shows how far it is.
         log: is called with each line about the work.
@@ -58,7 +57,7 @@ def report(
         The page.
 
     Raises:
-        CheckpointError: no run, damaged, or with code that the user has not named.
+        CheckpointError: no run, damaged, or with code that must be named first.
     """
     folder = Path(run)
     record, history = read_run(folder), read_history(folder)
@@ -73,7 +72,7 @@ def report(
     per_image = (time.perf_counter() - started) / max(1, len(dataset))
 
     thresholds, chosen_on = None, ""
-    if isinstance(evaluation, DetectionEvaluation):
+    if predictor.task.has_thresholds:
         chosen_on, judged = judged_to_choose(
             predictor, folder, split, dataset, evaluation, progress, log
         )

@@ -1,4 +1,4 @@
-"""Train a model on a dataset, and go on with a training that was stopped."""
+"""Train a model on a dataset, and resume a training that was stopped."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.base.ranks import from_first, process_group, ranks
 from tapetum.base.runtime import choose_runtime, recorded_runtime
 from tapetum.data.reading.samples import IN_PYTHON, Samples
-from tapetum.data.reading.training_data import (
-    InMemoryData,
-)
+from tapetum.data.reading.training_data import InMemoryData
 from tapetum.inference.custom_code import (
     DATA,
     MODEL,
@@ -57,24 +55,26 @@ def train(
     log: Log = no_log,
     **options: Any,
 ) -> Path:
-    """Train a model on images with labels. If it fails before its first step is done, there is no
-    run folder.
+    """Train a model on images with labels.
+
+    If it fails before the end of its first step, no run folder is left.
 
     Args:
         model: its name, or "FILE.py:FUNCTION"; or all options as a `tapetum.TrainOptions`. Code
-            that is named here, in model, data or val, is trusted from now on, as long as its file
-            stays as it is.
+            that is named in model, data or val is trusted from now on, until its file changes.
         data: a folder or file of annotations, the name of a built-in dataset ("scenes"),
             "FILE.py:FUNCTION", or samples: anything with a length that gives a `tapetum.Sample` by
             index.
         out: the run folder; by default runs/MODEL-DATA, with a number behind it where that exists.
-        from_run: a run whose options are repeated; what is given here counts.
-        val: other data, or samples, to measure on.
+        from_run: a run whose options are repeated; options that are given as well replace them.
+        val: other data, or samples, to validate on.
         classes: names by label, of samples that have no `classes`.
         tensorboard: write RUN/tensorboard, too.
         observers: are called at every step; None shows a progress bar.
-        on_step, on_epoch: functions that are called with a dict, see `Calls`.
-        bar, progress: show how far downloads and other long work are.
+        on_step: is called with a dict after each step, see `tapetum.training.callbacks.Calls`.
+        on_epoch: is called with a dict after each epoch.
+        bar: shows how far a download is.
+        progress: shows how far other long work is.
         log: is called with each line about the work.
         options: fields of `tapetum.TrainOptions` and `tapetum.Settings`, such as image_size,
             backbone, epochs, lr, batch_size, seed.
@@ -84,30 +84,30 @@ def train(
 
     Raises:
         UsageError: an unknown name or value, or `out` exists.
-        DownloadError: weights cannot be had; the line says where from and where to.
+        DownloadError: the weights cannot be downloaded; the message has address and file.
         TrainingError: a loss or gradient is not finite.
         Stopped: a signal came; a checkpoint is saved.
     """
     if isinstance(model, TrainOptions):
         options, model = model.given() | options, None
-    own = InMemoryData.of(data, val, classes)
-    options |= _words_for(model, data, val, own)
+    in_memory = InMemoryData.of(data, val, classes)
+    options |= _options_for(model, data, val, in_memory)
     named_by_user(*(options.get(name) for name in (MODEL, DATA, VAL)))
-    asked = merge_options(from_run, options)
+    planned = merge_options(from_run, options)
     if from_run is not None:
-        refuse_code(asked.model, asked.data, asked.val, Path(from_run))
-    folder = Path(out) if out is not None else default_folder(asked.model, asked.data)
+        refuse_code(planned.model, planned.data, planned.val, Path(from_run))
+    folder = Path(out) if out is not None else default_folder(planned.model, planned.data)
     folder, log = from_first(folder), log if ranks().first else no_log
     if ranks().first:
         refuse_used(folder)
-    runtime = choose_runtime(asked.device, asked.precision, training=True)
-    record, images = plan_run(asked, runtime, progress, log, own)
+    runtime = choose_runtime(planned.device, planned.precision, training=True)
+    record, images = plan_run(planned, runtime, progress, log, in_memory)
     job = make_job(record, images, folder, runtime, log)
     for line in [*images.describe(), *describe(record, job.model)]:
         log(line)
     start_from(record, job.model, bar, log)
-    if asked.minutes is not None:
-        record, job = in_minutes(record, job, images, asked.minutes, log)
+    if planned.minutes is not None:
+        record, job = in_minutes(record, job, images, planned.minutes, log)
         record = from_first(record)
         job = replace(job, settings=record.settings)
     observing = watching(job, observers, tensorboard, on_step, on_epoch)
@@ -119,17 +119,17 @@ def train(
     return folder
 
 
-def _words_for(
+def _options_for(
     model: str | None,
     data: str | Path | Samples | None,
     val: str | Path | Samples | None,
-    own: InMemoryData | None,
+    in_memory: InMemoryData | None,
 ) -> dict[str, str]:
-    """Model and data as options: what lies in Python has a fixed name there."""
-    words = {"model": model, "data": data, "val": None if own else val}
-    if own:
-        words["data"] = IN_PYTHON
-    return {name: str(value) for name, value in words.items() if value is not None}
+    """Model and data as options; samples in Python have a fixed name there."""
+    values = {"model": model, "data": data, "val": None if in_memory else val}
+    if in_memory:
+        values["data"] = IN_PYTHON
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 @process_group()
@@ -144,25 +144,27 @@ def resume(
     bar: Bar = no_bar,
     log: Log = no_log,
 ) -> Path:
-    """Go on with a training that was stopped, to the same bits as if it had not been.
+    """Resume a training that was stopped, to the same bits as without the stop.
 
     Args:
         run: the run folder.
-        data, val: the samples, of a run on samples in Python; or, as `model`, the code of the run.
-        model: "FILE.py:FUNCTION", code of the run that must be named where it was never named
-            here, or has changed since.
+        data: the samples, of a run on samples in Python; or, as `model`, code of the run.
+        val: the samples to validate on, likewise.
+        model: "FILE.py:FUNCTION", code of the run that must be named where it was never named on
+            this machine, or has changed since.
         tensorboard: write RUN/tensorboard, too.
         observers: are called at every step; None shows a progress bar.
-        bar: shows how far downloads are.
+        bar: shows how far a download is.
         log: is called with each line about the work.
 
     Returns:
         The run folder.
 
     Raises:
-        CheckpointError: no run, damaged, or with code that the user has not named.
+        CheckpointError: no run, damaged, or with code that must be named first.
         UsageError: other data than that of the run.
-        TrainingError, Stopped: as for `train`.
+        TrainingError: a loss or gradient is not finite.
+        Stopped: a signal came; a checkpoint is saved.
     """
     folder, log = Path(run), log if ranks().first else no_log
     refuse_links(folder)
@@ -176,8 +178,8 @@ def resume(
     start = None
     if any((folder / FOLDER).glob("step-*")):
         start, complaints = find_checkpoint(folder, "last")
-        for words in [*complaints, f"resuming at {start.name}"]:
-            log(words)
+        for line in [*complaints, f"resuming at {start.name}"]:
+            log(line)
     job = make_job(record, images, folder, runtime, log)
     if start is None:
         start_from(record, job.model, bar, log)

@@ -37,6 +37,9 @@ def make_backbone(
         norm: kind of norm, see `layers.norm`.
         stem: "imagenet" or "small"; see `backbones.resnet`.
 
+    Returns:
+        The backbone, its weights drawn from PyTorch's global random state.
+
     Raises:
         UsageError: an unknown name.
         ValueError: an unknown norm or stem.

@@ -162,40 +162,100 @@ def _init(module: nn.Module) -> None:
 def resnet10(
     width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
 ) -> ResNet:
-    """One basic block a stage: 4.9 million weights, 0.08 million at width 8."""
+    """ResNet with one basic block a stage: 4.9 million weights, 0.08 million at width 8.
+
+    Args:
+        width: channels of the stem.
+        norm: kind of norm, one of `tapetum.layers.norm.NORMS`.
+        in_channels: of the images.
+        stem: "imagenet" or "small".
+
+    Returns:
+        The backbone with fresh weights.
+    """
     return ResNet(BasicBlock, (1, 1, 1, 1), width, norm, in_channels, stem)
 
 
 def resnet18(
     width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
 ) -> ResNet:
-    """Table 1 of the paper, 18 layers."""
+    """ResNet of 18 layers (He et al. 2016, table 1).
+
+    Args:
+        width: channels of the stem.
+        norm: kind of norm, one of `tapetum.layers.norm.NORMS`.
+        in_channels: of the images.
+        stem: "imagenet" or "small".
+
+    Returns:
+        The backbone with fresh weights.
+    """
     return ResNet(BasicBlock, (2, 2, 2, 2), width, norm, in_channels, stem)
 
 
 def resnet34(
     width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
 ) -> ResNet:
-    """Table 1 of the paper, 34 layers."""
+    """ResNet of 34 layers (He et al. 2016, table 1).
+
+    Args:
+        width: channels of the stem.
+        norm: kind of norm, one of `tapetum.layers.norm.NORMS`.
+        in_channels: of the images.
+        stem: "imagenet" or "small".
+
+    Returns:
+        The backbone with fresh weights.
+    """
     return ResNet(BasicBlock, (3, 4, 6, 3), width, norm, in_channels, stem)
 
 
 def resnet50(
     width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
 ) -> ResNet:
-    """Table 1 of the paper, 50 layers."""
+    """ResNet of 50 layers (He et al. 2016, table 1).
+
+    Args:
+        width: channels of the stem.
+        norm: kind of norm, one of `tapetum.layers.norm.NORMS`.
+        in_channels: of the images.
+        stem: "imagenet" or "small".
+
+    Returns:
+        The backbone with fresh weights.
+    """
     return ResNet(Bottleneck, (3, 4, 6, 3), width, norm, in_channels, stem)
 
 
 def resnet101(
     width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
 ) -> ResNet:
-    """Table 1 of the paper, 101 layers."""
+    """ResNet of 101 layers (He et al. 2016, table 1).
+
+    Args:
+        width: channels of the stem.
+        norm: kind of norm, one of `tapetum.layers.norm.NORMS`.
+        in_channels: of the images.
+        stem: "imagenet" or "small".
+
+    Returns:
+        The backbone with fresh weights.
+    """
     return ResNet(Bottleneck, (3, 4, 23, 3), width, norm, in_channels, stem)
 
 
 def resnet152(
     width: int = 64, norm: str = "batch", in_channels: int = 3, stem: str = "imagenet"
 ) -> ResNet:
-    """Table 1 of the paper, 152 layers."""
+    """ResNet of 152 layers (He et al. 2016, table 1).
+
+    Args:
+        width: channels of the stem.
+        norm: kind of norm, one of `tapetum.layers.norm.NORMS`.
+        in_channels: of the images.
+        stem: "imagenet" or "small".
+
+    Returns:
+        The backbone with fresh weights.
+    """
     return ResNet(Bottleneck, (3, 8, 36, 3), width, norm, in_channels, stem)

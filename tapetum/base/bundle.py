@@ -25,9 +25,15 @@ Writer = Callable[[Path], None]
 
 
 def write_bundle(folder: Path, parts: Mapping[str, Writer], facts: Mapping[str, Any]) -> None:
-    """Write `parts` (file name -> function that writes it) and a manifest with `facts`.
+    """Write a folder of files with a manifest, all or nothing.
 
-    Everything goes to a temporary folder beside the final one, reaches the disk, and is renamed.
+    The files are written to a temporary folder beside the final one, flushed to the disk, and
+    renamed.
+
+    Args:
+        folder: where the bundle goes; an older bundle there is replaced.
+        parts: file name -> function that writes the file at a path.
+        facts: values of JSON for the manifest.
 
     Raises:
         FileAccessError: no space or no rights, or a link in its place; what was at `folder` before
@@ -69,6 +75,12 @@ def _write(
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The facts of a bundle, without checking its files (for choosing among several).
 
+    Args:
+        folder: a bundle.
+
+    Returns:
+        The facts.
+
     Raises:
         CheckpointError: no manifest, unreadable, or of a newer version than this program knows.
     """
@@ -76,7 +88,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def verify_bundle(folder: Path) -> dict[str, Any]:
-    """The facts of a bundle after comparing every file with its sha256.
+    """Compare all files of a bundle with their sha256.
+
+    Args:
+        folder: a bundle.
+
+    Returns:
+        The facts of its manifest.
 
     Raises:
         CheckpointError: a file is missing, cut short or changed, naming it.
@@ -93,7 +111,11 @@ def verify_bundle(folder: Path) -> dict[str, Any]:
 
 
 def sweep_bundles(parent: Path) -> None:
-    """Delete unfinished bundles in `parent` that a killed process left."""
+    """Delete unfinished bundles in `parent` that a killed process left.
+
+    Args:
+        parent: the folder of the bundles.
+    """
     for stale in parent.glob(f"{_TEMPORARY}*"):
         shutil.rmtree(stale, ignore_errors=True)
 

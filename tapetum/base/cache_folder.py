@@ -7,8 +7,11 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Where files from the network are kept: TAPETUM_CACHE, else XDG_CACHE_HOME/tapetum, else
-    ~/.cache/tapetum."""
+    """Where files from the network are kept.
+
+    Returns:
+        TAPETUM_CACHE, else XDG_CACHE_HOME/tapetum, else ~/.cache/tapetum.
+    """
     if chosen := os.environ.get("TAPETUM_CACHE"):
         return Path(chosen)
     home = os.environ.get("XDG_CACHE_HOME")

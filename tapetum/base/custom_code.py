@@ -1,8 +1,8 @@
-"""A function in one's own Python file, by words such as "my_model.py:build".
+"""A function in a Python file of the user, named as "my_model.py:build".
 
-`Own.load` is the only door to such code. It opens for what the user named himself, on a command
-line or in a call, now or earlier, as long as the file is the same (`tapetum.base.trust`). That a
-run or a checkpoint names code is never a reason to run it.
+Such code is run by `Own.load` alone, and only if the user named it, on a command line or in a call,
+now or earlier, and the file has not changed since (`tapetum.base.trust`). That a run or a
+checkpoint names code is never a reason to run it.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ class Own:
     function: str
 
     def __str__(self) -> str:
-        """The words that mean it from any folder."""
+        """ "FILE.py:FUNCTION" with the absolute path."""
         return f"{self.file}:{self.function}"
 
     def digest(self) -> str:
         """The sha256 of the file.
 
         Raises:
-            UsageError: it is not there.
+            UsageError: no such file.
         """
         return hashlib.sha256(self._content()).hexdigest()
 
     def name(self) -> None:
-        """The user named it himself: it may be run in this process, as the file is now.
+        """Note that the user named it: it may be run in this process, as the file is now.
 
         Raises:
             UsageError: no such file.
@@ -60,14 +60,14 @@ class Own:
         trust.name(str(self), self.digest())
 
     def keep(self) -> None:
-        """The same, also by later commands."""
+        """Note the same for later commands, too."""
         trust.keep(str(self), self.digest())
 
     def source(self) -> bytes:
-        """The content of the file, which may be run. One that was never named is not even read.
+        """The content of a file that may be run; a file that was never named is not read.
 
         Raises:
-            UsageError: the user did not name it, or it is not the file any more that he named.
+            UsageError: the user did not name it, or it has changed since.
         """
         known = trust.digests(str(self))
         if not known:
@@ -102,7 +102,7 @@ class Own:
         return read_bytes(self.file, DEFAULT_LIMITS.text_bytes)
 
     def _refuse_unnamed(self, source: bytes) -> None:
-        """Look before running: a file without the function is not run at all."""
+        """Parse the file before running it: a file without the function is not run."""
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError) as error:
@@ -140,7 +140,7 @@ class Fresh(importlib.machinery.SourceFileLoader):
 
 
 class _Seen(Fresh):
-    """Compiles the bytes that were compared, whatever has become of the file since."""
+    """Compiles the bytes whose digest was compared, even if the file has changed since."""
 
     def __init__(self, name: str, path: str, source: bytes) -> None:
         super().__init__(name, path)
@@ -150,13 +150,20 @@ class _Seen(Fresh):
         return self._source if path == self.path else super().get_data(path)
 
 
-def custom_function(words: str) -> Own | None:
-    """What "FILE.py:FUNCTION" names; None where the words are not of that kind.
+def custom_function(text: str) -> Own | None:
+    """Parse the name of a function in a Python file.
+
+    Args:
+        text: "FILE.py:FUNCTION".
+
+    Returns:
+        The function, or class, with the absolute path of its file; None if `text` is not of this
+        form.
 
     Raises:
-        UsageError: no file can be called like that.
+        UsageError: the file system does not allow such a file name.
     """
-    match = _WORDS.fullmatch(words)
+    match = _WORDS.fullmatch(text)
     if match is None:
         return None
     try:
@@ -166,7 +173,15 @@ def custom_function(words: str) -> Own | None:
 
 
 def own_fault(error: BaseException, own: Own) -> UsageError:
-    """What went wrong in somebody's own file as one line, with the place in that file."""
+    """The error of custom code as one line, with the place in its file.
+
+    Args:
+        error: what the code raised.
+        own: the code.
+
+    Returns:
+        The error to raise.
+    """
     line, trace = None, error.__traceback__
     while trace is not None:
         if Path(trace.tb_frame.f_code.co_filename) == own.file:
@@ -178,7 +193,7 @@ def own_fault(error: BaseException, own: Own) -> UsageError:
 
 
 def _defined(tree: ast.Module) -> Iterator[str]:
-    """Functions, classes and assigned names of a file's top level; imported ones are another's."""
+    """Functions, classes and assigned names of a file's top level, without imported ones."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name

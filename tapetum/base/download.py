@@ -22,8 +22,8 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.base.progress import Log, no_log
 
 Bar = Callable[[Iterable[int], int | None, int], Iterable[int]]
-"""Wraps the sizes of the pieces that arrive, given the size of the whole, if the server said it,
-and how much was there before."""
+"""Wraps the sizes of the pieces that arrive, given the size of the whole file, None if the server
+does not state it, and how much of it was there before; all in bytes."""
 
 PIECE = 1 << 20
 ATTEMPTS = 4
@@ -34,7 +34,16 @@ _PART = ".part"
 
 
 def no_bar(pieces: Iterable[int], _: int | None, __: int) -> Iterable[int]:
-    """Show no progress."""
+    """Show no progress.
+
+    Args:
+        pieces: lengths in bytes of what arrives.
+        _: ignored, the bytes of the whole file, None if unknown.
+        __: ignored, the bytes that were there before.
+
+    Returns:
+        `pieces`.
+    """
     return pieces
 
 
@@ -47,14 +56,24 @@ def download(
     log: Log = no_log,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Path:
-    """Fetch `url` to `path`, which is returned; what is there already is not fetched again.
+    """Fetch a file, unless it is there already.
 
-    sha256: what the hexadecimal digest of the file begins with; "" asks for nothing. Bytes of an
-    earlier attempt lie in PATH.part and are completed, if the server can do that and its file is
-    the same.
+    Bytes of an earlier attempt lie in PATH.part and are completed, if the server supports that and
+    its file is the same.
+
+    Args:
+        url: an http or https address.
+        path: where the file goes.
+        sha256: first characters of the hexadecimal digest of the file; "" checks nothing.
+        bar: shows the progress.
+        log: gets a line before the file is fetched.
+        limits: the size of the file; see `tapetum.Limits`.
+
+    Returns:
+        `path`.
 
     Raises:
-        DownloadError: not http(s), no connection, an answer that is no file, cut off, too large,
+        DownloadError: not http(s), no connection, an answer that is not a file, cut off, too large,
             or another digest; it names the URL and where the file can be put by hand.
         FileAccessError: no space or no rights.
     """
@@ -76,7 +95,14 @@ def download(
 
 
 def digest_of_name(name: str) -> str:
-    """The start of a digest that a file's name states, as in resnet18-f37072fd.pth; else ""."""
+    """The start of a digest in the name of a file, as in resnet18-f37072fd.pth.
+
+    Args:
+        name: of the file.
+
+    Returns:
+        Hexadecimal digits, or "" if there are none.
+    """
     stem, _, digest = name.rpartition("-")
     digest = digest.partition(".")[0]
     known = len(digest) >= 8 and all(c in "0123456789abcdef" for c in digest)

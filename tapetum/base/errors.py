@@ -93,12 +93,27 @@ class FileAccessError(TapetumError):
 
 
 def spelled(text: str, spell: Callable[[str], str]) -> str:
-    """`text` with the parameters that stand in backquotes as `spell` calls them."""
+    """A message with its parameters, which stand in backquotes, renamed.
+
+    Args:
+        text: the message.
+        spell: gives the spelling of a parameter.
+
+    Returns:
+        The message.
+    """
     return _PARAMETER.sub(lambda match: spell(match[1]), text)
 
 
 def printable(text: str) -> str:
-    """`text` on one line, control characters and escape sequences made visible."""
+    """A text on one line, with control characters and escape sequences made visible.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The line.
+    """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

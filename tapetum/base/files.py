@@ -25,7 +25,14 @@ _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 
 
 def safe_path(root: str | Path, name: str) -> Path:
-    """The path of `name` inside `root`; links are resolved before the comparison.
+    """The path of a name inside a folder; links are resolved before the comparison.
+
+    Args:
+        root: the folder.
+        name: a relative path.
+
+    Returns:
+        The absolute path.
 
     Raises:
         FileAccessError: `name` is absolute, holds a NUL, or leads out of `root`.
@@ -44,16 +51,22 @@ def safe_path(root: str | Path, name: str) -> Path:
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a file that appears at `path` complete, or not at all.
+    """Open a file that appears complete, or not at all.
 
-    Writes to a temporary name in the same folder, flushes to the disk, then renames: a reader, or
-    a process killed half-way, sees the old file or the new one. `mode` is "wb" or "w" (UTF-8).
-    For a file that a user has named, which may be a link, a device or a pipe, there is
-    `tapetum.base.outputs.open_output`.
+    Writes to a temporary name in the same folder, flushes to the disk, then renames: a reader, or a
+    process killed half-way, sees the old file or the new one. For a file that a user has named,
+    which may be a link, a device or a pipe, there is `tapetum.base.outputs.open_output`.
+
+    Args:
+        path: of the file; missing folders are made.
+        mode: "wb", or "w" for UTF-8 text.
+
+    Yields:
+        The file, open for writing.
 
     Raises:
         FileAccessError: the folder cannot be written, or the disk is full; the old file is intact.
-            Or something that is no file is there, a link or a device: it stays.
+            Or the path is not a regular file but a link or a device, which is left as it is.
     """
     path = Path(path)
     encoding = None if "b" in mode else "utf-8"
@@ -77,7 +90,11 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 
 def sync_folder(folder: str | Path) -> None:
-    """Make renames inside `folder` survive a power cut, where the system offers that."""
+    """Make renames inside `folder` survive a power cut, where the system offers that.
+
+    Args:
+        folder: its renames are flushed to the disk.
+    """
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -88,26 +105,57 @@ def sync_folder(folder: str | Path) -> None:
 
 
 def sweep_temporaries(folder: str | Path) -> None:
-    """Delete what `atomic_write` left in `folder` when its process was killed."""
+    """Delete what `atomic_write` left in `folder` when its process was killed.
+
+    Args:
+        folder: where the files were to be.
+    """
     for stale in Path(folder).glob(f"{_TEMPORARY}*"):
         if stale.is_file():
             stale.unlink(missing_ok=True)
 
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:
-    """`value` as strict JSON (no NaN, no Infinity)."""
+    """A value as strict JSON, without NaN and Infinity.
+
+    Args:
+        value: of the types of JSON.
+        indent: spaces of a level; None: all on one line.
+
+    Returns:
+        The text, with a newline at its end.
+
+    Raises:
+        ValueError: a number that is not finite.
+    """
     return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def write_json(path: str | Path, value: Any, *, indent: int | None = 2) -> None:
-    """Write `value` as strict JSON, atomically."""
+    """Write a value as strict JSON, atomically.
+
+    Args:
+        path: of the file.
+        value: of the types of JSON.
+        indent: spaces of a level; None: all on one line.
+
+    Raises:
+        FileAccessError: as for `atomic_write`.
+    """
     text = json_text(value, indent=indent)
     with atomic_write(path, "w") as file:
         file.write(text)
 
 
 def read_bytes(path: str | Path, limit: int) -> bytes:
-    """The content of a regular file, refused before reading if larger than `limit` bytes.
+    """The content of a regular file; a file that is too large is refused before reading.
+
+    Args:
+        path: of the file.
+        limit: the largest size in bytes.
+
+    Returns:
+        The content.
 
     Raises:
         FileAccessError: missing, unreadable, not a regular file, or too large.
@@ -126,7 +174,19 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
 
 
 def read_text(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> str:
-    """A UTF-8 text file (a byte order mark is dropped)."""
+    """Read a UTF-8 text file.
+
+    Args:
+        path: of the file.
+        limits: the size of the file; see `tapetum.Limits`.
+
+    Returns:
+        The text without a byte order mark.
+
+    Raises:
+        FileAccessError: as for `read_bytes`.
+        AnnotationError: not UTF-8.
+    """
     data = read_bytes(path, limits.text_bytes)
     try:
         return data.decode("utf-8-sig")
@@ -135,10 +195,19 @@ def read_text(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> str:
 
 
 def read_json(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Any:
-    """A JSON file, with size and nesting bounded.
+    """Read a JSON file, with size and nesting bounded.
+
+    Args:
+        path: of the file.
+        limits: size and nesting; see `tapetum.Limits`.
+
+    Returns:
+        The value.
 
     Raises:
-        AnnotationError: not JSON (with line and column), nested too deeply, or NaN/Infinity in it.
+        FileAccessError: as for `read_bytes`.
+        AnnotationError: not JSON (with line and column), nested too deeply, or NaN or Infinity in
+            it.
     """
     data = read_bytes(path, limits.json_bytes)
     try:
@@ -157,10 +226,16 @@ def read_json(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Any:
 
 
 def nesting(data: bytes) -> int:
-    """The depth of brackets in the JSON text `data`; brackets inside strings do not count.
+    """How deep brackets in JSON text are nested; brackets inside strings do not count.
 
-    Runs over the hundreds of megabytes of a results file in a fraction of the time that parsing
-    takes: everything but quotes, backslashes and brackets is dropped first.
+    Takes a fraction of the time of parsing, also on hundreds of megabytes: all bytes but quotes,
+    backslashes and brackets are dropped first.
+
+    Args:
+        data: JSON text.
+
+    Returns:
+        The depth, 0 without brackets.
     """
     rest = data.translate(None, _NEITHER_QUOTE_NOR_BRACKET)
     if b"\\" not in rest:
@@ -171,7 +246,14 @@ def nesting(data: bytes) -> int:
 
 
 def sha256(path: str | Path) -> str:
-    """The hexadecimal digest of a file."""
+    """The hexadecimal digest of a file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -189,7 +271,11 @@ def _refuse_no_file(path: Path) -> None:
 
 
 def give_usual_rights(path: str | Path) -> None:
-    """What was made private gets the rights that an ordinary open or mkdir would have given it."""
+    """Give a private file or folder the rights that an ordinary open or mkdir would have given it.
+
+    Args:
+        path: of the file or folder.
+    """
     path = Path(path)
     mask = os.umask(0)
     os.umask(mask)
@@ -197,10 +283,13 @@ def give_usual_rights(path: str | Path) -> None:
 
 
 def refuse_link(path: Path) -> None:
-    """A link in the place of a run's own file or folder is not written through.
+    """Refuse to write through a link in the place of a run's file or folder.
+
+    Args:
+        path: of the file or folder.
 
     Raises:
-        FileAccessError: it is one, whether or not something is behind it.
+        FileAccessError: it is a link, whether or not its target exists.
     """
     if path.is_symlink():
         hint = "what a run writes stays in the run: put the folder or file itself there"

@@ -13,9 +13,15 @@ except ImportError:  # Windows
 
 
 def take(handle: int) -> bool:
-    """Hold the file, which is open for writing, until it is closed; False: another process does.
+    """Lock a file until it is closed.
 
-    The lock is the process's own: workers that it forked, and that outlive it, do not keep it.
+    The lock belongs to this process: workers that it forked, and that outlive it, do not keep it.
+
+    Args:
+        handle: descriptor of a file that is open for writing.
+
+    Returns:
+        False if another process holds the lock.
     """
     if fcntl is None:
         return True
@@ -30,7 +36,14 @@ def take(handle: int) -> bool:
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the file, which is made where it is not there, inside; another process is waited for."""
+    """Inside, a file is locked; another process that has it locked is waited for.
+
+    Args:
+        path: of the file, which is made if it does not exist.
+
+    Yields:
+        None.
+    """
     with path.open("ab") as file:
         if fcntl is not None:
             with contextlib.suppress(OSError):  # a file system without locks

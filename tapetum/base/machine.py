@@ -21,7 +21,11 @@ from tapetum.base.runtime import choose_runtime
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine, as a run records them."""
+    """Versions and machine, as a run records them.
+
+    Returns:
+        Values of JSON by name.
+    """
     packages = ("numpy", "pillow", "scipy", "scikit-learn", "safetensors", "matplotlib")
     return {
         "tapetum": importlib.metadata.version("tapetum"),
@@ -46,8 +50,12 @@ def _processor() -> str:
 
 
 def environment_facts() -> dict[str, Any]:
-    """Versions, machine, what `auto` chooses here, the limits for files from outside, and advice:
-    what does not fit together, a line each."""
+    """Describe the environment of tapetum on this machine.
+
+    Returns:
+        Versions of packages, the machine, its devices and those that "auto" chooses, the limits
+        for untrusted files, and "advice": one line for each known incompatibility.
+    """
     facts = environment()
     facts["prediction runs on"] = str(choose_runtime())
     facts["training runs on"] = str(choose_runtime(training=True))
@@ -81,7 +89,11 @@ class Machine:
 
 
 def look_around() -> Machine:
-    """This machine."""
+    """Describe this machine.
+
+    Returns:
+        The facts that `advice` needs.
+    """
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         available = torch.cuda.is_available()
@@ -104,7 +116,14 @@ def look_around() -> Machine:
 
 
 def advice(machine: Machine) -> list[str]:
-    """What does not fit together on `machine`, and what to do about it, a line each."""
+    """Combinations of versions, driver and options on a machine that are known to fail.
+
+    Args:
+        machine: see `look_around`.
+
+    Returns:
+        A line for each, with what to do about it.
+    """
     return [*_about_cuda(machine), *_about_gpus(machine), *_about_versions(machine)]
 
 

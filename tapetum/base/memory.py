@@ -32,7 +32,12 @@ class Memory(NamedTuple):
 
 
 def peak_memory() -> Memory | None:
-    """Of the GPU where CUDA was used, else of this process and its workers; None if unknown."""
+    """The peak of used memory: of the GPU where CUDA was used, else of this process and its
+    workers.
+
+    Returns:
+        Used and total bytes; None if unknown.
+    """
     if torch.cuda.is_initialized():
         device = max(range(torch.cuda.device_count()), key=torch.cuda.max_memory_allocated)
         peak = torch.cuda.max_memory_allocated(device)
@@ -44,14 +49,22 @@ def peak_memory() -> Memory | None:
 
 
 def machine_memory() -> int:
-    """Bytes that this process may take: of the machine, or of its container; 0 if unknown."""
+    """The memory that this process may use, of the machine or of its container.
+
+    Returns:
+        Bytes; 0 if unknown.
+    """
     machine = _physical()
     limits = [limit for file, _ in _GROUPS if (limit := _number(file)) is not None]
     return min([machine, *limits]) if machine else 0
 
 
 def free_memory() -> int:
-    """Bytes of memory that are not in use, of the machine or of its container; 0 if unknown."""
+    """Free memory of the machine or of its container.
+
+    Returns:
+        Bytes; 0 if unknown.
+    """
     free = [_field(_read("/proc/meminfo"), "MemAvailable:") or _physical() // 2]
     for limit, used in _GROUPS:
         most, now = _number(limit), _number(used)

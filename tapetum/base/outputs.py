@@ -62,18 +62,34 @@ def refuse_output(
 
 
 def is_stream(path: Path) -> bool:
-    """Is it a device or a pipe, also through a link, into which is written as into a terminal?"""
+    """Whether a path is a device or a pipe, also through a link.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        True if it is.
+    """
     status = _status(path)
     return status is not None and (stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode))
 
 
 @contextlib.contextmanager
 def open_output(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a file that a user has named: as `atomic_write` does, a link staying a link to the new
-    file; or a device or a pipe, into which is written.
+    """Open a file that a user has named.
+
+    A regular file is written as by `atomic_write`, behind a link that stays; into a device or a
+    pipe the bytes go directly.
+
+    Args:
+        path: of the file.
+        mode: "wb", or "w" for UTF-8 text.
+
+    Yields:
+        The file, open for writing.
 
     Raises:
-        FileAccessError: it cannot be written, or nobody reads the pipe.
+        FileAccessError: it cannot be written, or the pipe has no reader.
     """
     path = Path(path)
     if not is_stream(path):
@@ -89,7 +105,14 @@ def open_output(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 
 def free_name(name: str) -> Path:
-    """The first of NAME.png, NAME-2.png, ... in the current folder that is not there yet."""
+    """The first of NAME.png, NAME-2.png, ... in the current folder that does not exist.
+
+    Args:
+        name: of the file.
+
+    Returns:
+        The path.
+    """
     plain = Path(name)
     numbered = (f"-{number}" if number > 1 else "" for number in itertools.count(1))
     names = (plain.with_stem(plain.stem + number) for number in numbered)

@@ -12,9 +12,21 @@ Progress = Callable[[Iterable[int], int], Iterable[int]]
 
 
 def no_log(_: str) -> None:
-    """Say nothing."""
+    """Log nothing.
+
+    Args:
+        _: the line.
+    """
 
 
 def no_progress(indices: Iterable[int], _: int) -> Iterable[int]:
-    """Show no progress."""
+    """Show no progress.
+
+    Args:
+        indices: of what is being worked on.
+        _: ignored, how many there are.
+
+    Returns:
+        `indices`.
+    """
     return indices

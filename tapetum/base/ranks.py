@@ -47,12 +47,20 @@ ALONE = Ranks()
 
 
 def launched() -> Ranks:
-    """What the environment says, whether or not the processes have met yet."""
+    """Rank and number of processes by the environment, before or after they have connected.
+
+    Returns:
+        The processes.
+    """
     return Ranks(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
 
 
 def ranks() -> Ranks:
-    """The processes of this training: one outside of `process_group`."""
+    """The processes of this training: one outside of `process_group`.
+
+    Returns:
+        Rank and number of processes.
+    """
     if not dist.is_available() or not dist.is_initialized():
         return Ranks()
     return Ranks(dist.get_rank(), dist.get_world_size())
@@ -60,9 +68,12 @@ def ranks() -> Ranks:
 
 @contextmanager
 def process_group() -> Iterator[Ranks]:
-    """Inside, the processes that `torchrun` has started know each other.
+    """Inside, the processes that `torchrun` has started are connected.
 
-    What lies on processors is exchanged through gloo, what lies on CUDA through nccl.
+    Tensors on the CPU are exchanged through gloo, those on CUDA through nccl.
+
+    Yields:
+        The processes.
 
     Raises:
         TrainingError: another process has ended, or does not answer.
@@ -93,14 +104,28 @@ def _lost(error: RuntimeError) -> bool:
 
 
 def local_device(device: torch.device) -> torch.device:
-    """The GPU of this process, where each has one of its own; else the device."""
+    """The GPU of this process, where each process has one; else the device.
+
+    Args:
+        device: the chosen device.
+
+    Returns:
+        The device of this process.
+    """
     if device.type == "cuda" and device.index is None and launched().world_size > 1:
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return device
 
 
 def sum_over_ranks(value: Tensor) -> Tensor:
-    """The sum of a tensor over all processes; gradients pass."""
+    """The sum of a tensor over all processes; gradients pass.
+
+    Args:
+        value: a tensor of the same shape in each process.
+
+    Returns:
+        The sum, the same in all of them.
+    """
     if ranks().world_size == 1:
         return value
     return differentiable.all_reduce(value)
@@ -114,6 +139,9 @@ def normalizer(count: Tensor | int) -> Tensor | float:
 
     Args:
         count: of positives, pixels, labelled images, ..., in this process.
+
+    Returns:
+        The number to divide by, 1 or more in a training of one process.
     """
     world_size = ranks().world_size
     if world_size == 1:
@@ -124,7 +152,11 @@ def normalizer(count: Tensor | int) -> Tensor | float:
 
 
 def average_over_ranks(values: Tensor) -> None:
-    """Replace a vector by its mean over all processes, in place."""
+    """Replace a vector by its mean over all processes, in place.
+
+    Args:
+        values: a vector of the same length in each process; changed in place.
+    """
     world_size = ranks().world_size
     if world_size > 1:
         dist.all_reduce(values)
@@ -132,7 +164,14 @@ def average_over_ranks(values: Tensor) -> None:
 
 
 def highest(*values: int) -> tuple[int, ...]:
-    """For each position, the highest of the numbers that the processes give; for all of them."""
+    """The maximum over all processes, for each position.
+
+    Args:
+        values: as many integers in each process.
+
+    Returns:
+        The maxima, the same in all processes.
+    """
     if ranks().world_size == 1:
         return values
     agreed = torch.tensor(values)
@@ -141,7 +180,14 @@ def highest(*values: int) -> tuple[int, ...]:
 
 
 def from_first(value: Value) -> Value:
-    """The value of the first process, for all of them."""
+    """The value of the first process, in all of them.
+
+    Args:
+        value: can be pickled; that of the first process counts.
+
+    Returns:
+        The value.
+    """
     if ranks().world_size == 1:
         return value
     box = [value]
@@ -150,7 +196,14 @@ def from_first(value: Value) -> Value:
 
 
 def gathered(values: Sequence[Value]) -> list[list[Value]]:
-    """The values of each process, for all of them."""
+    """The values of each process, in all of them.
+
+    Args:
+        values: can be pickled; as many as there are in this process.
+
+    Returns:
+        A list for each process, by rank.
+    """
     world_size = ranks().world_size
     if world_size == 1:
         return [list(values)]
@@ -161,7 +214,11 @@ def gathered(values: Sequence[Value]) -> list[list[Value]]:
 
 @torch.no_grad()
 def share_weights(module: nn.Module) -> None:
-    """Give all processes the parameters and buffers of the first one."""
+    """Give all processes the parameters and buffers of the first one.
+
+    Args:
+        module: its parameters and buffers are changed in place.
+    """
     if ranks().world_size > 1:
         for parameter in module.parameters():
             dist.broadcast(parameter.data, src=0)
@@ -170,7 +227,11 @@ def share_weights(module: nn.Module) -> None:
 
 @torch.no_grad()
 def share_buffers(module: nn.Module) -> None:
-    """Give all processes the buffers of the first one: statistics of norms differ between them."""
+    """Give all processes the buffers of the first one: statistics of norms differ between them.
+
+    Args:
+        module: its buffers are changed in place.
+    """
     if ranks().world_size > 1:
         for buffer in module.buffers():
             dist.broadcast(buffer, src=0)

@@ -12,16 +12,17 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TypeVar, overload
 
 import torch
 
 from tapetum.base.errors import UsageError
-from tapetum.base.ranks import local_device
+from tapetum.base.ranks import launched, local_device
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _MOST_FILES = 65536
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 _NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 
 
@@ -64,11 +65,19 @@ def _full_digits() -> Iterator[None]:
 def choose_runtime(
     device: str = "auto", precision: str = "auto", *, training: bool = False
 ) -> Runtime:
-    """Resolve what the user said ("auto" included) to a device and precision that exist here.
+    """Resolve names of device and precision, "auto" included, to those of this machine.
 
     "auto" precision means for training: bf16 where the processor computes in it, fp16 on CUDA GPUs
-    that do not (before compute capability 8), else fp32. Prediction and evaluation stay in fp32
-    unless told otherwise; the validations of a training are as the training, but for fp16.
+    that do not (before compute capability 8), else fp32. "auto" for prediction and evaluation is
+    fp32; the validations of a training are as the training, but for fp16.
+
+    Args:
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: "auto", "fp32", "bf16" or "fp16".
+        training: whether it is for a training.
+
+    Returns:
+        Device and precision.
 
     Raises:
         UsageError: an unknown name, or a device that this machine does not have.
@@ -86,18 +95,34 @@ def choose_runtime(
 
 
 def training_precision(device: torch.device) -> str:
-    """What "auto" precision is in training on `device`."""
+    """What "auto" precision means in training.
+
+    Args:
+        device: to train on.
+
+    Returns:
+        "bf16", "fp16" or "fp32".
+    """
     if has_bf16(device):
         return "bf16"
     return "fp16" if device.type == "cuda" else "fp32"
 
 
 def recorded_runtime(device: str, precision: str) -> tuple[Runtime, str | None]:
-    """Where a run that was trained on `device` in `precision` goes on, and in words what changes.
+    """Where a run that was trained elsewhere is continued.
 
-    That is the same place where this machine has it (no words then), else what "auto" chooses; fp32
-    stays fp32.
+    On the same device and precision where this machine has them, else on what "auto" chooses; fp32
+    stays fp32. Of several processes each takes its own GPU, whichever one the run recorded.
+
+    Args:
+        device: of the run.
+        precision: of the run.
+
+    Returns:
+        Device and precision, and a line about what changes, None if nothing does.
     """
+    if launched().world_size > 1 and device.startswith("cuda:"):
+        device = "cuda"
     try:
         return choose_runtime(device, precision, training=True), None
     except UsageError:
@@ -108,7 +133,14 @@ def recorded_runtime(device: str, precision: str) -> tuple[Runtime, str | None]:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """A device by name; with "auto" it is CUDA, else Apple's MPS, else the processor."""
+    """A device by name.
+
+    Args:
+        name: "auto", which is CUDA, else Apple's MPS, else the CPU; or a name of PyTorch.
+
+    Returns:
+        The device.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             return local_device(torch.device("cuda"))
@@ -126,8 +158,32 @@ def choose_device(name: str = "auto") -> torch.device:
     return local_device(device)
 
 
+def placed(
+    module: ModuleT, device: torch.device, memory_format: torch.memory_format = torch.channels_last
+) -> ModuleT:
+    """Move the weights of a module.
+
+    Args:
+        module: is changed.
+        device: where they go.
+        memory_format: of weights with four dimensions.
+
+    Returns:
+        The module itself.
+    """
+    # torch's type stubs know no memory_format of nn.Module.to
+    return module.to(device, memory_format=memory_format)  # type: ignore[call-overload]
+
+
 def has_bf16(device: torch.device) -> bool:
-    """Does the device multiply bf16 matrices in hardware (emulation is slower than fp32)?"""
+    """Whether a device multiplies bf16 matrices in hardware; emulation is slower than fp32.
+
+    Args:
+        device: the device.
+
+    Returns:
+        True if it does.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
     if device.type != "cpu":
@@ -145,8 +201,11 @@ def _cpu_flag(name: str) -> bool:
 
 
 def worker_start() -> str:
-    """How worker processes begin: "fork", with the memory of this one, on Linux whatever Python's
-    default is; else afresh, by "spawn" or "forkserver"."""
+    """How worker processes start, on Linux by "fork" whatever Python's default is.
+
+    Returns:
+        "fork", which shares the memory of this process; else "spawn" or "forkserver".
+    """
     chosen = multiprocessing.get_start_method(allow_none=True)
     return chosen or ("fork" if sys.platform == "linux" else "spawn")
 
@@ -166,10 +225,18 @@ def allow_many_files() -> None:
 
 
 def generator(seed: int, *keys: int | str, device: str = "cpu") -> torch.Generator:
-    """A random generator that is a pure function of `seed` and `keys`.
+    """A random generator that is a pure function of its arguments.
 
-    Every random choice names what it is for, as in `generator(seed, "augment", epoch, index)`, so
-    that no draw depends on workers, on order, or on what was drawn before.
+    Each random choice is named, as in `generator(seed, "augment", epoch, index)`, so that no draw
+    depends on workers, on order, or on what was drawn before.
+
+    Args:
+        seed: of the run.
+        keys: the name of the choice.
+        device: of the generator.
+
+    Returns:
+        The generator.
     """
     return torch.Generator(device).manual_seed(derive_seed(seed, *keys))
 
@@ -210,19 +277,39 @@ class ImageGenerators(Sequence[torch.Generator]):
 
 
 def image_generators(seed: int, count: int) -> ImageGenerators:
-    """Generators for `count` images that are named by their place alone."""
+    """Generators for images that are named by their index alone.
+
+    Args:
+        seed: of the run.
+        count: of images.
+
+    Returns:
+        A generator for each image.
+    """
     return ImageGenerators(seed, [(index,) for index in range(count)])
 
 
 def derive_seed(seed: int, *keys: int | str) -> int:
-    """A 63-bit seed from a seed and keys, the same on every machine and Python version."""
+    """A seed from a seed and keys, the same on all machines and Python versions.
+
+    Args:
+        seed: of the run.
+        keys: the name of the choice.
+
+    Returns:
+        63 bits.
+    """
     digest = hashlib.blake2b(repr((int(seed), *keys)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 
 @contextlib.contextmanager
 def deterministic() -> Iterator[None]:
-    """Bit-equal results for equal inputs, inside this context; the caller's setting comes back."""
+    """Bit-equal results for equal inputs, inside this context; the caller's setting comes back.
+
+    Yields:
+        None.
+    """
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -236,9 +323,15 @@ def deterministic() -> Iterator[None]:
 
 @contextlib.contextmanager
 def undisturbed(module: torch.nn.Module) -> Iterator[None]:
-    """Run `module` in evaluation mode; afterwards every submodule's mode is as it was.
+    """Inside, a module is in evaluation mode; afterwards the mode of each submodule is as it was.
 
-    The random state is guarded too, so that predicting never changes a training run.
+    The global random state is restored too, so that predicting never changes a training.
+
+    Args:
+        module: the module.
+
+    Yields:
+        None.
     """
     modes = [(part, part.training) for part in module.modules()]
     state = torch.random.get_rng_state()
@@ -252,9 +345,15 @@ def undisturbed(module: torch.nn.Module) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Does `error` say that there was no memory, of whatever device?
+    """Whether an error means that a device or the machine is out of memory.
 
     Linux often kills a process instead, which no program can catch.
+
+    Args:
+        error: what was raised.
+
+    Returns:
+        True if it does.
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
@@ -263,7 +362,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Give back what nobody holds any more, so that the next attempt finds it."""
+    """Give memory that is no longer used back to the system and the devices."""
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
@@ -272,11 +371,14 @@ def release_memory() -> None:
 
 
 def tune_allocator() -> str:
-    """Keep big blocks in the process instead of returning them to the system after every forward.
+    """Keep big blocks in the process instead of returning them to the system after each forward.
 
-    glibc's defaults cost some 400,000 page faults per forward of a ResNet-50 on 16 images.
-    Linux with glibc only; TAPETUM_ALLOCATOR=system switches it off. Called by the command line,
-    never by an import. Returns what it did, in words.
+    glibc's defaults cost some 400,000 page faults per forward of a ResNet-50 on 16 images. Linux
+    with glibc only; TAPETUM_ALLOCATOR=system switches it off. Called by the command line, never by
+    an import.
+
+    Returns:
+        What was done, a phrase.
     """
     if os.environ.get("TAPETUM_ALLOCATOR") == "system":
         return "system (TAPETUM_ALLOCATOR=system)"

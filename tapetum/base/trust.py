@@ -1,8 +1,8 @@
-"""Which code of somebody's own may be run: that which the user named himself, as it was then.
+"""Which custom code may be run: files that the user named, with the content that they had then.
 
 CACHE/trusted.json: {"schema": "tapetum.trusted/1", "code": {"/FILE.py:FUNCTION": the sha256 of the
-file}}. It lies outside of every run, and no run can add to it: a run that names code is not a user
-who does.
+file}}. It lies outside of all runs, and no run can add to it: that a run names code does not
+count.
 """
 
 from __future__ import annotations
@@ -18,16 +18,27 @@ from tapetum.base.lock import held
 
 FILE, SCHEMA = "trusted.json", "tapetum.trusted/1"
 _named: dict[str, str] = {}
-"""What was named in this process: it counts also where the list cannot be written."""
+"""What was named in this process; counts also if the file cannot be written."""
 
 
 def name(code: str, digest: str) -> None:
-    """The user named this code himself: it may be run in this process."""
+    """Allow code to be run in this process, because the user named it.
+
+    Args:
+        code: "/FILE.py:FUNCTION".
+        digest: sha256 of the file.
+    """
     _named[code] = digest
 
 
 def keep(code: str, digest: str) -> None:
-    """The same, also by later commands, as long as the file stays as it is."""
+    """Allow code to be run in this process and by later commands, as long as its file does not
+    change.
+
+    Args:
+        code: "/FILE.py:FUNCTION".
+        digest: sha256 of the file.
+    """
     name(code, digest)
     path = cache_folder() / FILE
     if _kept(path).get(code) == digest:
@@ -41,18 +52,29 @@ def keep(code: str, digest: str) -> None:
 
 
 def digests(code: str) -> set[str]:
-    """The sha256 of the file as it was when the user named this code; empty if he never did."""
+    """The contents of a file with which its code may be run.
+
+    Args:
+        code: "/FILE.py:FUNCTION".
+
+    Returns:
+        sha256 of the file when the user named the code; empty if that never happened.
+    """
     both = (_named.get(code), _kept(cache_folder() / FILE).get(code))
     return {digest for digest in both if isinstance(digest, str)}
 
 
 def tell(text: str) -> None:
-    """A line on stderr, whoever listens: what concerns trust is never silent."""
+    """Print a line on stderr, also where no log is shown: what concerns trust is never silent.
+
+    Args:
+        text: the line.
+    """
     print(printable(text), file=sys.stderr, flush=True)
 
 
 def _kept(path: Path) -> dict[str, str]:
-    """The list; nothing where it is not ours, or not what we write: then one has to name again."""
+    """The stored list; empty if another user owns the file, or it is not of this form."""
     try:
         if os.name == "posix" and path.stat().st_uid != os.geteuid():
             return {}

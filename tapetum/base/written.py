@@ -18,7 +18,14 @@ FILE, SCHEMA = ".tapetum.json", "tapetum.written/1"
 
 
 def replaceable(folder: Path) -> frozenset[Path]:
-    """The files below `folder` that tapetum wrote and nobody has changed since."""
+    """The files below a folder that tapetum wrote and that have not changed since.
+
+    Args:
+        folder: has a list of what was written.
+
+    Returns:
+        Their paths.
+    """
     return frozenset(
         path
         for name, digest in _listed(folder).items()
@@ -27,7 +34,12 @@ def replaceable(folder: Path) -> frozenset[Path]:
 
 
 def remove(files: Collection[Path], below: Path) -> None:
-    """Delete those of `files` that lie below a folder; what is left of it stays."""
+    """Delete files below a folder.
+
+    Args:
+        files: those outside of `below` are left.
+        below: the folder, which stays.
+    """
     for path in files:
         if below in path.parents:
             path.unlink(missing_ok=True)
@@ -35,8 +47,15 @@ def remove(files: Collection[Path], below: Path) -> None:
 
 @contextlib.contextmanager
 def listing(folder: Path) -> Iterator[list[Path]]:
-    """Inside, files and folders that are written below `folder` are appended to the list; at the
-    end, also of a run that is stopped, the list of the folder has them."""
+    """Inside, paths can be appended to a list; at the end, also after an error, they are added to
+    the folder's list of written files.
+
+    Args:
+        folder: where the list is stored.
+
+    Yields:
+        The list.
+    """
     written: list[Path] = []
     try:
         yield written

@@ -73,7 +73,7 @@ def accumulate(
     matches: Matches,
     rules: Rules,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """precision (T, R, K, A, M), recall (T, K, A, M) and scores (T, R, K, A, M), float64.
+    """Arrays precision (T, R, K, A, M), recall (T, K, A, M) and scores (T, R, K, A, M), float64.
 
     -1 where a class has no truth that counts in the area range. The score is the threshold at
     which the recall is reached, 0 where it is not.
@@ -171,7 +171,7 @@ def _running_total(values: np.ndarray) -> np.ndarray:
 def _read_off(
     hits: Hits, needed: np.ndarray, positives: np.ndarray, top: np.ndarray, thresholds: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """precision (T, R, K, A), recall (T, K, A), scores (T, R, K, A) under one cap."""
+    """Arrays precision (T, R, K, A), recall (T, K, A), scores (T, R, K, A) under one cap."""
     areas, classes = positives.shape
     found = np.bincount(hits.cell, minlength=areas * thresholds * classes)
     first = np.cumsum(found) - found

@@ -86,13 +86,21 @@ class MultilabelResult:
 def evaluate_classes(
     scores: np.ndarray, targets: np.ndarray, class_names: Sequence[str]
 ) -> ClassificationResult:
-    """Judge probabilities (N, C) of one class an image by the labels (N,) int64.
+    """Measure predictions of one class an image.
 
     Among equal scores the first class is the predicted one. A probability of 0 for the target costs
     as much as the smallest step of float64 from 1, so that the loss stays finite.
 
+    Args:
+        scores: (N, C) probabilities in [0, 1].
+        targets: (N,) int64 labels in [0, C).
+        class_names: the names of the C classes.
+
+    Returns:
+        The metrics, for all classes and by class.
+
     Raises:
-        ValueError: wrong shapes, scores outside [0, 1], labels that are no class.
+        ValueError: wrong shapes, scores outside [0, 1], labels outside [0, C).
     """
     scores = _checked(scores, class_names)
     count, classes = scores.shape
@@ -126,7 +134,15 @@ def evaluate_classes(
 def evaluate_multilabel(
     scores: np.ndarray, targets: np.ndarray, class_names: Sequence[str]
 ) -> MultilabelResult:
-    """Judge probabilities (N, C) of classes by which of them are true, (N, C) bool.
+    """Measure predictions of any number of classes an image.
+
+    Args:
+        scores: (N, C) probabilities in [0, 1].
+        targets: (N, C) bool, the classes of each image.
+        class_names: the names of the C classes.
+
+    Returns:
+        The metrics, for all classes and by class.
 
     Raises:
         ValueError: wrong shapes, or scores outside [0, 1].
@@ -223,7 +239,7 @@ def _rates(
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, -1 where there is no whole."""
+    """The quotient part / whole, -1 where there is no whole."""
     return np.where(whole > 0, part / np.maximum(whole, 1), -1.0)
 
 

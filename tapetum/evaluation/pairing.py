@@ -111,7 +111,7 @@ def group_keys(record: GroundTruth | Detections, classes: int) -> np.ndarray:
 def _truths_to_compare(
     ground_truth: GroundTruth, detections: Detections, ranking: Ranking
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """order (truths,), and position, first, count (D,) for the detections that have truths at all.
+    """Arrays: order (truths,), position, first, count (D,) of detections that have truths.
 
     The truths of the detection at position[i] are order[first[i] : first[i] + count[i]].
     """

@@ -1,4 +1,4 @@
-"""Answers as files that other programs read: labels to go on with, a table, cut-out images."""
+"""Predictions as files that other programs read: labels, a table, crops."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _TABLE = "predictions.csv"
 
 
 def saves() -> tuple[str, ...]:
-    """What `predict` can write: images with the answers drawn in, labels in several formats, all
-    answers as one table, each detected object as an image."""
+    """What `predict` can write: images with the predictions drawn in, labels in several formats,
+    all predictions as one table, each detected object as an image."""
     return (IMAGES, *_label_formats(), "csv", "crops")
 
 
@@ -34,8 +34,17 @@ def _label_formats() -> dict[str, Format]:
 
 
 def check_saves(kinds: Iterable[str], predictor: Predictor, files: Sequence[Path]) -> None:
-    """Raise UsageError for an unknown kind, one that the task has no answers for, or one that could
-    not tell two of the images apart."""
+    """Check the kinds of files to write.
+
+    Args:
+        kinds: of `saves()`.
+        predictor: the model.
+        files: the images.
+
+    Raises:
+        UsageError: an unknown kind, one that the task has no predictions for, or one in which two
+            images would share a file.
+    """
     for kind in kinds:
         if kind not in saves():
             raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(saves()))
@@ -57,7 +66,7 @@ def _refuse_same(kind: str, files: Sequence[Path]) -> None:
 def refuse_places(
     kinds: Sequence[str], out: Path, drawings: Iterable[str], images: Sequence[str | Path]
 ) -> None:
-    """Raise UsageError where an answer would replace something, or lie among the images.
+    """Refuse outputs that would replace files, or lie among the images.
 
     Files that tapetum wrote there and that are unchanged may be replaced.
 
@@ -66,6 +75,9 @@ def refuse_places(
         out: the folder.
         drawings: names of the images that are drawn into.
         images: files and folders that are read.
+
+    Raises:
+        UsageError: a file would be replaced, or lie among the images.
     """
     inside = [image for image in images if Path(image).is_dir()]
     beside = {Path(image).parent for image in images if not Path(image).is_dir()}
@@ -77,8 +89,14 @@ def refuse_places(
 
 
 def clear_places(kinds: Sequence[str], out: Path) -> None:
-    """Delete what an earlier run wrote into the folders of these kinds, so that labels and crops
-    of other images do not stay among the new ones."""
+    """Delete what an earlier run wrote into the folders of these kinds.
+
+    Else labels and crops of other images would stay among the new ones.
+
+    Args:
+        kinds: what is written, see `saves`.
+        out: the folder.
+    """
     ours = replaceable(out)
     for folder in _folders(kinds, out):
         remove(ours, folder)
@@ -95,12 +113,21 @@ def save_answers(
     out: Path,
     names: Mapping[str, str],
 ) -> list[Path]:
-    """Write the answers of `predict_files` below `out`, each kind but the drawings; returns where.
-    names: for each file one of its own, for its crops.
+    """Write the predictions of `predict_files`, each kind but the drawings.
 
     Labels come without images, as CVAT and Label Studio take them: coco/annotations/
     instances_default.json, yolo/labels/train/*.txt with data.yaml, voc/Annotations/*.xml. An image
     that could not be read is in none of them.
+
+    Args:
+        answers: as `predict_files` returns them.
+        predictor: the model.
+        kinds: what is written, see `saves`.
+        out: the folder.
+        names: a different name for each file, for its crops.
+
+    Returns:
+        The files and folders that were written.
     """
     written = []
     for kind in kinds:
@@ -124,7 +151,7 @@ def _save_labels(
 
 
 def _annotations(answers: Mapping[str, Any], predictor: Predictor, split: str) -> Annotations:
-    """The answers as if somebody had drawn them."""
+    """The predictions as annotations."""
     images = tuple(_image(n, answer) for n, answer in enumerate(answers["images"], start=1))
     model_info = predictor.model_info
     ids = model_info.class_ids or tuple(range(1, len(model_info.classes) + 1))
@@ -170,7 +197,7 @@ def _image(number: int, answer: Mapping[str, Any]) -> ImageRecord:
 
 
 def _keypoints(objects: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
-    """(N, K, 3) x, y and 2 for "seen": a model says nothing about what is hidden."""
+    """(N, K, 3) x, y and 2 for "seen": models do not predict visibility."""
     if "keypoints" not in objects[0]:
         return None
     points = np.array([obj["keypoints"] for obj in objects], dtype=np.float64)
@@ -183,7 +210,7 @@ def _no_copy(_: ImageRecord, __: str) -> None:
 
 
 def _save_table(answers: Mapping[str, Any], path: Path) -> Path:
-    """One line for each answer: file, class, score or share, and the corners of a box."""
+    """One line for each prediction: file, class, score or fraction of pixels, and a box."""
     with atomic_write(path, "w") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("file", "class", "score", "x1", "y1", "x2", "y2"))
@@ -197,7 +224,7 @@ def _save_table(answers: Mapping[str, Any], path: Path) -> Path:
 
 
 def _save_crops(answers: Mapping[str, Any], folder: Path, names: Mapping[str, str]) -> Path:
-    """CLASS/NAME-NUMBER.jpg for each found object, the strongest of an image first."""
+    """CLASS/NAME-NUMBER.jpg for each detection, by score."""
     for answer in answers["images"]:
         stem = Path(names[answer["file"]]).stem
         pixels = read_image(answer["file"]).pixels if answer["objects"] else None

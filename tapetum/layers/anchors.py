@@ -79,7 +79,15 @@ def _anchors(
 
 
 def cell_anchors(sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
-    """The anchors (len(ratios) * len(sizes), 4) at the origin, xyxy, rounded to pixels."""
+    """The anchors of a cell, centred at the origin (Ren et al. 2015, section 3.1.1).
+
+    Args:
+        sizes: square roots of the areas, in pixels.
+        ratios: height by width.
+
+    Returns:
+        (len(ratios) * len(sizes), 4) xyxy float32, rounded to pixels.
+    """
     size = torch.tensor(sizes, dtype=torch.float32)
     height = torch.sqrt(torch.tensor(ratios, dtype=torch.float32))
     width = 1 / height
@@ -89,5 +97,14 @@ def cell_anchors(sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
 
 
 def octave_sizes(smallest: Sequence[int], octaves: int) -> tuple[tuple[int, ...], ...]:
-    """`octaves` sizes for each level, evenly spread (in log scale) up to twice the smallest."""
+    """Sizes of anchors, evenly spread (in log scale) up to twice the smallest (Lin et al. 2017,
+    section 4).
+
+    Args:
+        smallest: size on each level, in pixels.
+        octaves: sizes a level.
+
+    Returns:
+        The sizes of each level, in pixels.
+    """
     return tuple(tuple(int(s * 2 ** (i / octaves)) for i in range(octaves)) for s in smallest)

@@ -32,14 +32,24 @@ class ConvNorm(nn.Module):
 
 
 def init_small(layer: nn.Conv2d | nn.Linear, bias: float = 0.0) -> None:
-    """Weights near 0 (standard deviation 0.01), so that a fresh head says `bias` everywhere."""
+    """Draw weights near 0 (standard deviation 0.01), so that a fresh head gives `bias` at all
+    places.
+
+    Args:
+        layer: changed in place; it has a bias.
+        bias: the value of all biases.
+    """
     assert layer.bias is not None
     nn.init.normal_(layer.weight, std=0.01)
     nn.init.constant_(layer.bias, bias)
 
 
 def init_linear(conv: nn.Conv2d) -> None:
-    """Uniform weights that keep the variance (Kaiming with slope 1), biases 0."""
+    """Draw uniform weights that keep the variance (Kaiming with slope 1), and set biases to 0.
+
+    Args:
+        conv: changed in place; it has a bias.
+    """
     assert conv.bias is not None
     nn.init.kaiming_uniform_(conv.weight, a=1)
     nn.init.zeros_(conv.bias)

@@ -19,6 +19,9 @@ def dropout(x: Tensor, p: float, generators: Sequence[torch.Generator] | None) -
         x: (B, ...).
         p: in [0, 1).
         generators: B, one an image, on the device of `x`.
+
+    Returns:
+        (B, ...), as `x`.
     """
     if generators is None or p == 0:
         return x
@@ -28,6 +31,13 @@ def dropout(x: Tensor, p: float, generators: Sequence[torch.Generator] | None) -
 
 
 def check_dropout(p: float) -> None:
-    """Raise ValueError unless `p` is in [0, 1)."""
+    """Check a probability of dropout.
+
+    Args:
+        p: the probability.
+
+    Raises:
+        ValueError: `p` is not in [0, 1).
+    """
     if not 0 <= p < 1:
         raise ValueError(f"dropout: expected a value in [0, 1), got {p}")

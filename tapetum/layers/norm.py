@@ -16,6 +16,13 @@ def make_norm(kind: str, channels: int) -> nn.Module:
     scale that it was given, as detectors with imported weights do; "group" normalises every image
     by itself (Wu and He 2018, "Group Normalization"), which is what small batches need.
 
+    Args:
+        kind: one of NORMS.
+        channels: of the maps.
+
+    Returns:
+        The module.
+
     Raises:
         ValueError: an unknown kind.
     """
@@ -28,13 +35,22 @@ def make_norm(kind: str, channels: int) -> nn.Module:
     raise ValueError(f"norm: expected one of {', '.join(NORMS)}, got {kind!r}")
 
 
-def group_count(channels: int, most: int = 32, least_in_group: int = 4) -> int:
-    """The most groups, up to 32 as in the paper, of equal size and at least 4 channels each.
+def group_count(channels: int, max_groups: int = 32, min_channels: int = 4) -> int:
+    """The largest number of groups, up to 32 as in the paper, of equal size and at least 4 channels
+    each.
 
     Groups of one channel would be instance norm, which leaves nothing of a map of one pixel.
+
+    Args:
+        channels: to be divided.
+        max_groups: upper bound of the number.
+        min_channels: lower bound of the size of a group.
+
+    Returns:
+        The number of groups; 1 if no larger one fits.
     """
-    most = max(1, min(most, channels // least_in_group))
-    return next(groups for groups in range(most, 0, -1) if channels % groups == 0)
+    largest = max(1, min(max_groups, channels // min_channels))
+    return next(groups for groups in range(largest, 0, -1) if channels % groups == 0)
 
 
 class FrozenBatchNorm(nn.Module):

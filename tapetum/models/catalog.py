@@ -75,6 +75,9 @@ def model_function(model: str) -> Callable[..., Model[Any]]:
     Args:
         model: a name in CATALOG, or "FILE.py:FUNCTION".
 
+    Returns:
+        The function; its result is a `tapetum.Model`.
+
     Raises:
         UsageError: there is no such model, or the function in the file builds none.
     """
@@ -86,6 +89,9 @@ def task_of(model: str) -> str:
 
     Args:
         model: a name in CATALOG, or "FILE.py:FUNCTION".
+
+    Returns:
+        One of `tapetum.structures.TASKS`.
 
     Raises:
         UsageError: there is no such model, or the function in the file builds none.
@@ -114,7 +120,17 @@ def arguments_of(model: str) -> dict[str, Any]:
 
 
 def defaults_of(model: str) -> dict[str, Any]:
-    """The arguments of a model that have a default, with it; otherwise as `arguments_of`."""
+    """The arguments of a model that have a default.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+
+    Returns:
+        Name -> default.
+
+    Raises:
+        UsageError: as for `arguments_of`.
+    """
     return {name: value for name, value in arguments_of(model).items() if value is not REQUIRED}
 
 
@@ -127,6 +143,9 @@ def fitting_arguments(
         model: a name in CATALOG, or "FILE.py:FUNCTION".
         given: what the user asks for; it wins over what is suggested.
         suggested: what follows from the data; a name that the model does not take is left out.
+
+    Returns:
+        Name -> value.
 
     Raises:
         UsageError: there is no such model, or it does not take an argument of `given`.

@@ -14,7 +14,7 @@ def wide(values: Tensor) -> Tensor:
 
 
 def ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """part / whole, and 0 where there is no whole."""
+    """The quotient part / whole, and 0 where there is no whole."""
     # Replacing the divisor, not the quotient, keeps NaN out of the gradient too.
     return part / torch.where(whole > 0, whole, 1)
 

@@ -20,7 +20,7 @@ _PAIRS = 2**15 - 1  # from 2 ** 15 elements on, PyTorch splits an operation over
 def pairwise(
     function: Callable[[Tensor, Tensor], Tensor], boxes1: Tensor, boxes2: Tensor
 ) -> Tensor:
-    """function of every box of boxes1 (..., N, 4) with every one of boxes2 (..., M, 4).
+    """The function of every box of boxes1 (..., N, 4) with every one of boxes2 (..., M, 4).
 
     On the processor it runs a few rows at a time: its many intermediate results then stay in the
     cache and in one thread; fetching fresh memory for them takes several times as long as the

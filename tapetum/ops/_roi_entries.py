@@ -150,7 +150,7 @@ def _runs(begins: np.ndarray, counts: np.ndarray, owner: np.ndarray) -> np.ndarr
 
 
 def _stable_order(values: np.ndarray) -> np.ndarray:
-    """argsort of values >= 0, stable. NumPy sorts 16 bits by counting: two rounds beat one."""
+    """The argsort of values >= 0, stable. NumPy sorts 16 bits by counting: two rounds beat one."""
     order = (values & 0xFFFF).astype(np.uint16).argsort(kind="stable")
     high = (values >> 16).astype(np.uint16)
     if high.any():

@@ -186,11 +186,19 @@ def encode_boxes(
     proposals: Tensor,
     weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0),
 ) -> Tensor:
-    """Offsets (..., 4) that lead from `proposals` to `reference_boxes`, both (..., 4).
+    """Offsets that lead from proposals to reference boxes.
 
-    Shift of the centre in units of the proposal's size and logarithm of the growth (Girshick et
-    al. 2014, appendix C; Ren et al. 2015, equation 2), each times its weight. Both need a positive
-    width and height: the logarithm of nothing is -inf, as it should be.
+    Shift of the centre in units of the proposal's size and logarithm of the growth (Girshick et al.
+    2014, appendix C; Ren et al. 2015, equation 2), each times its weight. A box without width or
+    height gives -inf, the logarithm of 0.
+
+    Args:
+        reference_boxes: (..., 4) xyxy.
+        proposals: (..., 4) xyxy.
+        weights: of x, y, width and height.
+
+    Returns:
+        (..., 4) dx, dy, dw, dh.
     """
     target_center, target_size = _center_and_size(wide(reference_boxes))
     center, size = _center_and_size(wide(proposals))
@@ -206,10 +214,18 @@ def decode_boxes(
     weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0),
     clip: float = DELTA_CLIP,
 ) -> Tensor:
-    """Boxes (..., 4) that `deltas` (..., 4) make of `anchors` (..., 4): encode_boxes undone.
+    """Apply offsets to anchors: the inverse of `encode_boxes`.
 
-    The two broadcast: for C classes give deltas (N, C, 4) and anchors (N, 1, 4). Growth is bounded
-    by exp(`clip`), so that an untrained network cannot overflow.
+    Deltas and anchors broadcast: for C classes give deltas (N, C, 4) and anchors (N, 1, 4).
+
+    Args:
+        deltas: (..., 4) dx, dy, dw, dh.
+        anchors: (..., 4) xyxy.
+        weights: of x, y, width and height.
+        clip: upper bound of dw and dh, so that an untrained network cannot overflow.
+
+    Returns:
+        (..., 4) xyxy.
     """
     center, size = _center_and_size(wide(anchors))
     dx, dy, dw, dh = (d / w for d, w in zip(wide(deltas).unbind(-1), weights, strict=True))

@@ -57,14 +57,33 @@ def sigmoid_focal_loss(
 def smooth_l1_loss(
     input: Tensor, target: Tensor, beta: float = 1.0, reduction: str = "mean"
 ) -> Tensor:
-    """Squared below `beta`, absolute above, smooth where they meet (Girshick 2015, equation 3)."""
+    """Squared below `beta`, absolute above, smooth where they meet (Girshick 2015, equation 3).
+
+    Args:
+        input: (...).
+        target: (...), the same shape.
+        beta: where the loss changes from squared to absolute; 0 is `l1_loss`.
+        reduction: "none", "mean" or "sum".
+
+    Returns:
+        (...) with "none", else a scalar.
+    """
     input = wide(input)
     loss = F.smooth_l1_loss(input, target.to(input.dtype), beta=beta, reduction="none")
     return reduce_loss(loss, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """The absolute difference."""
+    """The absolute difference.
+
+    Args:
+        input: (...).
+        target: (...), the same shape.
+        reduction: "none", "mean" or "sum".
+
+    Returns:
+        (...) with "none", else a scalar.
+    """
     input = wide(input)
     return reduce_loss((input - target.to(input.dtype)).abs(), reduction)
 
@@ -76,10 +95,20 @@ def cross_entropy(
     ignore_index: int = -100,
     weight: Tensor | None = None,
 ) -> Tensor:
-    """Cross entropy of logits (N, C, ...) with class indices (N, ...) int64.
+    """Cross entropy of logits with class indices.
 
-    Entries equal to `ignore_index` give 0 and do not count in the mean. weight: (C,) what an entry
-    of each class counts; the mean is divided by the sum of these, as in PyTorch.
+    Ignored entries give 0 and do not count in the mean.
+
+    Args:
+        input: (N, C, ...) logits.
+        target: (N, ...) int64, 0 to C - 1 or `ignore_index`.
+        reduction: "none", "mean" or "sum".
+        ignore_index: the label of ignored entries.
+        weight: (C,) weight of each class; the mean is divided by the sum of the entries' weights,
+            as in PyTorch.
+
+    Returns:
+        (N, ...) with "none", else a scalar.
     """
     input = wide(input)
     weight = None if weight is None else weight.to(input.dtype)
@@ -100,6 +129,17 @@ def softmax_focal_loss(
     Lin et al. 2017, equation 4, with p the softmax probability of the true class and `weight` in
     the place of alpha. Arguments, ignored entries and the mean are as in `cross_entropy`, which
     this is at gamma = 0.
+
+    Args:
+        input: (N, C, ...) logits.
+        target: (N, ...) int64, 0 to C - 1 or `ignore_index`.
+        gamma: exponent of 1 - p; 0 gives `cross_entropy`.
+        reduction: "none", "mean" or "sum".
+        ignore_index: the label of ignored entries.
+        weight: (C,) weight of each class.
+
+    Returns:
+        (N, ...) with "none", else a scalar.
     """
     input = wide(input)
     entropy = F.cross_entropy(input, target, reduction="none", ignore_index=ignore_index)
@@ -117,14 +157,23 @@ def dice_loss(
     smooth: float = 1.0,
     over_ranks: Callable[[Tensor], Tensor] = lambda sums: sums,
 ) -> Tensor:
-    """Soft Dice loss of logits (N, C, ...) with class indices (N, ...) int64, from 0 to 1.
+    """Soft Dice loss of logits with class indices.
 
-    Of each class 1 - (2 sum(p g) + smooth) / (sum(p) + sum(g) + smooth), where p is its softmax
+    For each class 1 - (2 sum(p g) + smooth) / (sum(p) + sum(g) + smooth), where p is its softmax
     probability, g is 1 where it is true and 0 elsewhere, and the sums go over all entries of the
-    batch that are not `ignore_index`; then the mean over the classes that occur in `target`, and 0
-    if none does. The idea is Milletari et al. 2016 (arXiv 1606.04797), who square the denominator's
-    terms; without squares and for several classes as in Sudre et al. 2017 (arXiv 1707.03237).
-    over_ranks: adds the sums of other processes, which have other parts of the batch.
+    batch that are not `ignore_index`; then the mean over the classes that occur in `target`.
+    Milletari et al. 2016 (arXiv 1606.04797), who square the terms of the denominator; without
+    squares and for several classes as in Sudre et al. 2017 (arXiv 1707.03237).
+
+    Args:
+        input: (N, C, ...) logits.
+        target: (N, ...) int64, 0 to C - 1 or `ignore_index`.
+        ignore_index: the label of ignored entries.
+        smooth: added to numerator and denominator.
+        over_ranks: adds the sums of other processes, which have other parts of the batch.
+
+    Returns:
+        A scalar in [0, 1]; 0 if no class occurs.
     """
     p = torch.softmax(wide(input), dim=1)
     valid = (target != ignore_index).unsqueeze(1)  # (N, 1, ...)
@@ -159,11 +208,20 @@ def _weights(target: Tensor, ignore_index: int, weight: Tensor) -> Tensor:
 def multiclass_hinge(
     input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean"
 ) -> Tensor:
-    """Hinge loss of scores (N, C) with class indices (N,) int64 (Weston and Watkins 1999).
+    """Hinge loss of several classes (Weston and Watkins 1999).
 
     The sum over all wrong classes j of max(0, s_j - s_target + margin): 0 once the right class is
-    ahead of every other by the margin. Not divided by the classes, unlike
+    ahead of all others by the margin. Not divided by the number of classes, unlike
     `torch.nn.MultiMarginLoss`.
+
+    Args:
+        input: (N, C) scores.
+        target: (N,) int64, 0 to C - 1.
+        margin: by which the right class should be ahead.
+        reduction: "none", "mean" or "sum".
+
+    Returns:
+        (N,) with "none", else a scalar.
     """
     input = wide(input)
     behind = (input - input.gather(1, target[:, None]) + margin).clamp(min=0)  # (N, C)

@@ -23,9 +23,16 @@ Polygons = Sequence[Sequence[float] | np.ndarray] | None
 
 
 def rle_encode(mask: np.ndarray) -> dict[str, Any]:
-    """The run-length code of a mask (H, W) bool; its counts are a list of int.
+    """Encode a mask as run lengths.
 
-    ValueError if the mask is not two-dimensional or not bool.
+    Args:
+        mask: (H, W) bool.
+
+    Returns:
+        COCO's "size" (height, width) and "counts", a list of int.
+
+    Raises:
+        ValueError: the mask is not two-dimensional or not bool.
     """
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise ValueError(f"expected a mask (H, W) of bool, got {mask.shape} of {mask.dtype}")
@@ -33,9 +40,16 @@ def rle_encode(mask: np.ndarray) -> dict[str, Any]:
 
 
 def masks_to_runs(masks: np.ndarray) -> Runs:
-    """The run lengths of masks (N, H, W) bool, as `rle_encode` has them; counts uint32.
+    """Encode masks as run lengths, as `rle_encode` does.
 
-    ValueError if there are not three dimensions of bool.
+    Args:
+        masks: (N, H, W) bool.
+
+    Returns:
+        N masks, counts uint32.
+
+    Raises:
+        ValueError: not three dimensions of bool.
     """
     if masks.ndim != 3 or masks.dtype != np.bool_:
         raise ValueError(f"expected masks (N, H, W) of bool, got {masks.shape} of {masks.dtype}")
@@ -44,21 +58,34 @@ def masks_to_runs(masks: np.ndarray) -> Runs:
 
 
 def rle_decode(rle: Mapping[str, Any]) -> np.ndarray:
-    """The mask (H, W) bool, in column-major memory, of a code with counts as list, str or bytes.
+    """Decode run lengths.
 
-    ValueError, before anything of the mask's size is allocated, if the counts are unreadable or
-    negative, do not sum to height x width, or if that exceeds 2**31.
+    Args:
+        rle: COCO's "size" (height, width) and "counts", a list, str or bytes.
+
+    Returns:
+        (H, W) bool, in column-major memory.
+
+    Raises:
+        ValueError: the counts are unreadable or negative, do not sum to height x width, or exceed
+            2**31 pixels; checked before a mask is allocated.
     """
     height, width = _size(rle["size"])
     return _paint(_counts(rle["counts"], height * width), height, width)
 
 
 def rle_to_string(counts: Sequence[int] | np.ndarray) -> str:
-    """COCO's compressed string of run lengths, each below 2**32.
+    """Write run lengths as COCO's compressed string.
 
-    From the fourth on, a count is stored as its difference to the count two before. A number is
-    cut into groups of 5 bits, lowest first, two's complement; bit 6 says that more groups follow;
-    48 is added to make it printable.
+    From the fourth on, a count is stored as its difference to the count two before. A number is cut
+    into groups of 5 bits, lowest first, two's complement; bit 6 is set if more groups follow; 48 is
+    added to make it printable.
+
+    Args:
+        counts: run lengths, each below 2**32.
+
+    Returns:
+        The string.
     """
     numbers = np.array(counts, dtype=np.int64).reshape(-1)  # (R,)
     if ((numbers < 0) | (numbers >= 2**32)).any():
@@ -76,43 +103,91 @@ def rle_to_string(counts: Sequence[int] | np.ndarray) -> str:
 
 
 def rle_from_string(text: str | bytes) -> list[int]:
-    """The run lengths in COCO's compressed string: the inverse of `rle_to_string`.
+    """Read COCO's compressed string: the inverse of `rle_to_string`.
 
-    They are as the string says: a forged one may hold negative counts, which `rle_decode` refuses.
-    ValueError for characters outside '0' to 'o', a number without end, or one above 35 bits.
+    The counts are not checked: a forged string may hold negative ones, which `rle_decode` refuses.
+
+    Args:
+        text: the string.
+
+    Returns:
+        The run lengths.
+
+    Raises:
+        ValueError: characters outside '0' to 'o', a number without end, or one above 35 bits.
     """
     return _read_string(text).tolist()
 
 
 def polygons_to_rle(polygons: Polygons, size: tuple[int, int]) -> dict[str, Any]:
-    """The run-length code of the union of polygons on an image of `size` (height, width).
+    """Encode the union of polygons as run lengths; even-odd within a polygon.
 
-    A polygon is x, y, x, y, ... in pixels, at least three points, anywhere; it is closed by
-    itself. Even-odd within a polygon. ValueError for fewer points, an odd number of coordinates,
-    one that is not finite, or an image of more than 2**31 pixels. Beyond 4e8 pixels from the
-    origin a point is moved back to there. No polygon (or None), no pixel.
+    A polygon is closed automatically. A point farther than 4e8 pixels from the origin is moved to
+    that distance.
+
+    Args:
+        polygons: each x, y, x, y, ... in pixels, at least three points; None or none: an empty
+            mask.
+        size: (height, width) in pixels of the image.
+
+    Returns:
+        COCO's "size" and "counts".
+
+    Raises:
+        ValueError: fewer points, an odd number of coordinates, one that is not finite, or an image
+            of more than 2**31 pixels.
     """
     height, width = _size(size)
     return {"size": [height, width], "counts": _polygons_counts(polygons, height, width).tolist()}
 
 
 def polygons_to_mask(polygons: Polygons, size: tuple[int, int]) -> np.ndarray:
-    """As `polygons_to_rle`, drawn: (H, W) bool, in column-major memory."""
+    """Draw the union of polygons; see `polygons_to_rle`.
+
+    Args:
+        polygons: each x, y, x, y, ... in pixels.
+        size: (height, width) in pixels of the image.
+
+    Returns:
+        (H, W) bool, in column-major memory.
+
+    Raises:
+        ValueError: as for `polygons_to_rle`.
+    """
     height, width = _size(size)
     return _paint(_polygons_counts(polygons, height, width), height, width)
 
 
 def rle_area(rle: Mapping[str, Any]) -> int:
-    """Pixels inside. ValueError as for `rle_decode`."""
+    """The number of pixels in a mask.
+
+    Args:
+        rle: COCO's "size" and "counts".
+
+    Returns:
+        Pixels.
+
+    Raises:
+        ValueError: as for `rle_decode`.
+    """
     height, width = _size(rle["size"])
     return int(_counts(rle["counts"], height * width)[1::2].sum())
 
 
 def rle_to_box(rle: Mapping[str, Any]) -> np.ndarray:
-    """x, y, width, height (4,) float64 of the mask in COCO's convention; zeros if it is empty.
+    """The box of a mask, in COCO's convention.
 
-    As in the COCO mask API, a run that goes on into the next column makes the box as high as
-    the image. ValueError as for `rle_decode`.
+    As in the COCO mask API, a run that goes on into the next column makes the box as high as the
+    image.
+
+    Args:
+        rle: COCO's "size" and "counts".
+
+    Returns:
+        (4,) float64 x, y, width, height in pixels; zeros for an empty mask.
+
+    Raises:
+        ValueError: as for `rle_decode`.
     """
     height, width = _size(rle["size"])
     counts = _counts(rle["counts"], height * width)

@@ -12,14 +12,22 @@ BETWEEN = -2
 
 
 def match_boxes(iou: Tensor, high: float, low: float, allow_low_quality: bool = False) -> Tensor:
-    """The truth (N,) int64 of each candidate: its index, or BACKGROUND (-1), or BETWEEN (-2).
+    """Match candidates to true boxes (Ren et al. 2015, section 3.1.2).
 
-    iou: (M, N), every truth with every candidate. A candidate takes the truth that it overlaps
-    most (the first of equals) if that IoU is >= `high`, and is background below `low`. With
-    `allow_low_quality` the candidates that overlap a truth most, all of them where several are
-    equal, keep the truth that they themselves overlap most, however low (Ren et al. 2015,
-    section 3.1.2), if they overlap it at all (for a truth that touches none, torchvision takes all
-    candidates). No truth at all: everything is background.
+    A candidate takes the box that it overlaps most (the first of equals) if that IoU is >= `high`,
+    and is background below `low`. With `allow_low_quality` the candidates that overlap a box most,
+    all of them where several are equal, keep the box that they themselves overlap most, however
+    low, if they overlap it at all (for a box that touches none, torchvision takes all candidates).
+    Without boxes all candidates are background.
+
+    Args:
+        iou: (M, N), of M boxes with N candidates.
+        high: IoU from which a candidate is matched, in [0, 1].
+        low: IoU below which it is background, in [0, 1].
+        allow_low_quality: match a candidate to each box where possible.
+
+    Returns:
+        (N,) int64, the index of the box of each candidate, BACKGROUND (-1) or BETWEEN (-2).
 
     Raises:
         ValueError: `iou` is not a matrix, or `low` > `high`.
@@ -42,10 +50,16 @@ def match_boxes(iou: Tensor, high: float, low: float, allow_low_quality: bool = 
 def sample_balanced(
     matches: Tensor, count: int, positive_fraction: float, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """At most `count` candidates of matches (N,), a bounded share of them positive.
+    """At most `count` candidates, a bounded fraction of them positive.
 
-    Up to `count * positive_fraction` candidates with a truth; background fills the rest as far as
-    there is any; BETWEEN is never taken. Without a generator the first of each kind are taken.
+    Up to `count * positive_fraction` candidates with a match; background fills the rest as far as
+    there is any; BETWEEN is never taken.
+
+    Args:
+        matches: (N,) int64, as `match_boxes` gives.
+        count: the largest number of candidates.
+        positive_fraction: the largest fraction of positive ones, in [0, 1].
+        generator: chooses among them; None takes the first of each kind.
 
     Returns:
         The chosen positive and negative indices, int64, each in ascending order.

@@ -18,14 +18,20 @@ from tapetum.ops._roi_entries import align_axis
 def paste_masks(
     masks: Tensor, boxes: Tensor, size: tuple[int, int], threshold: float = 0.5
 ) -> Tensor:
-    """Masks (N, H, W) bool in an image of `size` (H, W): where the soft mask of a box is at least
-    `threshold`.
+    """Paste the soft masks of boxes into an image, as masks.
 
-    masks: (N, S, S) float, each stretched over its box by bilinear interpolation, 0 around it.
-    boxes: (N, 4) xyxy in the image; what lies outside of it is cut off.
+    Boxes are widened by a frame of zeros and rounded to whole pixels, their last ones included, as
+    in the code of the paper (Detectron; He et al. 2017), under which the published weights were
+    measured.
 
-    Boxes are widened by the frame of zeros and rounded to whole pixels, their last ones included,
-    as in the code of the paper (Detectron), under which the published weights were measured.
+    Args:
+        masks: (N, S, S) float in [0, 1], each stretched over its box by bilinear interpolation.
+        boxes: (N, 4) xyxy in pixels of the image; what lies outside of it is cut off.
+        size: (height, width) in pixels of the image.
+        threshold: the smallest value that is inside the mask.
+
+    Returns:
+        (N, H, W) bool.
 
     Raises:
         ValueError: masks and boxes of other shapes.
@@ -51,14 +57,20 @@ def paste_masks(
 
 
 def crop_masks(masks: Tensor, boxes: Tensor, index: Tensor, size: int) -> Tensor:
-    """The part of a mask in each box, resampled to (P, size, size) in [0, 1], dtype of the boxes.
+    """Resample the part of a mask in each box.
 
-    masks: (N, H, W) bool. boxes: (P, 4) xyxy, at most a few times as large as the image.
-    index: (P,) int64, the mask of each box.
-
-    Every cell is the mean of one bilinear sample a pixel: RoI Align of the mask as a map, with the
+    Each cell is the mean of one bilinear sample a pixel: RoI Align of the mask as a map, with the
     conventions of the published code (`roi_align` without `aligned`). A cell's weights are a
     product of one factor for rows and one for columns, so a box is two small matrix products.
+
+    Args:
+        masks: (N, H, W) bool.
+        boxes: (P, 4) xyxy in pixels, at most a few times as large as the image.
+        index: (P,) int64, the mask of each box.
+        size: cells of each side of the result.
+
+    Returns:
+        (P, size, size) in [0, 1], in the dtype of the boxes.
     """
     result = boxes.new_zeros(len(boxes), size, size)
     if not masks.numel():

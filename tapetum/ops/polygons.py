@@ -21,9 +21,17 @@ _BITS = 32  # a place in an image takes no more
 
 
 def checked_polygon(polygon: Sequence[float] | np.ndarray) -> np.ndarray:
-    """x, y, x, y, ... (2P,) float64.
+    """Check a polygon.
 
-    ValueError for fewer than three points, an odd number of coordinates, or one that is not finite.
+    Args:
+        polygon: x, y, x, y, ... in pixels.
+
+    Returns:
+        (2P,) float64.
+
+    Raises:
+        ValueError: fewer than three points, an odd number of coordinates, or one that is not
+            finite.
     """
     flat = np.asarray(polygon, dtype=np.float64).reshape(-1)
     if len(flat) < 6 or len(flat) % 2:
@@ -34,10 +42,17 @@ def checked_polygon(polygon: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def polygons_to_runs(polygons: Sequence[np.ndarray], owner: np.ndarray, sizes: np.ndarray) -> Runs:
-    """N masks, each the union of the polygons it owns, even-odd within a polygon.
+    """N masks, each the union of its polygons; even-odd within a polygon.
 
-    polygons: M checked ones. owner: (M,) ascending, the mask each belongs to. sizes: (N, 2) int64,
-    height and width of the masks. Beyond 4e8 pixels from the origin a point is moved back to there.
+    A point farther than 4e8 pixels from the origin is moved to that distance.
+
+    Args:
+        polygons: M polygons, as `checked_polygon` gives them.
+        owner: (M,) ascending, the mask of each polygon.
+        sizes: (N, 2) int64, height and width of the masks in pixels.
+
+    Returns:
+        The run lengths of the masks.
     """
     lengths = np.fromiter(map(len, polygons), np.int64, len(polygons)) // 2
     flat = np.concatenate([np.zeros(0), *polygons])

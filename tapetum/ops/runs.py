@@ -59,22 +59,43 @@ class Runs:
 
 
 def join_runs(parts: Sequence[Runs]) -> Runs:
-    """All masks of several in one."""
+    """Concatenate sets of masks.
+
+    Args:
+        parts: the sets.
+
+    Returns:
+        All their masks.
+    """
     sizes = [part.sizes for part in parts]
     counts = [part.counts for part in parts]
     return Runs(np.concatenate(counts), _firsts(np.concatenate(sizes)))
 
 
 def runs_from_lists(codes: Sequence[np.ndarray]) -> Runs:
-    """From the counts (R_i,) int64 of each mask."""
+    """Masks from lists of run lengths.
+
+    Args:
+        codes: (R_i,) int64 counts of each mask.
+
+    Returns:
+        The masks.
+    """
     sizes = np.fromiter(map(len, codes), np.int64, len(codes))
     return Runs(np.concatenate([np.zeros(0, np.int64), *codes]), _firsts(sizes))
 
 
 def runs_from_strings(texts: Sequence[bytes]) -> Runs:
-    """From COCO's compressed strings, with counts int64 as they say: forged ones may be negative.
+    """Masks from COCO's compressed strings; counts are not checked, forged ones may be negative.
 
-    ValueError for characters outside '0' to 'o', a number without end, or one above 35 bits.
+    Args:
+        texts: a string for each mask.
+
+    Returns:
+        The masks, counts int64.
+
+    Raises:
+        ValueError: characters outside '0' to 'o', a number without end, or one above 35 bits.
     """
     runs = string_numbers(texts)
     numbers, place = runs.counts, runs.places()
@@ -86,7 +107,17 @@ def runs_from_strings(texts: Sequence[bytes]) -> Runs:
 
 
 def string_numbers(texts: Sequence[bytes]) -> Runs:
-    """The numbers in compressed strings as they stand there, most of them differences of counts."""
+    """The numbers in compressed strings as they are stored, most of them differences of counts.
+
+    Args:
+        texts: a string for each mask.
+
+    Returns:
+        The numbers of each string.
+
+    Raises:
+        ValueError: as for `runs_from_strings`.
+    """
     letters = np.frombuffer(b"".join(texts), dtype=np.uint8) - np.uint8(48)  # (L,), wraps around
     stops = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
     if letters.max(initial=0) > 63:
@@ -101,17 +132,31 @@ def string_numbers(texts: Sequence[bytes]) -> Runs:
 
 
 def runs_areas(runs: Runs) -> np.ndarray:
-    """(N,) int64, pixels inside."""
+    """The number of pixels in each mask.
+
+    Args:
+        runs: N masks.
+
+    Returns:
+        (N,) int64 pixels.
+    """
     inside = np.where(runs.places() & 1, runs.counts, 0)
     total = _running_total(inside)
     return total[runs.first[1:]] - total[runs.first[:-1]]
 
 
 def runs_boxes(runs: Runs, heights: np.ndarray) -> np.ndarray:
-    """x, y, width, height (N, 4) float64 in COCO's convention; zeros for a mask without pixels.
+    """The box of each mask, in COCO's convention.
 
-    heights: (N,), of the images. As in the COCO mask API, a run that goes on into the next
-    column makes the box as high as the image.
+    As in the COCO mask API, a run that goes on into the next column makes the box as high as the
+    image.
+
+    Args:
+        runs: N masks.
+        heights: (N,) of the images, in pixels.
+
+    Returns:
+        (N, 4) float64 x, y, width, height in pixels; zeros for an empty mask.
     """
     inside = np.flatnonzero((runs.places() & 1 == 1) & (runs.counts > 0))  # (I,)
     owner = np.repeat(np.arange(len(runs)), runs.sizes)[inside]
@@ -130,9 +175,16 @@ def runs_boxes(runs: Runs, heights: np.ndarray) -> np.ndarray:
 
 
 def shared_pixels(one: Runs, other: Runs, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """(P,) int64: the pixels that one's mask i[p] and other's mask j[p] have in common.
+    """Count the pixels that pairs of masks have in common.
 
-    Both images of a pair have the same size, and no mask of `one` is without counts.
+    Args:
+        one: masks, each with at least one count.
+        other: masks of the same images.
+        i: (P,) int64, the mask of `one` in each pair.
+        j: (P,) int64, the mask of `other` in each pair; both have the same size.
+
+    Returns:
+        (P,) int64 pixels.
     """
     shared = np.empty(len(i), dtype=np.int64)
     order = np.argsort(
@@ -207,7 +259,15 @@ def _running_total(values: np.ndarray) -> np.ndarray:
 
 
 def slices(sizes: np.ndarray, limit: int) -> Iterator[slice]:
-    """Slices of rows with about `limit` items each, at least one row, where a row has sizes[i]."""
+    """Slices of rows with about `limit` items each, at least one row.
+
+    Args:
+        sizes: items of each row.
+        limit: items of a slice.
+
+    Yields:
+        The slices in order.
+    """
     until, start = np.cumsum(sizes), 0
     while start < len(sizes):
         before = until[start - 1] if start else 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from tapetum.base.memory import peak_memory
 from tapetum.base.progress import Log, Progress
 from tapetum.data.dataset import Dataset
@@ -16,7 +14,8 @@ from tapetum.inference.evaluating import evaluate_predictor
 from tapetum.inference.evaluation_data import evaluation_dataset
 from tapetum.inference.predictor import Predictor
 from tapetum.runs.record import read_run
-from tapetum.tasks.detection import DetectionEvaluation
+from tapetum.structures import Model
+from tapetum.tasks import Evaluation
 
 
 def judged_to_choose(
@@ -24,10 +23,10 @@ def judged_to_choose(
     folder: Path,
     split: str | None,
     shown: Dataset,
-    evaluation: DetectionEvaluation,
+    evaluation: Evaluation,
     progress: Progress,
     log: Log,
-) -> tuple[str, DetectionEvaluation]:
+) -> tuple[str, Evaluation]:
     """What thresholds are chosen on, and the model's answers there: the images that the run was
     validated on, else those that are shown and measured already."""
     record = read_run(folder)
@@ -42,7 +41,6 @@ def judged_to_choose(
     log(f"choosing thresholds: {name}, {len(held)} images")
     workers = record.settings.workers
     judged = evaluate_predictor(predictor, held, workers=workers, progress=progress)
-    assert isinstance(judged, DetectionEvaluation)  # it is the same task
     return name, judged
 
 
@@ -53,9 +51,9 @@ def split_name(dataset: Dataset, split: str) -> str:
     return dataset.name if named else f"{dataset.name}/{split}"
 
 
-def explainable(model: nn.Module) -> bool:
+def explainable(model: Model[Any]) -> bool:
     """Can Grad-CAM, which reports show, look into this model?"""
-    return bool(model.differentiable) and bool(model.explain_layers())  # type: ignore[operator]
+    return model.differentiable and bool(model.explain_layers())
 
 
 def resources(history: list[dict[str, Any]]) -> dict[str, Any]:

@@ -63,6 +63,10 @@ class Model(nn.Module, ABC, Generic[OutputT]):
     preferred_settings: Mapping[str, Any] = MappingProxyType({})
     """Training settings that suit it better than the task's; what the user says wins."""
 
+    max_objects: int | None = None
+    """Objects of an image that it can find at most, where their number is fixed; it is judged by as
+    many of the largest."""
+
     if TYPE_CHECKING:  # nn.Module types its call as Any, which would hide every wrong one
 
         def __call__(
@@ -147,6 +151,11 @@ class Model(nn.Module, ABC, Generic[OutputT]):
         where that cannot be. First convolutions and position embeddings, for example.
         """
         return {}
+
+    def side_before_crop(self) -> int | None:
+        """Pixels of the short side of the images that it crops its part from, more than it sees, so
+        that training images are made as large; None: it sees the whole image."""
+        return None
 
     def layer_groups(self) -> list[tuple[str, ...]]:
         """Prefixes of the weights of each stage of the backbone, from the image on; [] without.

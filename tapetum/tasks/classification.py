@@ -53,8 +53,16 @@ class ClassificationEvaluation:
     result: ClassificationResult | MultilabelResult
 
     @property
+    def metric(self) -> str:
+        """The number that judges the model as a whole."""
+        return "mAP" if self.targets.ndim == 2 else "top1"
+
+    @property
     def stats(self) -> dict[str, float]:
         return dict(self.result.stats)
+
+    def best_thresholds(self) -> tuple[float | None, ...]:
+        return ()
 
     def results(self) -> list[dict[str, Any]]:
         """A name and the score of every class for each image."""

@@ -26,6 +26,7 @@ from tapetum.evaluation import (
     DetectionResult,
     Detections,
     GroundTruth,
+    best_thresholds,
     detections_from_predictions,
     evaluate_detections,
     ground_truth_from_records,
@@ -82,6 +83,10 @@ class DetectionEvaluation:
     def results(self) -> list[dict[str, Any]]:
         """COCO's results; evaluating them again gives the same numbers to the last bit."""
         return results_from_detections(self.detections, self.ground_truth)
+
+    def best_thresholds(self) -> tuple[float | None, ...]:
+        best = best_thresholds(self.ground_truth, self.detections, iou_type=self.iou_type)
+        return tuple(row.threshold for row in best)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,9 @@ class LocalizationEvaluation:
     def stats(self) -> dict[str, float]:
         return dict(self.result.stats)
 
+    def best_thresholds(self) -> tuple[float | None, ...]:
+        return ()
+
     def results(self) -> list[dict[str, Any]]:
         """A name and the objects for each image."""
         return [
@@ -114,7 +117,7 @@ class Localization(Task):
         names, found = of_all_ranks(names, 16), of_all_ranks(found, 16)
         ground_truth = of_all_ranks(ground_truth, 16)
         result = evaluate_locations(
-            found, ground_truth, dataset.classes, objects=int(getattr(model, "objects", 1))
+            found, ground_truth, dataset.classes, objects=model.max_objects or 1
         )
         return LocalizationEvaluation(
             tuple(names), tuple(found), dataset.classes, with_metrics(result)

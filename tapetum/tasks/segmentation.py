@@ -19,10 +19,9 @@ from tapetum.data.transforms import SEGMENTATION_AUGMENTATIONS, segmentation_tra
 from tapetum.evaluation import Confusion, SegmentationResult, with_metrics
 from tapetum.models.predict import predict
 from tapetum.render import draw_semantic
-from tapetum.structures import Model, Prediction, Target
+from tapetum.structures import IGNORE_INDEX, Model, Prediction, Target
 from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches
 
-IGNORE = 255
 MAP = "-map"
 """Ends the name of the drawing that holds the class numbers."""
 
@@ -45,6 +44,9 @@ class SegmentationEvaluation:
     @property
     def stats(self) -> dict[str, float]:
         return dict(self.result.stats)
+
+    def best_thresholds(self) -> tuple[float | None, ...]:
+        return ()
 
     def results(self) -> list[dict[str, Any]]:
         """A name and the mean IoU for each image."""
@@ -96,7 +98,7 @@ class Segmentation(Task):
         known: None = None,
     ) -> SegmentationEvaluation:
         """Truth and prediction are compared in the frame of the original images."""
-        whole = Confusion(dataset.classes, ignore=IGNORE)
+        whole = Confusion(dataset.classes, ignore=IGNORE_INDEX)
         names: list[str] = []
         for samples in batches(dataset, 4, watch, workers):
             images = [sample.image for sample in samples]
@@ -135,7 +137,7 @@ class Segmentation(Task):
         return [
             ExplainTarget(
                 f"{names.classes[label]}, {100 * float(shares[label]):.0f} % of the image",
-                Target(semantic=torch.where(semantic == label, semantic, IGNORE)),
+                Target(semantic=torch.where(semantic == label, semantic, IGNORE_INDEX)),
             )
             for label in order
             if shares[label] > 0

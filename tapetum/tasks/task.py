@@ -48,6 +48,11 @@ class Evaluation(Protocol):
         """The predictions as JSON values; for COCO's tasks, COCO's results."""
         ...
 
+    def best_thresholds(self) -> tuple[float | None, ...]:
+        """For each class the score from which its F1 is best, None where nothing was found; () of
+        tasks without thresholds."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class ExplainTarget:

@@ -14,8 +14,8 @@ from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import generator
 from tapetum.models.catalog import CATALOG, arguments_of, model_function
-from tapetum.models.custom import declared_task
-from tapetum.structures import DESCEND, Model, Objects, Prediction, Sample, Target
+from tapetum.models.custom import as_model, declared_task
+from tapetum.structures import DESCEND, IGNORE_INDEX, Model, Objects, Prediction, Sample, Target
 from tapetum.tasks import TASKS
 
 BOXED = tuple(name for name, task in TASKS.items() if task.has_objects)
@@ -83,7 +83,7 @@ class Subject:
         known = arguments_with_defaults(function)
         own = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
         try:
-            model = unspread(function, own)
+            model = unspread(function, own, name=name_of(make))
         except TapetumError:
             raise
         except Exception as error:
@@ -92,9 +92,9 @@ class Subject:
         return cls(
             function,
             own,
-            task or (model.task if isinstance(model, Model) else ""),
+            task or model.task,
             int(own.get("num_classes") or own.get("classes") or classes),
-            isinstance(model, Model) and DESCEND not in model.phases,
+            DESCEND not in model.phases,
             IMAGES if images is None else three(images),
             tuple(variants),
         )
@@ -104,7 +104,6 @@ class Subject:
         everywhere, and then rounding, not the images, would decide what is found first. Fitted,
         if it is fitted."""
         model = unspread(self.function, {**self.arguments, **changes}, seed, spread=True)
-        assert isinstance(model, Model)  # the first question comes first
         if self.fitted:
             samples = [
                 Sample(one, self.target((one.shape[1], one.shape[2]), (0, 0, 90, 90, label)))
@@ -120,7 +119,7 @@ class Subject:
         if self.task == "classification":
             return Target(labels=torch.tensor([row[4] for row in rows[:1]], dtype=torch.int64))
         if self.task == "semantic_segmentation":
-            semantic = torch.full(size, 255, dtype=torch.uint8)
+            semantic = torch.full(size, IGNORE_INDEX, dtype=torch.uint8)
             for x1, y1, x2, y2, label in rows:
                 semantic[int(y1) : int(y2), int(x1) : int(x2)] = label
             return Target(semantic=semantic)
@@ -163,11 +162,16 @@ def unspread(
     seed: int = 0,
     *,
     spread: bool = False,
-) -> nn.Module:
-    """A model that is a function of the seed alone; the random state is as before."""
+    name: str = "",
+) -> Model[Any]:
+    """A model that is a function of the seed alone; the random state is as before.
+
+    Raises:
+        UsageError: the function builds no `tapetum.Model`.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = function(**arguments)
+        model = as_model(function(**arguments), name or name_of(function))
         for parameter in model.parameters() if spread else ():
             if parameter.ndim > 1:
                 nn.init.kaiming_normal_(parameter, nonlinearity="linear")
@@ -240,5 +244,5 @@ def without(one: Target) -> Target:
         one,
         labels=None if one.labels is None else one.labels[:0],
         objects=None if objects is None else objects[:0],
-        semantic=None if one.semantic is None else torch.full_like(one.semantic, 255),
+        semantic=None if one.semantic is None else torch.full_like(one.semantic, IGNORE_INDEX),
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 from tapetum.base.ranks import ranks, share_weights
-from tapetum.base.runtime import generator
+from tapetum.base.runtime import generator, placed
 from tapetum.structures import Model
 from tapetum.structures.model import DESCEND
 from tapetum.training.ema import MovingAverage
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 def begin_training(job: Job) -> TrainingState:
     """The moving parts of a training before its first step; a model that is only fitted has
     neither optimizer nor average."""
-    model = job.model.to(job.runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = placed(job.model, job.runtime.device)
     if job.runtime.device.type == "cuda" and ranks().world_size > 1:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     share_weights(model)
@@ -65,8 +64,6 @@ def make_average(job: Job, model: nn.Module) -> MovingAverage | None:
 
 
 def _look_at_data(job: Job, model: Model[Any]) -> None:
-    """Let a model look at the images that wants to."""
-    if not isinstance(model, Model):  # one's own, which need not inherit it yet
-        return
+    """Let a model set what is computed from training images."""
     samples = (job.dataset[index] for index in range(len(job.dataset)))
     model.initialize_from_data(samples, generator(job.settings.seed, "begin"))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import nn
 
 from tapetum.base.download import Bar
 from tapetum.base.errors import DownloadError, UsageError
@@ -18,7 +17,6 @@ from tapetum.data.cache.cached_dataset import cached
 from tapetum.data.reading.training_data import TrainingData
 from tapetum.models import task_of
 from tapetum.models.catalog import model_function
-from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.custom import as_model
 from tapetum.runs.record import RunRecord
 from tapetum.structures import DESCEND, Model
@@ -32,10 +30,25 @@ from tapetum.weights.sources import source_of
 def make_job(
     record: RunRecord, images: TrainingData, folder: Path, runtime: Runtime, log: Log = no_log
 ) -> Job:
-    """Everything that `fit` needs, from the record of a run alone."""
+    """Make what `fit` needs from the record of a run.
+
+    Args:
+        record: of the run.
+        images: its images.
+        folder: the run folder.
+        runtime: device and precision.
+        log: is called with each line about the cache of images.
+
+    Returns:
+        The job, with a new model whose start weights follow from the seed.
+
+    Raises:
+        UsageError: an argument that the model does not have or cannot take.
+        CheckpointError: weights that could not be saved.
+    """
     task = TASKS[task_of(record.model)]
     model = build_model(record)
-    side = side_before_crop(model, record.image_size)
+    side = model.side_before_crop() or record.image_size
     # Half precision may overflow where nothing scales it back, and scores must be numbers.
     measuring = replace(runtime, precision="fp32") if runtime.precision == "fp16" else runtime
 
@@ -44,10 +57,10 @@ def make_job(
         assert images.held is not None  # a training that validates holds images out
         return task.ground_truth(images.held, record.class_ids)
 
-    def validate(model: nn.Module, flag: StopFlag) -> dict[str, float]:
+    def validate(model: Model[Any], flag: StopFlag) -> dict[str, float]:
         assert images.held is not None
         return task.measure(
-            cast(Model, model),
+            model,
             images.held,
             measuring,
             class_ids=record.class_ids,
@@ -75,13 +88,6 @@ def make_job(
     )
 
 
-def side_before_crop(model: nn.Module, image_size: int) -> int:
-    """Pixels of the squares that transforms make: more than the model sees, where it cuts its part
-    out of them, so that nothing is enlarged to be cut."""
-    own = getattr(model, "preprocessing", None)
-    return own.short_side if isinstance(own, SquarePreprocessing) and own.crops else image_size
-
-
 def metric_of(task: Task, images: TrainingData) -> str:
     """The number that chooses the best checkpoint: several labels an image are ranked by mAP."""
     several = images.training.multilabel and task.multilabel_metric
@@ -89,7 +95,13 @@ def metric_of(task: Task, images: TrainingData) -> str:
 
 
 def build_model(record: RunRecord) -> Model[Any]:
-    """The model of a run with its start weights, a function of the seed alone.
+    """Build the model of a run with its random start weights, a function of the seed alone.
+
+    Args:
+        record: of the run.
+
+    Returns:
+        The model, on the CPU.
 
     Raises:
         UsageError: an argument that the model does not have or cannot take.
@@ -107,14 +119,20 @@ def build_model(record: RunRecord) -> Model[Any]:
 
 
 def start_from(record: RunRecord, model: Model[Any], bar: Bar, log: Log) -> None:
-    """Bring in the weights that the run starts from, if any, and say so.
+    """Load the start weights of the run, if any, into the model.
+
+    Args:
+        record: of the run.
+        model: its model, which is changed.
+        bar: shows how far a download is.
+        log: is called with the origin of the weights.
 
     Raises:
-        DownloadError: they cannot be had.
+        DownloadError: the weights cannot be downloaded.
     """
     source = source_of(record.weights, record.model, record.arguments)
     if source is None:
-        if isinstance(model, Model) and DESCEND in model.phases:
+        if DESCEND in model.phases:
             log("it starts from scratch")
         return
     try:

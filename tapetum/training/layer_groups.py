@@ -6,6 +6,8 @@ A model says for each stage of its backbone, from the image on, how the names of
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from tapetum.backbones import Backbone
@@ -13,7 +15,7 @@ from tapetum.base.errors import UsageError
 from tapetum.structures import Model
 
 
-def freeze(model: nn.Module, count: int) -> list[nn.Module]:
+def freeze(model: Model[Any], count: int) -> list[nn.Module]:
     """Take the first `count` stages out of the training; returns their modules, which are to stay
     in evaluation mode, so that their norms keep the statistics that they have.
 
@@ -33,7 +35,7 @@ def freeze(model: nn.Module, count: int) -> list[nn.Module]:
     return [module for name, module in model.named_modules() if name in names]
 
 
-def rate_shares(model: nn.Module, decay: float) -> dict[str, float]:
+def rate_shares(model: Model[Any], decay: float) -> dict[str, float]:
     """For each parameter the share of the learning rate that it follows: 1 behind the backbone, and
     `decay` times less with each stage towards the image (Clark et al. 2020, "ELECTRA", section
     3.1, for layers).
@@ -51,9 +53,9 @@ def rate_shares(model: nn.Module, decay: float) -> dict[str, float]:
     return shares
 
 
-def stages_of(model: nn.Module) -> list[list[str]]:
+def stages_of(model: Model[Any]) -> list[list[str]]:
     """The beginnings of the names of each stage's weights, in the model's own terms."""
-    if isinstance(model, Model) and model.layer_groups():
+    if model.layer_groups():
         return [list(group) for group in model.layer_groups()]
     for name, module in model.named_modules():
         if isinstance(module, Backbone):

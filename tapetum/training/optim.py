@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from tapetum.runs.settings import Settings
+from tapetum.structures import Model
 from tapetum.training.airbench import AirbenchOptimizer, airbench_groups
 from tapetum.training.layer_groups import rate_shares
 from tapetum.training.muon import Muon
@@ -26,7 +27,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
-def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+def make_optimizer(model: Model[Any], settings: Settings) -> torch.optim.Optimizer:
     """The optimizer of `settings` over the trainable parameters of `model`.
 
     Weight decay holds for matrices and kernels; biases and the scales of norms, which have one
@@ -40,7 +41,7 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimize
     return OPTIMIZERS[settings.optimizer](groups, settings.lr)
 
 
-def _by_share(model: nn.Module, layer_decay: float) -> dict[float, list[nn.Parameter]]:
+def _by_share(model: Model[Any], layer_decay: float) -> dict[float, list[nn.Parameter]]:
     """Trainable parameters by the share of the learning rate that they follow."""
     shares = rate_shares(model, layer_decay)
     groups: dict[float, list[nn.Parameter]] = {}

@@ -58,12 +58,11 @@ def phases_of(job: Job) -> list[Phase]:
 
 def phase_kinds(model: Model[Any]) -> tuple[str, ...]:
     """The phases that a model declares."""
-    kinds = tuple(getattr(model, "phases", (DESCEND,)))
-    for kind in kinds:
+    for kind in model.phases:
         if kind not in (DESCEND, FIT):
             hint = f"{DESCEND} or {FIT}"
             raise UsageError(f"unknown phase {kind!r} of {type(model).__name__}", hint=hint)
-    return kinds
+    return model.phases
 
 
 def _descents(phases: list[Phase]) -> int:

@@ -41,22 +41,32 @@ def plan_run(
     runtime: Runtime,
     progress: Progress = no_progress,
     log: Log = no_log,
-    own: InMemoryData | None = None,
+    in_memory: InMemoryData | None = None,
 ) -> tuple[RunRecord, TrainingData]:
-    """All that a run will be, and its images; nothing is written yet. own: samples in place of
-    the data that the wish names."""
+    """The record of a run, and its images; nothing is written yet.
+
+    Args:
+        options: what to train, and how.
+        runtime: device and precision.
+        progress: shows how far the reading of the data is.
+        log: is called with each line about the data.
+        in_memory: samples in place of the data that `options` names.
+
+    Returns:
+        The record, and the images for training and validation.
+    """
     name = lasting_name(options.model)
     task = TASKS[task_of(name)]
     reading = DataSpec(
         options.data, options.val, options.format, options.unlabeled, options.validate
     )
     hold_out = HoldOut.of(options.split_ratio, options.group_by)
-    if own is not None or not in_files(options.data):
+    if in_memory is not None or not in_files(options.data):
         refuse_words_for_files(reading, hold_out)
-    if own is None:
+    if in_memory is None:
         images = TrainingData.open(reading, task.name, hold_out, progress=progress, log=log)
     else:
-        images = own.open(task.name, options.validate)
+        images = in_memory.open(task.name, options.validate)
     training = images.training
     size = chosen_size(task, name, training, options.image_size)
     arguments = chosen_arguments(options, task, training, size)
@@ -91,26 +101,30 @@ def data_of_run(
     """The images of a run that is resumed.
 
     Args:
-        record: that of the run.
-        folder: the run, which may have a file of its splits.
-        data, val: samples, of a run on samples in Python; words are left alone.
-        log: is called with what was found.
+        record: of the run.
+        folder: the run folder, which may have a file of its splits.
+        data: the samples, of a run on samples in Python; a text is ignored.
+        val: the samples to validate on, likewise.
+        log: is called with each line about the data.
+
+    Returns:
+        The images for training and validation.
 
     Raises:
         UsageError: only one of the two is samples, or the classes are not those of the run.
     """
-    data, val = (None if isinstance(words, str) else words for words in (data, val))
+    data, val = (None if isinstance(given, str) else given for given in (data, val))
     if data is None and val is not None:
-        why = "samples to validate on go with samples to learn from, in `data`"
+        why = "samples to validate on need samples to train on in `data`"
         raise UsageError(why, option="val")
     task = task_of(record.model)
-    own = None if data is None else InMemoryData.of(data, val, record.classes)
-    if own is None:
+    in_memory = None if data is None else InMemoryData.of(data, val, record.classes)
+    if in_memory is None:
         images = TrainingData.open(DataSpec.of(record), task, names=read_parts(folder), log=log)
     else:
-        images = own.open(task, record.options.validate)
+        images = in_memory.open(task, record.options.validate)
     if images.training.classes != record.classes:
-        raise UsageError("its classes are not those of the run any more", file=record.options.data)
+        raise UsageError("its classes differ from those of the run", file=record.options.data)
     return images
 
 
@@ -127,6 +141,6 @@ def kept(options: TrainOptions) -> TrainOptions:
 
 
 def _absolute_table(group_by: str) -> str:
-    """FILE.csv:COLUMN with the whole path of its file; an expression as it is."""
+    """FILE.csv:COLUMN with the absolute path of its file; an expression as it is."""
     place, colon, column = group_by.rpartition(":")
     return f"{absolute(place)}:{column}" if colon and Path(place).is_file() else group_by

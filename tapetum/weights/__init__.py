@@ -1,1 +1,49 @@
-"""weights."""
+"""Weights of models: checkpoints, published files, and transfer between models.
+
+Names are imported when they are first used, so that importing one file imports no other.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PLACES = {
+    "Source": "tapetum.weights.sources",
+    "Transfer": "tapetum.weights.transfer",
+    "all_published": "tapetum.weights.published",
+    "automatic": "tapetum.weights.sources",
+    "build_network": "tapetum.weights.sources",
+    "fetch_published": "tapetum.weights.sources",
+    "fill": "tapetum.weights.checkpoint",
+    "find_checkpoint": "tapetum.weights.checkpoint",
+    "is_name": "tapetum.weights.sources",
+    "load_model": "tapetum.weights.checkpoint",
+    "model_info": "tapetum.weights.published",
+    "model_of": "tapetum.weights.published",
+    "model_parts": "tapetum.weights.checkpoint",
+    "network": "tapetum.weights.sources",
+    "network_name": "tapetum.weights.published",
+    "ranked_checkpoints": "tapetum.weights.checkpoint",
+    "read_model_info": "tapetum.weights.checkpoint",
+    "read_tensors": "tapetum.weights.checkpoint",
+    "read_weights": "tapetum.weights.transfer",
+    "refuse_links": "tapetum.weights.checkpoint",
+    "refuse_unsavable": "tapetum.weights.checkpoint",
+    "source_of": "tapetum.weights.sources",
+    "step_folder": "tapetum.weights.checkpoint",
+    "tensors_writer": "tapetum.weights.checkpoint",
+    "text_writer": "tapetum.weights.checkpoint",
+}
+
+__all__ = sorted(_PLACES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'tapetum.weights' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -17,7 +17,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tapetum.base.bundle import Writer, read_manifest, verify_bundle
 from tapetum.base.errors import CheckpointError
@@ -35,6 +35,13 @@ _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
 def model_parts(state: Mapping[str, Tensor], model_info: ModelInfo) -> dict[str, Writer]:
     """The two files of a model as parts of a bundle.
 
+    Args:
+        state: weights by name.
+        model_info: how to build the model and to read its predictions.
+
+    Returns:
+        File name -> function that writes it, for `write_bundle`.
+
     Raises:
         CheckpointError: a weight is not finite; such a model is never published.
     """
@@ -44,7 +51,14 @@ def model_parts(state: Mapping[str, Tensor], model_info: ModelInfo) -> dict[str,
 
 
 def tensors_writer(tensors: Mapping[str, Tensor]) -> Writer:
-    """A bundle part that writes tensors as safetensors."""
+    """The function that writes tensors to a safetensors file.
+
+    Args:
+        tensors: by name, on any device.
+
+    Returns:
+        A function of the path.
+    """
     dense = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
     def write(path: Path) -> None:
@@ -65,7 +79,14 @@ def _os_error(error: Exception) -> OSError:
 
 
 def text_writer(text: str) -> Writer:
-    """A bundle part that writes a text file."""
+    """The function that writes a text file.
+
+    Args:
+        text: the content; a newline is added.
+
+    Returns:
+        A function of the path.
+    """
 
     def write(path: Path) -> None:
         path.write_text(text + "\n", "utf-8")
@@ -76,6 +97,13 @@ def text_writer(text: str) -> Writer:
 def step_folder(run: Path, step: int) -> Path:
     """The folder of the checkpoint of a step.
 
+    Args:
+        run: the run folder.
+        step: the number of the step.
+
+    Returns:
+        RUN/checkpoints/step-N.
+
     Raises:
         FileAccessError: it would be written through a link.
     """
@@ -85,6 +113,9 @@ def step_folder(run: Path, step: int) -> Path:
 
 def refuse_links(run: Path) -> None:
     """Check that all checkpoints lie in the run itself, before it is resumed and deletes old ones.
+
+    Args:
+        run: the run folder.
 
     Raises:
         FileAccessError: one of them, or their folder, is a link.
@@ -102,6 +133,9 @@ def load_model(
     Args:
         folder: the bundle.
         find: gives the function that builds the model of a model.json.
+
+    Returns:
+        The model with its weights, and its model.json.
 
     Raises:
         CheckpointError: damaged, of an unknown model, or with weights that do not fit.
@@ -123,6 +157,12 @@ def load_model(
 def read_weights_of(folder: Path) -> dict[str, Tensor]:
     """The weights of a bundle by today's names, whichever version wrote it.
 
+    Args:
+        folder: the bundle.
+
+    Returns:
+        Weights by name.
+
     Raises:
         CheckpointError: a file is missing or damaged.
     """
@@ -132,6 +172,12 @@ def read_weights_of(folder: Path) -> dict[str, Tensor]:
 
 def read_model_info(folder: Path) -> ModelInfo:
     """The model.json of a bundle.
+
+    Args:
+        folder: the bundle.
+
+    Returns:
+        Its content.
 
     Raises:
         CheckpointError: it is missing or damaged.
@@ -152,7 +198,7 @@ def read_model_info(folder: Path) -> ModelInfo:
         raise CheckpointError(f"not readable: {error!r}", file=path) from error
 
 
-def fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
+def fill(model: Model[Any], tensors: Mapping[str, Tensor], file: Path) -> None:
     """Copy tensors into a model.
 
     Args:
@@ -170,7 +216,7 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
         why = f"{len(missing)} weights missing {missing[:3]}, {len(unknown)} unknown {unknown[:3]}"
         raise CheckpointError(why, file=file, hint="it is of another model")
     # A fitted model may keep a row for each sample, as k-NN does.
-    free = 1 if isinstance(model, Model) and FIT in model.phases else 0
+    free = 1 if FIT in model.phases else 0
     for name, value in state.items():
         if value.shape[free:] != tensors[name].shape[free:]:
             why = f"expected shape {tuple(value.shape)}, got {tuple(tensors[name].shape)}"
@@ -191,6 +237,9 @@ def read_tensors(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tenso
     Args:
         path: the file.
         limits: of the header and the number of tensors.
+
+    Returns:
+        Tensors by name.
 
     Raises:
         CheckpointError: the file is missing or damaged.
@@ -287,8 +336,11 @@ def _check_header(path: Path, limits: Limits) -> None:
             raise CheckpointError("not a name for a weight", file=path, where=name[:80])
 
 
-def refuse_unsavable(model: nn.Module) -> None:
+def refuse_unsavable(model: Model[Any]) -> None:
     """Check before a training that the weights of a model can be saved and read again.
+
+    Args:
+        model: the model.
 
     Raises:
         CheckpointError: one has a name that no checkpoint may have, or is not finite.
@@ -309,6 +361,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def refuse_non_finite(tensors: Mapping[str, Tensor], file: str | Path) -> None:
+    """Check that all values are finite.
+
+    Args:
+        tensors: by name; integers always pass.
+        file: where they come from, for messages.
+
+    Raises:
+        CheckpointError: a value is NaN or infinite.
+    """
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise CheckpointError("holds values that are not finite", file=file, where=name)

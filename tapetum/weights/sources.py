@@ -126,6 +126,9 @@ def source_of(wanted: str, model: str, arguments: Mapping[str, Any]) -> Source |
         model: a name in CATALOG, or "FILE.py:FUNCTION".
         arguments: those that the model is built with.
 
+    Returns:
+        Where the weights come from, None for random ones.
+
     Raises:
         UsageError: there are no such weights.
     """
@@ -144,12 +147,26 @@ def source_of(wanted: str, model: str, arguments: Mapping[str, Any]) -> Source |
 
 
 def is_name(wanted: str) -> bool:
-    """Is it "auto", "none" or a published name? A file of that name does not count."""
+    """Whether a value is "auto", "none" or a published name; a file of that name does not count.
+
+    Args:
+        wanted: the value.
+
+    Returns:
+        True if it is.
+    """
     return wanted in (AUTO, NONE) or published(wanted) is not None
 
 
 def network(name: str) -> PublishedWeights | None:
-    """The published network of that name, or the first one of the model of that name."""
+    """Published weights by their name, or the first ones of a model.
+
+    Args:
+        name: of the weights, or of a model in CATALOG.
+
+    Returns:
+        The entry; None if there is none.
+    """
     of_model = CATALOG[name].weights if name in CATALOG else ()
     return published(name) or next(iter(of_model), None)
 
@@ -195,6 +212,9 @@ def automatic(model: str, arguments: Mapping[str, Any]) -> PublishedWeights | No
     Args:
         model: a name in CATALOG, or "FILE.py:FUNCTION", for which there are none.
         arguments: those that the model is built with; others have their defaults.
+
+    Returns:
+        The entry; None if none are published.
     """
     if is_custom(model):
         return None
@@ -223,6 +243,9 @@ def fetch_published(entry: PublishedWeights, bar: Bar = no_bar, log: Log = no_lo
         entry: the published weights.
         bar: shows the progress of a download.
         log: is given lines about the download.
+
+    Returns:
+        The path of the file.
 
     Raises:
         DownloadError: it cannot be downloaded, or its sha256 is wrong.

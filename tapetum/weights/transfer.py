@@ -67,6 +67,9 @@ def read_weights(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> dict[str,
         path: a .safetensors, .pth or .pt file.
         limits: of the header and the number of tensors.
 
+    Returns:
+        Tensors by name.
+
     Raises:
         CheckpointError: not there, not a file of weights, or with values that are not finite.
         UsageError: another kind of file.
@@ -108,6 +111,9 @@ def transfer(
         tensors: weights by name.
         file: where they come from, for messages.
         epsilon: of the batch norms that the file was trained with.
+
+    Returns:
+        What was reused, resized, left out and missing.
 
     Raises:
         CheckpointError: nothing fits.

@@ -148,7 +148,7 @@ def test_validation_samples_go_with_training_ones(tmp_path: Path) -> None:
     run = tapetum.train(
         "linear", SAMPLES, classes=NAMES, out=tmp_path / "run", max_steps=2, **QUICK
     )
-    with pytest.raises(UsageError, match="go with samples to learn from"):
+    with pytest.raises(UsageError, match="need samples to train on"):
         tapetum.resume(run, val=HELD)
 
 

@@ -76,6 +76,17 @@ def test_a_run_goes_on_where_it_was(monkeypatch):
     assert recorded_runtime("cuda:1", "fp16")[0] == Runtime(torch.device("cuda"), "fp16")
 
 
+def test_each_of_several_processes_goes_on_with_its_own_gpu(monkeypatch):
+    pretend_gpu(monkeypatch, (7, 5))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert recorded_runtime("cuda:0", "fp16")[0].device == torch.device("cuda", 0)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in (0, 1):
+        monkeypatch.setenv("LOCAL_RANK", str(rank))
+        expected = Runtime(torch.device("cuda", rank), "fp16")
+        assert recorded_runtime("cuda:0", "fp16") == (expected, None)
+
+
 def test_running_out_of_memory_is_recognised():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(10**15)

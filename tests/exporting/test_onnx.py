@@ -329,7 +329,7 @@ def test_a_rule_that_no_client_reads_is_one_line(tmp_path: Path) -> None:
 
 
 def test_images_that_are_too_small_for_a_graph_are_a_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"sizes.*32 pixels once prepared.*64 or more"):
+    with pytest.raises(UsageError, match=r"sizes.*32 pixels after preprocessing.*64 or more"):
         api.export(
             make_run("unet", tmp_path / "run"), out=tmp_path / "o", sizes=((32, 48), (48, 32))
         )

@@ -6,10 +6,10 @@ import contextlib
 from pathlib import Path
 
 import pytest
-import tapetum
 import torch
 from PIL import Image
 
+import tapetum
 from tapetum.base.errors import UsageError
 from tapetum.data.scenes import Scenes
 from tests.extending.tools import EXPORT_SIZES, train

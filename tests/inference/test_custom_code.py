@@ -275,3 +275,16 @@ def test_a_model_that_inherits_nothing_is_refused_in_one_line(tmp_path: Path) ->
             arguments={"in_features": 3, "out_features": 2},
             observers=(),
         )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_a_model_that_inherits_nothing_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "duck.py"
+    path.write_text("import torch\n\nclass Duck(torch.nn.Linear):\n    task = 'classification'\n")
+    arguments = {"in_features": 3, "out_features": 2}
+    model_info = ModelInfo(f"{path}:Duck", arguments, ("a", "b"))
+    state = torch.nn.Linear(3, 2).state_dict()
+    checkpoint = tmp_path / "run" / "checkpoints" / "step-00000002"
+    write_bundle(checkpoint, model_parts(state, model_info), {"step": 2, "metric": 0.9})
+    with pytest.raises(UsageError, match=r"duck.py:Duck: builds a Duck.*inherit tapetum\.Model"):
+        load(tmp_path / "run", model=f"{path}:Duck")

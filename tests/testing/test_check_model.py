@@ -57,9 +57,21 @@ def test_the_report_is_a_list_with_hints() -> None:
     assert sum(line.strip().startswith("ok ") for line in lines) == len(QUESTIONS) - 5
 
 
-def test_what_is_no_model_is_asked_nothing_more() -> None:
-    report = check_model(lambda classes=3: torch.nn.Linear(1, 1), raises=False)
-    assert [a.verdict for a in report.answers] == [FAILED, *[UNASKED] * (len(QUESTIONS) - 1)]
+def test_what_is_no_model_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    text = 'import torch\n\n\nclass Duck(torch.nn.Module):\n    task = "classification"\n'
+    (tmp_path / "duck.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["duck.py:Duck"]) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    running, refused = error.splitlines()
+    assert running.startswith("running ")
+    why = "duck.py:Duck: builds a Duck, not a Model (hint: inherit tapetum.Model"
+    assert refused.startswith(f"tapetum.testing: {why}")
+    with pytest.raises(tapetum.TapetumError, match="builds a Linear, not a Model"):
+        check_model(lambda: torch.nn.Linear(1, 1))
 
 
 def test_no_question_is_begun_when_time_is_up() -> None:

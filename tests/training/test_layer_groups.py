@@ -14,6 +14,7 @@ from tapetum.training.layer_groups import freeze, rate_shares, stages_of
 from tapetum.training.optim import make_optimizer, set_learning_rate
 from tapetum.training.state import TrainingState
 from tapetum.training.step import StepBatch, train_step
+from tests.training.toy import Toy
 
 VIT = {
     "num_classes": 3,
@@ -94,7 +95,7 @@ def test_models_inside_models_are_found() -> None:
 
 def test_an_attribute_called_stages_is_no_backbone() -> None:
     """The paper's encoder of U-Net keeps its convolutions under that name, as own models may."""
-    own = torch.nn.Module()
+    own = Toy()
     own.stages = torch.nn.ModuleList([torch.nn.Linear(2, 2)])
     paper = CATALOG["unet"].build(encoder="paper", width=4, num_classes=2)
     for model in (own, paper):

@@ -204,7 +204,7 @@ def test_other_schedules_fall_in_a_line_or_not_at_all():
      {"batch_size": 2, "accumulate": 3}, {"lr": float("nan")}],
 )  # fmt: skip
 def test_settings_that_cannot_be_name_their_option(wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong)).replace("_", "-")[:5]):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
         Settings(**wrong)
 
 

@@ -68,6 +68,10 @@ def cached(
         folder: of "disk"; None: in the cache folder of the package.
         log: gets the size of the cache, or why there is none.
 
+    Returns:
+        A dataset with the same samples in the same order, their images at most as large as needed;
+        the dataset itself with "off", and where it lies in memory already.
+
     Raises:
         UsageError: an unknown kind.
     """

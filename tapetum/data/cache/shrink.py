@@ -19,8 +19,15 @@ from tapetum.structures import Objects, Sample, Target
 
 
 def shrunk_size(size: Size, needed: int | None) -> Size:
-    """(height, width) with a shorter side of `needed` pixels; `size` itself where that would not
-    be smaller, or where `needed` is None."""
+    """The size of an image whose shorter side is shrunk to `needed` pixels.
+
+    Args:
+        size: (height, width) in pixels.
+        needed: pixels of the shorter side; None keeps the size.
+
+    Returns:
+        (height, width); `size` itself where the result would not be smaller.
+    """
     return size if needed is None or min(size) <= needed else fit(size, needed)
 
 
@@ -35,6 +42,14 @@ def read_shrunk(dataset: Dataset, index: int, needed: int | None) -> Sample:
     the pixels of photographs (COCO, VOC) differ by 2 levels of 255 on average, which is what
     bilinear and bicubic resizing differ by; one in a hundred by more than 30, at sharp edges.
     Nothing moves by a whole pixel of the result.
+
+    Args:
+        dataset: the samples.
+        index: of the sample, from 0.
+        needed: pixels of the shorter side; None keeps the image as it is.
+
+    Returns:
+        The sample; boxes, keypoints and masks are in the frame of its image.
 
     Raises:
         ImageError, AnnotationError: as for indexing the dataset.

@@ -67,7 +67,17 @@ def check_annotations(
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress = no_progress,
 ) -> list[Finding]:
-    """The same for a dataset that has been read."""
+    """Findings about a dataset whose annotations have been read.
+
+    Args:
+        annotations: the dataset.
+        deep: also decode all images and maps, which takes as long as reading the files does.
+        limits: what a file may measure; see `tapetum.Limits`.
+        progress: wraps the indices of the images while they are decoded.
+
+    Returns:
+        The findings, errors first, then warnings.
+    """
     collector = FindingCollector(annotations.root, list(annotations.findings))
     _check_names(annotations, collector)
     _check_counts(annotations, collector)

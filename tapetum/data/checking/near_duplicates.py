@@ -98,7 +98,14 @@ def fingerprints_of(
 
 
 def similarity_threshold(sizes: Sequence[tuple[int, int]]) -> np.ndarray:
-    """(N,) float32, `SIMILAR` or `SIMILAR_TINY`, by the sizes (height, width) of N images."""
+    """From which similarity on two images count as near duplicates.
+
+    Args:
+        sizes: (height, width) in pixels of N images.
+
+    Returns:
+        (N,) float32: `SIMILAR_TINY` for images with a side below `TINY` pixels, else `SIMILAR`.
+    """
     sides = np.array([min(size) for size in sizes], dtype=np.int64)
     return np.where(sides < TINY, SIMILAR_TINY, SIMILAR).astype(np.float32)
 

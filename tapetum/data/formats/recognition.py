@@ -18,6 +18,9 @@ def recognise(path: str | Path, task: str = "detection") -> str:
         path: the dataset.
         task: decides between two formats that could both be meant.
 
+    Returns:
+        A key of `FORMATS`.
+
     Raises:
         UsageError: nothing at that place.
         AnnotationError: no known format, or more than one.

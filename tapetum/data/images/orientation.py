@@ -23,12 +23,28 @@ _STEPS = {
 
 
 def turned_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """(height, width) of the upright image, from that of the stored one."""
+    """The size of the upright image.
+
+    Args:
+        size: (height, width) in pixels of the stored image.
+        orientation: EXIF's number, 1 to 8.
+
+    Returns:
+        (height, width) in pixels.
+    """
     return (size[1], size[0]) if _STEPS[orientation][0] else size
 
 
 def turn_array(array: np.ndarray, orientation: int) -> np.ndarray:
-    """A stored image or mask (H, W, ...) turned upright; a view, never a copy."""
+    """Turn a stored image or mask upright.
+
+    Args:
+        array: (H, W, ...), as stored.
+        orientation: EXIF's number, 1 to 8.
+
+    Returns:
+        A view of the array, never a copy: (W, H, ...) where the orientation swaps the axes.
+    """
     transpose, left_right, top_bottom = _STEPS[orientation]
     if transpose:
         array = array.swapaxes(0, 1)  # (H, W, ...) -> (W, H, ...)
@@ -36,7 +52,16 @@ def turn_array(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def turn_points(points: np.ndarray, orientation: int, size: tuple[int, int]) -> np.ndarray:
-    """Points (N, 2), x y in the stored image of `size` (height, width), in the upright one."""
+    """Move points from the stored image to the upright one.
+
+    Args:
+        points: (N, 2) x y, absolute pixels, in the stored image.
+        orientation: EXIF's number, 1 to 8.
+        size: (height, width) in pixels of the stored image.
+
+    Returns:
+        (N, 2) x y in the upright image.
+    """
     transpose, left_right, top_bottom = _STEPS[orientation]
     height, width = turned_size(size, orientation)
     x, y = points[:, 0], points[:, 1]
@@ -46,7 +71,16 @@ def turn_points(points: np.ndarray, orientation: int, size: tuple[int, int]) -> 
 
 
 def turn_boxes(xywh: np.ndarray, orientation: int, size: tuple[int, int]) -> np.ndarray:
-    """Boxes (N, 4), x y w h in the stored image of `size`, in the upright one."""
+    """Move boxes from the stored image to the upright one.
+
+    Args:
+        xywh: (N, 4) x y width height, absolute pixels, in the stored image.
+        orientation: EXIF's number, 1 to 8.
+        size: (height, width) in pixels of the stored image.
+
+    Returns:
+        (N, 4) x y width height in the upright image.
+    """
     if orientation == UPRIGHT:
         return xywh
     first = turn_points(xywh[:, :2], orientation, size)

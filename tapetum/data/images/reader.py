@@ -144,8 +144,14 @@ def read_image(
 
 
 def read_levels(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> np.ndarray:
-    """The values that a class map stores, upright: (H, W) whole numbers, an index where the file
-    has a palette, or (H, W, 3) uint8 colors. With the same checks as `read_image`.
+    """The values that a class map stores, upright, with the same checks as `read_image`.
+
+    Args:
+        path: the file.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        (H, W) integers, indices where the file has a palette; or (H, W, 3) uint8 colors.
 
     Raises:
         ImageError: as for `read_image`, or pixels that are neither numbers nor colors.
@@ -181,7 +187,15 @@ def _decode(
 
 
 def image_size(source: str | Path | bytes, limits: Limits = DEFAULT_LIMITS) -> ImageSize:
-    """Height and width from the header alone, with the same checks as `read_image` before it.
+    """Height and width of an image from its header alone; the header passes the checks of
+    `read_image`.
+
+    Args:
+        source: a file, or its content.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        The size upright and as stored, in pixels, and EXIF's orientation.
 
     Raises:
         ImageError: as for `read_image`, as far as the header shows it.

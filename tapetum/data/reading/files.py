@@ -14,7 +14,12 @@ from tapetum.data.formats import AUTO, read_annotations
 from tapetum.data.images.reader import ImageFile, ImageSize, read_image
 from tapetum.data.reading.samples import IN_PYTHON, is_custom_data, open_custom
 from tapetum.data.records.align import settle, settle_in, to_objects
-from tapetum.data.records.annotation_types import BACKGROUND, narrowed, states_one_label
+from tapetum.data.records.annotation_types import (
+    BACKGROUND,
+    learns_from,
+    narrowed,
+    states_one_label,
+)
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.records.segments import segments_to_masks
 from tapetum.data.records.semantic import MAX_CLASSES, paint_semantic, read_semantic
@@ -82,15 +87,15 @@ class FileDataset:
             why = f"split {split!r} has no image with a file ({self.left_out} are missing)"
             raise AnnotationError(why, file=annotations.root, hint="tapetum check lists them")
         self.name = f"{annotations.root.resolve().name}/{chosen.name}"
-        self.task = task
+        self.task, self._annotation = task, learns_from(task)
         self.classes, self.class_ids = annotations.classes, annotations.class_ids
-        self.label_shift = int(task == "semantic_segmentation" and self.map_code is None)
+        self.label_shift = int(self._annotation == "semantic" and self.map_code is None)
         if self.label_shift:
             self._prepend_background(annotations)
-        posed = task == "keypoint_detection"
+        posed = self._annotation == "keypoints"
         self.keypoint_names = annotations.keypoint_names if posed else ()
         self.skeleton = annotations.skeleton if posed else ()
-        self.multilabel = task != "classification" or not states_one_label(annotations)
+        self.multilabel = self._annotation != "labels" or not states_one_label(annotations)
         self.palette = annotations.palette
         self.description = chosen.description
         self.findings = annotations.findings
@@ -118,7 +123,7 @@ class FileDataset:
     def class_counts(self) -> list[int]:
         """For each class, images with it where labels are needed, else objects of it (none are
         counted of what is known by pixels alone)."""
-        if self.task == "classification":
+        if self._annotation == "labels":
             labels = [np.array(image.class_labels, dtype=np.int64) for image in self.records]
         else:
             labels = [image.labels for image in self.records]
@@ -135,21 +140,21 @@ class FileDataset:
 
     def target_of(self, image: ImageRecord, size: ImageSize) -> Target:
         """What a sample of the image carries, in the frame of its `size`."""
-        if self.task == "classification":
+        if self._annotation == "labels":
             return Target(labels=torch.tensor(image.class_labels, dtype=torch.int64))
         if (
-            self.task == "semantic_segmentation"
+            self._annotation == "semantic"
             and image.semantic is not None
             and self.map_code is not None
         ):
             return Target(semantic=read_semantic(image, self.map_code, size, self.limits))
         image = settle_in(image, size)
-        if self.task == "semantic_segmentation":
+        if self._annotation == "semantic":
             return Target(semantic=paint_semantic(image, size.size))
         objects = to_objects(image, size.size)
-        if self.task != "keypoint_detection":
+        if self._annotation != "keypoints":
             objects = objects.with_(keypoints=None)
-        if self.task == "instance_segmentation":
+        if self._annotation == "masks":
             objects = objects.with_(masks=segments_to_masks(image, size.size))
         return Target(objects=objects)
 

@@ -92,10 +92,22 @@ def split(samples: Sequence[Item], count: int) -> list[Sequence[Item]]:
 def training_batches(
     dataset: Dataset, plan: Plan, augment: Augment, first: int, last: int, workers: int = 0
 ) -> Generator[list[Sample], None, None]:
-    """The augmented samples of steps first ... last - 1, one list a step; the training ends there.
+    """The augmented samples of steps first ... last - 1, one list a step; the training ends at
+    `last`.
 
-    An image that cannot be read raises its own TapetumError here, with the file's name, also when
-    a worker process met it.
+    An image that cannot be read raises a TapetumError with the name of the file here, also when a
+    worker process read it.
+
+    Args:
+        dataset: the samples.
+        plan: which samples each step takes.
+        augment: transforms a sample, given its epoch and index.
+        first: first step, from 0.
+        last: the step after the last one.
+        workers: number of worker processes; 0 decodes in this one.
+
+    Yields:
+        The samples of a step.
 
     Raises:
         UsageError: workers that begin afresh cannot be given the dataset.
@@ -116,10 +128,18 @@ def samples_in_order(
     workers: int = 0,
     part: Callable[[Sample], Any] = whole_sample,
 ) -> Generator[Any, None, None]:
-    """The samples as they are, one after the other, or a part of each; what `training_batches`
-    says of errors holds here, too.
+    """The samples of a dataset one after the other, or a part of each; draws no random number.
 
-    at_once: how many a worker process decodes before it hands them over. Draws no random number.
+    Errors are raised as by `training_batches`.
+
+    Args:
+        dataset: the samples.
+        at_once: how many samples a worker process decodes before it hands them over.
+        workers: number of worker processes; 0 decodes in this one.
+        part: what to keep of a sample; a worker hands over no more than that.
+
+    Yields:
+        The part of each sample.
 
     Raises:
         UsageError: workers that begin afresh cannot be given the dataset.

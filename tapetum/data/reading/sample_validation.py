@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from tapetum.base.errors import AnnotationError
-from tapetum.structures import Objects, Sample, Target
-
-IGNORE = 255
+from tapetum.data.records.annotation_types import learns_from
+from tapetum.structures import IGNORE_INDEX, Objects, Sample, Target
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,10 @@ class SampleValidator:
             return
         yield from _image_faults(sample.image)
         target = sample.target
-        if self.task == "classification":
+        annotation = learns_from(self.task)
+        if annotation == "labels":
             yield from self._label_faults(target)
-        elif self.task == "semantic_segmentation":
+        elif annotation == "semantic":
             yield from self._map_faults(target, sample.size)
         elif target.objects is None:
             yield "its target has no objects (Objects.empty() says that there are none)"
@@ -68,17 +68,18 @@ class SampleValidator:
             return
         if tuple(semantic.shape) != size:
             yield f"semantic: expected {size} as the image has, got {tuple(semantic.shape)}"
-        yield from self._range_faults("semantic", semantic[semantic != IGNORE])
+        yield from self._range_faults("semantic", semantic[semantic != IGNORE_INDEX])
 
     def _object_faults(self, objects: Objects, size: tuple[int, int]) -> Iterator[str]:
         yield from self._range_faults("labels", objects.labels)
         yield from _box_faults(objects.boxes, size)
         masks, points = objects.masks, objects.keypoints
-        if self.task == "instance_segmentation" and masks is None:
+        annotation = learns_from(self.task)
+        if annotation == "masks" and masks is None:
             yield "its objects have no masks"
         if masks is not None and len(masks) and tuple(masks.shape[1:]) != size:
             yield f"masks: expected {size} as the image has, got {tuple(masks.shape[1:])}"
-        if self.task == "keypoint_detection":
+        if annotation == "keypoints":
             yield from self._keypoint_faults(points)
 
     def _keypoint_faults(self, points: Tensor | None) -> Iterator[str]:

@@ -19,6 +19,7 @@ from tapetum.base.custom_code import Own, custom_function, own_fault
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import derive_seed
 from tapetum.data.reading.sample_validation import SampleValidator
+from tapetum.data.records.annotation_types import learns_from
 from tapetum.data.records.image_record import ImageRecord, bare_record
 from tapetum.ops.masks import rle_encode
 from tapetum.structures import Objects, Sample, Target
@@ -75,11 +76,11 @@ class SampleDataset:
         self.class_ids = tuple(getattr(samples, "class_ids", ()))
         if multilabel is None:
             multilabel = getattr(samples, "multilabel", None)
-        with_keypoints = task == "keypoint_detection"
+        with_keypoints = learns_from(task) == "keypoints"
         self.keypoint_names = self._keypoint_names() if with_keypoints else ()
         self.skeleton = tuple(getattr(samples, "skeleton", ())) if with_keypoints else ()
         several = _has_several(samples) if multilabel is None else bool(multilabel)
-        self.multilabel = task != "classification" or several
+        self.multilabel = learns_from(task) != "labels" or several
         self._validator = SampleValidator(
             task, len(self.classes), len(self.keypoint_names), self.multilabel
         )
@@ -130,9 +131,18 @@ def open_samples(
     hold_out: bool = True,
     name: str | None = None,
 ) -> SampleDataset:
-    """A split of a sequence that has none of its own: "all", "train" or "val".
+    """A split of a sequence of samples that has no splits.
 
-    hold_out: keep a tenth, by a fixed choice of the indices, out of "train" for "val".
+    Args:
+        samples: the sequence.
+        split: "all", "train" or "val".
+        classes: names by label from 0; None: those of the sequence.
+        task: one of `tapetum.structures.TASKS`.
+        hold_out: keep a tenth of "train", a fixed choice of the indices, for "val".
+        name: of the dataset, for messages; None: that of the sequence.
+
+    Returns:
+        The dataset.
 
     Raises:
         UsageError: another split, or too few samples to hold any out.
@@ -164,6 +174,15 @@ def open_custom(
 
     A function with an argument `split` is called with "train", "val", "test" or "all", and returns
     None for one that it does not have; else it returns all there is, and a tenth is held out.
+
+    Args:
+        data: "FILE.py:FUNCTION".
+        split: "train", "val", "test" or "all".
+        task: one of `tapetum.structures.TASKS`.
+        hold_out: keep a tenth of "train" for "val" where the function has no splits.
+
+    Returns:
+        The dataset.
 
     Raises:
         UsageError: no such file, function or split; the function fails; it returns no sequence.
@@ -234,17 +253,18 @@ def _areas(objects: Objects, sides: np.ndarray) -> np.ndarray:
 
 def _narrowed(target: Target, task: str) -> Target:
     """The truth with what the task takes, and nothing else."""
-    if task == "classification":
+    annotation = learns_from(task)
+    if annotation == "labels":
         return Target(labels=target.labels)
-    if task == "semantic_segmentation":
+    if annotation == "semantic":
         return Target(semantic=target.semantic)
     objects = target.objects
     assert objects is not None  # validated before
     return Target(
         objects=objects.with_(
             scores=None,
-            masks=objects.masks if task == "instance_segmentation" else None,
-            keypoints=objects.keypoints if task == "keypoint_detection" else None,
+            masks=objects.masks if annotation == "masks" else None,
+            keypoints=objects.keypoints if annotation == "keypoints" else None,
         )
     )
 

@@ -20,6 +20,13 @@ from tapetum.structures import Objects
 def settle(image: ImageRecord, limits: Limits = DEFAULT_LIMITS) -> ImageRecord:
     """The record in the frame of the upright image, by the header of its file.
 
+    Args:
+        image: a record.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        The record with the size of the upright image.
+
     Raises:
         ImageError: the header cannot be read.
         AnnotationError: the recorded size is neither that of the upright nor of the stored pixels.
@@ -38,6 +45,13 @@ def settle_in(image: ImageRecord, actual: ImageSize) -> ImageRecord:
     pixels, before EXIF turned them, boxes and outlines are turned along. A record without a size
     gets the actual one, and loses the boxes that lie outside it.
 
+    Args:
+        image: a record.
+        actual: the sizes of its image file.
+
+    Returns:
+        The record with the size of the upright image.
+
     Raises:
         AnnotationError: the recorded size is neither.
     """
@@ -53,7 +67,15 @@ def settle_in(image: ImageRecord, actual: ImageSize) -> ImageRecord:
 
 
 def to_objects(image: ImageRecord, size: tuple[int, int]) -> Objects:
-    """The objects of a settled record as tensors; boxes are clipped to `size` (height, width)."""
+    """The objects of a settled record as tensors.
+
+    Args:
+        image: a record after `settle`.
+        size: (height, width) in pixels, to which boxes are clipped.
+
+    Returns:
+        N objects; boxes (N, 4) xyxy float32, absolute pixels.
+    """
     height, width = size
     corners = image.xywh.copy()
     corners[:, 2:] += corners[:, :2]  # (N, 4) x y w h -> x1 y1 x2 y2
@@ -70,7 +92,15 @@ def to_objects(image: ImageRecord, size: tuple[int, int]) -> Objects:
 
 
 def keep_objects(image: ImageRecord, keep: np.ndarray) -> ImageRecord:
-    """The record with some of its objects, (N,) bool."""
+    """The record with some of its N objects.
+
+    Args:
+        image: the record.
+        keep: (N,) bool.
+
+    Returns:
+        A new record.
+    """
     rows = np.flatnonzero(keep).tolist()
     return replace(
         image,

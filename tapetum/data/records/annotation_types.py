@@ -20,8 +20,20 @@ ANNOTATION_TYPES = {
 """What files may state of images, and how a message calls it."""
 
 
+def learns_from(task: str) -> str:
+    """The annotation type that samples carry for a task, among ANNOTATION_TYPES."""
+    return TASKS[task][0]
+
+
 def carried(annotations: Annotations) -> tuple[str, ...]:
-    """What its files state, among ANNOTATION_TYPES."""
+    """Which types of annotations a dataset has.
+
+    Args:
+        annotations: the dataset.
+
+    Returns:
+        Names among ANNOTATION_TYPES, in their order.
+    """
     images = annotations.all_images()
     objects = any(map(len, images))
     types = {
@@ -43,6 +55,9 @@ def narrowed(annotations: Annotations, task: str) -> Annotations:
         annotations: the dataset.
         task: one of `tapetum.structures.TASKS`.
 
+    Returns:
+        The dataset itself; for keypoint detection, with the classes alone that have keypoints.
+
     Raises:
         UsageError: an unknown task, or one that the files cannot serve; says what they have.
     """
@@ -51,14 +66,21 @@ def narrowed(annotations: Annotations, task: str) -> Annotations:
     types = carried(annotations)
     if not set(TASKS[task]) & set(types):
         listed = " and ".join(ANNOTATION_TYPES[kind] for kind in types)
-        why = f"these annotations have {listed}; {ANNOTATION_TYPES[TASKS[task][0]]} are needed"
+        why = f"these annotations have {listed}; {ANNOTATION_TYPES[learns_from(task)]} are needed"
         raise UsageError(why, file=annotations.root)
-    if task == "keypoint_detection":
+    if learns_from(task) == "keypoints":
         return keep_classes(annotations, annotations.keypoint_labels)
     return annotations
 
 
 def states_one_label(annotations: Annotations) -> bool:
-    """Does the format itself give every image exactly one label?"""
+    """Whether all images of a dataset have exactly one label for the whole image.
+
+    Args:
+        annotations: the dataset.
+
+    Returns:
+        True if all have.
+    """
     images = annotations.all_images()
     return all(p.image_labels is not None and len(p.image_labels) == 1 for p in images)

@@ -109,7 +109,20 @@ def bare_record(
     semantic: Path | None = None,
     pixels: np.ndarray | None = None,
 ) -> ImageRecord:
-    """A record without objects. All such share their empty arrays: a dataset may have millions."""
+    """A record without objects. All of them share their empty arrays: a dataset may have millions.
+
+    Args:
+        name: path of the image inside the dataset.
+        path: the image file; None if it was not found.
+        id: of the image in the annotation file.
+        size: (height, width) in pixels; None if the annotations do not state it.
+        image_labels: classes of the image as a whole; None if there are none.
+        semantic: file of the class map.
+        pixels: (H, W, 3) uint8 RGB of an image that has no file.
+
+    Returns:
+        The record.
+    """
     return ImageRecord(
         name,
         path,

@@ -12,10 +12,18 @@ from tapetum.data.records.image_record import Annotations, ImageRecord
 
 
 def relabel(annotations: Annotations, classes: Sequence[str], places: np.ndarray) -> Annotations:
-    """The dataset with `classes`; places: (C,) int64, what each old class becomes, -1 for none.
+    """The dataset with other classes.
 
-    What belongs to a removed class is removed: objects and labels of images are left out, pixels
-    of maps are ignored.
+    What belongs to a removed class is removed: objects and labels of images are left out, pixels of
+    maps are ignored.
+
+    Args:
+        annotations: the dataset, with C classes.
+        classes: names of the new classes, by label from 0.
+        places: (C,) int64, the new label of each old one, -1 to remove it.
+
+    Returns:
+        A new dataset; records that do not change are shared.
     """
     kept = {int(new): old for old, new in enumerate(places) if new >= 0}
     ids = tuple(annotations.class_ids[kept[new]] for new in range(len(classes)))
@@ -39,7 +47,15 @@ def relabel(annotations: Annotations, classes: Sequence[str], places: np.ndarray
 
 
 def keep_classes(annotations: Annotations, labels: Sequence[int]) -> Annotations:
-    """The dataset with some of its classes, in their order."""
+    """The dataset with some of its classes, in the order given.
+
+    Args:
+        annotations: the dataset.
+        labels: the classes to keep.
+
+    Returns:
+        A new dataset; see `relabel`.
+    """
     places = np.full(len(annotations.classes), -1, dtype=np.int64)
     places[list(labels)] = np.arange(len(labels))
     return relabel(annotations, [annotations.classes[label] for label in labels], places)

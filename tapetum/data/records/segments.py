@@ -22,10 +22,17 @@ class Outline(NamedTuple):
 
 
 def parse_segment(value: Any, size: tuple[int, int] | None) -> Outline:
-    """COCO's `segmentation` entry of an object on an image of `size` (None if unknown).
+    """Parse COCO's `segmentation` entry of an object.
 
-    Run lengths are summed before anything is allocated: where they exceed height x width, a
-    decoder that trusts them writes past its buffer.
+    Run lengths are summed before anything is allocated: where they exceed height x width, a decoder
+    that trusts them writes past its buffer.
+
+    Args:
+        value: the entry: polygons, run lengths or None.
+        size: (height, width) in pixels of the image, None if unknown.
+
+    Returns:
+        The outline, None inside if there is none, and what is wrong with it.
     """
     if value is None or value == []:
         return Outline(None)
@@ -37,9 +44,14 @@ def parse_segment(value: Any, size: tuple[int, int] | None) -> Outline:
 
 
 def segments_to_masks(image: ImageRecord, size: tuple[int, int]) -> Tensor:
-    """(N, H, W) bool, one mask per object of `image`, which must be of `size` (height, width).
+    """The masks of a record's objects.
 
-    An object without an outline gets its box, filled.
+    Args:
+        image: a record of that size, with N objects.
+        size: (height, width) in pixels.
+
+    Returns:
+        (N, H, W) bool, one mask per object; the filled box where an object has no outline.
     """
     masks = np.zeros((len(image), *size), dtype=bool)
     for row in range(len(image)):
@@ -61,7 +73,14 @@ def turn_segment(segment: Segment, orientation: int, size: tuple[int, int]) -> S
 
 
 def plain_segment(segment: Segment) -> list[list[float]] | dict[str, Any]:
-    """An outline in JSON's own types, as COCO writes it; without one, the empty list."""
+    """An outline in the types of JSON, as COCO writes it.
+
+    Args:
+        segment: polygons, run lengths or None.
+
+    Returns:
+        Lists of x y x y ..., or a dictionary of size and counts; [] for None.
+    """
     if segment is None:
         return []
     if isinstance(segment, Mapping):
@@ -128,7 +147,15 @@ def _counts(value: Any) -> np.ndarray | None:
 
 
 def segment_to_mask(segment: Segment, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool of an outline."""
+    """The mask of an outline.
+
+    Args:
+        segment: polygons, as x y x y ... in absolute pixels, or run lengths.
+        size: (height, width) in pixels.
+
+    Returns:
+        (H, W) bool.
+    """
     if isinstance(segment, Mapping):
         return np.asarray(rle_decode(segment), dtype=bool)
     return np.asarray(polygons_to_mask(segment, size), dtype=bool)

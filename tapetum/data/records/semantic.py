@@ -11,8 +11,9 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.images.orientation import turn_array
 from tapetum.data.images.reader import ImageSize, read_levels
 from tapetum.data.records.image_record import ImageRecord
-from tapetum.data.records.label_map import IGNORE, MapCode
+from tapetum.data.records.label_map import MapCode
 from tapetum.data.records.segments import fill_box, segment_to_mask
+from tapetum.structures import IGNORE_INDEX
 
 MAX_CLASSES = 255
 """As many classes as a map of bytes can hold beside 255."""
@@ -25,10 +26,18 @@ class MapSizeError(AnnotationError):
 def read_semantic(
     image: ImageRecord, code: MapCode, size: ImageSize, limits: Limits = DEFAULT_LIMITS
 ) -> Tensor:
-    """(H, W) uint8, 255 to ignore, from the image's map file, in the frame of its pixels.
+    """Read the class map of an image, in the frame of the image's pixels.
 
-    size: of the image. A map of the size that the image had before EXIF turned it is turned
-    along.
+    A map of the size that the image had before EXIF turned it is turned along.
+
+    Args:
+        image: a record with a map file.
+        code: which value or color of the map is which class.
+        size: of the image.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        (H, W) uint8, 255 to ignore.
 
     Raises:
         ImageError: the map cannot be decoded.
@@ -49,16 +58,23 @@ def read_semantic(
 
 
 def paint_semantic(image: ImageRecord, size: tuple[int, int]) -> Tensor:
-    """(H, W) uint8 of a settled record: 0 is background, an object's pixels hold its label + 1.
+    """Paint the objects of a settled record as a class map.
 
-    Large objects come first, by area, so that small ones lie on top; crowds are painted like any
-    other. What has a box alone is ignored there, 255: its pixels are not known.
+    Large objects are painted first, by area, so that small ones lie on top; crowds like all others.
+    An object that has no outline is ignored inside its box, 255: its pixels are not known.
+
+    Args:
+        image: a record after `settle`.
+        size: (height, width) in pixels.
+
+    Returns:
+        (H, W) uint8: 0 is background, an object's pixels hold its label + 1.
     """
     canvas = np.zeros(size, dtype=np.uint8)
     for row in np.argsort(-image.area, kind="stable").tolist():
         segment = image.segments[row] if image.segments else None
         if segment is None:
-            fill_box(canvas, image.xywh[row], IGNORE)
+            fill_box(canvas, image.xywh[row], IGNORE_INDEX)
         else:
             canvas[segment_to_mask(segment, size)] = image.labels[row] + 1
     return torch.from_numpy(canvas)

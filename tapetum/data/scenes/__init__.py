@@ -189,15 +189,23 @@ class Scenes:
         return f"{self.split}-{index:05d}"
 
 
-def open_scenes(words: str, split: str = "train", task: str = "detection") -> Scenes:
-    """Scenes by name: "scenes", "scenes:mixed", "scenes:occlusion=0.8,clutter" (`scene_options`),
-    "scenes:count=4" (the first four of each split), "scenes:count=4,mixed".
+def open_scenes(name: str, split: str = "train", task: str = "detection") -> Scenes:
+    """Scenes by name.
+
+    Args:
+        name: "scenes", "scenes:mixed", "scenes:occlusion=0.8,clutter" (see `scene_options`),
+            "scenes:count=4" (the first four of each split) or "scenes:count=4,mixed".
+        split: "train", "val" or "test".
+        task: one of `tapetum.structures.TASKS`.
+
+    Returns:
+        The dataset.
 
     Raises:
-        UsageError: an unknown split or challenge, or a count that cannot be.
+        UsageError: an unknown split or challenge, or a count out of range.
     """
-    count, likeness = scene_count(words.partition(":")[2])
-    return Scenes(split, length=count, options=scene_options(likeness), task=task, name=words)
+    count, likeness = scene_count(name.partition(":")[2])
+    return Scenes(split, length=count, options=scene_options(likeness), task=task, name=name)
 
 
 @functools.cache

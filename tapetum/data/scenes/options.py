@@ -120,8 +120,8 @@ _KNOBS = (
 MIXED = SceneOptions(count=(2, 5), figures=(1, 2))
 """Scenes with objects and people, on which every task has something to find."""
 
-MOST_SCENES = 1_000_000
-"""Of a split, where their number is said in words."""
+MAX_SCENES = 1_000_000
+"""The largest number of scenes of a split."""
 
 
 def challenge(name: str, level: float = 1.0) -> SceneOptions:
@@ -144,36 +144,48 @@ CHALLENGES: dict[str, SceneOptions] = {
 """Each challenge at its full level, by name; an object detector should cope with them all."""
 
 
-def scene_count(words: str) -> tuple[int | None, str]:
-    """How many scenes each split is to have by words such as "count=4,occlusion", None where they
-    do not say; and the words about what the scenes are like, for `scene_options`.
+def scene_count(text: str) -> tuple[int | None, str]:
+    """Split off the number of scenes from a list of options.
+
+    Args:
+        text: as "count=4,occlusion".
+
+    Returns:
+        How many scenes each split has, None where it is not stated; the other options, for
+        `scene_options`.
 
     Raises:
-        UsageError: a count that is no number from 1 to MOST_SCENES.
+        UsageError: a count that is not an integer from 1 to MAX_SCENES.
     """
     count, others = None, []
-    for word in words.split(","):
+    for word in text.split(","):
         name, _, number = (part.strip() for part in word.partition("="))
         if name != "count":
             others.append(word)
             continue
         count = int(number) if number.isdecimal() else 0
-        if not 1 <= count <= MOST_SCENES:
-            hint = f"1 to {MOST_SCENES:,}, as in scenes:count=4"
+        if not 1 <= count <= MAX_SCENES:
+            hint = f"1 to {MAX_SCENES:,}, as in scenes:count=4"
             raise UsageError(f"count: {number!r} is no number of scenes", hint=hint)
     return count, ",".join(others)
 
 
-def scene_options(words: str) -> SceneOptions:
-    """Options from words: "occlusion", "occlusion=0.8", "clutter=0.3,viewpoint", "mixed", "".
+def scene_options(text: str) -> SceneOptions:
+    """Parse options of scenes.
 
-    A challenge without a number is at 1; several add up.
+    A challenge without a number is at 1; several can be combined.
+
+    Args:
+        text: as "occlusion", "occlusion=0.8", "clutter=0.3,viewpoint", "mixed" or "".
+
+    Returns:
+        The options.
 
     Raises:
         UsageError: an unknown challenge, or a level that is not in its range.
     """
     options = SceneOptions()
-    for word in filter(None, (part.strip() for part in words.split(","))):
+    for word in filter(None, (part.strip() for part in text.split(","))):
         name, _, level = word.partition("=")
         if name == "mixed" and not level:
             options = replace(options, count=MIXED.count, figures=MIXED.figures)

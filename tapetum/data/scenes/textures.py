@@ -170,7 +170,7 @@ def noise(random: Random, size: Size, kind: str, stretch: tuple[int, int] = (1, 
 
 
 def grid(size: Size) -> tuple[Field, Field]:
-    """y (H, 1) and x (1, W) of the pixels."""
+    """Coordinates of the pixels: y (H, 1) and x (1, W)."""
     rows, columns = (np.arange(side, dtype=np.float32) for side in size)
     return rows[:, None], columns[None]
 

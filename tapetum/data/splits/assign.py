@@ -36,15 +36,21 @@ class Split:
 
 
 def split_name(text: str) -> str | None:
-    """train, val, test or trainval, if `text` (a file or folder name) says one of them in any of
-    its usual spellings, as in "instances_train2017" or "Validation"."""
+    """The split that the name of a file or folder refers to.
+
+    Args:
+        text: a name, as "instances_train2017" or "Validation".
+
+    Returns:
+        "train", "val", "test", "trainval", or None.
+    """
     match = _NAME.search(text.lower())
     return WORDS[match[1]] if match else None
 
 
 def compatible(folder: str | None, split: str | None) -> bool:
-    """May the images of a split lie in a folder of that word? "trainval" is train and val; what
-    says none of the words may hold anything."""
+    """Whether the images of a split may lie in a folder of that name: "trainval" is train and val,
+    and a folder that names no split may hold any."""
     parts = {"trainval": {"train", "val"}}
     if folder is None or split is None:
         return True
@@ -54,7 +60,14 @@ def compatible(folder: str | None, split: str | None) -> bool:
 def in_order(
     splits: Mapping[str, Iterable[ImageRecord]],
 ) -> dict[str, tuple[ImageRecord, ...]]:
-    """Splits as people name them: train, val, trainval, test, then any others as they come."""
+    """Splits in the usual order: train, val, trainval, test, then others as they come.
+
+    Args:
+        splits: split -> its images.
+
+    Returns:
+        The same in order.
+    """
     usual = ("train", "val", "trainval", "test")
     names = [*(name for name in usual if name in splits), *(n for n in splits if n not in usual)]
     return {name: tuple(splits[name]) for name in names}
@@ -68,6 +81,9 @@ def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True
         wanted: "train", "val", "test", "all", or a split of the dataset by its own name.
         hold_out: keep some of "train" for validation, where the dataset has no split for it.
 
+    Returns:
+        The name, the images, and how the split was made.
+
     Raises:
         UsageError: the dataset has no such split; the ones it has are listed.
     """
@@ -76,8 +92,8 @@ def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True
     if wanted == ALL:
         return Split(ALL, annotations.all_images(), "all images")
     if name in present and not (name == "train" and "val" not in present):
-        words = annotations.split_descriptions.get(name, "the dataset's own split")
-        return Split(name, present[name], words)
+        description = annotations.split_descriptions.get(name, "the dataset's own split")
+        return Split(name, present[name], description)
     source = to_divide(annotations)
     if name == "train" and source is not None and not hold_out:
         return Split(name, present[source], "all of them, since none are held out")
@@ -91,7 +107,14 @@ def choose_split(annotations: Annotations, wanted: str, *, hold_out: bool = True
 
 
 def available(annotations: Annotations) -> list[str]:
-    """The names that `choose_split` takes for this dataset."""
+    """The names that `choose_split` takes for this dataset.
+
+    Args:
+        annotations: the dataset.
+
+    Returns:
+        Names of splits, "all" last.
+    """
     names = list(annotations.splits)
     if to_divide(annotations) is not None:
         names += [name for name in ("train", "val") if name not in names]
@@ -99,7 +122,14 @@ def available(annotations: Annotations) -> list[str]:
 
 
 def to_divide(annotations: Annotations) -> str | None:
-    """The split to hold images out of, where the dataset has none for validation."""
+    """The split to hold images out of.
+
+    Args:
+        annotations: the dataset.
+
+    Returns:
+        Its name; None where the dataset has a split for validation.
+    """
     present = annotations.splits
     if "val" in present:
         return "trainval" if "train" not in present and "trainval" in present else None
@@ -111,10 +141,16 @@ def with_held_out(
     options: HoldOut = HoldOut(),  # noqa: B008, it is frozen
     alike: Iterable[Sequence[int]] = (),
 ) -> Annotations:
-    """The dataset with a split for validation, held out of its images for training; one for
-    testing, too, where that is wished for.
+    """The dataset with images of its training split held out for validation, and for testing where
+    the options ask for it.
 
-    alike: groups of places in the split `to_divide` that must come to one side.
+    Args:
+        annotations: the dataset.
+        options: fractions, seed and grouping.
+        alike: groups of places in the split `to_divide` that must be in one split.
+
+    Returns:
+        A new dataset.
 
     Raises:
         UsageError: it has one already, or too few images.
@@ -127,17 +163,26 @@ def with_held_out(
         raise UsageError("it has a split for testing already", file=annotations.root)
     made = held_out(images, annotations.classes, options, alike)
     held = " and ".join(f"{len(made[name])} for {name}" for name in list(made)[1:])
-    words = f"{held} held out of the {len(images)} images in {source!r}"
-    return with_splits(annotations, made, words)
+    description = f"{held} held out of the {len(images)} images in {source!r}"
+    return with_splits(annotations, made, description)
 
 
 def with_splits(
-    annotations: Annotations, made: Mapping[str, Iterable[ImageRecord]], words: str
+    annotations: Annotations, made: Mapping[str, Iterable[ImageRecord]], description: str
 ) -> Annotations:
-    """The dataset with these splits in the place of the one that they were made of."""
+    """The dataset with new splits in the place of the one that they were made of.
+
+    Args:
+        annotations: the dataset.
+        made: split -> its images.
+        description: how the splits were made, for logs and for splits.json.
+
+    Returns:
+        A new dataset.
+    """
     source = to_divide(annotations)
     kept = {
         name: present for name, present in annotations.splits.items() if name not in (source, ALL)
     }
     splits = in_order(kept | {name: tuple(images) for name, images in made.items()})
-    return replace(annotations, splits=splits, split_descriptions=dict.fromkeys(made, words))
+    return replace(annotations, splits=splits, split_descriptions=dict.fromkeys(made, description))

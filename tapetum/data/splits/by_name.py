@@ -17,10 +17,17 @@ _RANGE = re.compile(r"(?P<prefix>.*?)(?P<first>\d+)-(?P<last>\d+)")
 def divide(
     annotations: Annotations, wanted: Mapping[str, Sequence[str]], make_error: MakeError
 ) -> dict[str, list[ImageRecord]]:
-    """The images of each split. wanted: split -> names, patterns with * and ?, ranges such as
-    "020-024", each also behind one of the dataset's own splits, as in "train/*"; or "rest".
+    """The images of each split, chosen by name.
 
-    fault: makes the error for (key, why): a name that no image has, an image in two splits.
+    Args:
+        annotations: the dataset.
+        wanted: split -> names, patterns with * and ?, ranges such as "020-024", each also behind a
+            split of the dataset, as in "train/*"; or "rest".
+        make_error: makes the error for (key, why): a name that no image has, an image in two
+            splits.
+
+    Returns:
+        Split -> its images.
     """
     images = annotations.all_images()
     index = _index(annotations, images)

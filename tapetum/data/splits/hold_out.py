@@ -44,7 +44,7 @@ class HoldOut:
 
     @staticmethod
     def of(split_ratio: str | None, group_by: str | None) -> HoldOut | None:
-        """What to hold out by two words of a training; None where neither is given.
+        """What to hold out by two options of a training; None where neither is given.
 
         Raises:
             UsageError: see `parse_ratio`.
@@ -62,7 +62,13 @@ class HoldOut:
 
 
 def parse_ratio(text: str) -> tuple[float, float]:
-    """The fractions for validation and testing: of "0.2", of "80/20", of "80/10/10".
+    """Parse the fractions for validation and testing.
+
+    Args:
+        text: "0.2", "80/20" or "80/10/10".
+
+    Returns:
+        The fractions for validation and for testing, in [0, 1).
 
     Raises:
         UsageError: not of one of these forms.
@@ -90,9 +96,16 @@ def held_out(
     options: HoldOut,
     alike: Iterable[Sequence[int]] = (),
 ) -> dict[str, tuple[ImageRecord, ...]]:
-    """The images of train, val and, where it is wished for, test, each in its old order.
+    """Divide images into train, val and, where the options ask for it, test; each in its old order.
 
-    alike: groups of places in `images` that must come to one side, beside those of the options.
+    Args:
+        images: the records to divide.
+        classes: names of the classes.
+        options: fractions, seed and grouping.
+        alike: groups of places in `images` that must be in one split, beside those of the options.
+
+    Returns:
+        Split -> its images.
 
     Raises:
         UsageError: too few images or groups.

@@ -18,22 +18,33 @@ Names = Mapping[str, list[str]]
 
 
 def write_parts(folder: Path, annotations: Annotations) -> None:
-    """Note which images the made splits have; nothing where all are the dataset's own."""
+    """Write which images the made splits have; nothing where all splits are those of the dataset.
+
+    Args:
+        folder: the run.
+        annotations: the dataset.
+    """
     if not annotations.split_descriptions:
         return
-    words = next(iter(annotations.split_descriptions.values()))
+    description = next(iter(annotations.split_descriptions.values()))
     names = {
         name: [image.name for image in annotations.splits[name]]
         for name in annotations.split_descriptions
     }
-    write_json(folder / FILE, {"schema": SCHEMA, "words": words, **names})
+    write_json(folder / FILE, {"schema": SCHEMA, "words": description, **names})
 
 
 def read_parts(folder: Path) -> Names | None:
-    """What `write_parts` noted, if it did.
+    """Read the file that `write_parts` wrote.
+
+    Args:
+        folder: the run.
+
+    Returns:
+        Split -> names of its images; None if there is no file.
 
     Raises:
-        CheckpointError: the file is none of these.
+        CheckpointError: the file is not one that `write_parts` writes.
     """
     path = folder / FILE
     if not path.is_file():
@@ -48,9 +59,16 @@ def read_parts(folder: Path) -> Names | None:
 
 
 def with_parts(annotations: Annotations, names: Names) -> tuple[Annotations, list[str]]:
-    """The dataset divided as it was for the run, and what has changed since, in words.
+    """Divide a dataset as it was divided for a run.
 
     Images that came later are for training.
+
+    Args:
+        annotations: the dataset.
+        names: split -> names of its images, of `read_parts`.
+
+    Returns:
+        The divided dataset, and lines about what has changed since.
     """
     source = to_divide(annotations)
     if source is None:
@@ -63,8 +81,8 @@ def with_parts(annotations: Annotations, names: Names) -> tuple[Annotations, lis
     present = {image.name for image in annotations.splits[source]}
     known = {name for members in names.values() for name in members}
     changes = [
-        f"{len(images)} images {words} since the run was made"
-        for images, words in ((known - present, "are gone"), (present - known, "are new"))
+        f"{len(images)} images {state} since the run was made"
+        for images, state in ((known - present, "are gone"), (present - known, "are new"))
         if images
     ]
     return with_splits(annotations, parts, "as for the run, whose splits.json lists them"), changes

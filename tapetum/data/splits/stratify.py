@@ -12,14 +12,20 @@ def stratify(
 ) -> np.ndarray:
     """(G,) int64, the part of each of G groups of images, which are not split.
 
-    having: (G, C), how many images of a group have a class; an image may have several.
-    sizes: (G,) images of each group. shares: of the K parts, summing to 1. order: of the groups,
-    which decides what the shares leave open.
-
     Iterative stratification (Sechidis et al. 2011, "On the Stratification of Multi-Label Data",
     algorithm 1): the rarest class is assigned first, each group to the part that misses it most.
     Here missing is relative to a part's fraction, so that of two images of a class one comes to a
     small part while there is room; large groups go before small ones; no part stays empty.
+
+    Args:
+        class_counts: (G, C) integers, how many images of a group have a class; an image may have
+            several.
+        sizes: (G,) images of each group.
+        fractions: of the K parts, summing to 1.
+        order: a permutation of the G groups; decides between groups that are equal otherwise.
+
+    Returns:
+        (G,) int64, the part of each group.
 
     Raises:
         ValueError: fewer groups than parts.

@@ -16,7 +16,14 @@ _LEFT = re.compile(r"(?<![a-z])left(?![a-z])", re.IGNORECASE)
 
 
 def keypoint_pairs(names: Sequence[str]) -> Pairs:
-    """(left, right) of the keypoints whose names say so, as in "left_eye" and "right_eye"."""
+    """Pairs of keypoints that swap when an image is mirrored, as "left_eye" and "right_eye".
+
+    Args:
+        names: of the keypoints.
+
+    Returns:
+        (left, right) indices of each pair.
+    """
     places = {name.lower(): place for place, name in enumerate(names)}
     partners = ((place, _LEFT.sub("right", name).lower()) for place, name in enumerate(names))
     return tuple(

@@ -360,7 +360,7 @@ def _span(middle: int, half: float, side: int) -> tuple[int, int]:
 
 
 def _mean(first: Tensor, second: Tensor, weight: float) -> Tensor:
-    """weight x first + (1 - weight) x second; uint8 stays uint8, rounded."""
+    """The sum weight x first + (1 - weight) x second; uint8 stays uint8, rounded."""
     if first.is_floating_point():
         return weight * first + (1 - weight) * second
     mean = weight * first.float() + (1 - weight) * second.float()

@@ -70,6 +70,9 @@ def detection_transforms(
         augmentation: one of `DETECTION_AUGMENTATIONS`.
         pairs: keypoints that swap when the image is mirrored.
 
+    Returns:
+        The transform of training samples.
+
     Raises:
         UsageError: an unknown augmentation.
     """
@@ -93,7 +96,15 @@ def detection_transforms(
 
 
 def detection_pixels(size: int, augmentation: str = "default") -> int:
-    """The short side in pixels beyond which `detection_transforms` see no more of an image."""
+    """The short side beyond which `detection_transforms` use no more pixels of an image.
+
+    Args:
+        size: of the shorter side in the training, in pixels.
+        augmentation: one of `DETECTION_AUGMENTATIONS`.
+
+    Returns:
+        Pixels of the shorter side.
+    """
     return size if augmentation in ("flip", "none") else math.ceil(size * ScaleJitter.high)
 
 
@@ -110,6 +121,13 @@ def classification_transforms(size: int, augmentation: str = "default") -> Trans
     cheaper steps for models that take windows as they come (airbench). "digits": shifted by up to 2
     pixels. "mixup", "cutmix": the default ("small" up to 64 pixels), and mixed with another image.
     "flip": mirrored only. "none": nothing random.
+
+    Args:
+        size: of the squares, in pixels.
+        augmentation: one of `CLASSIFICATION_AUGMENTATIONS`.
+
+    Returns:
+        The transform of training samples.
 
     Raises:
         UsageError: an unknown preset.
@@ -139,8 +157,17 @@ def classification_transforms(size: int, augmentation: str = "default") -> Trans
 
 
 def classification_pixels(size: int, augmentation: str = "default") -> int:
-    """The short side in pixels beyond which `classification_transforms` see no more of an image:
-    the smallest window of the default is enlarged by less than two."""
+    """The short side beyond which `classification_transforms` use no more pixels of an image.
+
+    The smallest window of the default is enlarged by less than two.
+
+    Args:
+        size: of the squares, in pixels.
+        augmentation: one of `CLASSIFICATION_AUGMENTATIONS`.
+
+    Returns:
+        Pixels of the shorter side.
+    """
     if augmentation in ("mixup", "cutmix"):
         augmentation = _unmixed(size)
     return 2 * size if augmentation == "default" else size
@@ -155,6 +182,13 @@ def segmentation_transforms(crop: Size, augmentation: str = "default") -> Compos
     0.75 to 1.33. "elastic", for tissue under one microscope: all eight turns, deformed smoothly, at
     their own scale (U-Net, section 3.1); images with boxes cannot be. "flip": whole images,
     mirrored only. "none": as they are.
+
+    Args:
+        crop: (height, width) of the windows, in pixels.
+        augmentation: one of `SEGMENTATION_AUGMENTATIONS`.
+
+    Returns:
+        The transform of training samples.
 
     Raises:
         UsageError: an unknown preset.

@@ -180,6 +180,9 @@ def airbench(
         image_mean: of images in [0, 1], a number a channel.
         image_std: standard deviation of images in [0, 1], a number a channel.
 
+    Returns:
+        The model with fresh weights.
+
     Raises:
         ValueError: `image_size` is under MIN_SIZE.
     """

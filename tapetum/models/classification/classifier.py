@@ -17,6 +17,7 @@ from tapetum.structures import (
     Batch,
     ExportGraph,
     ExportRule,
+    Model,
     PostprocessOptions,
     Prediction,
     Target,
@@ -141,6 +142,9 @@ class ImageClassifier(NetworkModel[ClassificationOutput]):
         logits = self(batch.pixels, batch.sizes, targets).logits
         return logits[labels_of(targets, logits.device)]
 
+    def side_before_crop(self) -> int | None:
+        return self.preprocessing.short_side if self.preprocessing.crops else None
+
     def export_graphs(self) -> list[ExportGraph]:
         """One graph, pixels to logits; of images of any size where the network takes them."""
         dynamic = {0: ("batch", 1, 1)}
@@ -223,3 +227,19 @@ def labels_of(targets: Sequence[Target], device: torch.device) -> tuple[Tensor, 
 def wide(values: Tensor) -> Tensor:
     """In float32 at least: what comes out of half precision is too coarse for a logarithm."""
     return values if values.dtype == torch.float64 else values.float()
+
+
+def see_whole_images(model: Model[Any]) -> SquarePreprocessing | None:
+    """Let a classifier that crops see whole images from now on, before it is used.
+
+    Args:
+        model: any model.
+
+    Returns:
+        Its preprocessing until now; None where it sees whole images anyway.
+    """
+    if not isinstance(model, ImageClassifier) or not model.preprocessing.crops:
+        return None
+    before = model.preprocessing
+    model.preprocessing = before.whole()
+    return before

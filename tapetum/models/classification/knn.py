@@ -174,7 +174,7 @@ class NearestNeighbours(Model[KNNOutput]):
 def knn(
     num_classes: int = 10, k: int = 5, metric: str = "l2", image_size: int = 32
 ) -> NearestNeighbours:
-    """k nearest neighbours among the remembered images.
+    """The k nearest neighbours among the remembered images.
 
     Args:
         num_classes: number of classes.
@@ -182,6 +182,9 @@ def knn(
         metric: "l1", the sum of the differences of the pixel values in [0, 1], or "l2", the root of
             the sum of their squares.
         image_size: pixels of the side of the square that every image is squashed to.
+
+    Returns:
+        The model, without remembered images until it is fitted.
 
     Raises:
         ValueError: an unknown metric, or no voters.

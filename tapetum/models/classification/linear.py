@@ -102,6 +102,9 @@ def linear(
             the hinge loss they tell which class is likelier, not how likely it is.
         l2: how much the sum of the squared weights counts beside the loss of the data.
 
+    Returns:
+        The model with fresh weights.
+
     Raises:
         ValueError: an unknown loss, or a negative l2.
     """

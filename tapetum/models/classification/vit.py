@@ -116,6 +116,9 @@ def vit_b_16(
         resize_size: see `SquarePreprocessing`.
         crop_mode: see `SquarePreprocessing`.
 
+    Returns:
+        The model with fresh weights.
+
     Raises:
         ValueError: an unknown pool, or numbers that do not divide.
     """

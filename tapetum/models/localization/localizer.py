@@ -160,7 +160,7 @@ class ObjectLocalizer(NetworkModel[LocalizationOutput]):
         if box_loss not in BOX_LOSSES:
             raise ValueError(f"box_loss: expected one of {', '.join(BOX_LOSSES)}, got {box_loss!r}")
         self.preprocessing = preprocessing
-        self.objects = objects
+        self.objects = self.max_objects = objects
         self.boxes_a_slot = boxes_a_slot
         self.box_loss = box_loss
         self.box_weight = box_weight
@@ -259,7 +259,7 @@ class ObjectLocalizer(NetworkModel[LocalizationOutput]):
         )
 
     def _boxes(self, output: LocalizationOutput) -> Tensor:
-        """xyxy (B, K, A, 4) in pixels of the preprocessed image, of MIN_SIDE at least."""
+        """Boxes xyxy (B, K, A, 4) in pixels of the preprocessed image, of MIN_SIDE at least."""
         centers, sides = wide(output.boxes).sigmoid().split(2, dim=-1)
         fractions = torch.cat((centers, sides.clamp(min=MIN_SIDE)), dim=-1)
         return box_convert(fractions, "cxcywh", "xyxy") * self.preprocessing.size
@@ -329,6 +329,9 @@ def localizer(
         stem: "imagenet" or "small"; see `backbones.resnet`.
         image_mean: of images in [0, 1], a number a channel.
         image_std: standard deviation of images in [0, 1], a number a channel.
+
+    Returns:
+        The model with fresh weights.
 
     Raises:
         ValueError: an unknown loss, or no objects at all.

@@ -52,7 +52,7 @@ def summary(annotations: Annotations, limits: Limits = DEFAULT_LIMITS) -> Html:
 
 
 def class_counts(annotations: Annotations) -> dict[str, np.ndarray]:
-    """split -> (C,) int64: objects of each class, or images where those have labels."""
+    """By split (C,) int64: objects of each class, or images where those have labels."""
     counts = {}
     for name, images in annotations.splits.items():
         labels = [_labels(image) for image in images]

@@ -117,7 +117,7 @@ def make_faults(
 
 
 def _kinds(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    """code -> its findings, in the order of the page."""
+    """By code its findings, in the order of the page."""
     kinds: dict[str, list[Finding]] = {}
     for finding in findings:
         kinds.setdefault(finding.code, []).append(finding)

@@ -46,7 +46,7 @@ def classification_report(run: Run, evaluation: ClassificationEvaluation) -> Rep
     """Everything that the report of a classifier shows; `evaluation` is on `run.dataset`."""
     scores = true_class_scores(evaluation)  # (N,)
     order = np.argsort(scores, kind="stable")
-    metric = "mAP" if isinstance(evaluation.result, MultilabelResult) else "top1"
+    metric = evaluation.metric
     errors = [_mistake(run, evaluation, int(i)) for i in _mistakes(evaluation)[:CROPS]]
     return frame(
         run,

@@ -373,8 +373,7 @@ def test_every_task_measures_on_samples_as_on_the_dataset_itself(task: str) -> N
     scenes = Scenes("val", task=own.name, length=2, size=(64, 96))
     samples = SampleDataset([scenes[i] for i in range(2)], scenes.classes, task=own.name)
     samples.keypoint_names = scenes.keypoint_names
-    count = "num_classes" if task == "semantic_segmentation" else "classes"
-    changes = {count: len(scenes.classes)}
+    changes = {"num_classes": len(scenes.classes)}
     if task == "keypoint_detection":
         changes["keypoints"] = len(scenes.keypoint_names)
     torch.manual_seed(0)

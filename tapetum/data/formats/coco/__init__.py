@@ -54,14 +54,28 @@ _MARKS = (b'"images"', b'"annotations"', b'"categories"')
 
 
 def recognise(path: Path) -> bool:
-    """Is this a COCO file, or a folder with some?"""
+    """Is this a COCO file, or a folder with some?
+
+    Args:
+        path: a file or folder.
+
+    Returns:
+        Whether it is a .json file, or a folder with COCO's annotation files.
+    """
     if path.is_file():
         return path.suffix.lower() == ".json"
     return bool(_files(path))
 
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
-    """All detection truth in a file or folder.
+    """Read the objects in a COCO file, or in all COCO files of a folder.
+
+    Args:
+        path: a .json file, or a folder with annotations and images.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        The dataset; a bad annotation is a finding and is left out.
 
     Raises:
         AnnotationError: no COCO file there, or one that cannot be read at all; or files whose
@@ -71,7 +85,18 @@ def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
 
 
 def read_keypoints(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
-    """As `read`, from the files of keypoints where a folder has some."""
+    """Read as `read` does, but only the files of keypoints where a folder has some.
+
+    Args:
+        path: a .json file, or a folder with annotations and images.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        The dataset; a bad annotation is a finding and is left out.
+
+    Raises:
+        AnnotationError: as for `read`.
+    """
     if path.is_file():
         return _read([path], path, limits)
     return _read(_keypoint_files(Finder(path)) or _files(path), path, limits)

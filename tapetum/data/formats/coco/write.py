@@ -29,19 +29,24 @@ def coco_dict(
 
     Ids are kept where all of them are integers and no two equal, else numbered from 1.
 
-    ignore_difficult: VOC's difficult objects must be neither found nor missed. COCO's evaluation
-    knows one way to say so, `iscrowd` (pycocotools overwrites `ignore` by it), so they are
-    written as crowds, with `difficult` beside it. A crowd is compared by intersection over the
-    detection's area, so a small detection inside a difficult object is ignored, where VOC's own
-    rule (union) would count it as false. With False, as for a file that is to be kept, `iscrowd`
-    says only what the source says.
+    Args:
+        images: records whose size is known.
+        classes: names of the classes, by label from 0.
+        class_ids: id of each class in the file; None numbers them from 1.
+        ignore_difficult: write VOC's difficult objects as crowds, so that they count neither as
+            found nor as missed. COCO's evaluation knows `iscrowd` alone (pycocotools overwrites
+            `ignore` by it). A crowd is compared by intersection over the detection's area, so a
+            small detection inside a difficult object is ignored, where VOC's rule (intersection
+            over union) counts it as false. False, for a file that is to be kept: `iscrowd` is what
+            the source states.
+        keypoint_names: names of the K keypoints; () writes no keypoints.
+        skeleton: pairs of keypoints that are joined by a line, counted from 0.
+        keypoint_labels: classes that have keypoints; None: all of them.
 
-    keypoint_names, skeleton (pairs counted from 0): of the classes `keypoint_labels`, all unless
-    given; they and their objects get entries for keypoints.
-
-    Returns: images (id, file_name, height, width), annotations (id, image_id, category_id, bbox,
-    area, iscrowd, segmentation, `difficult` where it is 1, keypoints and num_keypoints), categories
-    (id, name, keypoints, skeleton).
+    Returns:
+        A dictionary of images (id, file_name, height, width), annotations (id, image_id,
+        category_id, bbox as x y width height, area, iscrowd, segmentation, `difficult` where it is
+        1, keypoints and num_keypoints) and categories (id, name, keypoints, skeleton).
     """
     posed = set(range(len(classes)) if keypoint_labels is None else keypoint_labels)
     posed = posed if keypoint_names else set()
@@ -68,18 +73,42 @@ def coco_dict(
 
 
 def image_ids(images: Sequence[ImageRecord]) -> list[int]:
-    """The ids under which images go into COCO."""
+    """The ids under which images go into COCO.
+
+    Args:
+        images: the records.
+
+    Returns:
+        An id for each image: those of the records where all are different integers, else 1, 2, ...
+    """
     return _integers([image.id for image in images])
 
 
 def category_ids(class_ids: Sequence[int | str] | None, count: int) -> list[int]:
-    """The ids under which `count` classes go into COCO: the file's own, else 1, 2, ..."""
+    """The ids under which `count` classes go into COCO: the file's own, else 1, 2, ...
+
+    Args:
+        class_ids: the ids in the source, None if it has none.
+        count: how many classes there are.
+
+    Returns:
+        An id for each class: the source's where all are different integers, else 1, 2, ...
+    """
     return list(range(1, count + 1)) if class_ids is None else _integers(class_ids)
 
 
 def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
-    """Write `out`/annotations/instances_SPLIT.json and the images to `out`/SPLIT/. Returns, in
-    words, what the format could not hold: nothing that is in the records."""
+    """Write `out`/annotations/instances_SPLIT.json and the images to `out`/SPLIT/.
+
+    Args:
+        annotations: the dataset.
+        out: the folder, new or empty.
+        copy: called with a record and the path of its image relative to `out`; it writes the file.
+
+    Returns:
+        What the format cannot hold, a line each: always empty, since COCO holds all that is in
+        records.
+    """
     for split, images in annotations.splits.items():
         for image in images:
             if image.has_pixels:

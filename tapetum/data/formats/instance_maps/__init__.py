@@ -37,12 +37,26 @@ FOLDER = "instances"
 
 
 def recognise(path: Path) -> bool:
-    """Is this a folder with images and instance maps?"""
+    """Is this a folder with images and instance maps?
+
+    Args:
+        path: a file or folder.
+
+    Returns:
+        Whether it is a folder with images and instance maps.
+    """
     return path.is_dir() and is_there(Finder(path), (FOLDER,))
 
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
-    """Every image with the objects of its map; all maps are decoded.
+    """Read all images and the objects in their instance maps; all maps are decoded.
+
+    Args:
+        path: the folder.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        The dataset; a bad map is a finding and is left out.
 
     Raises:
         AnnotationError: no images with instance maps there.
@@ -58,7 +72,21 @@ def read_placed(
     maps: str | None = None,
     names: dict[int, str] | None = None,
 ) -> Annotations:
-    """As `read`, with the folders of images and maps, and the names of the numbers."""
+    """Read as `read` does, from the given folders and with the given names of classes.
+
+    Args:
+        path: the folder of the dataset.
+        limits: what a file may measure; see `tapetum.Limits`.
+        images: folder of the images, relative to `path`; None: images/.
+        maps: folder of the maps, relative to `path`; None: instances/.
+        names: name of each number of a class; None: those of classes.txt.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        AnnotationError: as for `read`.
+    """
     finder, collector = Finder(path), FindingCollector(path)
     splits = find_pairs(finder, images or IMAGES, maps or FOLDER, collector, limits)
     pairs = list({pair.image: pair for members in splits.values() for pair in members}.values())

@@ -22,8 +22,15 @@ _MAX_CLASSES = 65_535 // EACH
 
 
 def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
-    """Write images/SPLIT/, instances/SPLIT/ and classes.txt into `out`. Returns, in words, what
-    instance maps cannot hold.
+    """Write images/SPLIT/, instances/SPLIT/ and classes.txt into `out`.
+
+    Args:
+        annotations: the dataset.
+        out: the folder, new or empty.
+        copy: called with a record and the path of its image relative to `out`; it writes the file.
+
+    Returns:
+        What instance maps cannot hold and was lost, a line each.
 
     Raises:
         AnnotationError: more classes, or objects of a class on one image, than 16 bits can count;

@@ -33,12 +33,26 @@ LOOKED_FOR = "images/ beside labels/ or masks/ with a PNG for each image"
 
 
 def recognise(path: Path) -> bool:
-    """Is this a folder with images and maps of the same names?"""
+    """Is this a folder with images and maps of the same names?
+
+    Args:
+        path: a file or folder.
+
+    Returns:
+        Whether it is a folder with images and class maps of the same names.
+    """
     return path.is_dir() and is_there(Finder(path))
 
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
-    """Every image that has a map.
+    """Read all images that have a class map.
+
+    Args:
+        path: the folder.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        The dataset; a bad map is a finding and is left out.
 
     Raises:
         AnnotationError: no images with maps there, or a list of classes that cannot be read.
@@ -54,9 +68,20 @@ def read_placed(
     maps: str | None = None,
     names: dict[int, str] | None = None,
 ) -> Annotations:
-    """As `read`, with the folders of images and maps, and the names of the numbers.
+    """Read as `read` does, from the given folders and with the given names of classes.
 
-    images, maps: folders, relative to `path`. names: of each number that is a class.
+    Args:
+        path: the folder of the dataset.
+        limits: what a file may measure; see `tapetum.Limits`.
+        images: folder of the images, relative to `path`; None: the usual ones.
+        maps: folder of the maps, relative to `path`; None: the usual ones.
+        names: name of each value that is a class; None: those of the dataset's list of classes.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        AnnotationError: as for `read`.
     """
     finder, collector = Finder(path), FindingCollector(path)
     splits = find_pairs(finder, images or IMAGES, maps or MAPS, collector, limits)

@@ -35,12 +35,26 @@ OTHERS_FILE = "annotations.xml"
 
 
 def recognise(path: Path) -> bool:
-    """Is this a folder with VOC's XML files where they belong?"""
+    """Is this a folder with VOC's XML files where they belong?
+
+    Args:
+        path: a file or folder.
+
+    Returns:
+        Whether it is a folder with VOC's XML files in their places.
+    """
     return path.is_dir() and bool(_groups(Finder(path)))
 
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     """All annotations of a folder. A bad file or object is a finding and is left out.
+
+    Args:
+        path: the folder.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        The dataset.
 
     Raises:
         AnnotationError: the folder has no VOC annotations.

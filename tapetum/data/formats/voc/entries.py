@@ -131,7 +131,7 @@ class DataSpec:
 
 
 def _corners(box: Node) -> tuple[float, float, float, float] | None:
-    """xmin ymin xmax ymax as the file has them; NaN is a number here, judged with all others."""
+    """(xmin, ymin, xmax, ymax) as in the file; NaN is a number here, judged with all others."""
     values = [_number(box.value(key)) for key in ("xmin", "ymin", "xmax", "ymax")]
     left, top, right, bottom = values
     if left is None or top is None or right is None or bottom is None:

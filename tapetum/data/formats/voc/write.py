@@ -17,8 +17,15 @@ from tapetum.data.records.image_record import Annotations, ImageRecord
 def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     """Write Annotations/, JPEGImages/ and ImageSets/Main/ into `out`.
 
-    Whole numbers come back as they were; other corners are written with all their digits. Returns,
-    in words, what VOC cannot hold.
+    Whole numbers come back as they were; other corners are written with all their digits.
+
+    Args:
+        annotations: the dataset.
+        out: the folder, new or empty.
+        copy: called with a record and the path of its image relative to `out`; it writes the file.
+
+    Returns:
+        What VOC cannot hold and was lost, a line each.
 
     Raises:
         AnnotationError: two different images share a name (VOC has one folder for all splits).

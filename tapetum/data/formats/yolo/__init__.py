@@ -45,7 +45,14 @@ _TXT = (".txt",)
 
 
 def recognise(path: Path) -> bool:
-    """Is this a YOLO data file, or a folder with one, or with labels where they belong?"""
+    """Is this a YOLO data file, or a folder with one, or with labels where they belong?
+
+    Args:
+        path: a file or folder.
+
+    Returns:
+        Whether it is a YOLO data file, or a folder with one, or with labels in their places.
+    """
     if path.is_file():
         return path.name.lower().endswith(YAML_SUFFIXES) and not has_format(path)
     if not path.is_dir():
@@ -61,6 +68,13 @@ def recognise(path: Path) -> bool:
 
 def read(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
     """All labels of a folder. A bad file or line is a finding and is left out.
+
+    Args:
+        path: the folder, or its data.yaml.
+        limits: what a file may measure; see `tapetum.Limits`.
+
+    Returns:
+        The dataset.
 
     Raises:
         AnnotationError: no YOLO dataset there, or its data.yaml cannot be read.

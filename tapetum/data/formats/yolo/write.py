@@ -17,9 +17,17 @@ from tapetum.data.splits.assign import split_name
 def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     """Write images, labels and data.yaml into `out`.
 
-    Numbers are written with all digits of a float64, so boxes come back within 1e-9 pixels.
-    Crowds are left out, because YOLO would take each for one object; outlines too, because a line
-    holds a box or an outline, and boxes must not change. Returns what was lost, in words.
+    Numbers are written with all digits of a float64, so boxes come back within 1e-9 pixels. Crowds
+    are left out, because YOLO would take each for one object; outlines too, because a line holds a
+    box or an outline, and boxes must not change.
+
+    Args:
+        annotations: the dataset.
+        out: the folder, new or empty.
+        copy: called with a record and the path of its image relative to `out`; it writes the file.
+
+    Returns:
+        What was lost, a line each.
 
     Raises:
         AnnotationError: two images of a split would share one label file.

@@ -296,11 +296,18 @@ def _logit(p: float) -> float:
 
 
 def retinanet(options: RetinaNetOptions | None = None, /, **arguments: Any) -> RetinaNet:
-    """RetinaNet on a ResNet.
+    """RetinaNet (Lin et al. 2017) on any backbone of BACKBONES.
 
     Args:
         options: all arguments; by default `RetinaNetOptions()`.
         **arguments: fields of `RetinaNetOptions` by name, in place of those of `options`.
+
+    Returns:
+        The model with fresh weights.
+
+    Raises:
+        UsageError: an unknown backbone.
+        ValueError: a value out of its range.
     """
     options = replace(options or RetinaNetOptions(), **arguments)
     backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)

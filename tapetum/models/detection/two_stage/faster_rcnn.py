@@ -317,11 +317,18 @@ class FasterRCNN(Model[FasterRCNNOutput]):
 
 
 def faster_rcnn(options: FasterRCNNOptions | None = None, /, **arguments: Any) -> FasterRCNN:
-    """Faster R-CNN on a ResNet.
+    """Faster R-CNN (Ren et al. 2015) on any backbone of BACKBONES.
 
     Args:
         options: all arguments; by default `FasterRCNNOptions()`.
         **arguments: fields of `FasterRCNNOptions` by name, in place of those of `options`.
+
+    Returns:
+        The model with fresh weights.
+
+    Raises:
+        UsageError: an unknown backbone.
+        ValueError: a value out of its range.
     """
     options = replace(options or FasterRCNNOptions(), **arguments)
     backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)

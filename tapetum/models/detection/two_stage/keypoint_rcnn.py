@@ -291,11 +291,18 @@ def keypoints_of(objects: Objects, count: int) -> Tensor:
 
 
 def keypoint_rcnn(options: KeypointRCNNOptions | None = None, /, **arguments: Any) -> KeypointRCNN:
-    """Keypoint R-CNN on a ResNet.
+    """Keypoint R-CNN (He et al. 2017, section 5) on any backbone of BACKBONES.
 
     Args:
         options: all arguments; by default `KeypointRCNNOptions()`.
         **arguments: fields of `KeypointRCNNOptions` by name, in place of those of `options`.
+
+    Returns:
+        The model with fresh weights.
+
+    Raises:
+        UsageError: an unknown backbone.
+        ValueError: a value out of its range.
     """
     options = replace(options or KeypointRCNNOptions(), **arguments)
     backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)

@@ -278,11 +278,18 @@ def masks_of(objects: Objects) -> Tensor:
 
 
 def mask_rcnn(options: MaskRCNNOptions | None = None, /, **arguments: Any) -> MaskRCNN:
-    """Mask R-CNN on a ResNet.
+    """Mask R-CNN (He et al. 2017) on any backbone of BACKBONES.
 
     Args:
         options: all arguments; by default `MaskRCNNOptions()`.
         **arguments: fields of `MaskRCNNOptions` by name, in place of those of `options`.
+
+    Returns:
+        The model with fresh weights.
+
+    Raises:
+        UsageError: an unknown backbone.
+        ValueError: a value out of its range.
     """
     options = replace(options or MaskRCNNOptions(), **arguments)
     backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)
