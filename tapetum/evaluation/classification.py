@@ -1,4 +1,4 @@
-"""How often a classifier is right, what it takes for what, and whether it knows how sure to be."""
+"""Accuracy, confusion matrix and calibration of classifiers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEANINGS = {
     "ECE": "expected calibration error: mean gap between confidence and accuracy; 0 is best",
     "mAP": "average precision of each class over the images, averaged",
 }
-"""What each number of `stats` says, in a few words for a report."""
+"""What each number of `stats` means, in a few words for a report."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,10 +193,10 @@ def _stats(
     scores: np.ndarray, targets: np.ndarray, recall: np.ndarray, reliability: Reliability
 ) -> dict[str, float]:
     count, classes = scores.shape
-    own = scores[np.arange(count), targets][:, None]
+    true_score = scores[np.arange(count), targets][:, None]
     # How many classes come before the true one; of equals, those with a lower index.
     earlier = np.arange(classes) < targets[:, None]
-    rank = ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
+    rank = ((scores > true_score) | ((scores == true_score) & earlier)).sum(axis=1)
     stats = {"top1": _mean(rank < 1)}
     top = min(TOP, classes - 1)
     if top > 1:
@@ -205,7 +205,7 @@ def _stats(
     return stats | {
         "mean_class_accuracy": mean_defined(recall),
         "ECE": float(gap.sum() / count) if count else -1.0,
-        "loss": _mean(-np.log(np.clip(own, np.finfo(np.float64).eps, 1))),
+        "loss": _mean(-np.log(np.clip(true_score, np.finfo(np.float64).eps, 1))),
     }
 
 

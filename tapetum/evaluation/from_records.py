@@ -195,7 +195,7 @@ def _masks(records: Sequence[Record], counts: np.ndarray, sizes: np.ndarray, bla
             return _code(*outlines[row], size)
         except FAULTS as error:
             why = str(error) if type(error) is ValueError else "it is no outline"
-            why = why if why.startswith("its ") else f"its outline cannot be judged: {why}"
+            why = why if why.startswith("its ") else f"its outline is invalid: {why}"
             raise blame(row, why) from error
 
     return masks_from_codes(code, sizes, blame)

@@ -116,10 +116,10 @@ def _counted(objects: Objects, count: int | None) -> tuple[np.ndarray, np.ndarra
     """Boxes (N, 4) float64 and labels (N,) of the true objects that count, the largest first."""
     boxes, labels = _arrays(objects)
     size = boxes[:, 2:] - boxes[:, :2]
-    solid = (size > 0).all(axis=1)
+    valid = (size > 0).all(axis=1)
     if objects.crowd is not None:
-        solid &= ~objects.crowd.cpu().numpy()
-    boxes, labels, area = boxes[solid], labels[solid], size[solid].prod(axis=1)
+        valid &= ~objects.crowd.cpu().numpy()
+    boxes, labels, area = boxes[valid], labels[valid], size[valid].prod(axis=1)
     order = np.argsort(-area, kind="stable")[:count]
     return boxes[order], labels[order]
 
@@ -135,9 +135,9 @@ def _match(
     iou, right = np.zeros(len(targets[1])), np.zeros(len(targets[1]))
     overlap = _overlaps(targets[0], found[0])  # (M, N)
     same = targets[1][:, None] == found[1]
-    true, own = linear_sum_assignment(overlap + _PREFERENCE * same, maximize=True)
-    iou[true], right[true] = overlap[true, own], same[true, own]
-    return iou, right, len(found[1]) - len(own)
+    true, predicted = linear_sum_assignment(overlap + _PREFERENCE * same, maximize=True)
+    iou[true], right[true] = overlap[true, predicted], same[true, predicted]
+    return iou, right, len(found[1]) - len(predicted)
 
 
 def _overlaps(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:

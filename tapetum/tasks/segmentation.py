@@ -28,7 +28,7 @@ MAP = "-map"
 
 @dataclass(frozen=True)
 class SegmentationEvaluation:
-    """Maps over a dataset, judged by one confusion matrix; the maps themselves are not kept.
+    """Maps over a dataset, measured by one confusion matrix; the maps themselves are not kept.
 
     names: of the images.
     """
@@ -113,13 +113,15 @@ class Segmentation(Task):
         return SegmentationEvaluation(tuple(names), whole.result())
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
-        """{"pixels": {class: share of the image}}, the largest first."""
+        """{"pixels": {class: fraction of the image}}, the largest first."""
         shares = _shares(_map(prediction), len(names.classes))
         order = torch.sort(shares, descending=True, stable=True).indices.tolist()
         return {"pixels": {names.classes[i]: float(shares[i]) for i in order if shares[i] > 0}}
 
     def words(self, answer: Mapping[str, Any]) -> str:
-        return ", ".join(f"{name} {100 * share:.0f} %" for name, share in answer["pixels"].items())
+        return ", ".join(
+            f"{name} {100 * fraction:.0f} %" for name, fraction in answer["pixels"].items()
+        )
 
     def draw(
         self, image: Tensor, prediction: Prediction, names: Names, threshold: float
@@ -151,6 +153,6 @@ def _map(target: Target) -> Tensor:
 
 
 def _shares(semantic: Tensor, classes: int) -> Tensor:
-    """(C,) the share of each class in the pixels."""
+    """(C,) the fraction of each class in the pixels."""
     counts = torch.bincount(semantic.flatten().long(), minlength=classes)[:classes]
     return counts.double() / semantic.numel()
