@@ -49,7 +49,7 @@ def test_spans_cover_and_weights_add_up_to_one(
     torch.testing.assert_close(weight.sum(dim=0), torch.ones(length, dtype=torch.float64))
 
 
-def test_shares_by_hand() -> None:
+def test_weights_by_hand() -> None:
     """Two tiles that overlap by 8: nothing for 2 pixels, a smooth rise over 4, then everything."""
     left, right = tile_weights(24, [(0, 16), (8, 24)], 8)
     rise = [t * t * (3 - 2 * t) for t in (0.125, 0.375, 0.625, 0.875)]
