@@ -1,6 +1,7 @@
 """One of several processes that train together; `test_ranks` starts them.
 
-python rank_worker.py FOLDER CASE, with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT set
+python rank_worker.py FOLDER CASE..., with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT set. Each
+case trains in its own folder FOLDER/CASE.
 """
 
 from __future__ import annotations
@@ -66,20 +67,12 @@ def model_job(name: str, folder: Path, **settings: object) -> Job:
     if name in ("retinanet", "faster_rcnn"):
         arguments |= BODY
     defaults = {"batch_size": 5, "max_steps": 3, "lr": 0.01, "save_seconds": 1e9, "ema_decay": 0.0}
+    model = CATALOG[name].build(**{"num_classes": 2} | arguments)
     return Job(
-        build(name, arguments), Scenes(), lambda sample, random: sample,
+        model, Scenes(), lambda sample, random: sample,
         Settings(**{**defaults, "optimizer": "sgd", **settings}),
         Runtime(torch.device("cpu")), folder, ModelInfo(name, {}, ("a", "b")),
     )  # fmt: skip
-
-
-def build(name: str, arguments: dict) -> torch.nn.Module:
-    arguments = {"num_classes": 2} | arguments
-    try:
-        return CATALOG[name].build(**arguments)
-    except TypeError:
-        arguments["classes"] = arguments.pop("num_classes")
-        return CATALOG[name].build(**arguments)
 
 
 class NoNorm(Toy):
@@ -116,6 +109,9 @@ def shared_accuracy(model: torch.nn.Module, flag: object) -> dict[str, float]:
 
 
 def work(folder: Path, case: str) -> None:
+    if ranks().first:
+        folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
     if case in MODELS:
         fit(model_job(case, folder))
     elif case == "micro-batches":
@@ -125,10 +121,9 @@ def work(folder: Path, case: str) -> None:
         fit(make_job(folder, model=NoNorm(), validate=shared_accuracy), resume=last)
     else:
         kinds = {"one fails": FailsOnOne, "batch norm": Toy}
-        batch_size = 1 if case == "too few" else 4
         observers = {"signal": [SignalToOne(8)], "asks": [AsksToStop(5)]}.get(case, ())
         model = kinds.get(case, NoNorm)()
-        job = make_job(folder, model=model, validate=shared_accuracy, batch_size=batch_size)
+        job = make_job(folder, model=model, validate=shared_accuracy)
         fit(job, observers)
 
 
@@ -136,8 +131,8 @@ def main() -> int:
     torch.set_num_threads(1)
     try:
         with process_group():
-            torch.manual_seed(0)
-            work(Path(sys.argv[1]), sys.argv[2])
+            for case in sys.argv[2:]:
+                work(Path(sys.argv[1]) / case, case)
     except Stopped as stopped:
         return stopped.exit_code
     except TapetumError as error:
