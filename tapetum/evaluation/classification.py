@@ -46,6 +46,7 @@ class ClassificationResult:
     calibration error; "loss", the mean of -log p of the target.
     confusion: (C, C) int64 images, a row for each true class, a column for each predicted one.
     recall, precision, f1: (C,) float64.
+    scores: (N, C) float64 and targets: (N,) int64, what was judged by what.
     """
 
     stats: dict[str, float]
@@ -55,6 +56,8 @@ class ClassificationResult:
     f1: np.ndarray
     reliability: Reliability
     class_names: tuple[str, ...]
+    scores: np.ndarray
+    targets: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,7 @@ class MultilabelResult:
     average_precision, recall, precision, f1: (C,) float64; all but the first at a score of 0.5.
     positives: (C,) int64, images that have the class.
     left_out: classes that no image has, which no mean can count.
+    scores: (N, C) float64 and targets: (N, C) bool, what was judged by what.
     """
 
     stats: dict[str, float]
@@ -75,6 +79,8 @@ class MultilabelResult:
     positives: np.ndarray
     class_names: tuple[str, ...]
     left_out: tuple[str, ...]
+    scores: np.ndarray
+    targets: np.ndarray
 
 
 def evaluate_classes(
@@ -120,6 +126,8 @@ def evaluate_classes(
         f1=f1,
         reliability=reliability,
         class_names=tuple(class_names),
+        scores=scores,
+        targets=targets,
     )
 
 
@@ -161,6 +169,8 @@ def evaluate_multilabel(
         left_out=tuple(
             name for name, n in zip(class_names, positives.tolist(), strict=True) if n == 0
         ),
+        scores=scores,
+        targets=targets,
     )
 
 

@@ -20,22 +20,24 @@ from tapetum.inference.predictor import Predictor
 from tapetum.render import to_image
 
 IMAGES = "images"
-_LABELS = {name: format for name, format in FORMATS.items() if format.label_split is not None}
-SAVES = (IMAGES, *_LABELS, "csv", "crops")
-"""What `predict` can write: images with the predictions drawn in, labels in several formats, all
-predictions as one table, each detected object as an image."""
 _TABLE = "predictions.csv"
-_FOLDERS = (*_LABELS, "crops")
-"""Kinds that are written into a folder each."""
-_BY_STEM = tuple(name for name, format in _LABELS.items() if format.label_per_image)
-"""Kinds that keep a file of labels under the name of its image, without folder and suffix."""
+
+
+def saves() -> tuple[str, ...]:
+    """What `predict` can write: images with the predictions drawn in, labels in several formats,
+    all predictions as one table, each detected object as an image."""
+    return (IMAGES, *_label_formats(), "csv", "crops")
+
+
+def _label_formats() -> dict[str, Format]:
+    return {name: format for name, format in FORMATS.items() if format.label_split is not None}
 
 
 def check_saves(kinds: Iterable[str], predictor: Predictor, files: Sequence[Path]) -> None:
     """Check the kinds of files to write.
 
     Args:
-        kinds: of SAVES.
+        kinds: of `saves()`.
         predictor: the model.
         files: the images.
 
@@ -44,12 +46,12 @@ def check_saves(kinds: Iterable[str], predictor: Predictor, files: Sequence[Path
             images would share a file.
     """
     for kind in kinds:
-        if kind not in SAVES:
-            raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(SAVES))
+        if kind not in saves():
+            raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(saves()))
         if kind not in (IMAGES, "csv") and not predictor.task.has_objects:
             why = f"{predictor.task.name} finds no boxes to write as {kind}"
             raise UsageError(why, option="save", hint=f"{IMAGES} or csv")
-        if kind in _BY_STEM:
+        if kind in FORMATS and FORMATS[kind].label_per_image:
             _refuse_same(kind, files)
 
 
@@ -69,7 +71,7 @@ def refuse_places(
     Files that tapetum wrote there and that are unchanged may be replaced.
 
     Args:
-        kinds: what is written, see `SAVES`.
+        kinds: what is written, see `saves`.
         out: the folder.
         drawings: names of the images that are drawn into.
         images: files and folders that are read.
@@ -92,7 +94,7 @@ def clear_places(kinds: Sequence[str], out: Path) -> None:
     Else labels and crops of other images would stay among the new ones.
 
     Args:
-        kinds: what is written, see `SAVES`.
+        kinds: what is written, see `saves`.
         out: the folder.
     """
     ours = replaceable(out)
@@ -101,7 +103,7 @@ def clear_places(kinds: Sequence[str], out: Path) -> None:
 
 
 def _folders(kinds: Sequence[str], out: Path) -> list[Path]:
-    return [out / kind for kind in _FOLDERS if kind in kinds]
+    return [out / kind for kind in (*_label_formats(), "crops") if kind in kinds]
 
 
 def save_answers(
@@ -120,7 +122,7 @@ def save_answers(
     Args:
         answers: as `predict_files` returns them.
         predictor: the model.
-        kinds: what is written, see `SAVES`.
+        kinds: what is written, see `saves`.
         out: the folder.
         names: a different name for each file, for its crops.
 
@@ -129,8 +131,8 @@ def save_answers(
     """
     written = []
     for kind in kinds:
-        if kind in _LABELS:
-            _save_labels(_LABELS[kind], answers, predictor, out / kind)
+        if kind in FORMATS:
+            _save_labels(FORMATS[kind], answers, predictor, out / kind)
             written.append(out / kind)
         elif kind == "csv":
             written.append(_save_table(answers, out / _TABLE))

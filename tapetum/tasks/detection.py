@@ -30,6 +30,7 @@ from tapetum.evaluation import (
     detections_from_predictions,
     evaluate_detections,
     ground_truth_from_records,
+    with_metrics,
 )
 from tapetum.evaluation.from_predictions import Result, detections_in
 from tapetum.evaluation.results import results_from_detections
@@ -192,7 +193,12 @@ class Detection(Task):
         if known.boxes is not None and boxes is not None:
             beside = evaluate_detections(known.boxes, boxes)
         return DetectionEvaluation(
-            self.iou_type, known.images, known.ground_truth, detections, result, beside
+            self.iou_type,
+            known.images,
+            known.ground_truth,
+            detections,
+            with_metrics(result),
+            beside,
         )
 
     def caps(self, max_dets: int | None = None) -> tuple[int, ...]:

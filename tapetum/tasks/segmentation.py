@@ -16,7 +16,7 @@ from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment
 from tapetum.data.transforms import SEGMENTATION_AUGMENTATIONS, segmentation_transforms
-from tapetum.evaluation import Confusion, SegmentationResult
+from tapetum.evaluation import Confusion, SegmentationResult, with_metrics
 from tapetum.models.predict import predict
 from tapetum.render import draw_semantic
 from tapetum.structures import IGNORE_INDEX, Model, Prediction, Target
@@ -110,7 +110,7 @@ class Segmentation(Task):
         for other in others:
             whole.merge(other)
         names = [name for part in gathered(names) for name in part]
-        return SegmentationEvaluation(tuple(names), whole.result())
+        return SegmentationEvaluation(tuple(names), with_metrics(whole.result()))
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
         """{"pixels": {class: fraction of the image}}, the largest first."""
