@@ -123,6 +123,9 @@ class CountingEvaluation:
         rows = zip(self.names, self.found.tolist(), strict=True)
         return [{"image": name, "counts": row} for name, row in rows]
 
+    def best_thresholds(self) -> tuple[float | None, ...]:
+        return ()
+
 
 @dataclass(frozen=True)
 class Counting(Task):
