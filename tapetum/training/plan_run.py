@@ -120,8 +120,6 @@ def data_of_run(
     if in_memory is None:
         spec = DataSpec.of(record.options)
         images = TrainingData.open(spec, task, names=read_parts(folder), log=log)
-            DataSpec.of(record.options), task, names=read_parts(folder), log=log
-        )
     else:
         images = in_memory.open(task, record.options.validate)
     if images.training.classes != record.classes:
