@@ -16,6 +16,7 @@ BUDGETS = {
     "contract": 4.0,
     "explanations": 0.2,
     "exporting": 5.0,
+    "extending": 4.0,
     "golden": 2.0,
     "learning": 4.0,
     "variants": 1.0,

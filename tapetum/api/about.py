@@ -18,8 +18,8 @@ def models() -> list[dict[str, Any]]:
     Returns:
         For each model its name, task, whether it is the one that its task starts with ("default"),
         one line about it, its paper, its arguments with their defaults, its latency
-        (`tapetum.models.latency`), and the published weights: name, file, source, training data,
-        figures, licences.
+        (`tapetum.models.latency`; None until it is measured), and the published weights: name,
+        file, source, training data, figures, licences.
     """
     measured = latencies()
     return [
@@ -30,7 +30,7 @@ def models() -> list[dict[str, Any]]:
             "about": _first_line(entry.build),
             "paper": entry.paper,
             "arguments": arguments_of(name),
-            "latency": asdict(measured[name]),
+            "latency": asdict(measured[name]) if name in measured else None,
             "published": [{"name": w.name, "file": w.file, **w.facts()} for w in entry.weights],
         }
         for name, entry in CATALOG.items()

@@ -53,7 +53,7 @@ def predict_files(
             class, for models with NMS.
         out: a folder for what `save` names. What an earlier run wrote there is replaced, unless it
             was changed since.
-        save: see `tapetum.inference.saving.SAVES`.
+        save: see `tapetum.inference.saving.saves`.
         workers: processes that decode images; by default chosen by the number of images and cores.
         progress: shows how far it is.
         log: is called with the origin of thresholds that were not given.
@@ -79,8 +79,8 @@ def predict_files(
     if out is not None:
         check_saves(save, predictor, files)
         refuse_places(save, Path(out), drawn_names(files, predictor.task.drawings), images)
-    if answering.thresholds.words:
-        log(answering.thresholds.words)
+    if answering.thresholds.origin:
+        log(answering.thresholds.origin)
     if out is None:
         return answering.answers(progress, workers=workers)
     with listing(Path(out)) as written:
@@ -101,7 +101,7 @@ def refuse_answers(
     Args:
         images: files, and folders of images.
         out: the folder that `predict_files` is to write to.
-        save: see `tapetum.inference.saving.SAVES`.
+        save: see `tapetum.inference.saving.saves`.
     """
     images = list(images)
     files = list(dict.fromkeys(list_images(images)))

@@ -70,16 +70,16 @@ def export(
         log=log,
     )
     network = placed(predictor.model, predictor.runtime.device, torch.contiguous_format)
-    least = Thresholds.of(predictor, None)
+    thresholds = Thresholds.of(predictor, None)
     parity = export_onnx(
         network,
         predictor.model_info,
         folder,
         lambda image, options: predictor.predictions([image], options)[0],
-        least.values,
+        thresholds.values,
         sizes,
     )
-    log(f"{parity}; {least.words}" if least.words else str(parity))
+    log(f"{parity}; {thresholds.origin}" if thresholds.origin else str(parity))
     return folder
 
 

@@ -12,6 +12,7 @@ from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.reading.samples import Samples
 from tapetum.evaluation.coco import detections_from_coco, ground_truth_from_coco
 from tapetum.evaluation.detection import evaluate_detections
+from tapetum.evaluation.metrics import with_metrics
 from tapetum.inference.custom_code import named_by_user
 from tapetum.inference.evaluating import evaluate_predictor
 from tapetum.inference.evaluation_data import evaluation_dataset, folders_read
@@ -132,7 +133,7 @@ def evaluate_files(
         found = detections_from_coco(read_json(predictions), known, iou_type)
     except TapetumError as error:
         raise _named(error, predictions) from error
-    return evaluate_detections(known, found, limits, iou_type=iou_type).stats
+    return with_metrics(evaluate_detections(known, found, limits, iou_type=iou_type)).stats
 
 
 def _named(error: TapetumError, file: str | Path) -> AnnotationError:

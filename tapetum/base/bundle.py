@@ -40,8 +40,8 @@ def write_bundle(folder: Path, parts: Mapping[str, Writer], facts: Mapping[str, 
             is intact.
     """
     temporary = folder.with_name(_TEMPORARY + folder.name)
-    for own in (folder, temporary):
-        refuse_link(own)
+    for path in (folder, temporary):
+        refuse_link(path)
     try:
         _write(folder, temporary, parts, facts)
     except OSError as error:

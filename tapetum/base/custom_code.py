@@ -1,8 +1,8 @@
 """A function in a Python file of the user, named as "my_model.py:build".
 
-Such code is run by `Own.load` alone, and only if the user named it, on a command line or in a call,
-now or earlier, and the file has not changed since (`tapetum.base.trust`). That a run or a
-checkpoint names code is never a reason to run it.
+Such code is run by `CustomFunction.load` alone, and only if the user named it, on a command line or
+in a call, now or earlier, and the file has not changed since (`tapetum.base.trust`). That a run or
+a checkpoint names code is never a reason to run it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from tapetum.base.files import read_bytes
 from tapetum.base.limits import DEFAULT_LIMITS
 
 _WORDS = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)", re.DOTALL)
-OWN_MODULE = "tapetum_own"
+CUSTOM_MODULE = "tapetum_own"
 UNNAMED = "not run, because you have not named it yourself"
 CHANGED = "not run, because it has changed since you named it"
 NAME_IT = "name it on the command line, or in the call, if you trust it"
 
 
 @dataclass(frozen=True)
-class Own:
+class CustomFunction:
     """A function, or a class, at the top level of a Python file. file: absolute."""
 
     file: Path
@@ -89,7 +89,7 @@ class Own:
         source = self.source()
         self._refuse_unnamed(source)
         folded = hashlib.sha256(str(self.file).encode() + b"\0" + source).hexdigest()
-        name = f"{OWN_MODULE}_{self.file.stem}_{folded[:16]}"
+        name = f"{CUSTOM_MODULE}_{self.file.stem}_{folded[:16]}"
         module = sys.modules.get(name) or self._run(name, source)
         function = getattr(module, self.function)
         if not callable(function):
@@ -128,7 +128,7 @@ class Own:
             del sys.modules[name]
             if isinstance(error, TapetumError | KeyboardInterrupt):
                 raise
-            raise own_fault(error, self) from error
+            raise custom_code_error(error, self) from error
         return module
 
 
@@ -150,7 +150,7 @@ class _Seen(Fresh):
         return self._source if path == self.path else super().get_data(path)
 
 
-def custom_function(text: str) -> Own | None:
+def custom_function(text: str) -> CustomFunction | None:
     """Parse the name of a function in a Python file.
 
     Args:
@@ -167,29 +167,29 @@ def custom_function(text: str) -> Own | None:
     if match is None:
         return None
     try:
-        return Own(Path(match["file"]).resolve(), match["function"])
+        return CustomFunction(Path(match["file"]).resolve(), match["function"])
     except (OSError, ValueError, RuntimeError) as error:  # a NUL, too long, links in a circle
         raise UsageError(f"not a usable file name: {error}", file=match["file"]) from error
 
 
-def own_fault(error: BaseException, own: Own) -> UsageError:
+def custom_code_error(error: BaseException, code: CustomFunction) -> UsageError:
     """The error of custom code as one line, with the place in its file.
 
     Args:
         error: what the code raised.
-        own: the code.
+        code: the code.
 
     Returns:
         The error to raise.
     """
     line, trace = None, error.__traceback__
     while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == own.file:
+        if Path(trace.tb_frame.f_code.co_filename) == code.file:
             line = trace.tb_lineno
         trace = trace.tb_next
     why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    where = own.function if line is None else f"line {line}"
-    return UsageError(why, file=own.file, where=where, hint="TAPETUM_DEBUG=1 shows the traceback")
+    where = code.function if line is None else f"line {line}"
+    return UsageError(why, file=code.file, where=where, hint="TAPETUM_DEBUG=1 shows the traceback")
 
 
 def _defined(tree: ast.Module) -> Iterator[str]:

@@ -14,7 +14,7 @@ class Limits:
     image_pixels: int = 200_000_000
     """Largest image, in pixels, known from its header."""
     image_side: int = 65_535
-    """Longest side of an image, in pixels (the most that JPEG can hold)."""
+    """Longest side of an image, in pixels (the largest that JPEG can hold)."""
     metadata_bytes: int = 16 * 2**20
     """Largest text, profile or EXIF block inside an image file."""
     json_bytes: int = 2 * 2**30

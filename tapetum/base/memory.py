@@ -67,9 +67,9 @@ def free_memory() -> int:
     """
     free = [_field(_read("/proc/meminfo"), "MemAvailable:") or _physical() // 2]
     for limit, used in _GROUPS:
-        most, now = _number(limit), _number(used)
-        if most is not None and now is not None:
-            free.append(max(0, most - now))
+        maximum, used_now = _number(limit), _number(used)
+        if maximum is not None and used_now is not None:
+            free.append(max(0, maximum - used_now))
     return min(free)
 
 
@@ -102,7 +102,7 @@ def _of_workers() -> int:
 def _field(text: str, name: str) -> int:
     """The bytes behind `name` in a text of Linux's, where they stand in kB; 0 if not there."""
     lines = (line.split() for line in text.splitlines())
-    return next((1024 * int(words[1]) for words in lines if words[:1] == [name]), 0)
+    return next((1024 * int(fields[1]) for fields in lines if fields[:1] == [name]), 0)
 
 
 def _number(file: str) -> int | None:

@@ -23,7 +23,7 @@ MADE_BY = "Made by tapetum."
 """Stands in every page, which is known by it."""
 _PAGES = (".html", ".htm")
 _READER_SECONDS = 5.0
-"""How long a pipe waits for somebody who reads it."""
+"""How long to wait for the reader of a pipe."""
 
 
 def refuse_output(
@@ -120,7 +120,7 @@ def free_name(name: str) -> Path:
 
 
 def _open_stream(path: Path) -> int:
-    """A handle to write by. A pipe that nobody reads would be waited for without end."""
+    """A handle to write by. Opening a pipe without a reader would wait forever."""
     until = time.monotonic() + _READER_SECONDS
     while True:
         try:
@@ -131,7 +131,7 @@ def _open_stream(path: Path) -> int:
             if error.errno != errno.ENXIO:
                 raise
             if time.monotonic() > until:
-                raise FileAccessError("nobody reads this pipe", file=path) from error
+                raise FileAccessError("the pipe has no reader", file=path) from error
         time.sleep(0.05)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 Log = Callable[[str], None]
-"""Is told, in words, what is being done."""
+"""Is given a line about what is being done."""
 
 Progress = Callable[[Iterable[int], int], Iterable[int]]
 """Wraps the indices of a long loop, given their number, to show how far it is."""

@@ -21,7 +21,7 @@ from tapetum.base.ranks import launched, local_device
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_MOST_FILES = 65536
+_MAX_FILES = 65536
 ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 _NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 
@@ -40,7 +40,7 @@ class Runtime:
         return torch.autocast(self.device.type, _DTYPES[self.precision])
 
     def receive(self, tensor: torch.Tensor) -> torch.Tensor:
-        """`tensor` on the device. To a GPU it is copied from pinned memory, and nobody waits."""
+        """`tensor` on the device. To a GPU it is copied from pinned memory, without waiting."""
         if self.device.type != "cuda" or tensor.device.type != "cpu":
             return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
@@ -53,7 +53,7 @@ class Runtime:
 def _full_digits() -> Iterator[None]:
     """Inside, convolutions on a GPU keep float32's digits (cuDNN's default is TF32, with ten bits).
 
-    Matrix products do so by PyTorch's own default."""
+    Matrix products do so by PyTorch's default."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
@@ -128,8 +128,8 @@ def recorded_runtime(device: str, precision: str) -> tuple[Runtime, str | None]:
     except UsageError:
         kept = "fp32" if precision == "fp32" else "auto"
         runtime = choose_runtime("auto", kept, training=True)
-    words = f"the run was trained on {device} {precision}, which is not here"
-    return runtime, f"{words}: it goes on with {runtime}, whose rounding is another"
+    reason = f"the run was trained on {device} {precision}, which is not here"
+    return runtime, f"{reason}: it goes on with {runtime}, whose rounding is another"
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -212,15 +212,15 @@ def worker_start() -> str:
 
 def allow_many_files() -> None:
     """Raise this process's limit of open files as far as the system lets it: workers hand each
-    tensor over as a file of its own, and the usual 1024 are a few batches."""
+    tensor over as a file, and the usual 1024 are a few batches."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # macOS has further limits of its own
+        with contextlib.suppress(OSError, ValueError):  # macOS has further limits
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
@@ -358,7 +358,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and any(part in text for part in _NO_MEMORY)
 
 
 def release_memory() -> None:

@@ -47,8 +47,10 @@ def models(*, json: Flag = False) -> int:
     return 0
 
 
-def latency(measured: dict[str, Any]) -> str:
+def latency(measured: dict[str, Any] | None) -> str:
     """How fast a model is, in words."""
+    if measured is None:
+        return "latency not measured: python benchmarks/pace.py"
     size, predict, train = (measured[key] for key in ("image_size", "predict_ms", "train_ms"))
     words = f"images of {size} pixels: predicts one in {predict:.3g} ms"
     return words if train is None else f"{words}, trains on 1,000 in {train:.3g} s"

@@ -250,9 +250,9 @@ def explain(
     """
     from tapetum import api
     from tapetum.base.outputs import refuse_output
-    from tapetum.explain.methods import check_words
+    from tapetum.explain.methods import check_names
 
-    check_words(method, layer)  # before weights are downloaded
+    check_names(method, layer)  # before weights are downloaded
     if out is not None:
         refuse_output(out)
     prepare_process()

@@ -1,4 +1,4 @@
-"""Dataset: samples by index, and their truth as records."""
+"""Dataset: samples by index, and their annotations as records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Dataset(Protocol):
         ...
 
     def record(self, index: int) -> ImageRecord:
-        """The truth of the same image for evaluation, in float64, without decoding it.
+        """The annotations of the same image for evaluation, in float64, without decoding it.
 
         Args:
             index: in [0, len(self)).

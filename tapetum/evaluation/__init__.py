@@ -1,6 +1,5 @@
 """From predictions and targets to numbers."""
 
-from tapetum.evaluation import classification, detection, localization, segmentation
 from tapetum.evaluation.classification import (
     ClassificationResult,
     MultilabelResult,
@@ -14,18 +13,11 @@ from tapetum.evaluation.detection import DetectionResult, evaluate_detections
 from tapetum.evaluation.from_predictions import detections_from_predictions
 from tapetum.evaluation.from_records import ground_truth_from_records
 from tapetum.evaluation.localization import LocalizationResult, evaluate_locations
+from tapetum.evaluation.metrics import METRICS, Metric, with_metrics
 from tapetum.evaluation.outcomes import BestThreshold, Outcomes, best_thresholds, matches_at
 from tapetum.evaluation.records import Detections, GroundTruth
 from tapetum.evaluation.segmentation import Confusion, SegmentationResult
 from tapetum.evaluation.voc import VocResult, evaluate_voc
-
-METRICS: dict[str, str] = {
-    **detection.MEANINGS,
-    **classification.MEANINGS,
-    **localization.MEANINGS,
-    **segmentation.MEANINGS,
-}
-"""What each metric says, by name; others are shown without an explanation."""
 
 __all__ = [
     "METRICS",
@@ -37,6 +29,7 @@ __all__ = [
     "Detections",
     "GroundTruth",
     "LocalizationResult",
+    "Metric",
     "MultilabelResult",
     "Outcomes",
     "Reliability",
@@ -55,4 +48,5 @@ __all__ = [
     "matches_at",
     "per_class",
     "precision_recall_curve",
+    "with_metrics",
 ]

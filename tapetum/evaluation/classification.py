@@ -1,4 +1,4 @@
-"""How often a classifier is right, what it takes for what, and whether it knows how sure to be."""
+"""Accuracy, confusion matrix and calibration of classifiers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEANINGS = {
     "ECE": "expected calibration error: mean gap between confidence and accuracy; 0 is best",
     "mAP": "average precision of each class over the images, averaged",
 }
-"""What each number of `stats` says, in a few words for a report."""
+"""What each number of `stats` means, in a few words for a report."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,7 @@ class ClassificationResult:
     calibration error; "loss", the mean of -log p of the target.
     confusion: (C, C) int64 images, a row for each true class, a column for each predicted one.
     recall, precision, f1: (C,) float64.
+    scores: (N, C) float64 and targets: (N,) int64, what was judged by what.
     """
 
     stats: dict[str, float]
@@ -55,6 +56,8 @@ class ClassificationResult:
     f1: np.ndarray
     reliability: Reliability
     class_names: tuple[str, ...]
+    scores: np.ndarray
+    targets: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,7 @@ class MultilabelResult:
     average_precision, recall, precision, f1: (C,) float64; all but the first at a score of 0.5.
     positives: (C,) int64, images that have the class.
     left_out: classes that no image has, which no mean can count.
+    scores: (N, C) float64 and targets: (N, C) bool, what was judged by what.
     """
 
     stats: dict[str, float]
@@ -75,18 +79,28 @@ class MultilabelResult:
     positives: np.ndarray
     class_names: tuple[str, ...]
     left_out: tuple[str, ...]
+    scores: np.ndarray
+    targets: np.ndarray
 
 
 def evaluate_classes(
     scores: np.ndarray, targets: np.ndarray, class_names: Sequence[str]
 ) -> ClassificationResult:
-    """Judge probabilities (N, C) of one class an image by the labels (N,) int64.
+    """Measure predictions of one class an image.
 
     Among equal scores the first class is the predicted one. A probability of 0 for the target costs
     as much as the smallest step of float64 from 1, so that the loss stays finite.
 
+    Args:
+        scores: (N, C) probabilities in [0, 1].
+        targets: (N,) int64 labels in [0, C).
+        class_names: the names of the C classes.
+
+    Returns:
+        The metrics, for all classes and by class.
+
     Raises:
-        ValueError: wrong shapes, scores outside [0, 1], labels that are no class.
+        ValueError: wrong shapes, scores outside [0, 1], labels outside [0, C).
     """
     scores = _checked(scores, class_names)
     count, classes = scores.shape
@@ -112,13 +126,23 @@ def evaluate_classes(
         f1=f1,
         reliability=reliability,
         class_names=tuple(class_names),
+        scores=scores,
+        targets=targets,
     )
 
 
 def evaluate_multilabel(
     scores: np.ndarray, targets: np.ndarray, class_names: Sequence[str]
 ) -> MultilabelResult:
-    """Judge probabilities (N, C) of classes by which of them are true, (N, C) bool.
+    """Measure predictions of any number of classes an image.
+
+    Args:
+        scores: (N, C) probabilities in [0, 1].
+        targets: (N, C) bool, the classes of each image.
+        class_names: the names of the C classes.
+
+    Returns:
+        The metrics, for all classes and by class.
 
     Raises:
         ValueError: wrong shapes, or scores outside [0, 1].
@@ -145,6 +169,8 @@ def evaluate_multilabel(
         left_out=tuple(
             name for name, n in zip(class_names, positives.tolist(), strict=True) if n == 0
         ),
+        scores=scores,
+        targets=targets,
     )
 
 
@@ -177,10 +203,10 @@ def _stats(
     scores: np.ndarray, targets: np.ndarray, recall: np.ndarray, reliability: Reliability
 ) -> dict[str, float]:
     count, classes = scores.shape
-    own = scores[np.arange(count), targets][:, None]
+    true_score = scores[np.arange(count), targets][:, None]
     # How many classes come before the true one; of equals, those with a lower index.
     earlier = np.arange(classes) < targets[:, None]
-    rank = ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
+    rank = ((scores > true_score) | ((scores == true_score) & earlier)).sum(axis=1)
     stats = {"top1": _mean(rank < 1)}
     top = min(TOP, classes - 1)
     if top > 1:
@@ -189,7 +215,7 @@ def _stats(
     return stats | {
         "mean_class_accuracy": mean_defined(recall),
         "ECE": float(gap.sum() / count) if count else -1.0,
-        "loss": _mean(-np.log(np.clip(own, np.finfo(np.float64).eps, 1))),
+        "loss": _mean(-np.log(np.clip(true_score, np.finfo(np.float64).eps, 1))),
     }
 
 

@@ -51,9 +51,7 @@ from tapetum.evaluation.records import Detections, GroundTruth
 
 
 def ground_truth_from_coco(gt: Mapping[str, Any], iou_type: str = "bbox") -> GroundTruth:
-    """The ground truth of `gt`, a COCO dictionary with images, annotations and categories.
-
-    iou_type: "bbox", "segm" (masks) or "keypoints", what shall be compared.
+    """Read ground truth from a COCO dictionary.
 
     Each annotation needs id, image_id, category_id and bbox; without `area` it has width x height,
     without `iscrowd` it is no crowd region. For masks it needs a segmentation, as polygons or run
@@ -61,10 +59,18 @@ def ground_truth_from_coco(gt: Mapping[str, Any], iou_type: str = "bbox") -> Gro
     are absent. For keypoints it needs x, y, v of each point, v > 0 where it is marked;
     `num_keypoints` 0 means that it is neither found nor missed.
 
+    Args:
+        gt: a COCO dictionary with images, annotations and categories, boxes in pixels.
+        iou_type: "bbox", "segm" (masks) or "keypoints"; what is compared.
+
+    Returns:
+        The ground truth, in COCO's order of annotations.
+
     Raises:
         AnnotationError: a key is missing, an image or category id is used twice, a box or area is
             no finite number, iscrowd is neither 0 nor 1, an outline cannot be read or does not
-            belong to its image, keypoints are not all equally many; `where` names the entry.
+            belong to its image, objects have different numbers of keypoints; `where` names the
+            entry.
         ValueError: the iou_type is unknown.
     """
     check_iou_type(iou_type)
@@ -109,20 +115,27 @@ def ground_truth_from_coco(gt: Mapping[str, Any], iou_type: str = "bbox") -> Gro
 def detections_from_coco(
     results: Sequence[Mapping[str, Any]], ground_truth: GroundTruth, iou_type: str = "bbox"
 ) -> Detections:
-    """The detections of `results`, COCO's list of {image_id, category_id, bbox, score}.
-
-    iou_type: as that of the truth. For masks each needs a segmentation; if bbox is in its place
-    the box is the outline. For keypoints each needs x, y and a third number of each point.
+    """Read detections from COCO results.
 
     A detection's area decides whether it is small or large. As in pycocotools, all of them take it
     from their boxes if the first of the list has one, else from their masks or from the extent of
     their keypoints.
 
+    Args:
+        results: a list of {image_id, category_id, bbox, score}, boxes in pixels. For masks each
+            needs a segmentation; without one the box is the outline. For keypoints each needs x, y
+            and a third number of each point.
+        ground_truth: the ground truth of the same images and categories.
+        iou_type: "bbox", "segm" or "keypoints", as that of the ground truth.
+
+    Returns:
+        The detections of known categories, in the order of the list.
+
     Raises:
         AnnotationError: an entry lacks a key, names an image that `ground_truth` does not have, or
             its box, score, outline or keypoints cannot be read; `where` is "entry 17", counted
             from 0.
-        ValueError: the iou_type is unknown, or the truth was read for another.
+        ValueError: the iou_type is unknown, or the ground truth was read for another.
     """
     check_iou_type(iou_type, ground_truth)
     if not isinstance(results, Sequence) or isinstance(results, str | bytes):

@@ -1,4 +1,4 @@
-"""What a DetectionResult says of single classes: a table row, a precision-recall curve."""
+"""Single classes of a DetectionResult: a table row, a precision-recall curve."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tapetum.evaluation.detection import DetectionResult, mean_defined
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class: AP over all IoU thresholds, at 0.50, at 0.75, AR; -1 where it has no truths.
+    """One class: AP over all IoU thresholds, at 0.50, at 0.75, AR; -1 where it has no objects.
 
     All areas, at the largest cap on detections. `ground_truths` counts without crowd regions.
     """
@@ -26,7 +26,14 @@ class ClassRow:
 
 
 def per_class(result: DetectionResult) -> list[ClassRow]:
-    """One row per class, in the order of the category ids."""
+    """Make a table of AP and AR by class.
+
+    Args:
+        result: of `evaluate_detections`.
+
+    Returns:
+        One row per class, in the order of the category ids.
+    """
     precision = result.precision[:, :, :, 0, -1]  # (T, R, K)
     at_50, at_75 = (precision[result.iou_thresholds == iou] for iou in (0.5, 0.75))
     return [
@@ -46,13 +53,20 @@ def per_class(result: DetectionResult) -> list[ClassRow]:
 def precision_recall_curve(
     result: DetectionResult, class_index: int, iou: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """recall, precision and score (R,) of one class at one IoU threshold; all areas, largest cap.
+    """Read off the precision-recall curve of one class; all areas, largest cap on detections.
 
-    Precision is the best to be had at this recall or beyond; the score is the threshold that
-    reaches the recall. Both are 0 where no threshold does, -1 where the class has no truths.
+    Args:
+        result: of `evaluate_detections`.
+        class_index: place of the class in `result.category_ids`.
+        iou: the IoU threshold, one of `result.iou_thresholds`.
+
+    Returns:
+        Recall, precision and score, each (R,). Precision is the largest at this recall or above;
+        the score is the threshold that reaches the recall. Both are 0 where no threshold does, -1
+        where the class has no objects.
 
     Raises:
-        ValueError: `iou` is none of the thresholds of the evaluation, or there is no such class.
+        ValueError: `iou` is no threshold of the evaluation, or there is no such class.
     """
     near = np.flatnonzero(np.isclose(result.iou_thresholds, iou, rtol=0, atol=1e-9))
     if len(near) == 0:

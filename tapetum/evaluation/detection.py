@@ -90,17 +90,24 @@ def evaluate_detections(
 ) -> DetectionResult:
     """COCO evaluation (Lin et al., Microsoft COCO: Common Objects in Context, 2014).
 
-    max_dets: how many detections of each image and class count, by default 1, 10 and 100, for
-    keypoints 20. The largest is that of all AP numbers and of the AR by area; pycocotools reports
-    its first number at 100 whatever was asked.
-    iou_type: "bbox", "segm" (masks) or "keypoints"; truth and detections were read for the same.
-    sigmas: (K,) how far apart people mark each keypoint, as a share of the square root of the
-    area. By default COCO's for 17 points, and for any other number the mean of COCO's, 0.067.
-    progress: called with (pairs compared, pairs in all) now and then.
+    Args:
+        ground_truth: the ground truth.
+        detections: the detections in its images.
+        max_dets: how many detections of each image and class count, by default 1, 10 and 100, for
+            keypoints 20. The largest is that of all AP numbers and of the AR by area; pycocotools
+            reports its first number at 100 whatever the caps.
+        iou_type: "bbox", "segm" (masks) or "keypoints"; both were read for the same.
+        sigmas: (K,) the standard deviation of annotators for each keypoint, as a fraction of the
+            square root of the area. By default COCO's for 17 points, and for any other number the
+            mean of COCO's, 0.067.
+        progress: is called with (pairs compared, pairs in all) now and then.
+
+    Returns:
+        The metrics (`stats`), precision, recall and scores by class and threshold.
 
     Raises:
-        ValueError: max_dets are not different positive integers, the iou_type is unknown, or truth
-            or detections were read for another.
+        ValueError: max_dets are not different positive integers, the iou_type is unknown, or
+            ground truth or detections were read for another.
     """
     rules = rules_of(iou_type, max_dets)
     least = float(effective(rules.iou_thresholds).min())
@@ -117,9 +124,18 @@ def evaluate_pairs(
     progress: Progress | None = None,
     summary: Summary | None = None,
 ) -> DetectionResult:
-    """COCO evaluation of anything of which pairs can be compared, under any rules.
+    """COCO evaluation with any similarity of pairs, under any rules.
 
-    summary: from precision, recall and rules to the headline numbers, by default `summarise`.
+    Args:
+        ground_truth: the ground truth.
+        detections: the detections in its images.
+        similarity: computes the similarity in [0, 1] of pairs of a detection and an object.
+        rules: thresholds, area ranges and caps.
+        progress: is called with (pairs compared, pairs in all) now and then.
+        summary: from precision, recall and rules to `stats`, by default `summarise`.
+
+    Returns:
+        The metrics (`stats`), precision, recall and scores by class and threshold.
     """
     ranking = rank_detections(detections)
     ranking = ranking.only(ranking.rank < rules.max_dets[-1])

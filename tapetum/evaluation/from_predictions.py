@@ -1,7 +1,7 @@
 """What a model finds, image by image, as arrays that take little memory; then all at once.
 
-Masks become run lengths as soon as their image is predicted: drawn, those of a few thousand
-images would fill any memory.
+Masks become run lengths as soon as their image is predicted: as pixels, those of a few thousand
+images need more memory than most machines have.
 """
 
 from __future__ import annotations
@@ -80,44 +80,54 @@ def detections_in(prediction: Prediction, iou_type: str = "bbox") -> Result:
 
 
 def detections_from_predictions(
-    found: Sequence[Result],
+    predicted: Sequence[Result],
     image_ids: Sequence[int | str],
     category_ids: Sequence[int | str],
     ground_truth: GroundTruth,
     iou_type: str = "bbox",
 ) -> Detections:
-    """All that was found (`detections_in`), in the order of its images.
+    """Join the detections of all images (`detections_in`), in the order of the images.
 
-    image_ids: the id in `ground_truth` of each image; category_ids: of each label. The area of a
-    mask is that of its pixels; of keypoints, that of their extent.
+    The area of a mask is that of its pixels; of keypoints, that of their extent.
+
+    Args:
+        predicted: the detections of each image.
+        image_ids: the id in `ground_truth` of each image.
+        category_ids: the id in `ground_truth` of each label.
+        ground_truth: the ground truth of these images.
+        iou_type: "bbox", "segm" (masks) or "keypoints", as that of the ground truth.
+
+    Returns:
+        The detections.
 
     Raises:
         AnnotationError: a box, score or keypoint is not finite, or a mask is not of its image's
-            size; it names the image, and the place of the object among those found there.
-        ValueError: not one entry for each image, an unknown iou_type, or the truth is for another.
+            size; `where` names the image and the detection.
+        ValueError: not one entry for each image, an unknown iou_type, or the ground truth is for
+            another.
     """
     check_iou_type(iou_type, ground_truth)
-    if len(found) != len(image_ids):
-        raise ValueError(f"expected {len(image_ids)} predictions, got {len(found)}")
-    counts = np.array([len(one) for one in found], dtype=np.int64)
-    owner = np.repeat(np.arange(len(found)), counts)
+    if len(predicted) != len(image_ids):
+        raise ValueError(f"expected {len(image_ids)} predictions, got {len(predicted)}")
+    counts = np.array([len(one) for one in predicted], dtype=np.int64)
+    owner = np.repeat(np.arange(len(predicted)), counts)
     blame = _blame(image_ids, counts)
     refuse = refuse_by(blame)
     image = _places(image_ids, ground_truth.image_ids)[owner]
     category = _places(category_ids, ground_truth.category_ids)[
-        _column(found, lambda one: one.labels)
+        _column(predicted, lambda one: one.labels)
     ]
-    score = _column(found, lambda one: one.score)
+    score = _column(predicted, lambda one: one.score)
     check_numbers(score, "score", refuse)
     if iou_type == "segm":
-        masks = _masks(found, counts, image, ground_truth, blame)
+        masks = _masks(predicted, counts, image, ground_truth, blame)
         area = masks.area.astype(np.float64)
         return Detections(image, category, masks.xywh, area, score, masks=masks)
     if iou_type == "keypoints":
-        points = _points(found, counts, ground_truth, blame)
+        points = _points(predicted, counts, ground_truth, blame)
         xywh, area = points_area(points)
         return Detections(image, category, xywh, area, score, keypoints=points)
-    xywh = _column(found, lambda one: one.xywh)
+    xywh = _column(predicted, lambda one: one.xywh)
     check_boxes(xywh, refuse)
     return Detections(image, category, xywh, xywh[:, 2] * xywh[:, 3], score)
 

@@ -66,20 +66,27 @@ def ground_truth_from_records(
     *,
     keypoint_names: Sequence[str] = (),
 ) -> GroundTruth:
-    """The truth of a dataset for what shall be compared: "bbox", "segm" (masks) or "keypoints".
+    """Read ground truth from the records of a dataset.
 
-    classes, category_ids: name and id of each label. keypoint_names: say how many keypoints there
-    are where no object has any. Ids of images and of categories are all numbers or all text.
+    Objects get the ids 1, 2, ..., because COCO's evaluation takes the id 0 for "no match", so that
+    data which counts from 0 would lose its first object. Difficult objects are ignored as crowd
+    regions are. The outline of an object without one is its box, as in training.
 
-    Objects get the ids 1, 2, ... instead of their own: COCO's evaluation takes the id 0 for "no
-    match", so that data which counts from 0 would lose its first object. Difficult objects are
-    ignored as crowd regions are. An object without an outline was learnt as its box, filled; so it
-    is judged.
+    Args:
+        records: the images with their objects, boxes xywh in pixels.
+        classes: the name of each label.
+        category_ids: the id of each label. Ids of images and of categories are all numbers or all
+            text.
+        iou_type: "bbox", "segm" (masks) or "keypoints"; what is compared.
+        keypoint_names: names of the keypoints; their number counts where no object has any.
+
+    Returns:
+        The ground truth, in the order of the records.
 
     Raises:
-        AnnotationError: a box, an area, an outline or keypoints cannot be judged; it names the
-            image, and the place of the object in it.
-        ValueError: the iou_type is unknown, an id is there twice, or not each class has one.
+        AnnotationError: a box, an area, an outline or keypoints are invalid; `where` names the
+            image and the object.
+        ValueError: the iou_type is unknown, an id occurs twice, or a class has no id.
     """
     check_iou_type(iou_type)
     if len(classes) != len(category_ids):
@@ -91,9 +98,9 @@ def ground_truth_from_records(
     refuse = refuse_by(blame)
     sizes, masks, points = None, None, None
     if iou_type == "segm":
-        own = _sizes(records)
-        check_sizes(own[owner], refuse)
-        sizes, masks = own[image_order], _masks(records, counts, own[owner], blame)
+        size_of = _sizes(records)
+        check_sizes(size_of[owner], refuse)
+        sizes, masks = size_of[image_order], _masks(records, counts, size_of[owner], blame)
     xywh = _column([record.xywh for record in records], (4,), np.float64)
     check_boxes(xywh, refuse)
     area = _column([record.area for record in records], (), np.float64)
@@ -188,7 +195,7 @@ def _masks(records: Sequence[Record], counts: np.ndarray, sizes: np.ndarray, bla
             return _code(*outlines[row], size)
         except FAULTS as error:
             why = str(error) if type(error) is ValueError else "it is no outline"
-            why = why if why.startswith("its ") else f"its outline cannot be judged: {why}"
+            why = why if why.startswith("its ") else f"its outline is invalid: {why}"
             raise blame(row, why) from error
 
     return masks_from_codes(code, sizes, blame)

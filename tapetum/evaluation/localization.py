@@ -51,35 +51,45 @@ class LocalizationResult:
 
 
 def evaluate_locations(
-    found: Sequence[Objects],
+    predicted: Sequence[Objects],
     targets: Sequence[Objects],
     class_names: Sequence[str],
     objects: int | None = None,
 ) -> LocalizationResult:
-    """Judge what was found in each image by what is there; scores play no part.
+    """Measure predicted objects; scores are ignored.
 
-    True and found objects are paired so that the overlaps sum up to the most (the assignment
-    problem of Kuhn 1955), one to one; a pair may have no overlap at all, and then its class still
-    counts. Crowd regions and boxes without area are no objects.
+    True and predicted objects are paired one to one with the largest sum of IoU (the assignment
+    problem of Kuhn 1955); a pair may have an IoU of 0, and then its class still counts. Crowd
+    regions and boxes without area are left out.
 
-    objects: judge by that many of the largest objects in each image only: what a model with as
-        many answers was asked for. None: by all of them.
+    Args:
+        predicted: the predicted objects of each image, boxes in pixels.
+        targets: the true objects of each image.
+        class_names: the names of the classes, by label.
+        objects: count only that many of the largest true objects of an image, for a model that
+            predicts a fixed number; None: all of them.
+
+    Returns:
+        The metrics, for all objects, by class and by image.
 
     Raises:
         ValueError: unequal numbers of images.
     """
-    if len(found) != len(targets):
-        raise ValueError(f"found: expected {len(targets)}, one an image, got {len(found)}")
-    asked = [_asked(instances, objects) for instances in targets]
-    pairs = [_judge(_arrays(own), true) for own, true in zip(found, asked, strict=True)]
+    if len(predicted) != len(targets):
+        raise ValueError(f"predicted: expected {len(targets)}, one an image, got {len(predicted)}")
+    counted = [_counted(instances, objects) for instances in targets]
+    pairs = [
+        _match(_arrays(objects_of_image), true)
+        for objects_of_image, true in zip(predicted, counted, strict=True)
+    ]
     iou, right = (np.concatenate([p[i] for p in pairs] or [np.zeros(0)]) for i in (0, 1))
-    labels = np.concatenate([true[1] for true in asked] or [np.zeros(0, np.int64)])
+    labels = np.concatenate([true[1] for true in counted] or [np.zeros(0, np.int64)])
     extra = np.array([p[2] for p in pairs], dtype=np.int64)
-    counts = [len(true[1]) for true in asked]
+    counts = [len(true[1]) for true in counted]
     classes = {}
     for label, name in enumerate(class_names):
-        own = labels == label
-        classes[name] = _stats(iou[own], right[own]) | {"objects": int(own.sum())}
+        of_class = labels == label
+        classes[name] = _stats(iou[of_class], right[of_class]) | {"objects": int(of_class.sum())}
     return LocalizationResult(
         stats=_stats(iou, right) | {"extra": float(extra.mean()) if len(extra) else -1.0},
         classes=classes,
@@ -102,14 +112,14 @@ def _stats(iou: np.ndarray, right: np.ndarray) -> dict[str, float]:
     }
 
 
-def _asked(objects: Objects, count: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _counted(objects: Objects, count: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (N, 4) float64 and labels (N,) of the true objects that count, the largest first."""
     boxes, labels = _arrays(objects)
     size = boxes[:, 2:] - boxes[:, :2]
-    solid = (size > 0).all(axis=1)
+    valid = (size > 0).all(axis=1)
     if objects.crowd is not None:
-        solid &= ~objects.crowd.cpu().numpy()
-    boxes, labels, area = boxes[solid], labels[solid], size[solid].prod(axis=1)
+        valid &= ~objects.crowd.cpu().numpy()
+    boxes, labels, area = boxes[valid], labels[valid], size[valid].prod(axis=1)
     order = np.argsort(-area, kind="stable")[:count]
     return boxes[order], labels[order]
 
@@ -118,16 +128,16 @@ def _arrays(objects: Objects) -> tuple[np.ndarray, np.ndarray]:
     return objects.boxes.detach().cpu().double().numpy(), objects.labels.cpu().numpy()
 
 
-def _judge(
+def _match(
     found: tuple[np.ndarray, np.ndarray], targets: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Overlap (M,) and right class (M,) 0 or 1 of each true object; found objects left over."""
     iou, right = np.zeros(len(targets[1])), np.zeros(len(targets[1]))
     overlap = _overlaps(targets[0], found[0])  # (M, N)
     same = targets[1][:, None] == found[1]
-    true, own = linear_sum_assignment(overlap + _PREFERENCE * same, maximize=True)
-    iou[true], right[true] = overlap[true, own], same[true, own]
-    return iou, right, len(found[1]) - len(own)
+    true, predicted = linear_sum_assignment(overlap + _PREFERENCE * same, maximize=True)
+    iou[true], right[true] = overlap[true, predicted], same[true, predicted]
+    return iou, right, len(found[1]) - len(predicted)
 
 
 def _overlaps(boxes1: np.ndarray, boxes2: np.ndarray) -> np.ndarray:

@@ -58,10 +58,17 @@ def matches_at(
 ) -> Outcomes:
     """Match as COCO does at one IoU, all areas, without a cap on detections.
 
-    iou_type: "bbox", "segm" or "keypoints", for which both were read; `iou` is OKS for keypoints.
+    Unlike in the counts of pycocotools, an annotation with the id 0 can be found.
 
-    Detections scored below `score_threshold` are left out beforehand. Unlike in the reference's
-    counts, an annotation with the id 0 can be found.
+    Args:
+        ground_truth: the ground truth.
+        detections: the detections in its images.
+        iou: in (0, 1], the IoU (OKS for keypoints) from which a detection matches.
+        score_threshold: detections with lower scores are left out before the matching.
+        iou_type: "bbox", "segm" (masks) or "keypoints"; both were read for the same.
+
+    Returns:
+        What became of each detection and of each annotation.
     """
     rules = Rules(np.array([iou]), np.zeros(1), COCO_AREAS[:1], (1,))
     ignored_truth = ignored_by_area(ground_truth, rules)  # (G, 1)
@@ -95,10 +102,19 @@ def matches_at(
 def best_thresholds(
     ground_truth: GroundTruth, detections: Detections, iou: float = 0.5, iou_type: str = "bbox"
 ) -> list[BestThreshold]:
-    """For each class the score threshold of the largest F1 = 2 TP / (detections + truths).
+    """Choose for each class the score threshold of the largest F1 = 2 TP / (detections + objects).
 
-    On equal F1 the higher threshold. One matching serves all thresholds, because a detection's
-    match never depends on those with lower scores.
+    On equal F1 the higher threshold. One matching is enough for all thresholds, because a
+    detection's match never depends on those with lower scores.
+
+    Args:
+        ground_truth: the ground truth.
+        detections: the detections in its images.
+        iou: in (0, 1], the IoU (OKS for keypoints) from which a detection matches.
+        iou_type: "bbox", "segm" (masks) or "keypoints"; both were read for the same.
+
+    Returns:
+        One entry a class, in the order of the category ids.
     """
     outcomes = matches_at(ground_truth, detections, iou, iou_type=iou_type)
     counted = np.flatnonzero(~outcomes.ignored)

@@ -1,4 +1,4 @@
-"""Which detections are looked at, in which order, and which truths each of them may match."""
+"""Which detections are compared, in which order, and which truths each of them may match."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tapetum.ops.runs import Runs
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(truth indices (P,), detection indices (P,)) -> (P,) float64, how well each pair agrees.
 
-The engine knows neither boxes nor masks nor keypoints: whoever calls it brings this function.
+The engine does not depend on boxes, masks or keypoints: callers pass this function.
 """
 
 
@@ -46,7 +46,7 @@ class GroundTruth:
     xywh: (N, 4) float64. area: (N,) float64, as the file states it (it decides small or large).
     crowd: (N,) bool, may be matched many times and compares by intersection over detection.
     ignored: (N,) bool, neither found nor missed; the crowd regions and, for keypoints, more.
-    ids: the file's own id of each object.
+    ids: the id in the file of each object.
     image_ids, category_ids: ascending; category_names goes with category_ids.
     masks, with image_sizes (images, 2) int64, height and width: if read to compare masks.
     keypoints: (N, K, 3) float64 x, y, v, if read to compare keypoints; v > 0 is marked.
@@ -131,7 +131,7 @@ COCO_AREAS = (
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """Under which thresholds, area ranges and caps detections are judged.
+    """Under which thresholds, area ranges and caps detections are matched.
 
     iou_thresholds (T,), recall_thresholds (R,): ascending. areas: A ranges, the first one
     holding everything. max_dets: M caps on the detections per image and class, ascending.

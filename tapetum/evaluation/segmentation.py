@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tapetum.structures import IGNORE_INDEX
+
 UNDEFINED = -1.0
 
 MEANINGS = {
@@ -63,7 +65,7 @@ class Confusion:
         ValueError: no classes, or `ignore` is the number of one.
     """
 
-    def __init__(self, classes: Sequence[str], ignore: int = 255) -> None:
+    def __init__(self, classes: Sequence[str], ignore: int = IGNORE_INDEX) -> None:
         if not classes or 0 <= ignore < len(classes):
             raise ValueError(f"expected 1 to {ignore} classes, got {len(classes)}")
         self.classes = tuple(classes)

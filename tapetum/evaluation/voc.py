@@ -56,17 +56,23 @@ def evaluate_voc(
     difficult: np.ndarray | None = None,
     inclusive: bool = True,
 ) -> VocResult:
-    """Average precision at one IoU threshold, by class.
-
-    difficult: (N,) bool, which truths are; by default those that are ignored (crowd regions).
-    inclusive: x, y and x + width, y + height are the first and the last pixel of a box, so that
-    it is width + 1 pixels wide; this is how VOC's corners and the tools around them count. False
-    for half-open boxes, as `tapetum.data` reads them from VOC's own files: they hold the one
-    already, and their plain IoU is VOC's.
+    """Average precision of PASCAL VOC at one IoU threshold, by class (Everingham et al. 2010).
 
     The recalls of the eleven points are compared exactly, as hits >= k / 10 x truths in integers.
     Evaluators that count them up in floating point compare 9 hits of 15 with 0.6000000000000001
     and drop the point, though 9 / 15 is 0.6: one such step changes the number by up to 1/11.
+
+    Args:
+        ground_truth: the ground truth, N objects.
+        detections: the detections in its images.
+        iou: in (0, 1], the IoU from which a detection matches.
+        difficult: (N,) bool, the difficult objects; by default the ignored ones (crowd regions).
+        inclusive: x, y and x + width, y + height are the first and the last pixel of a box, so
+            that it is width + 1 pixels wide, as in VOC's files and its tools. False for half-open
+            boxes, as `tapetum.data` reads them from VOC's files: their plain IoU is VOC's.
+
+    Returns:
+        AP by area under the curve and at eleven points, and the curves, by class.
 
     Raises:
         ValueError: `iou` is not in (0, 1], or `difficult` is not (N,) bool.

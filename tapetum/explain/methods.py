@@ -19,7 +19,7 @@ from tapetum.structures import ExplainLayer, Model, Target
 AUTO = "auto"
 
 METHODS: dict[str, Method] = {**cam.METHODS, **gradients.METHODS, **perturbation.METHODS}
-"""Every way to explain, by name. One more file of methods is one more entry here."""
+"""All explanation methods, by name. One more file of methods is one more entry here."""
 
 PIXELS_AT_ONCE = 2**20
 """Prepared pixels of all images that a method scores at once, and at most so many images: a
@@ -55,7 +55,7 @@ def explain(
     Raises:
         UsageError: an unknown method or layer, a layer for a method that takes none, or a method
             that needs what this model does not have.
-        TapetumError: the model's logits depend on nothing here.
+        TapetumError: the model's logits do not depend on the image or the layer.
     """
     method = method_for(target, model) if method == AUTO else method
     check_method(model, method, layer)
@@ -92,8 +92,8 @@ def method_for(target: Target, model: Model) -> str:
     return next(name for name in (best, "saliency", "occlusion") if not _missing(model, name))
 
 
-def check_words(method: str, layer: str | None) -> None:
-    """What can be said of a choice before there is a model.
+def check_names(method: str, layer: str | None) -> None:
+    """Check a choice as far as possible without the model.
 
     Raises:
         UsageError: an unknown method, or a layer for one that takes none.
@@ -106,13 +106,13 @@ def check_words(method: str, layer: str | None) -> None:
 
 
 def check_method(model: Model, method: str, layer: str | None) -> None:
-    """Can this model be explained so?
+    """Check that the model supports a method and a layer.
 
     Raises:
-        UsageError: as for `check_words`; an unknown layer; or the method needs what the model has
-            not. The hint lists what can be had.
+        UsageError: as for `check_names`; an unknown layer; or the method needs what the model
+            lacks. The hint lists the methods that the model supports.
     """
-    check_words(method, layer)
+    check_names(method, layer)
     missing = [] if method == AUTO else _missing(model, method)
     if missing:
         able = [name for name in METHODS if not _missing(model, name)]
@@ -126,11 +126,11 @@ def find_layer(model: Model, name: str | None) -> ExplainLayer:
     """The layer of that name, or the model's best one.
 
     Raises:
-        UsageError: no such layer; the hint lists those there are.
+        UsageError: no such layer; the hint lists the model's layers.
     """
     layers = model.explain_layers()
     if not layers:
-        raise UsageError("this model names no layer to explain", hint="use saliency or occlusion")
+        raise UsageError("this model has no layer to explain", hint="use saliency or occlusion")
     if name is None:
         return next(iter(layers.values()))
     if name not in layers:
@@ -145,13 +145,13 @@ def to_unit(heat: Tensor) -> Tensor:
 
 
 def _missing(model: Model, method: str) -> list[str]:
-    """What the method needs and the model has not, in words."""
+    """What the method needs and the model lacks, as a text."""
     has = {
         "gradient": (model.differentiable, "a score that can be differentiated"),
-        "layer": (bool(model.explain_layers()), "a layer to look into"),
+        "layer": (bool(model.explain_layers()), "a layer to explain"),
     }
     needed = (has[need] for need in sorted(METHODS[method].needs) if need in has)
-    return [words for there, words in needed if not there]
+    return [text for supported, text in needed if not supported]
 
 
 def _batch_size(model: Model, image: Tensor) -> int:

@@ -1,4 +1,4 @@
-"""Does the heat lie where the object is?"""
+"""The pointing games: does the heat map point at the object?"""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from torch import Tensor
 
 
 def heat_inside(heat: Tensor, box: Tensor) -> float:
-    """Share of the heat inside the box, 0 to 1: the energy-based pointing game.
+    """The energy-based pointing game (Wang et al. 2020, Score-CAM): the fraction inside the box.
 
-    heat: (H, W), not negative. box: (4,) x1 y1 x2 y2 in its frame; pixels that the box cuts count
-    by the part inside. 0 where there is no heat. Compare with the box's share of the area, which
-    is what a map without any knowledge gets (Wang et al. 2020, Score-CAM).
+    Compare with the box's fraction of the area, which a uniform map gets.
+
+    Args:
+        heat: (H, W), not negative.
+        box: (4,) x1 y1 x2 y2 in pixels of the map; pixels on its edge count by the part inside.
+
+    Returns:
+        The fraction of the heat inside the box, in [0, 1]; 0 where there is no heat.
     """
     x1, y1, x2, y2 = box.double().tolist()
     rows = _covered(heat.shape[0], y1, y2)  # (H,)
@@ -22,10 +27,16 @@ def heat_inside(heat: Tensor, box: Tensor) -> float:
 
 
 def hits(heat: Tensor, box: Tensor, tolerance: float = 0.0) -> bool:
-    """Does the middle of the hottest pixel lie in the box, or at most `tolerance` pixels away?
+    """The pointing game of Zhang et al. 2018 (there with a tolerance of 15 pixels).
 
-    The pointing game of Zhang et al. 2018 (there with a tolerance of 15 pixels). A
-    map without heat never hits; of several hottest pixels the first in reading order counts.
+    Args:
+        heat: (H, W), not negative.
+        box: (4,) x1 y1 x2 y2 in pixels of the map.
+        tolerance: how many pixels the maximum may lie outside of the box.
+
+    Returns:
+        Whether the center of the pixel with the largest value lies in the box; False where there
+        is no heat. Of several such pixels the first in row order counts.
     """
     if not bool((heat > 0).any()):
         return False

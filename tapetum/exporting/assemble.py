@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from tapetum.base.errors import UsageError
 
-_PARTS = {
+PARTS: dict[str, tuple[str, ...]] = {
     "labels": ("boxes", "labels"),
     "slots": ("boxes", "slots"),
     "dense": ("boxes", "dense"),
@@ -17,7 +17,9 @@ _PARTS = {
     "masks": ("boxes", "rois", "masks"),
     "keypoints": ("boxes", "rois", "keypoints"),
 }
-"""Kinds of "postprocess" in model.json, with the parts of the client that each needs, in order."""
+"""Kinds of "postprocess" in model.json, with the parts of the client that each needs, in order:
+files of `exporting/client`, the last of which defines `answer` and `describe`; or names of modules
+elsewhere, with their dots."""
 _OWN = "tapetum.exporting.client"
 _HEAD = '''"""Answers of the model in this folder, without PyTorch and without tapetum.
 
@@ -37,12 +39,12 @@ def assemble_client(kind: str) -> str:
     Raises:
         UsageError: an unknown kind.
     """
-    if kind not in _PARTS:
+    if kind not in PARTS:
         why = f"no client reads outputs of the kind {kind!r}"
-        raise UsageError(why, hint="one of " + ", ".join(_PARTS))
+        raise UsageError(why, hint="one of " + ", ".join(PARTS))
     imports: dict[str, set[str]] = {}
     bodies = []
-    for part in ("images", "running", *_PARTS[kind], "main"):
+    for part in ("images", "running", *PARTS[kind], "main"):
         bodies.append(_body(part, imports))
     lines: dict[bool, list[str]] = {True: [], False: []}
     for name, parts in sorted(imports.items(), key=lambda pair: (bool(pair[1]), pair[0])):
@@ -56,7 +58,8 @@ def assemble_client(kind: str) -> str:
 def _body(part: str, imports: dict[str, set[str]]) -> str:
     """The text of a part below its imports. Those from outside go into `imports`: the names taken
     from each module, none for a module that is imported as such."""
-    text = (files(_OWN) / f"{part}.py").read_text("utf-8")
+    package, _, module = (part if "." in part else f"{_OWN}.{part}").rpartition(".")
+    text = (files(package) / f"{module}.py").read_text("utf-8")
     start = 0
     for node in ast.parse(text).body:
         if isinstance(node, ast.Import):

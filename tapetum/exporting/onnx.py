@@ -1,7 +1,7 @@
-"""A model as a folder that needs no PyTorch: graphs, a description, a client, and the proof.
+"""A model as a folder that needs no PyTorch: graphs, a description, a client, measured differences.
 
-Everything is written beside the folder, compared with the model, and renamed: the folder appears
-whole and proven, or not at all.
+Everything is written to a temporary folder, compared with the model, and renamed: an incomplete or
+unchecked folder never appears.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Batch, ExportGraph, Model
 
 SIZES = ((320, 320), (352, 480))
-"""Heights and widths of the images that are compared, unless told otherwise."""
+"""Heights and widths in pixels of the images that are compared, by default."""
 LEAST = 16
 """Pixels of the smallest side of an image that is compared."""
 MODULES = ("onnx", "onnxscript", "onnxruntime")
@@ -43,15 +43,22 @@ def export_onnx(
     thresholds: Sequence[float],
     sizes: Sequence[tuple[int, int]] = SIZES,
 ) -> Parity:
-    """Write model.onnx, model.json and client.py to the new folder `out`; how far they are off.
+    """Write model.onnx, model.json and client.py to a new folder, and compare them with the model.
 
-    model: on the processor, in evaluation mode. predict: its answer to an image, which the
-    client's is compared with. thresholds: by class, the score from which an object counts, for
-    those who use the client. out, sizes: as `check_request` wants them.
+    Args:
+        model: on the CPU, in evaluation mode.
+        model_info: its name, arguments and classes.
+        out: the folder to make, see `check_request`.
+        predict: the model's prediction for an image, with which the client's is compared.
+        thresholds: by class, in [0, 1], the score from which an object counts in the client.
+        sizes: (height, width) in pixels of the images that are compared, see `check_request`.
+
+    Returns:
+        The measured differences.
 
     Raises:
-        UsageError: the model is no graph.
-        TapetumError: PyTorch cannot write it, or it says something else than the model.
+        UsageError: the model cannot be exported.
+        TapetumError: PyTorch cannot write the graph, or its outputs differ from the model's.
     """
     graphs, about = graphs_of(model), describe_model(model, model_info, thresholds)
     client = assemble_client(about["postprocess"]["kind"])
@@ -68,8 +75,16 @@ def export_onnx(
 
 
 def check_request(out: Path, sizes: Sequence[tuple[int, int]]) -> None:
-    """Raise UsageError if `out` exists, if there are not two different sizes, or if what is needed
-    to write and run graphs is not installed."""
+    """Check folder, sizes and packages before the export.
+
+    Args:
+        out: the folder to make.
+        sizes: two different (height, width) or more, of LEAST pixels or more.
+
+    Raises:
+        UsageError: `out` exists, sizes are missing or too small, or a package that writes or runs
+            graphs is not installed.
+    """
     if out.exists():
         raise UsageError(
             "exists already and is left as it is", file=out, hint="another folder in `out`"
@@ -95,7 +110,7 @@ def _write(model: Model[Any], graph: ExportGraph, batch: Batch, folder: Path) ->
     example = graph.feed(batch).contiguous()
     for axis, (name, factor, least) in graph.dynamic.items():
         if axis > 1 and example.shape[axis] < factor * least:
-            why = f"an image has a {name} of {example.shape[axis]} pixels once prepared"
+            why = f"an image has a {name} of {example.shape[axis]} pixels after preprocessing"
             hint = f"`sizes` with {factor * least} or more"
             raise UsageError(why, option="sizes", hint=hint)
     if 0 in graph.dynamic:
@@ -130,7 +145,7 @@ def _write(model: Model[Any], graph: ExportGraph, batch: Batch, folder: Path) ->
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporter says of itself."""
+    """Without the log messages and warnings of the exporter."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

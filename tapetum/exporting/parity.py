@@ -1,8 +1,8 @@
-"""Proof that an exported folder says what the model says: part of every export.
+"""The comparison of an exported folder with the model: part of all exports.
 
 Two comparisons over made images of two sizes, a composed scene, and for networks that work in
 tiles a strip longer than a tile: the graphs' outputs with the modules', and the client's answers
-with the model's own. Detectors are compared at a score threshold of 0, so that there are answers.
+with the model's. Detectors are compared at a score threshold of 0, so that there are answers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tapetum.exporting.graphs import rule_of
 from tapetum.structures import ExportGraph, Model, Objects, PostprocessOptions, Prediction
 
 OUTPUT = 1e-4
-"""Most that outputs may differ by, as a share of their largest value."""
+"""The largest difference of outputs, as a fraction of their largest value."""
 SCORE = 1e-3
 BOX = 0.05
 """Pixels, of a corner of a box or a keypoint."""
@@ -101,7 +101,7 @@ def check_folder(
             found = client.predict(image.permute(1, 2, 0).numpy())
             total |= compare_answers(predict(image, ALL_SCORES), found, client.about["postprocess"])
     if not total.holds():
-        raise TapetumError(f"the exported model does not say what the model says: {total}")
+        raise TapetumError(f"the outputs of the exported model differ from the model: {total}")
     return total
 
 

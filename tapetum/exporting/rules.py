@@ -15,7 +15,7 @@ SCHEMA = "tapetum.onnx/2"
 def describe_model(
     model: Model[Any], model_info: ModelInfo, thresholds: Sequence[float]
 ) -> dict[str, Any]:
-    """What model.json says, as JSON values.
+    """The content of model.json, as JSON values.
 
     Args:
         model: the model.

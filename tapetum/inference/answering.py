@@ -1,4 +1,4 @@
-"""The answers of a model for image files, as JSON values, and drawn."""
+"""The predictions of a model for image files, as JSON values, and drawn."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Answering:
         """See `tapetum.api.predict_files`.
 
         Raises:
-            UsageError: an option that this model cannot follow.
+            UsageError: an option that this model does not support.
         """
         thresholds = Thresholds.of(predictor, threshold)
         choice = Choice.of(predictor, classes, max_detections)
@@ -55,12 +55,15 @@ class Answering:
     def answers(
         self, progress: Progress, draw: Draw | None = None, workers: int | None = None
     ) -> dict[str, Any]:
-        """All answers, by the schema tapetum.predictions/1.
+        """Predict on all files, by the schema tapetum.predictions/1.
 
         Args:
             progress: shows how far it is.
             draw: is called with the index of each file, its pixels and its prediction.
-            workers: processes that decode images; None: as many as help.
+            workers: processes that decode images; None: chosen by the number of images and cores.
+
+        Returns:
+            JSON values, as in `tapetum.api.predict_files`.
         """
         images: list[dict[str, Any]] = []
         failed: list[dict[str, str]] = []
@@ -74,7 +77,7 @@ class Answering:
                     failed.append({"file": str(entry.file), "error": str(entry.error)})
                     continue
                 counted = above_thresholds(entry.prediction, self.thresholds.values)
-                prediction = self.choice.kept(counted)
+                prediction = self.choice.filter(counted)
                 images.append(self._answer(entry.file, entry.image, prediction))
                 if draw is not None:
                     draw(index, entry.image, prediction)
@@ -90,7 +93,7 @@ class Answering:
             "task": self.predictor.task.name,
             "model": self.predictor.model_info.model,
             "classes": list(self.predictor.classes),
-            "threshold": self.thresholds.said,
+            "threshold": self.thresholds.given,
         }
 
 

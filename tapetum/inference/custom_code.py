@@ -1,4 +1,4 @@
-"""Code of the user's own: what he names himself may be run, what a run names is looked at first."""
+"""Custom code: what the user names may be run, what a run names is checked first."""
 
 from __future__ import annotations
 
@@ -23,58 +23,76 @@ MODEL, DATA, VAL = "model", "data", "val"
 
 
 def custom_code_facts(model: str) -> dict[str, str]:
-    """What a run records of the file of one's own model, beside its name; nothing of others."""
-    own = custom_function(model)
-    return {} if own is None else {DIGEST: own.digest()}
+    """What a run records of the file of a custom model.
+
+    Args:
+        model: a name in the catalog, or "FILE.py:FUNCTION".
+
+    Returns:
+        The digest of the file; empty for models of the catalog.
+    """
+    custom = custom_function(model)
+    return {} if custom is None else {DIGEST: custom.digest()}
 
 
-def named_by_user(*words: Any) -> None:
-    """Words of a command line or of a call: code that they name may be run, now and later, as long
-    as its file stays the same. Other words, and samples, are left alone.
+def named_by_user(*values: Any) -> None:
+    """Trust code that is named in a command line or a call, until its file changes.
+
+    Args:
+        values: values of options; those that name no code, and samples, are ignored.
 
     Raises:
         UsageError: no such file.
     """
-    for each in words:
-        if isinstance(each, str) and (own := custom_function(each)) is not None:
-            own.keep()
+    for value in values:
+        if isinstance(value, str) and (custom := custom_function(value)) is not None:
+            custom.keep()
 
 
 def model_named(model: str, named: str | None, run: Path) -> str:
-    """The model of a run, or where the user named the file of it again, what he named.
+    """The model of a run, or the file that the user names in its place.
 
     Raises:
-        UsageError: not "FILE.py:FUNCTION", no such file, or the run is not of one's own model.
+        UsageError: not "FILE.py:FUNCTION", no such file, or the run is not of a custom model.
     """
     if named is None:
         return model
-    own = custom_function(named)
-    if own is None or custom_function(model) is None:
-        why = f"names the run's own model again, FILE.py:FUNCTION, not {named}: {model}"
+    custom = custom_function(named)
+    if custom is None or custom_function(model) is None:
+        why = f"must name the code of the run's model, FILE.py:FUNCTION, not {named}: {model}"
         raise UsageError(why, file=run, option=MODEL)
-    own.keep()
-    return str(own)
+    custom.keep()
+    return str(custom)
 
 
 def data_named(named: str, option: str, run: Path, *known: str | None) -> None:
-    """The user names code again that his run takes images from.
+    """Trust code that the user names and that a run takes images from.
 
     Raises:
-        UsageError: the run takes none from there, or there is no such file.
+        UsageError: the run takes no images from it, or there is no such file.
     """
-    own = custom_function(named)
-    if own is None or str(own) not in known:
-        there = " and ".join(words for words in known if words is not None)
-        why = f"names the run's own code again, not {named}: {there}"
+    custom = custom_function(named)
+    if custom is None or str(custom) not in known:
+        code = " and ".join(name for name in known if name is not None)
+        why = f"must name the code of the run's data, not {named}: {code}"
         raise UsageError(why, file=run, option=option)
-    own.keep()
+    custom.keep()
 
 
 def named_again(
     record: RunRecord, run: Path, model: str | None, data: Any = None, val: Any = None
 ) -> RunRecord:
-    """The record of a run of which the user names code again; the rest of it, and samples, are left
-    alone.
+    """Trust code of a run that the user names again.
+
+    Args:
+        record: of the run.
+        run: the run folder.
+        model: "FILE.py:FUNCTION", the code of its model; None where it is not named.
+        data: likewise of its images; samples are ignored.
+        val: likewise of its images for validation.
+
+    Returns:
+        The record, with the named model.
 
     Raises:
         UsageError: it is not the code of the run.
@@ -89,7 +107,15 @@ def named_again(
 def function_of_run(
     model_info: ModelInfo, folder: Path, log: Log = no_log
 ) -> Callable[..., Model[Any]]:
-    """The function of the model of a checkpoint.
+    """The function that builds the model of a checkpoint.
+
+    Args:
+        model_info: of the checkpoint.
+        folder: the checkpoint.
+        log: is called if the file of a custom model has changed.
+
+    Returns:
+        A function whose keywords are the model's arguments.
 
     Raises:
         CheckpointError: an unknown model, or see `check_model_file`.
@@ -106,43 +132,58 @@ def function_of_run(
 def check_model_file(
     model: str, environment: Mapping[str, Any], folder: Path, log: Log = no_log
 ) -> None:
-    """Before the file of one's own model is run: may it be, and is it the file it was?
+    """Check the file of a custom model before it is run.
 
-    environment: as the run recorded it. folder: the run, or a checkpoint in it. say: is told if
-    the file has changed.
+    Args:
+        model: a name in the catalog, or "FILE.py:FUNCTION".
+        environment: as the run recorded it.
+        folder: the run, or a checkpoint in it.
+        log: is called if the file has changed.
 
     Raises:
         CheckpointError: see `refuse_code_of_run`.
     """
     refuse_code_of_run(model, MODEL, folder)
-    own = custom_function(model)
-    if own is not None and environment.get(DIGEST) not in (None, own.digest()):
-        log(f"{own.file} has changed since the run was trained")
+    custom = custom_function(model)
+    if custom is not None and environment.get(DIGEST) not in (None, custom.digest()):
+        log(f"{custom.file} has changed since the run was trained")
 
 
-def refuse_code_of_run(words: str | None, option: str, run: Path) -> None:
-    """Words of a run that name code: it is run only if the user named it himself, and not by a
-    relative path, which would mean another file in each folder.
+def refuse_code_of_run(value: str | None, option: str, run: Path) -> None:
+    """Refuse code that a run names and the user has not named.
+
+    A relative path is refused as well, because it means another file in each folder.
+
+    Args:
+        value: "FILE.py:FUNCTION" in the record of a run; anything else is ignored.
+        option: the argument that names this code.
+        run: the run, for the message.
 
     Raises:
-        CheckpointError: he did not; the file is not what it was then; it is gone.
+        CheckpointError: the user has not named it, or its file has changed since, or is missing.
     """
-    if not isinstance(words, str) or (own := custom_function(words)) is None:
+    if not isinstance(value, str) or (custom := custom_function(value)) is None:
         return
-    again = f"if you trust it, name it: `{option}` {shlex.quote(str(own))}"
-    if not Path(words.rpartition(":")[0]).is_absolute():
-        raise CheckpointError(f"it names code by a relative path: {words}", file=run, hint=again)
+    again = f"if you trust it, name it: `{option}` {shlex.quote(str(custom))}"
+    if not Path(value.rpartition(":")[0]).is_absolute():
+        raise CheckpointError(f"it names code by a relative path: {value}", file=run, hint=again)
     try:
-        own.source()
+        custom.source()
     except UsageError as error:
-        raise CheckpointError(f"its code {own}: {error.why}", file=run, hint=again) from error
+        raise CheckpointError(f"its code {custom}: {error.why}", file=run, hint=again) from error
 
 
 def refuse_code(model: str, data: str, val: str | None, run: Path) -> None:
-    """Look at all that a run names before any of it is run.
+    """Check all code that a run names before any of it is run.
+
+    Args:
+        model: the run's model.
+        data: its images.
+        val: its images for validation; None: of `data`.
+        run: the run folder, for the message.
 
     Raises:
-        CheckpointError: code that the user did not name himself, see `refuse_code_of_run`.
+        CheckpointError: code that the user has not named, see `refuse_code_of_run`.
     """
-    for words, option in ((model, MODEL), (data, DATA), (val, VAL)):
-        refuse_code_of_run(words, option, run)
+    for value, option in ((model, MODEL), (data, DATA), (val, VAL)):
+        refuse_code_of_run(value, option, run)

@@ -23,7 +23,7 @@ def evaluate_predictor(
     Args:
         predictor: the model.
         dataset: images with labels; its classes must be among the model's, by name.
-        max_dets: most detections an image that count; None: COCO's number.
+        max_dets: the largest number of detections an image that count; None: COCO's number.
         workers: processes that read images.
         progress: shows how far it is.
 

@@ -30,10 +30,19 @@ from tapetum.runs.record import is_run, read_run
 def evaluation_dataset(
     run: Path, data: str | Path | Samples | None, split: str | None, task: str, log: Log = no_log
 ) -> Dataset:
-    """The images that a run is measured on: those asked for, else its own test or val split.
+    """The images that a run is measured on: the given ones, else its test or val split.
 
-    task: one of `tapetum.structures.TASKS`. say: is told if the model may
-    have learnt from them.
+    Args:
+        run: a run folder, or the name of a published network.
+        data: a folder or file of annotations, code, or samples; None: the data of the run.
+        split: the part of the data; None: "test" where the run's data has one, else "val"; of
+            other data all, of scenes "test".
+        task: one of `tapetum.structures.TASKS`.
+        log: is called with what matters for the metrics, as when the model was trained on these
+            images.
+
+    Returns:
+        The images with their labels.
     """
     if isinstance(data, str | Path) and not _is_custom(run, str(data)):
         return open_dataset(data, split or ("test" if is_scenes(data) else "all"), task=task)
@@ -54,8 +63,8 @@ def evaluation_dataset(
     annotations, _ = annotations_of(DataSpec.of(record), task)
     if (names := read_parts(run)) is not None:
         annotations, changes = with_parts(annotations, names)
-        for words in changes:
-            log(words)
+        for line in changes:
+            log(line)
     if split is None:
         split = "test" if "test" in available(annotations) else "val"
         if split == "val" and not record.options.validate:
@@ -64,7 +73,7 @@ def evaluation_dataset(
 
 
 def _is_custom(run: Path, data: str) -> bool:
-    """Are these words for the data that the run learnt from and held images out of?"""
+    """Whether `data` is what the run was trained on, with images held out of it."""
     if not is_run(run):
         return False
     record = read_run(run)
@@ -72,8 +81,8 @@ def _is_custom(run: Path, data: str) -> bool:
 
 
 def _samples(run: Path, data: Samples, split: str | None, task: str, log: Log) -> Dataset:
-    """Samples in Python. As many as a run was given are taken for its own, which have a held-out
-    part; this is said."""
+    """Samples in Python. As many as a run was trained on are taken for those of the run, of which
+    the held-out part counts; this is logged."""
     record = read_run(run) if is_run(run) else None
     names = getattr(data, "classes", None) or (record.classes if record else None)
     if split is None and record is not None and record.options.data == IN_PYTHON:
@@ -85,7 +94,15 @@ def _samples(run: Path, data: Samples, split: str | None, task: str, log: Log) -
 
 
 def folders_read(run: Path, data: str | Path | Samples | None) -> list[str]:
-    """Where the images and annotations that are measured on may lie."""
+    """The folders of the images and annotations that are measured on.
+
+    Args:
+        run: a run folder, or the name of a published network.
+        data: as for `evaluation_dataset`.
+
+    Returns:
+        Folders and files; none for samples and built-in data.
+    """
     if data is None and is_run(run):
         record = read_run(run)
         places = [record.options.data, record.options.val]

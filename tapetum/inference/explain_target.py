@@ -1,10 +1,10 @@
 """Which part of a prediction is to be explained, as the user writes it.
 
-"2"                       the third strongest answer
+"2"                       the prediction with the third highest score
 "dog", "class:7"          the class: of the image, its strongest object, or its pixels
-"box:2", "mask:2"         why an object is what it is said to be, or why these are its pixels
+"box:2", "mask:2"         why an object has its class, or why these are its pixels
 "keypoint:2"              all keypoints of an object; "keypoint:2:left wrist" one of them
-"pixel:120,45"            column and row: why this pixel belongs to what it is said to
+"pixel:120,45"            column and row: why this pixel has its class
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 
 from tapetum.base.errors import UsageError
-from tapetum.structures import Objects, Prediction, Target
+from tapetum.structures import IGNORE_INDEX, Objects, Prediction, Target
 from tapetum.tasks import ExplainTarget, Names, Task
 
 STRONGEST = "0"
-IGNORE = 255
 AROUND = 2
-"""Pixels on each side that a pixel stands for, so that it outlives being made smaller."""
+"""Pixels on each side that are explained with a pixel, so that a smaller map still has it."""
 
 _NUMBER = re.compile(r"(?P<part>box|mask|keypoint)?:?(?P<number>\d+)(:(?P<name>.+))?")
 _PIXEL = re.compile(r"pixel:(?P<x>\d+)\s*,\s*(?P<y>\d+)")
@@ -32,7 +31,7 @@ def explain_target(text: str, prediction: Prediction, task: Task, names: Names) 
 
     Args:
         text: as above, for example "dog" or "box:2".
-        prediction: what a model says of one image.
+        prediction: of a model for one image.
         task: of the model.
         names: of its classes and keypoints.
 
@@ -40,7 +39,7 @@ def explain_target(text: str, prediction: Prediction, task: Task, names: Names) 
         The one part of the prediction, as `Model.target_logits` takes it.
 
     Raises:
-        UsageError: as for `check_target`, or it is not in this prediction; says what is.
+        UsageError: as for `check_target`, or it is not in this prediction; the hint lists what is.
     """
     check_target(text, task, names)
     objects = task.objects(prediction, names)
@@ -51,7 +50,7 @@ def explain_target(text: str, prediction: Prediction, task: Task, names: Names) 
     match = _NUMBER.fullmatch(text)
     assert match is not None
     if not objects:
-        raise UsageError("the model found nothing here", option="target")
+        raise UsageError("the model predicts no objects in this image", option="target")
     obj = objects[valid_index(int(match["number"]), len(objects))]
     return _part(obj, match["part"], match["name"], names) if match["part"] else obj
 
@@ -59,14 +58,19 @@ def explain_target(text: str, prediction: Prediction, task: Task, names: Names) 
 def check_target(text: str, task: Task, names: Names) -> None:
     """Check `text` as far as it does not depend on the image.
 
+    Args:
+        text: as above, for example "dog" or "box:2".
+        task: of the model.
+        names: of its classes and keypoints.
+
     Raises:
-        UsageError: it cannot be a part of any prediction of the task; says what can.
+        UsageError: it cannot be a part of any prediction of the task; the hint lists what can.
     """
     if _class(text, names) is not None:
         return
     if _PIXEL.fullmatch(text):
         if "pixel" not in task.targets:
-            why = f"{task.name} answers for the image, not for pixels"
+            why = f"{task.name} predicts for the image, not for pixels"
             raise UsageError(why, option="target", hint="a class")
         return
     match = _NUMBER.fullmatch(text)
@@ -92,15 +96,15 @@ def valid_index(index: int, count: int) -> int:
 
 def _check_part(part: str, name: str | None, task: Task, names: Names) -> None:
     if part not in task.targets:
-        own = [f"{known}:N" for known in task.targets if known != "pixel"]
-        hint = ", ".join(["a class", "N", *own])
+        parts = [f"{known}:N" for known in task.targets if known != "pixel"]
+        hint = ", ".join(["a class", "N", *parts])
         raise UsageError(f"{task.name} predicts no {part}", option="target", hint=hint)
     if part == "keypoint" and name is not None:
         _keypoint(name, names.keypoint_names)
 
 
 def _class(text: str, names: Names) -> str | None:
-    """The class that is meant, if one is; a bare number is none."""
+    """The class that `text` names, if any; a bare number is none."""
     name = text.removeprefix("class:")
     return name if name in names.classes and not text.isdigit() else None
 
@@ -122,11 +126,11 @@ def _labels(target: Target) -> list[int]:
     if target.objects is not None:
         return target.objects.labels.tolist()
     assert target.semantic is not None
-    return [label for label in target.semantic.unique().tolist() if label != IGNORE]
+    return [label for label in target.semantic.unique().tolist() if label != IGNORE_INDEX]
 
 
 def _part(obj: ExplainTarget, part: str, name: str | None, names: Names) -> ExplainTarget:
-    """The object as a box, as a mask, or as keypoints, which `check_target` knows to be there."""
+    """The object as a box, as a mask, or as keypoints, which `check_target` has checked."""
     objects = obj.target.objects
     assert objects is not None
     if part == "box":
@@ -139,18 +143,18 @@ def _part(obj: ExplainTarget, part: str, name: str | None, names: Names) -> Expl
     number = _keypoint(name, names.keypoint_names)
     points = torch.zeros_like(objects.keypoints)
     points[:, number] = objects.keypoints[:, number]
-    words = f"{names.keypoint_names[number]} of {obj.words}"
-    return _obj(words, objects.with_(keypoints=points))
+    text = f"{names.keypoint_names[number]} of {obj.words}"
+    return _obj(text, objects.with_(keypoints=points))
 
 
 def _keypoint(name: str, names: tuple[str, ...]) -> int:
     plain = [known.replace("_", " ").lower() for known in names]
-    wanted = name.replace("_", " ").lower()
-    if wanted not in plain:
+    key = name.replace("_", " ").lower()
+    if key not in plain:
         raise UsageError(
             f"no keypoint {name!r}", option="target", hint="one of " + ", ".join(names)
         )
-    return plain.index(wanted)
+    return plain.index(key)
 
 
 def _of_pixel(
@@ -161,7 +165,7 @@ def _of_pixel(
         _inside(x, y, prediction.semantic)
         label = int(prediction.semantic[y, x])
         near = _around(x, y, prediction.semantic.shape) & (prediction.semantic == label)
-        alone = torch.where(near, prediction.semantic, IGNORE).to(prediction.semantic.dtype)
+        alone = torch.where(near, prediction.semantic, IGNORE_INDEX).to(prediction.semantic.dtype)
         return ExplainTarget(f"{where}, {names.classes[label]}", Target(semantic=alone))
     for obj in candidates:
         objects = obj.target.objects
@@ -174,7 +178,7 @@ def _of_pixel(
 
 
 def _covers(objects: Objects, x: int, y: int) -> bool:
-    """Does the one object reach over the pixel: its mask, or its box where it has none?"""
+    """Whether the one object covers the pixel: its mask, or its box where it has none."""
     if objects.masks is not None:
         _inside(x, y, objects.masks[0])
         return bool(objects.masks[0, y, x])

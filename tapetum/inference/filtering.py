@@ -1,4 +1,4 @@
-"""Which of the objects that a model finds somebody wants to hear of."""
+"""Which of the objects that a model predicts are listed and drawn."""
 
 from __future__ import annotations
 
@@ -14,52 +14,66 @@ from tapetum.structures import DEFAULT_POSTPROCESS, PostprocessOptions, Predicti
 
 @dataclass(frozen=True)
 class Choice:
-    """labels: the classes that count, None for all. most: objects of an image, None for all."""
+    """The objects that count.
+
+    Attributes:
+        labels: of the classes that count; None: all.
+        max_objects: the largest number of objects an image; None: all.
+    """
 
     labels: tuple[int, ...] | None = None
-    most: int | None = None
+    max_objects: int | None = None
 
     @classmethod
-    def of(cls, predictor: Predictor, classes: Sequence[str], most: int | None) -> Choice:
+    def of(cls, predictor: Predictor, classes: Sequence[str], max_objects: int | None) -> Choice:
         """The choice in the terms of a model.
 
         Raises:
-            UsageError: a class that it does not know, a number under 1, or a task without objects.
+            UsageError: an unknown class, a number under 1, or a task without objects.
         """
-        if (classes or most is not None) and not predictor.task.has_objects:
+        if (classes or max_objects is not None) and not predictor.task.has_objects:
             option = "classes" if classes else "max_detections"
             raise UsageError(
                 f"{predictor.task.name} finds no objects to choose from", option=option
             )
-        if most is not None and most < 1:
-            raise UsageError(f"must be above 0, got {most}", option="max_detections")
+        if max_objects is not None and max_objects < 1:
+            raise UsageError(f"must be above 0, got {max_objects}", option="max_detections")
         known = {name: label for label, name in enumerate(predictor.classes)}
         for name in classes:
             if name not in known:
                 hint = ", ".join(predictor.classes[:20])
                 raise UsageError(f"unknown class {name!r}", option="classes", hint=hint)
-        return cls(tuple(known[name] for name in classes) or None, most)
+        return cls(tuple(known[name] for name in classes) or None, max_objects)
 
-    def kept(self, prediction: Prediction) -> Prediction:
-        """The prediction with the objects that count, in the order they had."""
+    def filter(self, prediction: Prediction) -> Prediction:
+        """The prediction with the objects that count, in their order."""
         objects = prediction.objects
-        if objects is None or (self.labels is None and self.most is None):
+        if objects is None or (self.labels is None and self.max_objects is None):
             return prediction
         if self.labels is not None:
             objects = objects[torch.isin(objects.labels, torch.tensor(self.labels))]
-        if self.most is not None and objects.scores is not None and len(objects) > self.most:
-            best = torch.sort(objects.scores, descending=True, stable=True).indices[: self.most]
+        if (
+            self.max_objects is not None
+            and objects.scores is not None
+            and len(objects) > self.max_objects
+        ):
+            best = torch.sort(objects.scores, descending=True, stable=True).indices[
+                : self.max_objects
+            ]
             objects = objects[best.sort().values]
         return replace(prediction, objects=objects)
 
 
 def nms_options(predictor: Predictor, nms_thresh: float | None) -> PostprocessOptions:
-    """How the model is to suppress overlapping boxes.
+    """Options of the suppression of overlapping boxes (NMS).
 
     Args:
-        predictor: of the model.
-        nms_thresh: IoU above which the weaker of two boxes of a class is dropped, in [0, 1]; None:
-            the model's own.
+        predictor: the model.
+        nms_thresh: in [0, 1], the IoU above which NMS drops the box with the lower score of two
+            of a class; None: the model's default.
+
+    Returns:
+        Options for `Model.postprocess`.
 
     Raises:
         UsageError: not in [0, 1], or the model does not suppress boxes.

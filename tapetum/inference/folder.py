@@ -1,4 +1,4 @@
-"""Predictions for many image files: decoded by worker processes, answered in batches."""
+"""Predictions for many image files: decoded by worker processes, predicted in batches."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MAX_WORKERS = 4
 DECODED_AT_ONCE = 4
 """Images that a worker hands over together."""
 MAX_IMAGES, MAX_PIXELS = 32, 2**26
-"""What waits to be answered together: so many images, or as few as have so many pixels. Those that
-are equally large once prepared go through the model in one batch."""
+"""Images that are predicted together: this many, or as few as have so many pixels. Those of equal
+size after preprocessing go through the model in one batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class FilePrediction:
-    """What a model says of one file, or why it could not be read.
+    """The prediction for one file, or why it could not be read.
 
     Attributes:
         file: the image file.
@@ -75,21 +75,28 @@ def predict_in_batches(
     Args:
         predictor: the model.
         files: image files.
-        workers: processes that decode; None: as many as help for so many files on this machine.
-        options: thresholds that take the place of the model's own.
+        workers: processes that decode; None: see `suitable_workers`.
+        options: thresholds in place of the model's.
 
     Yields:
         One entry for each file.
     """
     workers = suitable_workers(len(files)) if workers is None else workers
-    images: Any = ImageFiles(files)  # it has what the loader asks of a Dataset
+    images: Any = ImageFiles(files)  # it has what the loader calls of a Dataset
     with closing(samples_in_order(images, DECODED_AT_ONCE, workers)) as decoded:
         for group in _groups(decoded):
-            yield from _answered(predictor, group, options)
+            yield from _predicted(predictor, group, options)
 
 
 def suitable_workers(images: int) -> int:
-    """Processes that decode while the model computes; 0 for a few images, or on one core."""
+    """The number of processes that decode while the model computes.
+
+    Args:
+        images: their number.
+
+    Returns:
+        0 to MAX_WORKERS; 0 for a few images, or on one core.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(MAX_WORKERS, (cores or 1) - 1) if images >= WORTH_WORKERS else 0
 
@@ -108,7 +115,7 @@ def _groups(decoded: Iterator[FilePrediction]) -> Iterator[list[FilePrediction]]
         yield group
 
 
-def _answered(
+def _predicted(
     predictor: Predictor, group: Sequence[FilePrediction], options: PostprocessOptions
 ) -> Iterator[FilePrediction]:
     images = [entry.image for entry in group if entry.image is not None]

@@ -14,7 +14,17 @@ from tapetum.tasks.segmentation import MAP
 
 
 def list_images(images: Iterable[str | Path]) -> Iterable[Path]:
-    """The files named, and the images inside the folders named, sorted."""
+    """List image files.
+
+    Args:
+        images: files, and folders whose images are taken, sorted by name.
+
+    Yields:
+        The files, and the images inside the folders.
+
+    Raises:
+        ImageError: a folder without images.
+    """
     for image in map(Path, images):
         if not image.is_dir():
             yield image
@@ -26,7 +36,7 @@ def list_images(images: Iterable[str | Path]) -> Iterable[Path]:
 
 
 def save_drawings(drawings: Mapping[str, PIL.Image.Image], folder: Path, name: str) -> list[Path]:
-    """Write each drawing beside the others; returns where."""
+    """Write each drawing into `folder`; returns the files."""
     names = {_drawn_name(name, ending): drawn for ending, drawn in drawings.items()}
     for file, drawn in names.items():
         save_image(drawn, folder, file)
@@ -34,7 +44,15 @@ def save_drawings(drawings: Mapping[str, PIL.Image.Image], folder: Path, name: s
 
 
 def drawn_names(files: Sequence[Path], endings: Sequence[str] = ("",)) -> list[str]:
-    """What the drawings of images will be called, by what their task draws of each."""
+    """Names of the drawings of images.
+
+    Args:
+        files: the images.
+        endings: of the drawings of an image, see `Task.drawings`.
+
+    Returns:
+        File names without folders.
+    """
     return [_drawn_name(name, ending) for name in output_names(files) for ending in endings]
 
 
@@ -44,8 +62,16 @@ def _drawn_name(name: str, ending: str) -> str:
 
 
 def output_names(files: Sequence[Path]) -> list[str]:
-    """A different name for each drawn image, also where two inputs have the same. They differ
-    before the suffix, which crops and further drawings replace."""
+    """Give each drawn image a different name, also where two inputs have the same name.
+
+    They differ before the suffix, which crops and further drawings replace.
+
+    Args:
+        files: the images.
+
+    Returns:
+        One file name an image, without folders.
+    """
     taken: set[str] = set()
     names = []
     for file in files:
@@ -60,5 +86,5 @@ def output_names(files: Sequence[Path]) -> list[str]:
 
 
 def _stems(stem: str) -> set[str]:
-    """What the drawings of an image may be called, as systems see it that know no case."""
+    """What the drawings of an image may be called, as systems see it that ignore case."""
     return {stem.casefold(), f"{stem}{MAP}".casefold()}

@@ -1,4 +1,4 @@
-"""A trained model that is ready to answer."""
+"""A trained model, ready to predict."""
 
 from __future__ import annotations
 
@@ -46,8 +46,14 @@ in [0, 1]."""
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model with its class names. `model` is in evaluation mode; folder: of its
-    checkpoint, or the file of a published network."""
+    """A model with its class names.
+
+    Attributes:
+        model: in evaluation mode, on the device of `runtime`.
+        model_info: its name, arguments and classes.
+        folder: its checkpoint, or the file of a published network.
+        runtime: device and precision.
+    """
 
     model: Model
     model_info: ModelInfo
@@ -61,7 +67,7 @@ class Predictor:
 
     @cached_property
     def task(self) -> Task:
-        """What the model answers, and how that is measured and shown."""
+        """What the model predicts, and how that is measured and shown."""
         return TASKS[task_of(self.model_info.model)]
 
     @overload
@@ -69,23 +75,38 @@ class Predictor:
     @overload
     def predict(self, images: Image) -> Result: ...
     def predict(self, images: Any) -> Any:
-        """What the model finds in one image, or in each of a list of them. An object counts from
-        the score on that the run has for its class.
+        """Predict on one image, or on each of a list of them.
+
+        Args:
+            images: a path, bytes, a PIL image, an array (H, W, 3) uint8 RGB, or a tensor
+                (3, H, W), uint8 or float in [0, 1]; or a list of these.
+
+        Returns:
+            A result, or a list of them; objects count from the run's threshold of their class.
 
         Raises:
-            ImageError: an image cannot be read. AnnotationError: the run's thresholds cannot.
+            ImageError: an image cannot be read.
+            AnnotationError: the run's thresholds cannot be read.
         """
         if not isinstance(images, list | tuple):
             return self.predict([images])[0]
         inputs = [as_image(image) for image in images]
-        model_info, task, least = self.model_info, self.task, self._thresholds
+        model_info, task, thresholds = self.model_info, self.task, self._thresholds
         rows = zip(self.predictions(inputs), inputs, strict=True)
-        return [Result.of(answer, pixels, model_info, task, least) for answer, pixels in rows]
+        return [Result.of(found, pixels, model_info, task, thresholds) for found, pixels in rows]
 
     def predictions(
         self, images: Sequence[Tensor], options: PostprocessOptions = DEFAULT_POSTPROCESS
     ) -> list[Prediction]:
-        """The model's predictions for tensors (3, H, W), thresholds as `options` has them."""
+        """Predict on tensors, in batches of images of one size.
+
+        Args:
+            images: (3, H, W) uint8, or float in [0, 1].
+            options: thresholds in place of the model's.
+
+        Returns:
+            One prediction an image.
+        """
         return predict(self.model, images, runtime=self.runtime, options=options)
 
     @cached_property
@@ -100,11 +121,19 @@ class Predictor:
         method: str = AUTO_METHOD,
         layer: str | None = None,
     ) -> Tensor:
-        """A heat map (H, W) in [0, 1]: which pixels speak for `target`.
+        """Compute which pixels raise the logits of `target`, see `tapetum.explain.explain`.
 
-        target: something that the model can score: a label, one object or several, the pixels of
-            a map that are not 255. object: only this one of its objects, counted from 0; of a
-            prediction with objects, the first unless told otherwise.
+        Args:
+            image: as for `predict`.
+            target: what the model can score: a label, objects, or the pixels of a map that are
+                not 255.
+            object: only this one of its objects, counted from 0; for a prediction with objects the
+                first by default.
+            method: a name in `tapetum.explain.METHODS`, or "auto".
+            layer: one of `model.explain_layers()`, by default its first.
+
+        Returns:
+            (H, W) float in [0, 1] on the CPU.
 
         Raises:
             UsageError: no such object, method or layer; or the method needs what the model lacks.
@@ -117,7 +146,7 @@ class Predictor:
         return explain(self.model, pixels, target, method=method, layer=layer).cpu()
 
     def check_method(self, method: str, layer: str | None = None) -> None:
-        """Can this model be explained so, whatever the image?
+        """Check that the model supports a method and a layer.
 
         Raises:
             UsageError: no such method or layer; or the method needs what the model lacks.
@@ -125,7 +154,7 @@ class Predictor:
         check_method(self.model, method, layer)
 
     def method_for(self, target: Target) -> str:
-        """What `explain` takes for `target` unless told otherwise."""
+        """The method that "auto" stands for with this target."""
         return method_for(target, self.model)
 
 
@@ -177,7 +206,7 @@ def load(
         network_model, model_info, file = build_network(entry, weights, bar, log)
         return _ready(network_model, model_info, file, runtime, whole_image, log)
     if weights != AUTO:
-        raise UsageError("is for networks by name; a run has its own", option="weights", file=run)
+        raise UsageError("is for networks by name; a run has weights", option="weights", file=run)
     folder, complaints = find_checkpoint(Path(run), checkpoint)
     for complaint in complaints:
         log(complaint)
@@ -185,10 +214,10 @@ def load(
     def renamed(model_info: ModelInfo) -> ModelInfo:
         return replace(model_info, model=model_named(model_info.model, model, Path(run)))
 
-    own, model_info = load_model(
+    run_model, model_info = load_model(
         folder, lambda model_info: function_of_run(renamed(model_info), folder, log)
     )
-    return _ready(own, renamed(model_info), folder, runtime, whole_image, log)
+    return _ready(run_model, renamed(model_info), folder, runtime, whole_image, log)
 
 
 def _ready(
@@ -203,25 +232,27 @@ def _ready(
         model_info = _show_whole_images(model, model_info, log)
     model = placed(model, runtime.device).eval()
     predictor = Predictor(model, model_info, place, runtime)
-    _ = predictor.task  # now, while the file of one's own model is the one that was run
+    _ = predictor.task  # now, before the file of a custom model can change
     return predictor
 
 
 def _show_whole_images(model: Model[Any], model_info: ModelInfo, log: Log) -> ModelInfo:
-    """Let a model that crops see whole images, and say so; its card after that.
+    """Make a model that crops see whole images; log it, and return its new info.
 
     Raises:
-        UsageError: a model of one's own, whose `prepare` nobody here can change.
+        UsageError: a custom model, which preprocesses images by itself.
     """
     if is_custom(model_info.model):
-        why = f"{model_info.model} prepares images by itself"
-        raise UsageError(why, where="whole_image", hint="change its prepare")
-    own = see_whole_images(model)
-    if own is None:
+        why = f"{model_info.model} preprocesses images by itself"
+        raise UsageError(why, where="whole_image", hint="change its preprocess")
+    preprocessing = see_whole_images(model)
+    if preprocessing is None:
         log(f"{model_info.model} sees whole images anyway")
         return model_info
-    side = own.size
-    usual = f"not a short side of {own.short_side} and of that the middle, as it was measured"
+    side = preprocessing.size
+    usual = (
+        f"not a short side of {preprocessing.short_side} and of that the middle, as it was measured"
+    )
     log(f"{model_info.model}: whole images, squashed to {side} x {side}; {usual}")
     return replace(
         model_info, arguments=model_info.arguments | {"crop_mode": "squash", "resize_size": None}
@@ -229,5 +260,5 @@ def _show_whole_images(model: Model[Any], model_info: ModelInfo, log: Log) -> Mo
 
 
 def as_image(image: Image) -> Tensor:
-    """Any image that a user may hold as a tensor (3, H, W) RGB."""
+    """An image of any supported kind as a tensor (3, H, W) RGB."""
     return image if isinstance(image, Tensor) else read_image(image).pixels

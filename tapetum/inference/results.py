@@ -1,4 +1,4 @@
-"""What a loaded model found in an image, as people want to hold it: listed, shown, passed on."""
+"""A prediction for one image with its class names: listed, shown, converted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tapetum.structures import Prediction
 from tapetum.tasks import Task
 
 DEFAULT_THRESHOLD = 0.5
-"""The score from which objects count where nothing else is known of their class."""
+"""The score from which objects count where their class has no threshold."""
 
 
 def above_thresholds(prediction: Prediction, thresholds: Sequence[float]) -> Prediction:
@@ -28,6 +28,9 @@ def above_thresholds(prediction: Prediction, thresholds: Sequence[float]) -> Pre
     Args:
         prediction: of one image; without scored objects it stays as it is.
         thresholds: one in [0, 1] for each class.
+
+    Returns:
+        The prediction with the objects that count.
     """
     objects = prediction.objects
     if objects is None or objects.scores is None:
@@ -40,10 +43,15 @@ def above_thresholds(prediction: Prediction, thresholds: Sequence[float]) -> Pre
 class Result(Prediction):
     """A prediction that knows its image and the names of its classes.
 
-    image: (3, H, W). thresholds: for each class the score from which an object counts; without
-    any, DEFAULT_THRESHOLD; a method's `threshold` stands in its place for all classes. Iterating
-    and printing go over the answers that count: objects, classes, or fractions of the pixels. All
-    others are in `objects`, `class_scores` and `semantic`, as in any prediction.
+    Iterating and printing go over the predictions that count: objects, classes, or fractions of
+    the pixels. All others are in `objects`, `class_scores` and `semantic`, as in any prediction.
+
+    Attributes:
+        image: (3, H, W) uint8, or float in [0, 1].
+        model_info: the model's name, classes and keypoints.
+        task: the task of the model.
+        thresholds: for each class the score from which an object counts; without any,
+            DEFAULT_THRESHOLD. A method's `threshold` replaces them for all classes.
     """
 
     image: Tensor | None = None
@@ -65,15 +73,21 @@ class Result(Prediction):
         return cls(**values, image=image, model_info=model_info, task=task, thresholds=thresholds)
 
     def confident(self, threshold: float | None = None) -> Prediction:
-        """The prediction with the objects that count: of a detector's those that score
-        `threshold` or more, by default what the run chose for their class; of other tasks all."""
+        """Leave out the objects of a detector with low scores; other tasks keep all.
+
+        Args:
+            threshold: in [0, 1], for all classes; None: the run's threshold of each class.
+
+        Returns:
+            The prediction with the objects that count.
+        """
         assert self.task is not None
         assert self.model_info is not None
         if not self.task.has_thresholds:
             return self
         count = len(self.model_info.classes)
-        everywhere = None if threshold is None else (threshold,) * count
-        return above_thresholds(self, everywhere or self.thresholds or (DEFAULT_THRESHOLD,) * count)
+        for_all = None if threshold is None else (threshold,) * count
+        return above_thresholds(self, for_all or self.thresholds or (DEFAULT_THRESHOLD,) * count)
 
     def answer(self, threshold: float | None = None) -> dict[str, Any]:
         """JSON values, as in `api.predict_files`."""
@@ -82,8 +96,15 @@ class Result(Prediction):
         return self.task.answer(self.confident(threshold), self.model_info, 0.0)
 
     def rows(self, threshold: float | None = None) -> list[dict[str, Any]]:
-        """{"class", "score", ...} for each answer: an object with its box and what else is known of
-        it, a class with its probability, or a class with its share of the pixels."""
+        """List the predictions that count.
+
+        Args:
+            threshold: in [0, 1], for all classes; None: the run's threshold of each class.
+
+        Returns:
+            {"class", "score", ...} for each: an object with its box and masks or keypoints, a
+            class with its probability, or a class with its fraction of the pixels.
+        """
         answer = self.answer(threshold)
         if "objects" in answer:
             return answer["objects"]
@@ -97,7 +118,7 @@ class Result(Prediction):
         return len(self.rows())
 
     def __bool__(self) -> bool:
-        return True  # an image in which nothing was found is an answer, too
+        return True  # a prediction without objects is one, too
 
     def __str__(self) -> str:
         rows = self.rows()
@@ -111,7 +132,7 @@ class Result(Prediction):
         return f"<{self.task.name}: {self.task.words(self.answer())}>"
 
     def draw(self, threshold: float | None = None) -> Image.Image:
-        """The image with the answers drawn in."""
+        """Draw the predictions that count into the image."""
         assert self.task is not None
         assert self.image is not None
         assert self.model_info is not None

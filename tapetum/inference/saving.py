@@ -1,4 +1,4 @@
-"""Answers as files that other programs read: labels to go on with, a table, cut-out images."""
+"""Predictions as files that other programs read: labels, a table, crops."""
 
 from __future__ import annotations
 
@@ -20,27 +20,38 @@ from tapetum.inference.predictor import Predictor
 from tapetum.render import to_image
 
 IMAGES = "images"
-_LABELS = {name: format for name, format in FORMATS.items() if format.label_split is not None}
-SAVES = (IMAGES, *_LABELS, "csv", "crops")
-"""What `predict` can write: images with the answers drawn in, labels in several formats, all
-answers as one table, each detected object as an image."""
 _TABLE = "predictions.csv"
-_FOLDERS = (*_LABELS, "crops")
-"""Kinds that are written into a folder of their own."""
-_BY_STEM = tuple(name for name, format in _LABELS.items() if format.label_per_image)
-"""Kinds that keep a file of labels under the name of its image, without folder and suffix."""
+
+
+def saves() -> tuple[str, ...]:
+    """What `predict` can write: images with the predictions drawn in, labels in several formats,
+    all predictions as one table, each detected object as an image."""
+    return (IMAGES, *_label_formats(), "csv", "crops")
+
+
+def _label_formats() -> dict[str, Format]:
+    return {name: format for name, format in FORMATS.items() if format.label_split is not None}
 
 
 def check_saves(kinds: Iterable[str], predictor: Predictor, files: Sequence[Path]) -> None:
-    """Raise UsageError for an unknown kind, one that the task has no answers for, or one that could
-    not tell two of the images apart."""
+    """Check the kinds of files to write.
+
+    Args:
+        kinds: of `saves()`.
+        predictor: the model.
+        files: the images.
+
+    Raises:
+        UsageError: an unknown kind, one that the task has no predictions for, or one in which two
+            images would share a file.
+    """
     for kind in kinds:
-        if kind not in SAVES:
-            raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(SAVES))
+        if kind not in saves():
+            raise UsageError(f"unknown kind {kind!r}", option="save", hint=", ".join(saves()))
         if kind not in (IMAGES, "csv") and not predictor.task.has_objects:
             why = f"{predictor.task.name} finds no boxes to write as {kind}"
             raise UsageError(why, option="save", hint=f"{IMAGES} or csv")
-        if kind in _BY_STEM:
+        if kind in FORMATS and FORMATS[kind].label_per_image:
             _refuse_same(kind, files)
 
 
@@ -55,15 +66,18 @@ def _refuse_same(kind: str, files: Sequence[Path]) -> None:
 def refuse_places(
     kinds: Sequence[str], out: Path, drawings: Iterable[str], images: Sequence[str | Path]
 ) -> None:
-    """Raise UsageError where an answer would replace something, or lie among the images.
+    """Refuse outputs that would replace files, or lie among the images.
 
     Files that tapetum wrote there and that are unchanged may be replaced.
 
     Args:
-        kinds: what is written, see `SAVES`.
+        kinds: what is written, see `saves`.
         out: the folder.
         drawings: names of the images that are drawn into.
         images: files and folders that are read.
+
+    Raises:
+        UsageError: a file would be replaced, or lie among the images.
     """
     inside = [image for image in images if Path(image).is_dir()]
     beside = {Path(image).parent for image in images if not Path(image).is_dir()}
@@ -75,15 +89,21 @@ def refuse_places(
 
 
 def clear_places(kinds: Sequence[str], out: Path) -> None:
-    """Delete what an earlier run wrote into the folders of these kinds, so that labels and crops
-    of other images do not stay among the new ones."""
+    """Delete what an earlier run wrote into the folders of these kinds.
+
+    Else labels and crops of other images would stay among the new ones.
+
+    Args:
+        kinds: what is written, see `saves`.
+        out: the folder.
+    """
     ours = replaceable(out)
     for folder in _folders(kinds, out):
         remove(ours, folder)
 
 
 def _folders(kinds: Sequence[str], out: Path) -> list[Path]:
-    return [out / kind for kind in _FOLDERS if kind in kinds]
+    return [out / kind for kind in (*_label_formats(), "crops") if kind in kinds]
 
 
 def save_answers(
@@ -93,17 +113,26 @@ def save_answers(
     out: Path,
     names: Mapping[str, str],
 ) -> list[Path]:
-    """Write the answers of `predict_files` below `out`, each kind but the drawings; returns where.
-    names: for each file one of its own, for its crops.
+    """Write the predictions of `predict_files`, each kind but the drawings.
 
     Labels come without images, as CVAT and Label Studio take them: coco/annotations/
     instances_default.json, yolo/labels/train/*.txt with data.yaml, voc/Annotations/*.xml. An image
     that could not be read is in none of them.
+
+    Args:
+        answers: as `predict_files` returns them.
+        predictor: the model.
+        kinds: what is written, see `saves`.
+        out: the folder.
+        names: a different name for each file, for its crops.
+
+    Returns:
+        The files and folders that were written.
     """
     written = []
     for kind in kinds:
-        if kind in _LABELS:
-            _save_labels(_LABELS[kind], answers, predictor, out / kind)
+        if kind in FORMATS:
+            _save_labels(FORMATS[kind], answers, predictor, out / kind)
             written.append(out / kind)
         elif kind == "csv":
             written.append(_save_table(answers, out / _TABLE))
@@ -122,7 +151,7 @@ def _save_labels(
 
 
 def _annotations(answers: Mapping[str, Any], predictor: Predictor, split: str) -> Annotations:
-    """The answers as if somebody had drawn them."""
+    """The predictions as annotations."""
     images = tuple(_image(n, answer) for n, answer in enumerate(answers["images"], start=1))
     model_info = predictor.model_info
     ids = model_info.class_ids or tuple(range(1, len(model_info.classes) + 1))
@@ -168,7 +197,7 @@ def _image(number: int, answer: Mapping[str, Any]) -> ImageRecord:
 
 
 def _keypoints(objects: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
-    """(N, K, 3) x, y and 2 for "seen": a model says nothing about what is hidden."""
+    """(N, K, 3) x, y and 2 for "seen": models do not predict visibility."""
     if "keypoints" not in objects[0]:
         return None
     points = np.array([obj["keypoints"] for obj in objects], dtype=np.float64)
@@ -181,7 +210,7 @@ def _no_copy(_: ImageRecord, __: str) -> None:
 
 
 def _save_table(answers: Mapping[str, Any], path: Path) -> Path:
-    """One line for each answer: file, class, score or share, and the corners of a box."""
+    """One line for each prediction: file, class, score or fraction of pixels, and a box."""
     with atomic_write(path, "w") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("file", "class", "score", "x1", "y1", "x2", "y2"))
@@ -195,7 +224,7 @@ def _save_table(answers: Mapping[str, Any], path: Path) -> Path:
 
 
 def _save_crops(answers: Mapping[str, Any], folder: Path, names: Mapping[str, str]) -> Path:
-    """CLASS/NAME-NUMBER.jpg for each found object, the strongest of an image first."""
+    """CLASS/NAME-NUMBER.jpg for each detection, by score."""
     for answer in answers["images"]:
         stem = Path(names[answer["file"]]).stem
         pixels = read_image(answer["file"]).pixels if answer["objects"] else None

@@ -1,4 +1,4 @@
-"""The score from which an object counts: one for all classes, or a run's own for each.
+"""The score from which an object counts: one for all classes, or one for each, of a run.
 
 RUN/thresholds.json: {"schema": "tapetum.thresholds/1", "split": the images that they were chosen
 on, "checkpoint": its name, "classes": {class: the score from which its F1 was best there}}. It may
@@ -21,46 +21,58 @@ if TYPE_CHECKING:
     from tapetum.inference.predictor import Predictor
 
 FILE, SCHEMA = "thresholds.json", "tapetum.thresholds/1"
-MOST_NAMED = 6
-"""Classes whose thresholds are said aloud."""
+MAX_NAMED = 6
+"""The largest number of classes whose thresholds are logged."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """values: by class, in the order of the labels; 0 for tasks that leave out no answer. said: as
-    a user says it, a number or {class: number}. words: where it is from; "" if the user said so, or
-    where it decides nothing."""
+    """The score of each class from which an object counts.
+
+    Attributes:
+        values: by label, in [0, 1]; 0 for tasks that leave out no prediction.
+        given: as JSON has it, a number or {class: number}.
+        origin: a text for the log; "" if the user gave the threshold, or the task has none.
+    """
 
     values: tuple[float, ...]
-    said: float | dict[str, float]
-    words: str = ""
+    given: float | dict[str, float]
+    origin: str = ""
 
     @classmethod
-    def of(cls, predictor: Predictor, asked: float | None) -> Thresholds:
-        """What was asked for, else what the run of this checkpoint keeps, else the default.
+    def of(cls, predictor: Predictor, threshold: float | None) -> Thresholds:
+        """Choose the given threshold, else those of the checkpoint's run, else the default.
+
+        Args:
+            predictor: the model.
+            threshold: in [0, 1], for all classes; None: those of the run.
+
+        Returns:
+            The thresholds and their origin.
 
         Raises:
-            UsageError: not in [0, 1]. AnnotationError: the run's file is not what it should be.
+            UsageError: not in [0, 1].
+            AnnotationError: the run's file is invalid.
         """
         count = len(predictor.classes)
-        if asked is not None and not 0 <= asked <= 1:
-            raise UsageError(f"must lie in [0, 1], got {asked}", option="threshold")
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise UsageError(f"must lie in [0, 1], got {threshold}", option="threshold")
         if not predictor.task.has_thresholds:
-            return cls((0.0,) * count, DEFAULT_THRESHOLD if asked is None else asked)
-        if asked is not None:
-            return cls((asked,) * count, asked)
+            return cls((0.0,) * count, DEFAULT_THRESHOLD if threshold is None else threshold)
+        if threshold is not None:
+            return cls((threshold,) * count, threshold)
         run = run_of(predictor)
         if run is None or not (run / FILE).is_file():
-            words = f"threshold {DEFAULT_THRESHOLD:g} (`threshold` changes it)"
-            return cls((DEFAULT_THRESHOLD,) * count, DEFAULT_THRESHOLD, words)
-        kept = read_json(run / FILE)
-        own = _by_class(kept, predictor, run / FILE)
-        if kept.get("checkpoint") != predictor.folder.name:
-            words = (
+            origin = f"threshold {DEFAULT_THRESHOLD:g} (`threshold` changes it)"
+            return cls((DEFAULT_THRESHOLD,) * count, DEFAULT_THRESHOLD, origin)
+        stored = read_json(run / FILE)
+        by_class = _by_class(stored, predictor, run / FILE)
+        if stored.get("checkpoint") != predictor.folder.name:
+            origin = (
                 f"threshold {DEFAULT_THRESHOLD:g}: {run / FILE} is not of {predictor.folder.name}"
             )
-            return cls((DEFAULT_THRESHOLD,) * count, DEFAULT_THRESHOLD, words)
-        return cls(tuple(own.values()), own, _words(own, run, kept.get("split")))
+            return cls((DEFAULT_THRESHOLD,) * count, DEFAULT_THRESHOLD, origin)
+        return cls(tuple(by_class.values()), by_class, _origin(by_class, run, stored.get("split")))
 
 
 def run_of(predictor: Predictor) -> Path | None:
@@ -70,7 +82,14 @@ def run_of(predictor: Predictor) -> Path | None:
 
 
 def chosen_thresholds(evaluation: Evaluation) -> tuple[float, ...]:
-    """For each class the score from which its F1 is best; the default where nothing was found."""
+    """Choose for each class the score with the best F1 on an evaluation.
+
+    Args:
+        evaluation: of a detector on a dataset.
+
+    Returns:
+        A threshold in [0, 1] for each class; the default where no detection is right.
+    """
     best = evaluation.best_thresholds()
     return tuple(DEFAULT_THRESHOLD if score is None else score for score in best)
 
@@ -78,33 +97,40 @@ def chosen_thresholds(evaluation: Evaluation) -> tuple[float, ...]:
 def write_thresholds(
     run: Path, predictor: Predictor, values: tuple[float, ...], chosen_on: str
 ) -> None:
-    """Write RUN/thresholds.json, whole or not at all."""
-    kept = {
+    """Write RUN/thresholds.json atomically.
+
+    Args:
+        run: the run folder.
+        predictor: the model of its checkpoint.
+        values: a threshold in [0, 1] for each class.
+        chosen_on: the name of the images that they were chosen on.
+    """
+    content = {
         "schema": SCHEMA,
         "split": chosen_on,
         "checkpoint": predictor.folder.name,
         "classes": dict(zip(predictor.classes, values, strict=True)),
     }
-    write_json(run / FILE, kept)
+    write_json(run / FILE, content)
 
 
-def _by_class(kept: Any, predictor: Predictor, file: Path) -> dict[str, float]:
+def _by_class(stored: Any, predictor: Predictor, file: Path) -> dict[str, float]:
     """A threshold for each of the model's classes, in their order."""
-    hint = "tapetum report RUN writes it anew; `threshold` does without it"
-    if not isinstance(kept, dict) or kept.get("schema") != SCHEMA:
+    hint = "`tapetum report RUN` writes it again, or give a `threshold`"
+    if not isinstance(stored, dict) or stored.get("schema") != SCHEMA:
         raise AnnotationError(f"expected the schema {SCHEMA}", file=file, hint=hint)
-    classes = kept.get("classes")
-    own = {}
+    classes = stored.get("classes")
+    by_class = {}
     for name in predictor.classes:
         value = classes.get(name) if isinstance(classes, dict) else None
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             why = f"expected a number in [0, 1] for the class {name!r}"
             raise AnnotationError(why, file=file, where="classes", hint=hint)
-        own[name] = float(value)
-    return own
+        by_class[name] = float(value)
+    return by_class
 
 
-def _words(own: dict[str, float], run: Path, split: Any) -> str:
-    named = [f"{name} {value:.2f}" for name, value in list(own.items())[:MOST_NAMED]]
-    more = [f"{len(own) - MOST_NAMED} more"] if len(own) > MOST_NAMED else []
+def _origin(by_class: dict[str, float], run: Path, split: Any) -> str:
+    named = [f"{name} {value:.2f}" for name, value in list(by_class.items())[:MAX_NAMED]]
+    more = [f"{len(by_class) - MAX_NAMED} more"] if len(by_class) > MAX_NAMED else []
     return f"thresholds of {run / FILE}, best F1 on {split}: {', '.join(named + more)}"

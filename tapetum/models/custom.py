@@ -1,4 +1,4 @@
-"""One's own model: a function or class in a Python file, "FILE.py:FUNCTION" in place of a name."""
+"""Custom models: a function or class in a Python file, "FILE.py:FUNCTION" in place of a name."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from tapetum.structures import TASKS, Model
 
 
 def is_custom(model: str) -> bool:
-    """Do these words mean a function in a file, rather than a name in CATALOG?"""
+    """Whether a name means a function in a file, rather than a model of CATALOG."""
     return custom_function(model) is not None
 
 
 def custom_model(model: str) -> Callable[..., Model[Any]]:
     """The function that "FILE.py:FUNCTION" names. The file is run; the function is not called, and
-    never will be if it does not say that it makes a model.
+    never will be if it does not declare a task.
 
     Raises:
-        UsageError: the user did not name it (`Own.load`); no such file or function, the file fails,
-            or the function declares no task.
+        UsageError: the user did not name it (`CustomFunction.load`); no such file or function; the
+            file fails, or the function declares no task.
     """
-    own = custom_function(model)
-    assert own is not None
-    function = own.load()
+    custom = custom_function(model)
+    assert custom is not None
+    function = custom.load()
     if declared_task(function) is None:
         why = "says of no task that it makes a model for it"
         hint = f'task = "..." in the class, and "-> Class" after the function; {", ".join(TASKS)}'
-        raise UsageError(why, file=own.file, where=own.function, hint=hint)
+        raise UsageError(why, file=custom.file, where=custom.function, hint=hint)
     return function
 
 
@@ -60,9 +60,9 @@ def declared_task(function: Callable[..., Any]) -> str | None:
 def declared_settings(function: Callable[..., Any]) -> dict[str, Any]:
     """The attribute `preferred_settings` of a class or function, else of the class that the
     function's signature says it returns: settings of training that suit this model better."""
-    own = getattr(function, "preferred_settings", None)
-    own = own or getattr(_returned(function), "preferred_settings", None)
-    return dict(own) if isinstance(own, Mapping) else {}
+    custom = getattr(function, "preferred_settings", None)
+    custom = custom or getattr(_returned(function), "preferred_settings", None)
+    return dict(custom) if isinstance(custom, Mapping) else {}
 
 
 def _returned(function: Callable[..., Any]) -> Any:

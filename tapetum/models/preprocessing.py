@@ -151,7 +151,7 @@ def _nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
     """Masks (N, H, W) of any dtype brought to `size`; every pixel keeps a value that was there."""
     if masks.shape[-2:] == size or not len(masks):
         return masks.new_zeros(len(masks), *size) if not len(masks) else masks
-    # Numbers of pixels may be any until somebody has checked them; float32 holds them to 2**24.
+    # Numbers of pixels are not checked yet; float32 holds them to 2**24.
     carrier = torch.uint8 if masks.dtype in (torch.bool, torch.uint8) else torch.float32
     return F.interpolate(masks[None].to(carrier), size, mode="nearest")[0].to(masks.dtype)
 

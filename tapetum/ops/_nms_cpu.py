@@ -1,13 +1,13 @@
 """Greedy non-maximum suppression on the processor, without a compiled extension.
 
-Boxes wait in the order of their scores. The best leave the queue in chunks: those of a chunk that
-survive among themselves stay for good, and whatever they cover leaves the queue, so that crowded
-boxes die early. A large chunk is itself chosen in small ones; the smallest fits one tile, a table
-of conflicts. Boxes that turn out to be scattered are swept: all conflicts are found at once, among
-neighbours only, and then settled.
+Boxes are taken in the order of their scores, in chunks: those of a chunk that survive among
+themselves are kept, and all later boxes that they suppress are removed at once, so that crowded
+boxes cost little. A large chunk is itself processed in small ones; the smallest fits one tile, a
+table of conflicts. Where boxes turn out to be scattered, all conflicts are computed at once, among
+neighbours only, and then resolved in order.
 
-Tiles are written into buffers that stay: broadcasts by PyTorch (NumPy's are four times slower), the
-rest by NumPy (its calls cost less).
+Tiles are written into buffers that are reused: broadcasts by PyTorch (NumPy's are four times
+slower), the rest by NumPy (its calls cost less).
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import numpy as np
 import torch
 
 TILE = 2**15 - 1
-"""Pairs in a tile. PyTorch splits an operation over threads from 2 ** 15 elements on; these take
-some microseconds, and where the cores are busy, waiting for a thread takes thousands of them."""
+"""Pairs in a tile. PyTorch splits an operation over threads from 2 ** 15 elements on; so many
+take some microseconds, but waiting for a thread takes milliseconds where the cores are busy."""
 SIDE = math.isqrt(TILE)
 """Boxes whose pairs fit one tile: the smallest chunk."""
 GROWTH = 16
 LARGE = SIDE * GROWTH
-"""The most boxes that are swept at once; their conflicts are at most half the square of it."""
+"""The largest number of boxes whose conflicts are computed at once: half its square at most."""
 SCATTERED = 0.7
-"""If the best leave more than this share of the others, they do not crowd."""
+"""Boxes of which the best leave more than this fraction are not crowded."""
 SWEEP = 128
-"""Rows of a tile where neighbours are looked for."""
+"""Rows of a tile in a search for neighbours."""
 MANY = 2**19
 """From so many pairs on, sorting by the left edge costs less than comparing all of them."""
 FEW = 512
@@ -42,9 +42,9 @@ _local = threading.local()
 
 @dataclass(frozen=True)
 class _Boxes:
-    """table: (5, n) x1, y1, x2, y2, area. group: (n,) int32 or None. index: (n,) whose they are.
+    """table: (5, n) x1, y1, x2, y2, area. group: (n,) int32 or None. index: (n,) place among all.
 
-    By falling score, but for the moment in which neighbours are looked for.
+    By falling score, but for the moment in which neighbours are searched.
     """
 
     table: np.ndarray
@@ -66,25 +66,26 @@ class _Boxes:
 def greedy(boxes: np.ndarray, groups: np.ndarray | None, threshold: float) -> np.ndarray:
     """Indices (K,) int64, rising, of the boxes that survive among boxes (N, 4), best first.
 
-    A box goes if a better survivor of the same group has IoU > `threshold` with it; 0 <= threshold.
+    A box is removed if a better survivor of the same group has IoU > `threshold` with it. The
+    threshold is not negative.
     """
     valid = (boxes[:, 0] <= boxes[:, 2]) & (boxes[:, 1] <= boxes[:, 3])
     if not valid.all():
-        # Corners swapped or NaN: covers nothing and is covered by nothing, like a point.
+        # Corners swapped or NaN: suppresses none and is never suppressed, like a point.
         boxes = np.where(valid[:, None], boxes, boxes.dtype.type(0))
     limit = round_down(threshold, boxes.dtype)
     table = np.empty((5, len(boxes)), boxes.dtype)
     table[:4] = boxes.T
     lanes, chunk = _lanes(groups)
-    # IoU of two boxes without area is 0 / 0, which is not above any threshold: as wanted.
+    # IoU of two boxes without area is 0 / 0, which is not above any threshold.
     with np.errstate(invalid="ignore", over="ignore"):
         np.multiply(table[2] - table[0], table[3] - table[1], out=table[4])
-        whole = _Boxes(table, lanes, np.arange(len(boxes)))
-        return _survivors(whole, limit, chunk).index
+        all_boxes = _Boxes(table, lanes, np.arange(len(boxes)))
+        return _survivors(all_boxes, limit, chunk).index
 
 
 def _lanes(groups: np.ndarray | None) -> tuple[np.ndarray | None, int]:
-    """Groups as small numbers, None where there is but one, and how many boxes to choose first.
+    """Groups as small numbers, None where there is one only, and the size of the first chunk.
 
     That is a tile for every group, as long as the conflicts inside groups stay few.
     """
@@ -110,9 +111,9 @@ def round_down(threshold: float, dtype: np.dtype) -> np.floating:
 def _survivors(boxes: _Boxes, limit: np.floating, chunk: int) -> _Boxes:
     """Those that survive among themselves; `chunk` boxes, the best, are chosen first."""
     if len(boxes) <= SIDE:
-        return boxes.take(_settled(boxes, limit)) if len(boxes) > 1 else boxes
+        return boxes.take(_resolved(boxes, limit)) if len(boxes) > 1 else boxes
     if len(boxes) <= chunk:
-        return boxes.take(_swept(boxes, limit))
+        return boxes.take(_from_all_conflicts(boxes, limit))
     size = chunk
     while size * GROWTH < len(boxes):
         size *= GROWTH
@@ -137,15 +138,15 @@ def _joined(parts: list[_Boxes]) -> _Boxes:
     )
 
 
-def _settled(boxes: _Boxes, limit: np.floating) -> np.ndarray:
+def _resolved(boxes: _Boxes, limit: np.floating) -> np.ndarray:
     """Places of the survivors among boxes that fit one tile."""
     count = len(boxes)
     mask = _conflicts(boxes, boxes, limit)
-    mask &= _UPPER[:count, :count]  # every pair once: the better one, the worse one
-    return _settle(count, *np.divmod(mask.ravel().nonzero()[0], count))
+    mask &= _UPPER[:count, :count]  # each pair once: the better one, the worse one
+    return _resolve(count, *np.divmod(mask.ravel().nonzero()[0], count))
 
 
-def _swept(boxes: _Boxes, limit: np.floating) -> np.ndarray:
+def _from_all_conflicts(boxes: _Boxes, limit: np.floating) -> np.ndarray:
     """Places of the survivors among boxes, few of which overlap, from all conflicts at once.
 
     In the order of their left edges, a few boxes and all those right of them that they could meet
@@ -153,15 +154,15 @@ def _swept(boxes: _Boxes, limit: np.floating) -> np.ndarray:
     """
     ((low, high),) = _edges(boxes)
     rank = np.argsort(low)
-    queue, low, high = boxes.take(rank), low[rank], high[rank]
+    in_order, low, high = boxes.take(rank), low[rank], high[rank]
     rows = np.arange(0, len(boxes), SWEEP)
     stops = np.searchsorted(low, np.maximum.reduceat(high, rows), "right")
     first, second = [], []
     for row, stop in zip(rows.tolist(), stops.tolist(), strict=True):
-        block = queue[row : row + SWEEP]
+        block = in_order[row : row + SWEEP]
         width = TILE // len(block)
         for column in range(row, stop, width):
-            mask = _conflicts(block, queue[column : min(column + width, stop)], limit)
+            mask = _conflicts(block, in_order[column : min(column + width, stop)], limit)
             if column == row:
                 mask[:, : len(block)] &= _UPPER[: len(block), : len(block)]
             i, j = np.divmod(mask.ravel().nonzero()[0], mask.shape[1])
@@ -170,26 +171,26 @@ def _swept(boxes: _Boxes, limit: np.floating) -> np.ndarray:
     one, other = rank.take(np.concatenate(first)), rank.take(np.concatenate(second))
     better, worse = np.minimum(one, other), np.maximum(one, other)
     order = np.argsort(better, kind="stable")
-    return _settle(len(boxes), better.take(order), worse.take(order))
+    return _resolve(len(boxes), better.take(order), worse.take(order))
 
 
-def _settle(count: int, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
+def _resolve(count: int, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
     """Places of the survivors of `count` boxes, given all conflicts, by rising `better`."""
     keep = np.ones(count, bool)
     while len(worse) > FEW:
-        # Whom nobody threatens stays for good, and what it threatens is gone for good.
-        threatened = np.zeros(count, bool)
-        threatened[worse] = True
-        gone = np.zeros(count, bool)
-        gone[worse[~threatened[better]]] = True
-        keep[gone] = False
-        undecided = ~(gone[better] | gone[worse])
+        # A box without a better conflicting one is kept, and all that it conflicts with go.
+        has_better = np.zeros(count, bool)
+        has_better[worse] = True
+        removed = np.zeros(count, bool)
+        removed[worse[~has_better[better]]] = True
+        keep[removed] = False
+        undecided = ~(removed[better] | removed[worse])
         better, worse = better[undecided], worse[undecided]
-    lost: set[int] = set()
+    suppressed: set[int] = set()
     for winner, loser in zip(better.tolist(), worse.tolist(), strict=True):
-        if winner not in lost:
-            lost.add(loser)
-    keep[list(lost)] = False
+        if winner not in suppressed:
+            suppressed.add(loser)
+    keep[list(suppressed)] = False
     return keep.nonzero()[0]
 
 
@@ -244,8 +245,8 @@ def _edges(*sets: _Boxes) -> list[tuple[np.ndarray, np.ndarray]]:
     groups = [boxes.group for boxes in sets if boxes.group is not None]
     if not groups:
         return edges
-    most = np.finfo(np.float32).max
-    wide = [np.clip(pair, -most, most, dtype=np.float64) for pair in edges]
+    largest = np.finfo(np.float32).max
+    wide = [np.clip(pair, -largest, largest, dtype=np.float64) for pair in edges]
     span = max(pair.max() for pair in wide) - min(pair.min() for pair in wide)
     return [tuple(pair + span * group) for pair, group in zip(wide, groups, strict=True)]
 

@@ -26,8 +26,8 @@ def align_forward(input: Tensor, rois: Tensor, grid: Grid) -> Tensor:
     last = layout.is_channels_last(input)
     table = layout.cell_rows(input).to(rois.dtype)
     output = layout.empty_like_input(input, len(rois), grid)
-    most = _MANY_BINS if last else layout.FEW // max(1, input.shape[1])
-    for part in layout.parts(len(rois), grid.bins, most):
+    max_bins = _MANY_BINS if last else layout.FEW // max(1, input.shape[1])
+    for part in layout.parts(len(rois), grid.bins, max_bins):
         entries = _entries(rois[part], input.shape, grid, bins_first=not last)
         sums = _sums(table, entries.cells, entries.weights, entries.offsets())  # (bins, C)
         if last and len(entries.counts) == len(rois) * grid.bins and sums.dtype == input.dtype:
@@ -44,8 +44,8 @@ def align_backward(
     last = layout.is_channels_last(grad)
     total = torch.zeros(cells, shape[1], dtype=rois.dtype, device=grad.device)
     # Each part touches the whole map once: it should not be smaller than that.
-    most = _MANY_BINS if last else max(layout.FEW // max(1, shape[1]), 2 * cells)
-    for part in layout.parts(len(rois), grid.bins, most):
+    max_bins = _MANY_BINS if last else max(layout.FEW // max(1, shape[1]), 2 * cells)
+    for part in layout.parts(len(rois), grid.bins, max_bins):
         entries = _entries(rois[part], shape, grid, bins_first=not last)
         bins, weights, offsets = entries.by_cell(cells)
         rows = layout.bin_rows(grad[part], last).to(rois.dtype)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_MOST_SAMPLES = 4096
+_MAX_SAMPLES = 4096
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,15 @@ def align_axis(
     grid = np.full_like(start, sampling_ratio)
     if sampling_ratio <= 0:
         grid = np.nan_to_num(np.ceil(step), nan=0.0).clip(0)
-    most = grid.max(initial=0)
-    if most > _MOST_SAMPLES:
-        raise ValueError(f"a region needs {most:.0f} samples a bin: clip boxes to the image")
+    samples = grid.max(initial=0)
+    if samples > _MAX_SAMPLES:
+        raise ValueError(f"a region needs {samples:.0f} samples a bin: clip boxes to the image")
     weights = np.zeros((len(start), bins, size), start.dtype)
     rows = np.arange(0, weights.size, size).reshape(len(start), bins)  # (K, bins)
     places = np.arange(bins, dtype=start.dtype)
     begin = start[:, None] + places * step[:, None]  # (K, bins)
     share = (1 / np.maximum(grid, 1))[:, None]
-    for sample in range(int(most)):
+    for sample in range(int(samples)):
         at = begin + (start.dtype.type(sample + 0.5) * step / np.maximum(grid, 1))[:, None]
         inside = (at >= -1) & (at <= size) & (sample < grid)[:, None]
         at = np.where(inside, at, 0).clip(0, size - 1)

@@ -40,9 +40,9 @@ def empty_like_input(input: Tensor, regions: int, grid: Grid) -> Tensor:
     return torch.empty(shape, dtype=input.dtype, device=input.device, memory_format=order)
 
 
-def parts(regions: int, bins: int, most: int) -> list[slice]:
-    """Slices of the regions, of `most` bins or fewer each unless one region has more."""
-    step = max(1, most // bins)
+def parts(regions: int, bins: int, max_bins: int) -> list[slice]:
+    """Slices of the regions, of `max_bins` bins or fewer each unless one region has more."""
+    step = max(1, max_bins // bins)
     return [slice(start, start + step) for start in range(0, regions, step)]
 
 

@@ -1,4 +1,4 @@
-"""Which candidate learns which truth, and which of them take part in the loss."""
+"""Which candidate learns which box, and which candidates take part in the loss."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 BACKGROUND = -1
-"""In a vector of matches: overlaps no truth enough."""
+"""In a vector of matches: overlaps no box enough."""
 BETWEEN = -2
-"""In a vector of matches: between the thresholds, neither truth nor background."""
+"""In a vector of matches: between the thresholds, neither an object nor background."""
 
 
 def match_boxes(iou: Tensor, high: float, low: float, allow_low_quality: bool = False) -> Tensor:

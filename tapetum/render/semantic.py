@@ -12,9 +12,8 @@ from tapetum.render.canvas import Canvas, ImageLike, make_canvas
 from tapetum.render.draw import class_name
 from tapetum.render.legend import Entry, with_legend
 from tapetum.render.palette import BLACK, OKABE_ITO, WHITE, Color, class_color, luminance
+from tapetum.structures import IGNORE_INDEX
 
-IGNORE = 255
-"""The value of pixels that count nowhere."""
 BACKGROUND = "background"
 """A class of this name at 0 is left untinted."""
 
@@ -92,7 +91,7 @@ def draw_semantic_errors(
     """
     canvas = make_canvas(image)
     true_ids, predicted_ids = _enlarged(ground_truth, canvas), _enlarged(predicted, canvas)
-    ignored = true_ids == IGNORE
+    ignored = true_ids == IGNORE_INDEX
     wrong = (true_ids != predicted_ids) & ~ignored
     grey = np.asarray(canvas.image.convert("L").convert("RGB")).astype(np.float32)
     pixels = 0.6 * grey + 90
@@ -127,7 +126,7 @@ def _is_plain(label: int, classes: Sequence[str]) -> bool:
 
 def _look(label: int, classes: Sequence[str], places: Places, width: int) -> np.ndarray:
     """(..., 3) the colour of a class, hatched in a way of its own from the eighth on."""
-    if label == IGNORE:
+    if label == IGNORE_INDEX:
         return _hatched(_GREY, BLACK, 2, places, width)
     color = _color(label, classes)
     ink = WHITE if luminance(color) < 0.35 else BLACK
@@ -135,7 +134,7 @@ def _look(label: int, classes: Sequence[str], places: Places, width: int) -> np.
 
 
 def _color(label: int, classes: Sequence[str]) -> Color:
-    return _GREY if label == IGNORE else class_color(_rank(label, classes))
+    return _GREY if label == IGNORE_INDEX else class_color(_rank(label, classes))
 
 
 def _rank(label: int, classes: Sequence[str]) -> int:
@@ -172,7 +171,7 @@ def _outline_regions(
 
 def _entry(label: int, classes: Sequence[str], canvas: Canvas) -> Entry:
     size = _swatch_size(canvas)
-    name = "ignored" if label == IGNORE else class_name(classes, label)
+    name = "ignored" if label == IGNORE_INDEX else class_name(classes, label)
     look = _look(label, classes, _everywhere(size), 2 * canvas.line)
     if _is_plain(label, classes):
         look[:] = 60

@@ -109,7 +109,10 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a run.json or model.json with today's names.
 
     Args:
-        record: as the file holds it; it is left as it is.
+        record: as the file has it; it is not changed.
+
+    Returns:
+        A copy.
     """
     new = _with_format(_renamed(record, RECORD), "data_format")
     model = str(new.get("model"))
@@ -124,7 +127,7 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def current_arguments(arguments: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """Arguments that a run was given for `model`, by today's names."""
+    """Arguments of a stored run for `model`, by today's names."""
     names, current = ARGUMENTS.get(model, {}), {}
     for name, value in arguments.items():
         new = names.get(name, name)
@@ -139,6 +142,9 @@ def current_state(values: Mapping[str, ValueT], model: str) -> dict[str, ValueT]
         values: tensors or numbers by name. A name may go on with "-KEY", as in the state of an
             optimizer.
         model: the name of the model in its record.
+
+    Returns:
+        The same values by today's names.
     """
     renames = WEIGHTS.get(model)
     if renames is None:
@@ -150,8 +156,11 @@ def current_rows(rows: Iterable[Mapping[str, Any]], model: str) -> list[dict[str
     """Rows of a metrics.jsonl with today's names.
 
     Args:
-        rows: as the file holds them.
+        rows: as the file has them.
         model: the name of the model in the run's record.
+
+    Returns:
+        The rows by today's names.
     """
     return [_current_row(row, LOSSES.get(model, {})) for row in rows]
 
@@ -164,7 +173,7 @@ def _current_row(row: Mapping[str, Any], losses: Mapping[str, str]) -> dict[str,
 
 
 def _current_options(options: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """What a user asked of a training; arguments and settings lie inside."""
+    """The options of a training; arguments and settings lie inside."""
     new = _with_format(_renamed(options, OPTIONS), "format")
     if isinstance(new.get("arguments"), Mapping):
         new["arguments"] = current_arguments(new["arguments"], model)

@@ -21,7 +21,12 @@ class History:
     """Appends rows to RUN/metrics.jsonl."""
 
     def __init__(self, folder: str | Path, keep_bytes: int | None = None) -> None:
-        """`keep_bytes` cuts the file back: what was logged after the checkpoint is done again.
+        """Open the log to append.
+
+        Args:
+            folder: the run folder.
+            keep_bytes: cut the file back to this length, that of a checkpoint: the steps after it
+                are repeated.
 
         Raises:
             FileAccessError: it cannot be written, is a link, or is shorter than that.
@@ -47,10 +52,10 @@ class History:
             self._cut(keep_bytes)
 
     def _cut(self, length: int) -> None:
-        there = self._file.seek(0, os.SEEK_END)
-        if not 0 <= length <= there:
-            why = f"has {there:,} bytes, fewer than the {length:,} of the checkpoint"
-            hint = "put the log of the run back, or go on from an older checkpoint"
+        size = self._file.seek(0, os.SEEK_END)
+        if not 0 <= length <= size:
+            why = f"has {size:,} bytes, fewer than the {length:,} of the checkpoint"
+            hint = "restore the log of the run, or resume from an older checkpoint"
             raise FileAccessError(why, file=self.path, hint=hint)
         try:
             self._file.truncate(length)
@@ -90,7 +95,14 @@ def _open_regular(path: Path) -> int:
 
 
 def read_history(folder: str | Path) -> list[dict[str, Any]]:
-    """All rows of a run; a last line cut short by a kill is left out."""
+    """Read the log of a run, metrics.jsonl.
+
+    Args:
+        folder: the run folder.
+
+    Returns:
+        All rows; an incomplete last line, as after a kill, is left out.
+    """
     path = Path(folder) / FILE
     if not path.is_file():
         return []

@@ -1,4 +1,4 @@
-"""What a checkpoint says of its model, beside the weights."""
+"""What a checkpoint stores of its model, beside the weights."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class ModelInfo:
         model: its name in CATALOG, or the absolute "FILE.py:FUNCTION" of a custom model.
         arguments: what that function was called with, JSON values.
         classes: class names, index = label.
-        class_ids: the dataset's own ids, for files with predictions.
-        facts: where it comes from, for people.
+        class_ids: the ids in the dataset, for files with predictions.
+        facts: its origin, for people.
         keypoint_names: of an object's keypoints.
         skeleton: pairs of keypoints that a line joins.
     """

@@ -1,4 +1,4 @@
-"""The run folder: RUN/run.json says what was trained on what, how and where."""
+"""The run folder: RUN/run.json records model, data, options and machine of a training."""
 
 from __future__ import annotations
 
@@ -30,22 +30,27 @@ LIFTED = {
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run was asked for, and what followed from it, as JSON values; enough to resume,
-    evaluate, report and repeat it.
+    """The options of a run and the values that followed from them, as JSON values.
 
-    Args:
-        model: its name, or the absolute FILE.py:FUNCTION of the user's own.
-        options: what was asked for, with absolute paths.
+    Enough to resume, evaluate, report and repeat it.
+
+    Attributes:
+        model: its name, or the absolute FILE.py:FUNCTION of a custom model.
+        options: as given, with absolute paths.
         arguments: those of the model, after the defaults of the task and the data.
-        classes, class_ids: of the data.
+        classes: class names, index = label.
+        class_ids: the data's id of each class.
         image_size: pixels of the short side in training.
         settings: as used, after the defaults of the model and the task.
-        device, precision: as used.
-        weights: what it started from, "none" or where they are.
+        device: as used.
+        precision: as used.
+        weights: the start weights, "none" or where they are.
         counts: images by split.
         command: the command line.
         environment: versions and machine.
-        keypoint_names, skeleton: of the data.
+        keypoint_names: of the data.
+        skeleton: pairs of keypoints that a line joins.
+        format_version: of the file.
     """
 
     model: str
@@ -66,7 +71,7 @@ class RunRecord:
     format_version: int = FORMAT_VERSION
 
     def model_info(self) -> ModelInfo:
-        """What a checkpoint of this run carries, so that it loads without the run."""
+        """What a checkpoint of this run stores, so that it loads without the run."""
         facts = {"data": self.options.data, "environment": self.environment}
         return ModelInfo(
             model=self.model,
@@ -89,29 +94,57 @@ class RunRecord:
 
 
 def refuse_used(folder: Path) -> None:
-    """Raise UsageError if there is something at the place of a new run."""
+    """Refuse a folder that is not empty as the place of a new run.
+
+    Args:
+        folder: the folder to make.
+
+    Raises:
+        UsageError: it exists and is not empty, or is a file.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         hint = "choose another `out`, or resume the run"
         raise UsageError("exists already and is not empty", file=folder, hint=hint)
 
 
 def default_folder(model: str, data: str) -> Path:
-    """runs/MODEL-DATA, or with the first free number behind it."""
+    """The folder of a run by default.
+
+    Args:
+        model: its name, or "FILE.py:FUNCTION".
+        data: the data, as given.
+
+    Returns:
+        runs/MODEL-DATA, or with the first free number behind it.
+    """
     name = f"{Path(model.partition(':')[0]).stem}-{Path(data.partition(':')[0]).stem or 'data'}"
     numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in range(1, 10_000))
     return next(path for path in numbered if not path.exists())
 
 
 def is_run(folder: Path) -> bool:
-    """Is there a run in this folder?"""
+    """Whether there is a run in this folder.
+
+    Args:
+        folder: any path.
+
+    Returns:
+        Whether it holds a run.json.
+    """
     return (folder / FILE).is_file()
 
 
 def read_run(folder: Path) -> RunRecord:
-    """The record of a run folder.
+    """Read the record of a run.
+
+    Args:
+        folder: the run folder.
+
+    Returns:
+        The record, by today's names.
 
     Raises:
-        CheckpointError: not a run folder, or of a newer version.
+        CheckpointError: not a run folder, damaged, or of a newer version.
     """
     path = folder / FILE
     try:

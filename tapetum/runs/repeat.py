@@ -1,4 +1,4 @@
-"""The options of a new training: what is given now, on top of what a run was given."""
+"""The options of a new training: keywords, and the options of an earlier run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from tapetum.runs.train_options import TrainOptions, nested
 
 
 def merge_options(from_run: str | Path | None, keywords: Mapping[str, Any]) -> TrainOptions:
-    """The options of a training.
+    """Merge keywords with the options of an earlier run.
 
     Args:
-        from_run: a run whose options are repeated where `keywords` has nothing else.
-        keywords: fields of `TrainOptions` and `Settings`, flat; None is as good as not given.
+        from_run: a run whose options are repeated unless `keywords` has others.
+        keywords: fields of `TrainOptions` and `Settings`, flat; None counts as not given.
+
+    Returns:
+        The options.
 
     Raises:
         UsageError: no model or no data, an unknown keyword or an impossible value.
@@ -35,7 +38,7 @@ def merge_options(from_run: str | Path | None, keywords: Mapping[str, Any]) -> T
 
 
 def _on_top(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Both; what is new counts, and a new length or validation set replaces the old one."""
+    """Merge; the new values count, and a new length or validation set replaces the old one."""
     merged = dict(old)
     if "minutes" in new or any(name in new["settings"] for name in LENGTHS):
         merged["minutes"] = None

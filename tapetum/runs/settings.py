@@ -1,4 +1,4 @@
-"""How a training runs: every knob, its default and its meaning, in one dataclass."""
+"""How a training runs: all settings, their defaults and meanings, in one dataclass."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NATURAL = (
 
 @dataclass(frozen=True)
 class Settings:
-    """How a training descends. The docstring of a field is also the help of its option.
+    """How a training follows its loss. The docstring of a field is also the help of its option.
 
     The task and the model may have other defaults. A run stores the values that were used.
 
     Raises:
-        UsageError: a value that cannot be, with the name of its option.
+        UsageError: an impossible value, with the name of its option.
     """
 
     epochs: int = 40
@@ -90,6 +90,10 @@ class Settings:
 
 def check_setting(name: str, value: Any) -> None:
     """Refuse an impossible value of one field of Settings.
+
+    Args:
+        name: of the field.
+        value: for it.
 
     Raises:
         UsageError: it is impossible whatever the others are, or there is no such field.

@@ -1,4 +1,4 @@
-"""What is asked of a training: the keywords of `tapetum.train` and the options of the command."""
+"""The options of a training: the keywords of `tapetum.train` and the options of the command."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SETTINGS = frozenset(known.name for known in fields(Settings))
 class TrainOptions:
     """What to train, on which images and where; with `settings`, how.
 
-    The docstring of a field is also the help of its option. A run stores these options, and can be
-    asked for them again (`tapetum.runs.repeat`). A new option is a new field here.
+    The docstring of a field is also the help of its option. A run stores these options, and they
+    can be repeated (`tapetum.runs.repeat`). A new option is a new field here.
 
     Raises:
         UsageError: an impossible value or combination, whatever the model and the data.
@@ -108,12 +108,18 @@ _DEFAULTS = TrainOptions("", "")
 
 
 def nested(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Keywords of a training as fields of TrainOptions: those of `Settings` lie in `settings`.
+    """Keywords of a training as fields of TrainOptions.
+
+    Args:
+        keywords: fields of `TrainOptions` and `Settings`, flat.
+
+    Returns:
+        Fields of `TrainOptions`; those of `Settings` are in "settings".
 
     Raises:
         UsageError: an unknown keyword.
     """
-    known = {own.name for own in fields(TrainOptions)}
+    known = {option.name for option in fields(TrainOptions)}
     result: dict[str, Any] = {"settings": {}, "arguments": {}}
     for name, value in keywords.items():
         if name in SETTINGS:

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from tapetum.structures.objects import Objects
     from tapetum.structures.prediction import Prediction
     from tapetum.structures.sample import Sample
-    from tapetum.structures.target import Target
+    from tapetum.structures.target import IGNORE_INDEX, Target
 
 __all__ = [
     "DEFAULT_POSTPROCESS",
     "DESCEND",
     "FIT",
+    "IGNORE_INDEX",
     "TASKS",
     "Batch",
     "ExplainLayer",
@@ -56,6 +57,7 @@ _MODULES = {
     "Objects": "objects",
     "Prediction": "prediction",
     "Sample": "sample",
+    "IGNORE_INDEX": "target",
     "Target": "target",
 }
 

@@ -35,7 +35,7 @@ class PostprocessOptions:
         score_thresh: smallest score of an object (of a class, with several labels an image), in
             [0, 1].
         nms_thresh: IoU above which the weaker of two boxes of a class goes, in [0, 1].
-        detections_per_img: most objects an image.
+        detections_per_img: largest number of objects of an image.
     """
 
     score_thresh: float | None = None
@@ -128,7 +128,7 @@ class Model(nn.Module, ABC, Generic[OutputT]):
     def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
         """(N,) one logit per object of `targets`, in order: how strongly does the model believe it?
 
-        An object is a thing with a box, mask or keypoints; a label of the image (classification);
+        An object has a box, mask or keypoints; a label of the image (classification);
         or the marked pixels of a label map, those that are not 255, taken together (segmentation:
         the mean logit of their classes). Explanations differentiate it.
         """

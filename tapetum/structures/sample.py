@@ -1,4 +1,4 @@
-"""Sample: an image, its truth, its name."""
+"""Sample: an image, its target, its name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Sample:
     """One image with what is known of it.
 
     image: (3, H, W) RGB, uint8 or float in [0, 1].
-    target: the truth, in the frame of `image`.
+    target: the annotations, in the frame of `image`.
     name: the name that people know it by (the file name in its dataset); used in messages.
     """
 

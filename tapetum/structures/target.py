@@ -11,15 +11,18 @@ from torch import Tensor
 
 from tapetum.structures.objects import Objects
 
+IGNORE_INDEX = 255
+"""The class of pixels of a semantic map that are neither trained on nor measured."""
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The truth of one image; each part is optional.
+    """The annotations of one image; each part is optional.
 
     labels: (L,) int64, 0, 1 or several classes of the whole image.
     objects: the objects in it.
-    semantic: (H, W) uint8 or int64, a class per pixel, 255 = ignore.
-    label_weights: (L,) float from 0 on, how much of the truth each label is (soft labels, as mixup
+    semantic: (H, W) uint8 or int64, a class per pixel; IGNORE_INDEX, 255, to ignore it.
+    label_weights: (L,) float from 0 on, the fraction of each label (soft labels, as mixup
         makes them); they sum up to 1. None: all labels of an image weigh the same.
     proposals: boxes from elsewhere, for models that classify given regions; may have scores.
     """

@@ -1,4 +1,4 @@
-"""TASKS: what can be asked of an image, one file each."""
+"""TASKS: the kinds of predictions, one file each."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from tapetum.evaluation import (
     MultilabelResult,
     evaluate_classes,
     evaluate_multilabel,
+    with_metrics,
 )
 from tapetum.models.predict import predict
 from tapetum.render import draw_class_scores
@@ -133,10 +134,10 @@ class Classification(Task):
         table = torch.stack(scores).double().numpy()  # (N, C)
         if dataset.multilabel:
             targets = _table(labels, len(dataset.classes))
-            result = evaluate_multilabel(table, targets, dataset.classes)
+            result = with_metrics(evaluate_multilabel(table, targets, dataset.classes))
             return ClassificationEvaluation(tuple(names), dataset.classes, table, targets, result)
         single = torch.cat(labels).numpy()  # (N,)
-        judged = evaluate_classes(table, single, dataset.classes)
+        judged = with_metrics(evaluate_classes(table, single, dataset.classes))
         return ClassificationEvaluation(tuple(names), dataset.classes, table, single, judged)
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Detection, instance masks and keypoints: objects with boxes, judged as COCO judges them."""
+"""Detection, instance masks and keypoints: objects with boxes, with COCO's metrics."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from tapetum.evaluation import (
     detections_from_predictions,
     evaluate_detections,
     ground_truth_from_records,
+    with_metrics,
 )
 from tapetum.evaluation.from_predictions import Result, detections_in
 from tapetum.evaluation.results import results_from_detections
@@ -42,7 +43,7 @@ from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches, image
 
 @dataclass(frozen=True, eq=False)
 class DetectionGroundTruth:
-    """What a dataset says is true, for any number of measurements: records never change.
+    """The ground truth of a dataset, for any number of measurements: records never change.
 
     images: the records, in the dataset's order, with ids that COCO's files can hold.
     category_ids: such an id for each label. truth: of the task's iou_type. boxes: the truth for
@@ -74,10 +75,10 @@ class DetectionEvaluation:
     @property
     def stats(self) -> dict[str, float]:
         """COCO's numbers; those of the boxes beside masks and keypoints as "box AP" and so on."""
-        own = dict(self.result.stats)
+        stats = dict(self.result.stats)
         if self.boxes is not None:
-            own |= {f"box {name}": self.boxes.stats[name] for name in ("AP", "AP50", "AP75")}
-        return own
+            stats |= {f"box {name}": self.boxes.stats[name] for name in ("AP", "AP50", "AP75")}
+        return stats
 
     def results(self) -> list[dict[str, Any]]:
         """COCO's results; evaluating them again gives the same numbers to the last bit."""
@@ -192,7 +193,12 @@ class Detection(Task):
         if known.boxes is not None and boxes is not None:
             beside = evaluate_detections(known.boxes, boxes)
         return DetectionEvaluation(
-            self.iou_type, known.images, known.ground_truth, detections, result, beside
+            self.iou_type,
+            known.images,
+            known.ground_truth,
+            detections,
+            with_metrics(result),
+            beside,
         )
 
     def caps(self, max_dets: int | None = None) -> tuple[int, ...]:

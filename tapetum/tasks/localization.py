@@ -17,7 +17,7 @@ from tapetum.data.transforms import (
     detection_pixels,
     detection_transforms,
 )
-from tapetum.evaluation import LocalizationResult, evaluate_locations
+from tapetum.evaluation import LocalizationResult, evaluate_locations, with_metrics
 from tapetum.models.predict import predict
 from tapetum.render import draw_objects
 from tapetum.structures import Model, Objects, Prediction
@@ -119,7 +119,9 @@ class Localization(Task):
         result = evaluate_locations(
             found, ground_truth, dataset.classes, objects=model.max_objects or 1
         )
-        return LocalizationEvaluation(tuple(names), tuple(found), dataset.classes, result)
+        return LocalizationEvaluation(
+            tuple(names), tuple(found), dataset.classes, with_metrics(result)
+        )
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
         """{"objects": [{"class", "label", "score", "box"}]} as in detection; none is left out,

@@ -16,20 +16,19 @@ from tapetum.base.runtime import Runtime
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment
 from tapetum.data.transforms import SEGMENTATION_AUGMENTATIONS, segmentation_transforms
-from tapetum.evaluation import Confusion, SegmentationResult
+from tapetum.evaluation import Confusion, SegmentationResult, with_metrics
 from tapetum.models.predict import predict
 from tapetum.render import draw_semantic
-from tapetum.structures import Model, Prediction, Target
+from tapetum.structures import IGNORE_INDEX, Model, Prediction, Target
 from tapetum.tasks.task import ExplainTarget, Names, Task, Watch, batches
 
-IGNORE = 255
 MAP = "-map"
 """Ends the name of the drawing that holds the class numbers."""
 
 
 @dataclass(frozen=True)
 class SegmentationEvaluation:
-    """Maps over a dataset, judged by one confusion matrix; the maps themselves are not kept.
+    """Maps over a dataset, measured by one confusion matrix; the maps themselves are not kept.
 
     names: of the images.
     """
@@ -99,7 +98,7 @@ class Segmentation(Task):
         known: None = None,
     ) -> SegmentationEvaluation:
         """Truth and prediction are compared in the frame of the original images."""
-        whole = Confusion(dataset.classes, ignore=IGNORE)
+        whole = Confusion(dataset.classes, ignore=IGNORE_INDEX)
         names: list[str] = []
         for samples in batches(dataset, 4, watch, workers):
             images = [sample.image for sample in samples]
@@ -111,16 +110,18 @@ class Segmentation(Task):
         for other in others:
             whole.merge(other)
         names = [name for part in gathered(names) for name in part]
-        return SegmentationEvaluation(tuple(names), whole.result())
+        return SegmentationEvaluation(tuple(names), with_metrics(whole.result()))
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
-        """{"pixels": {class: share of the image}}, the largest first."""
+        """{"pixels": {class: fraction of the image}}, the largest first."""
         shares = _shares(_map(prediction), len(names.classes))
         order = torch.sort(shares, descending=True, stable=True).indices.tolist()
         return {"pixels": {names.classes[i]: float(shares[i]) for i in order if shares[i] > 0}}
 
     def words(self, answer: Mapping[str, Any]) -> str:
-        return ", ".join(f"{name} {100 * share:.0f} %" for name, share in answer["pixels"].items())
+        return ", ".join(
+            f"{name} {100 * fraction:.0f} %" for name, fraction in answer["pixels"].items()
+        )
 
     def draw(
         self, image: Tensor, prediction: Prediction, names: Names, threshold: float
@@ -138,7 +139,7 @@ class Segmentation(Task):
         return [
             ExplainTarget(
                 f"{names.classes[label]}, {100 * float(shares[label]):.0f} % of the image",
-                Target(semantic=torch.where(semantic == label, semantic, IGNORE)),
+                Target(semantic=torch.where(semantic == label, semantic, IGNORE_INDEX)),
             )
             for label in order
             if shares[label] > 0
@@ -152,6 +153,6 @@ def _map(target: Target) -> Tensor:
 
 
 def _shares(semantic: Tensor, classes: int) -> Tensor:
-    """(C,) the share of each class in the pixels."""
+    """(C,) the fraction of each class in the pixels."""
     counts = torch.bincount(semantic.flatten().long(), minlength=classes)[:classes]
     return counts.double() / semantic.numel()

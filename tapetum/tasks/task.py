@@ -1,8 +1,8 @@
-"""Task: everything that depends on what is asked of an image, behind one set of verbs.
+"""Task: all that depends on the kind of prediction, behind one interface.
 
-Training, measuring, answering and explaining go through these verbs and know no task by name. A
-task says what the images must carry, which numbers judge a model, and how an answer reads as
-JSON, as a sentence and as an image. It never touches a weight: that is a model's business.
+Training, evaluation, prediction and explanation call it and test for no task by name. A task
+defines which labels the images need, which metrics measure a model, and how a prediction is written
+as JSON, as a line and as an image. It never changes a weight.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Value = TypeVar("Value")
 
 
 class Names(Protocol):
-    """What the numbers in an answer are called. A dataset has it, and so has a model's card."""
+    """Names of classes and keypoints; a dataset has them, and a `ModelInfo`."""
 
     @property
     def classes(self) -> tuple[str, ...]: ...
@@ -39,7 +39,7 @@ class Names(Protocol):
 
 
 class Evaluation(Protocol):
-    """A model on a dataset, judged. stats: numbers by name, in their order; -1 is undefined."""
+    """The metrics of a model on a dataset. stats: by name, in their order; -1 is undefined."""
 
     @property
     def stats(self) -> dict[str, float]: ...
@@ -74,25 +74,25 @@ class Watch:
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """What is asked of an image: fields that tell tasks apart, and the verbs of one.
+    """A kind of prediction: fields in which tasks differ, and their methods.
 
     Attributes:
         name: one of `tapetum.structures.TASKS`.
-        metric: the number that says which checkpoint is best; higher is better.
+        metric: the number that chooses the best checkpoint; higher is better.
         multilabel_metric: the same where an image may have several labels.
-        noun: what an answer consists of, in a sentence: "boxes", "masks".
-        annotation: what people draw or state for it: "boxes", "outlines".
+        noun: what a prediction consists of, in a sentence: "boxes", "masks".
+        annotation: what annotators draw for it: "boxes", "outlines".
         overlap: the measure by which predicted and true objects are matched: "IoU", "OKS".
-        iou_type: pycocotools' word for what is compared: "bbox", "segm", "keypoints"; "" without.
-        has_objects: answers are objects with boxes, which can be filtered, cropped and exported.
+        iou_type: what is compared, as in pycocotools: "bbox", "segm", "keypoints"; "" without.
+        has_objects: predictions are objects with boxes, which can be filtered, cropped, exported.
         has_thresholds: only objects that reach the score of their class count. Their number is
-            free, so there may be a most of them.
+            free, so that a limit is useful.
         max_detections: objects of an image that COCO counts; 0 where their number is fixed.
         small_batches: batches are too small for statistics, so norms keep those of the weights.
         drawings: what `draw` returns: the endings of the names of files; "" is the main one.
-        targets: what of an answer can be explained, beside a class and a number: any of "pixel",
+        targets: what of a prediction can be explained, beside a class and a number: any of "pixel",
             "box", "mask", "keypoint".
-        answers_every_class: each class has an answer for every image.
+        answers_every_class: each class has a score for each image.
         augmentations: names that `transforms` takes.
         settings: settings of training in which it differs from the common defaults.
     """
@@ -116,7 +116,7 @@ class Task(ABC):
 
     @abstractmethod
     def image_size(self, dataset: Dataset) -> int:
-        """Pixels that a model should see of the short side, unless told otherwise."""
+        """Pixels that a model sees of the short side by default."""
 
     @abstractmethod
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
@@ -153,29 +153,39 @@ class Task(ABC):
         workers: int = 0,
         known: Any = None,
     ) -> Evaluation:
-        """Predict every image and judge the answers.
+        """Predict on all images and compute the metrics.
 
-        workers: processes that decode the images. known: what `ground_truth` gave for the same
-        dataset and class_ids; else it is asked for.
+        Args:
+            model: in evaluation mode or not; its mode is restored.
+            dataset: images with labels.
+            runtime: device and precision.
+            class_ids: the id of each label in COCO results.
+            max_dets: the largest number of detections an image; None: COCO's.
+            watch: is called before each batch.
+            workers: processes that decode the images.
+            known: the result of `ground_truth` for the same dataset and class_ids, if any.
+
+        Returns:
+            The metrics.
         """
 
     @abstractmethod
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
-        """JSON values that say what was found."""
+        """The prediction as JSON values; objects below `threshold` are left out."""
 
     @abstractmethod
     def words(self, answer: Mapping[str, Any]) -> str:
-        """An answer of `answer` in one line."""
+        """The result of `answer` in one line."""
 
     @abstractmethod
     def draw(
         self, image: Tensor, prediction: Prediction, names: Names, threshold: float
     ) -> dict[str, Image.Image]:
-        """Images of the answer, by the ending that goes behind a file's name; "" is the main."""
+        """Images of the prediction, by the ending of a file's name; "" is the main one."""
 
     @abstractmethod
     def objects(self, prediction: Prediction, names: Names) -> list[ExplainTarget]:
-        """What can be explained of an answer, the strongest first."""
+        """What can be explained of a prediction, by score."""
 
 
 def batches(
@@ -188,7 +198,7 @@ def batches(
     """The samples of a dataset, or a part of each, in groups of `size`, watched.
 
     workers: processes that decode. part: worker processes hand over nothing else of a sample.
-    Of several ranks each gets its own groups, see `of_all_ranks`.
+    Of several ranks each gets different groups, see `of_all_ranks`.
     """
     if ranks().world_size > 1:
         dataset = Subset(dataset, _own_indices(len(dataset), size))

@@ -1,4 +1,4 @@
-"""Does a model of one's own keep the contract? The same questions that ours are asked.
+"""Does a custom model keep the contract of `tapetum.Model`? The checks of the built-in models.
 
     from tapetum.testing import check_model
     print(check_model("my_model.py:build"))
@@ -23,7 +23,7 @@ from tapetum.testing.subject import Subject, name_of
 __all__ = ["QUESTIONS", "Answer", "ContractError", "Question", "Report", "Subject", "check_model"]
 
 QUESTIONS = (*IDENTITY, *ANSWERING, *LEARNING, *EXPLAINING, *FINDING)
-"""All of them, in the order in which they are put."""
+"""All checks, in their order."""
 
 
 def check_model(
@@ -35,18 +35,24 @@ def check_model(
     seconds: float = 120.0,
     raises: bool = True,
 ) -> Report:
-    """Ask a model what every model here is asked; `print` of the report is a list to read.
+    """Check that a model keeps the contract of `tapetum.Model`; `print` the report to read it.
 
-    make: a function or class that gives an nn.Module, "FILE.py:FUNCTION", or a name in CATALOG. It
-        is called many times, with `arguments`, and with `classes` and `keypoints` (3) where it has
-        arguments of these names. Small arguments make a quick check: 128 pixels are enough.
-    classes: how many it knows; models for keypoints have 1.
-    images: (3, H, W) to ask with, in place of noise; three at most are used.
-    seconds: no question is begun later; a contract with questions left is not kept.
-    raises: otherwise the report is returned whatever is in it.
+    Args:
+        make: a function or class that gives a `tapetum.Model`, "FILE.py:FUNCTION", or a name in
+            CATALOG. It is called many times, with `arguments`, and with `num_classes` and
+            `keypoints` (3) where it has these. Small arguments make a quick check: 128 pixels are
+            enough.
+        classes: the number of classes; models for keypoints have 1.
+        arguments: keywords of `make`, JSON values.
+        images: (3, H, W) uint8 or float in [0, 1], in place of noise; three at most are used.
+        seconds: no check starts later; a report with checks left is not ok.
+        raises: raise where a check fails; False: return the report in any case.
+
+    Returns:
+        The report, one answer a check.
 
     Raises:
-        ContractError: a TapetumError that names every question that failed; `report` is in it.
+        ContractError: a TapetumError that names all checks that failed; `report` is in it.
         UsageError: there is no such model.
     """
     subject = Subject.of(make, arguments, classes, images)

@@ -11,12 +11,12 @@ from tapetum.base.errors import TapetumError, UsageError
 from tapetum.testing import check_model
 
 
-def main(words: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """0: the contract is kept; 1: it is not; 2: wrong usage."""
     try:
-        if not words or words[0].startswith("-"):
+        if not arguments or arguments[0].startswith("-"):
             raise UsageError("expected MODEL [KEY=VALUE ...]", hint="my_model.py:build width=16")
-        report = check_model(words[0], arguments=dict(map(_pair, words[1:])), raises=False)
+        report = check_model(arguments[0], arguments=dict(map(_pair, arguments[1:])), raises=False)
     except TapetumError as error:
         print(f"tapetum.testing: {error}", file=sys.stderr)
         return error.exit_code

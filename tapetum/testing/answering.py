@@ -1,4 +1,4 @@
-"""Questions about what a model is, and how it answers."""
+"""Checks of what a model is, and of its predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from tapetum.base.errors import CheckpointError
 from tapetum.models.catalog import REQUIRED
 from tapetum.models.predict import predict
-from tapetum.structures import DESCEND, FIT, TASKS, Batch, Prediction
+from tapetum.structures import DESCEND, FIT, IGNORE_INDEX, TASKS, Batch, Prediction
 from tapetum.testing.compare import difference
 from tapetum.testing.report import Question, expect
 from tapetum.testing.subject import (
@@ -28,7 +28,7 @@ from tapetum.testing.subject import (
 )
 from tapetum.weights.checkpoint import refuse_unsavable
 
-LOW = "keep what scores low: who asks cuts by a threshold of their own; or give images="
+LOW = "keep low scores: callers apply their thresholds; or give images="
 
 
 def is_a_model(subject: Subject) -> None:
@@ -90,14 +90,12 @@ def moves_targets(subject: Subject) -> None:
         share = (moved.semantic[:height, :width] == 0).double().mean().item()
         why = f"semantic: {share:.3f} of the map is marked, expected {24 * 24 / (48 * 64):.3f}"
         expect(abs(share - 24 * 24 / (48 * 64)) <= 0.02, why, "resize it to nearest")
-        rest = bool((moved.semantic[height:] == 255).all())
-        expect(rest, "semantic: the padding is not 255", "255 is neither learnt nor measured")
+        rest = bool((moved.semantic[height:] == IGNORE_INDEX).all())
+        expect(rest, f"semantic: the padding is not {IGNORE_INDEX}", "there pixels are ignored")
     batch.pixels.sum().backward()
     touched = 0.0 if one.grad is None else float((one.grad != 0).double().mean())
     why = f"{100 * touched:.0f} % of the pixels of an image have a gradient, expected 90 or more"
-    expect(
-        touched > 0.9, why, "no .detach(), no torch.no_grad, no trip through NumPy in preprocess"
-    )
+    expect(touched > 0.9, why, "no .detach(), no torch.no_grad, no NumPy in preprocess")
 
 
 def batch_equals_single(subject: Subject) -> None:
@@ -109,8 +107,8 @@ def batch_equals_single(subject: Subject) -> None:
     expect(count > 2, f"only {count} objects are found in three images of noise", LOW)
     for number, (one, both) in enumerate(zip(images, together, strict=True)):
         odd = difference(predict(model, [one])[0], both, 1e-5)
-        why = f"image {number} of a batch is answered otherwise than alone: {odd}"
-        hint = "nothing may be mixed across images: no statistics of the batch in evaluation"
+        why = f"image {number} of a batch is predicted differently than alone: {odd}"
+        hint = "images must not be mixed: no batch statistics in evaluation"
         expect(odd is None, why, hint)
 
 
@@ -121,8 +119,12 @@ def order_does_not_matter(subject: Subject) -> None:
     backwards = predict(model, images[::-1], batch_size=3)[::-1]
     for number, (first, second) in enumerate(zip(forwards, backwards, strict=True)):
         odd = difference(first, second, 1e-5)
-        why = f"image {number} is answered otherwise in another order: {odd}"
-        expect(odd is None, why, "an answer may depend on its image alone, and leave no trace")
+        why = f"image {number} is predicted differently in another order: {odd}"
+        expect(
+            odd is None,
+            why,
+            "a prediction may depend on its image alone, and must not change the model",
+        )
 
 
 def is_in_the_frame(subject: Subject) -> None:
@@ -143,7 +145,7 @@ def is_in_the_frame(subject: Subject) -> None:
 
 
 def _has_its_fields(subject: Subject, found: Prediction) -> None:
-    """What measuring and showing ask of a prediction, by task."""
+    """The fields that a prediction needs, by task."""
     needed: dict[str, Any] = {
         "classification": {"labels": found.labels, "class_scores": found.class_scores},
         "semantic_segmentation": {"semantic": found.semantic},
@@ -173,8 +175,8 @@ def takes_bytes(subject: Subject) -> None:
     model = subject.build()
     for a, b in zip(predict(model, whole), predict(model, parts), strict=True):
         odd = difference(a, b)
-        why = f"an image in bytes is answered otherwise than in [0, 1]: {odd}"
-        expect(odd is None, why, "preprocess divides uint8 by 255, and float by nothing")
+        why = f"an image in bytes is predicted differently than in [0, 1]: {odd}"
+        expect(odd is None, why, "preprocess divides uint8 by 255, and leaves float as it is")
 
 
 def predicting_leaves_it(subject: Subject) -> None:
@@ -192,7 +194,7 @@ def predicting_leaves_it(subject: Subject) -> None:
     expect(torch.equal(torch.random.get_rng_state(), state), "the random state changed")
     now = model.state_dict()
     changed = [key for key, value in weights.items() if not torch.equal(value, now[key])]
-    hint = "what predicting remembers is no weight and no buffer"
+    hint = "predicting must not change parameters or buffers"
     expect(not changed, f"weights changed: {', '.join(changed[:5])}", hint)
     graded = all(
         p.grad is not None and bool((p.grad == 1).all()) for p in list(model.parameters())[:1]
@@ -215,8 +217,8 @@ def saves_and_loads(subject: Subject) -> None:
     found = zip(*(predict(m, subject.images) for m in (first, second)), strict=True)
     for a, b in found:
         odd = difference(a, b)
-        why = f"with the weights of another it does not answer the same: {odd}"
-        hint = "what is learnt or drawn at random belongs into parameters and buffers"
+        why = f"with the weights of another model it predicts differently: {odd}"
+        hint = "what is learned or drawn at random must be in parameters or buffers"
         expect(odd is None, why, hint)
 
 
@@ -230,10 +232,10 @@ IDENTITY = (
 )
 ANSWERING = (
     Question("preprocess moves targets along and keeps gradients", moves_targets),
-    Question("a batch is answered as its images alone", batch_equals_single),
-    Question("order and company of images do not matter", order_does_not_matter),
-    Question("answers are in the frame of images of any size", is_in_the_frame),
+    Question("a batch is predicted as its images alone", batch_equals_single),
+    Question("the order of images does not matter", order_does_not_matter),
+    Question("predictions are in the frame of images of any size", is_in_the_frame),
     Question("images in bytes and in [0, 1] are the same", takes_bytes),
     Question("predicting leaves the model as it was", predicting_leaves_it),
-    Question("saved and loaded it answers the same", saves_and_loads),
+    Question("saved and loaded it predicts the same", saves_and_loads),
 )

@@ -1,4 +1,4 @@
-"""How much two answers to one image differ, in words."""
+"""How much two predictions for one image differ, as a text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from tapetum.structures import Objects, Prediction
 
 FEW = 1e-3
-"""The share of a map or mask that may lie on an edge, and come out on either side."""
+"""The fraction of the pixels of a map or mask that may differ, at edges."""
 
 
 def difference(first: Prediction, second: Prediction, tolerance: float = 0.0) -> str | None:
@@ -63,10 +63,11 @@ def _pixels(what: str, a: Tensor, b: Tensor | None, tolerance: float) -> Iterato
     if b is None or a.shape != b.shape:
         yield f"{what}: {_short(a)} and {_short(b)}"
         return
-    share = float((a != b).double().mean()) if a.numel() else 0.0
-    most = FEW if tolerance else 0.0
-    if share > most:
-        yield f"{what}: {100 * share:.3g} % of the pixels differ, expected {100 * most:g} % at most"
+    fraction = float((a != b).double().mean()) if a.numel() else 0.0
+    limit = FEW if tolerance else 0.0
+    if fraction > limit:
+        percent = f"{100 * fraction:.3g} % of the pixels differ"
+        yield f"{what}: {percent}, expected at most {100 * limit:g} %"
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Questions about target_logits, and the layers that explanations look into."""
+"""Checks of target_logits, and of the layers that are explained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tapetum.testing.subject import Subject, without
 
 
 def differentiable(subject: Subject) -> None:
-    """Those that say their logits have gradients."""
+    """Those whose logits have gradients."""
     if not subject.build().differentiable:
         raise DoesNotApply("differentiable is False")
 
@@ -45,7 +45,7 @@ def scores_each_object(subject: Subject) -> None:
 
 def follows_the_label(subject: Subject) -> None:
     if subject.classes < 2:
-        raise DoesNotApply("there is one class")
+        raise DoesNotApply("the model has one class")
     model, (height, width) = subject.build(), subject.size
     row = (0.08 * width, 0.1 * height, 0.47 * width, 0.52 * height)
     labels = range(min(3, subject.classes))
@@ -54,7 +54,7 @@ def follows_the_label(subject: Subject) -> None:
     shown = ", ".join(f"{score:.4g}" for score in scores)
     distinct = len({round(score, 6) for score in scores}) == len(scores)
     why = f"of one object as {len(scores)} classes the scores are {shown}"
-    expect(distinct, why, "target_logits gives the logit of the target's own label")
+    expect(distinct, why, "target_logits gives the logit of the target's label")
 
 
 def nothing_scores_nothing(subject: Subject) -> None:
@@ -73,8 +73,8 @@ def layers_give_maps(subject: Subject) -> None:
     layers = model.explain_layers()
     if not layers:
         convolves = any(isinstance(part, nn.Conv2d) for part in model.modules())
-        hint = 'return {"body": (self.body, lambda output: output)}'
-        expect(not convolves, "it convolves, and offers no layer to look into", hint)
+        hint = 'return {"backbone": (self.backbone, lambda output: output)}'
+        expect(not convolves, "it has convolutions, and no layer to explain", hint)
         return
     seen = _outputs(model, subject, layers)
     missing = [name for name in layers if name not in seen]
@@ -93,7 +93,9 @@ def layers_give_maps(subject: Subject) -> None:
             score, output, retain_graph=True, allow_unused=True, materialize_grads=True
         )
         why = f"the logit of object {number} does not depend on {first}, the best layer"
-        expect(gradient.abs().sum() > 0, why, "the best layer is one that serves every object")
+        expect(
+            gradient.abs().sum() > 0, why, "the first layer must be one that all logits depend on"
+        )
 
 
 def _outputs(
@@ -121,5 +123,5 @@ EXPLAINING = (
     Question("target_logits gives one logit an object, of its own image", scores_each_object),
     Question("target_logits follow the label", follows_the_label),
     Question("no objects, no logits", nothing_scores_nothing),
-    Question("explain_layers are maps that serve every object", layers_give_maps, differentiable),
+    Question("explain_layers are maps that all logits depend on", layers_give_maps, differentiable),
 )

@@ -1,4 +1,4 @@
-"""Questions to models that find objects anywhere in an image."""
+"""Checks of models that find objects anywhere in an image."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def _boxes_are_inside(boxes: Tensor, height: int, width: int) -> None:
     inside = (x1 >= 0) & (x1 < x2) & (x2 <= width) & (y1 >= 0) & (y1 < y2) & (y2 <= height)
     if not bool(inside.all()):
         row = boxes[~inside][0].tolist()
-        words = ", ".join(f"{value:.2f}" for value in row)
-        why = f"a box is {words} in an image of {height} x {width} (height x width)"
-        expect(False, why, "scale to batch.originals, clip, leave out what is empty")
+        corners = ", ".join(f"{value:.2f}" for value in row)
+        why = f"a box is {corners} in an image of {height} x {width} (height x width)"
+        expect(False, why, "scale to batch.originals, clip, leave out empty boxes")
 
 
 def _extras_have_shapes(subject: Subject, objects: Objects, size: tuple[int, int]) -> None:
@@ -74,16 +74,16 @@ def odd_targets_give_finite_losses(subject: Subject) -> None:
         "one object and none": [_objects(subject, one), _objects(subject)],
         "boxes without width": [_objects(subject, *thin), _objects(subject, *thin)],
     }
-    for words, targets in cases.items():
+    for case, targets in cases.items():
         model = subject.build().train()
         loss = objective(model, IMAGES, targets)
         loss.backward()
-        expect(loss.isfinite(), f"{words}: the loss is {loss.item()}", "clamp before log and /")
+        expect(loss.isfinite(), f"{case}: the loss is {loss.item()}", "clamp before log and /")
         finite_gradients(model)
 
 
 def crowds_are_nothing(subject: Subject) -> None:
-    """With a crowd all over the image there is nothing left to be right or wrong about."""
+    """A crowd region over the whole image leaves no foreground and no background."""
     model = subject.build()
     crowd = objective(model, IMAGES[:1], [_objects(subject, WHOLE, crowd=True)]).item()
     nothing = objective(model, IMAGES[:1], [_objects(subject)]).item()
@@ -98,7 +98,7 @@ def each_object_scores_alone(subject: Subject) -> None:
     together = model.target_logits(IMAGES[:1], [_objects(subject, *rows)])
     same = torch.isclose(together, torch.tensor(alone), rtol=1.3e-6, atol=1e-5).all()
     why = f"the logits of objects are {_list(together.tolist())} together and {_list(alone)} alone"
-    expect(same, why, "an object's logit depends on the image, its own box and label")
+    expect(same, why, "an object's logit depends on the image, its box and label")
 
 
 def _objects(subject: Subject, *rows: Row, crowd: bool = False) -> Target:
@@ -112,7 +112,7 @@ def _list(values: list[float]) -> str:
 FINDING = (
     Question("objects are inside the image, the best first", objects_are_sound, finders),
     Question(
-        "losses are finite whatever there is", odd_targets_give_finite_losses, learning_finders
+        "losses are finite for unusual targets", odd_targets_give_finite_losses, learning_finders
     ),
     Question("crowds are neither objects nor background", crowds_are_nothing, learning_finders),
     Question("objects together have the logits of each alone", each_object_scores_alone, finders),

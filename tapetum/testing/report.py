@@ -1,4 +1,4 @@
-"""Questions, what became of each, and the list of them all."""
+"""Checks, the result of each, and the report of all."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from tapetum.base.errors import TapetumError, printable
 from tapetum.testing.subject import Subject
 
-OK, FAILED, SKIPPED, UNASKED = "ok", "FAILED", "does not apply", "not asked"
+OK, FAILED, SKIPPED, UNASKED = "ok", "FAILED", "does not apply", "not run"
 
 
 class ContractError(TapetumError):
-    """A model that does not keep the contract; `report` says all about it."""
+    """A model that does not keep the contract; `report` has all results."""
 
     report: Report
 
 
 class Fault(AssertionError):
-    """What a question found to be wrong. hint: how to mend it."""
+    """A check that failed. hint: how to mend it."""
 
     def __init__(self, why: str, hint: str = "") -> None:
         super().__init__(why)
@@ -27,7 +27,7 @@ class Fault(AssertionError):
 
 
 class DoesNotApply(Exception):
-    """A question that means nothing to this model; the argument says why."""
+    """A check that does not apply to this model; the argument is the reason."""
 
 
 def expect(condition: object, why: str, hint: str = "") -> None:
@@ -38,32 +38,45 @@ def expect(condition: object, why: str, hint: str = "") -> None:
 
 @dataclass(frozen=True)
 class Question:
-    """words: what is promised. ask: raises Fault where a subject does not keep it. of: the subjects
-    that are meant; anything else raises DoesNotApply."""
+    """A check of a model.
 
-    words: str
-    ask: Callable[[Subject], None]
-    of: Callable[[Subject], None] = lambda subject: None
+    Attributes:
+        name: what is promised, in a few words.
+        check: raises Fault where a subject does not keep it.
+        applies: raises DoesNotApply for a subject that it is not meant for.
+    """
+
+    name: str
+    check: Callable[[Subject], None]
+    applies: Callable[[Subject], None] = lambda subject: None
 
     def put(self, subject: Subject) -> Answer:
-        """Ask, and say what came of it, whatever the model does."""
+        """Run the check, and return its result, whatever the model does."""
         started = time.perf_counter()
         verdict, why, hint = OK, "", ""
         try:
-            self.of(subject)
-            self.ask(subject)
+            self.applies(subject)
+            self.check(subject)
         except DoesNotApply as error:
             verdict, why = SKIPPED, str(error)
         except Fault as error:
             verdict, why, hint = FAILED, error.why, error.hint
-        except Exception as error:  # noqa: BLE001, a model may raise what it likes
+        except Exception as error:  # noqa: BLE001, a model may raise anything
             verdict, why, hint = FAILED, *_unexpected(error)
-        return Answer(self.words, verdict, why, hint, time.perf_counter() - started)
+        return Answer(self.name, verdict, why, hint, time.perf_counter() - started)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a question. why: what went wrong, or why it was not asked."""
+    """The result of a check.
+
+    Attributes:
+        question: the name of the check.
+        verdict: OK, FAILED, SKIPPED or UNASKED.
+        why: what is wrong, or why it was not run.
+        hint: how to mend it.
+        seconds: that it took.
+    """
 
     question: str
     verdict: str
@@ -72,7 +85,8 @@ class Answer:
     seconds: float = 0.0
 
     @property
-    def kept(self) -> bool:
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
         return self.verdict in (OK, SKIPPED)
 
     def __str__(self) -> str:
@@ -86,15 +100,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Report:
-    """All questions to a model, in their order. `str` of it is a list to read."""
+    """The results of all checks of a model, in their order; `str` of it is a list to read."""
 
     model: str
     answers: tuple[Answer, ...]
 
     @property
     def ok(self) -> bool:
-        """Was everything asked, and is everything kept?"""
-        return all(answer.kept for answer in self.answers)
+        """Whether all checks were run and none failed."""
+        return all(answer.passed for answer in self.answers)
 
     @property
     def failed(self) -> tuple[Answer, ...]:
@@ -107,40 +121,39 @@ class Report:
         """One line."""
         count = {v: sum(a.verdict == v for a in self.answers) for v in (OK, FAILED, UNASKED)}
         seconds = sum(answer.seconds for answer in self.answers)
-        words = f"{count[OK]} kept, {count[FAILED]} failed"
+        line = f"{count[OK]} ok, {count[FAILED]} failed"
         if count[UNASKED]:
-            words += f", {count[UNASKED]} not asked"
-        return f"{self.model}: {words}, in {seconds:.1f} s"
+            line += f", {count[UNASKED]} not run"
+        return f"{self.model}: {line}, in {seconds:.1f} s"
 
     def error(self) -> ContractError:
-        """What is wrong, in one line."""
+        """The failed checks, as an error of one line."""
         parts = [f"{answer.question}: {answer.why}" for answer in self.failed]
         unasked = sum(answer.verdict == UNASKED for answer in self.answers)
         if unasked:
-            parts.append(f"{unasked} questions were not asked")
+            parts.append(f"{unasked} checks were not run")
         failure = ContractError("; ".join(parts), file=self.model, hint="print(error.report)")
         failure.report = self
         return failure
 
 
 def ask_all(model: str, questions: Sequence[Question], subject: Subject, seconds: float) -> Report:
-    """Put the questions, the first of which decides whether there is anybody to put the others to;
-    none is begun once `seconds` are over."""
+    """Run the checks; the others only if the first passes, and none starts after `seconds`."""
     answers: list[Answer] = []
     started = time.perf_counter()
     for question in questions:
         if time.perf_counter() - started > seconds:
             why = f"the {seconds:g} seconds were over"
-            answers.append(Answer(question.words, UNASKED, why, "seconds=, or a smaller model"))
+            answers.append(Answer(question.name, UNASKED, why, "seconds=, or a smaller model"))
         elif answers and answers[0].verdict == FAILED:
-            answers.append(Answer(question.words, UNASKED, "the first question comes first"))
+            answers.append(Answer(question.name, UNASKED, "the first check failed"))
         else:
             answers.append(question.put(subject))
     return Report(model, tuple(answers))
 
 
 def _unexpected(error: Exception) -> tuple[str, str]:
-    """An exception that the model raised, and where, as words and a hint."""
+    """An exception that the model raised, and where, as a text and a hint."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""What the questions are asked about: a model function, images, and the targets of its task."""
+"""What is checked: a model function, with images and the targets of its task."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import generator
 from tapetum.models.catalog import CATALOG, arguments_of, model_function
 from tapetum.models.custom import as_model, declared_task
-from tapetum.structures import DESCEND, Model, Objects, Prediction, Sample, Target
+from tapetum.structures import DESCEND, IGNORE_INDEX, Model, Objects, Prediction, Sample, Target
 from tapetum.tasks import TASKS
 
 BOXED = tuple(name for name, task in TASKS.items() if task.has_objects)
-"""Tasks whose answers are objects."""
+"""Tasks whose predictions are objects."""
 ANYWHERE = tuple(name for name, task in TASKS.items() if task.has_thresholds)
 """Tasks that find any number of objects, anywhere in an image."""
 KEYPOINTS = 3
-"""Of each object that is asked with."""
+"""Keypoints of each object in the targets."""
 Row = tuple[float, float, float, float, int]
 """x1, y1, x2, y2, class"""
 
@@ -40,13 +40,13 @@ ROWS: tuple[tuple[Row, ...], ...] = (
     (),
     ((5, 20, 80, 110, 2),),
 )
-"""The objects in them; in other images they lie at the same shares of height and width."""
+"""The objects in them; in other images they lie at the same fractions of height and width."""
 ODD_SIZES = ((32, 500), (500, 33), (37, 91), (251, 127), (32, 32))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model function with the arguments that it is called with, and how many classes it knows.
+    """A model function with the arguments that it is called with, and its number of classes.
 
     images: three of them, float. variants: arguments over which forward must mean the same.
     """
@@ -68,8 +68,18 @@ class Subject:
         images: Sequence[Tensor] | None = None,
         variants: Sequence[Mapping[str, Any]] = ({},),
     ) -> Subject:
-        """make: a function, "FILE.py:FUNCTION", or a name in CATALOG. What it accepts of `classes`
-        (1 for keypoints) and `keypoints` it is given, unless `arguments` says otherwise.
+        """Prepare a model function for the checks.
+
+        Args:
+            make: a function, "FILE.py:FUNCTION", or a name in CATALOG.
+            arguments: its keywords; by default `num_classes` (1 for keypoints) and `keypoints`
+                where it has these.
+            classes: the number of classes.
+            images: (3, H, W), in place of noise.
+            variants: arguments over which forward must mean the same.
+
+        Returns:
+            The subject.
 
         Raises:
             UsageError: no such model, or it cannot be built.
@@ -100,8 +110,8 @@ class Subject:
         )
 
     def build(self, seed: int = 0, **changes: Any) -> Model:
-        """A model in evaluation mode whose scores are spread out: fresh heads say nearly the same
-        everywhere, and then rounding, not the images, would decide what is found first. Fitted,
+        """A model in evaluation mode whose scores are spread out: untrained heads give nearly
+        the same scores everywhere, so that rounding would decide the order of detections. Fitted,
         if it is fitted."""
         model = unspread(self.function, {**self.arguments, **changes}, seed, spread=True)
         if self.fitted:
@@ -113,13 +123,13 @@ class Subject:
         return model.eval()
 
     def target(self, size: tuple[int, int], *rows: Row, crowd: bool = False) -> Target:
-        """The target of an image of `size` with objects at `rows`, as the task has it: a class an
-        image is that of the first object, and 255 where there is nothing."""
+        """The target of an image of `size` with objects at `rows`, as the task has it: the class of
+        an image is that of the first object; pixels without object are 255."""
         rows = tuple((*row[:4], row[4] % self.classes) for row in rows)
         if self.task == "classification":
             return Target(labels=torch.tensor([row[4] for row in rows[:1]], dtype=torch.int64))
         if self.task == "semantic_segmentation":
-            semantic = torch.full(size, 255, dtype=torch.uint8)
+            semantic = torch.full(size, IGNORE_INDEX, dtype=torch.uint8)
             for x1, y1, x2, y2, label in rows:
                 semantic[int(y1) : int(y2), int(x1) : int(x2)] = label
             return Target(semantic=semantic)
@@ -179,7 +189,7 @@ def unspread(
 
 
 def three(images: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Three float images of those given, some of them twice where there are fewer."""
+    """Three float images, some of them twice where fewer are given."""
     floats = [p.float() / 255 if p.dtype == torch.uint8 else p for p in images]
     if not floats:
         raise ValueError("images: expected at least one, got none")
@@ -221,7 +231,7 @@ def corners(boxes: Tensor) -> Tensor:
 
 
 def answered(prediction: Prediction) -> int:
-    """How many objects a prediction names."""
+    """The number of objects in a prediction."""
     if prediction.objects is not None:
         return len(prediction.objects)
     if prediction.semantic is not None:
@@ -244,5 +254,5 @@ def without(one: Target) -> Target:
         one,
         labels=None if one.labels is None else one.labels[:0],
         objects=None if objects is None else objects[:0],
-        semantic=None if one.semantic is None else torch.full_like(one.semantic, 255),
+        semantic=None if one.semantic is None else torch.full_like(one.semantic, IGNORE_INDEX),
     )

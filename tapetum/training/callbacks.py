@@ -1,4 +1,4 @@
-"""Functions of the user's own that are told how a training goes."""
+"""Functions of the user that are called during a training."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from tapetum.training.observers import StepView
 
 Call = Callable[[dict[str, Any]], Any]
-"""Is given a row; `on_step` stops the training by returning True."""
+"""Takes a row as a dict; `on_step` stops the training by returning True."""
 
 
 class Calls:
     """An observer that calls functions. What they raise ends the training.
 
     Attributes:
-        name: how a message names what asked to stop.
+        name: of the observer in messages.
     """
 
     name = "on_step"
@@ -23,7 +23,7 @@ class Calls:
     def __init__(self, on_step: Call | None = None, on_epoch: Call | None = None) -> None:
         """
         Args:
-            on_step: is given the row that is logged of a step: step, epoch, loss, losses, lr,
+            on_step: is called with the row that is logged of a step: step, epoch, loss, losses, lr,
                 seconds, ...; where it returns True, the training ends after this step.
             on_epoch: after each whole epoch {"epoch", "step", "loss"}, the loss averaged over it,
                 together with the numbers of the last evaluation, if there was one.
@@ -40,8 +40,8 @@ class Calls:
         self._losses.append(row["loss"])
         if self._epoch and float(row["epoch"]).is_integer():
             loss = sum(self._losses) / len(self._losses)
-            own = {"epoch": int(row["epoch"]), "step": row["step"], "loss": loss}
-            self._epoch({**self._measured, **own})
+            numbers = {"epoch": int(row["epoch"]), "step": row["step"], "loss": loss}
+            self._epoch({**self._measured, **numbers})
             self._losses.clear()
         return stop
 
@@ -49,4 +49,4 @@ class Calls:
         self._measured = {key: value for key, value in row.items() if key != "event"}
 
     def on_end(self) -> None:
-        """Nothing is left to say."""
+        """Nothing is called at the end."""

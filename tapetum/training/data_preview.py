@@ -1,4 +1,4 @@
-"""RUN/data.jpg: what a training is about to see, with what it will take for true."""
+"""RUN/data.jpg: augmented training images with their labels."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ SHOWN, COLUMNS = 12, 4
 
 
 def draw_data(job: Job) -> Path:
-    """The first images of the first steps, varied as they will be, with their labels."""
+    """Draw the first images of the training, augmented as in its first steps, with their labels.
+
+    Args:
+        job: the training.
+
+    Returns:
+        The file that was written.
+    """
     dataset = job.dataset
     shown = min(SHOWN, len(dataset))
-    # One image a step in place of a batch: whether there are enough for one is for the training.
+    # One image a step in place of a batch: the training checks that there are enough for a batch.
     plan = Plan(len(dataset), 1, job.settings.seed)
     batches = training_batches(dataset, plan, job.augment, 0, plan.steps_per_epoch)
     drawn = [

@@ -1,6 +1,6 @@
-"""How long a training will take, said after a few steps and put right after the first evaluation.
+"""How long a training will take, logged after a few steps and again after the first evaluation.
 
-Only the rows of the log are looked at, so that asking changes nothing.
+Only the rows of the log are read, so that the forecast changes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WARM_UP = 2
 
 @dataclass
 class Forecast:
-    """Is told of steps and evaluations, and has something to say twice.
+    """Takes the rows of steps and evaluations, and returns a line twice.
 
     total: the number of the last step. evaluations: the steps after which the model is evaluated;
     None: unknown. memory, clock: what is asked for the memory so far, and for the time.

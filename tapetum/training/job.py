@@ -30,7 +30,22 @@ from tapetum.weights.sources import source_of
 def make_job(
     record: RunRecord, images: TrainingData, folder: Path, runtime: Runtime, log: Log = no_log
 ) -> Job:
-    """Everything that `fit` needs, from the record of a run alone."""
+    """Make what `fit` needs from the record of a run.
+
+    Args:
+        record: of the run.
+        images: its images.
+        folder: the run folder.
+        runtime: device and precision.
+        log: is called with each line about the cache of images.
+
+    Returns:
+        The job, with a new model whose start weights follow from the seed.
+
+    Raises:
+        UsageError: an argument that the model does not have or cannot take.
+        CheckpointError: weights that could not be saved.
+    """
     task = TASKS[task_of(record.model)]
     model = build_model(record)
     side = model.side_before_crop() or record.image_size
@@ -80,7 +95,13 @@ def metric_of(task: Task, images: TrainingData) -> str:
 
 
 def build_model(record: RunRecord) -> Model[Any]:
-    """The model of a run with its start weights, a function of the seed alone.
+    """Build the model of a run with its random start weights, a function of the seed alone.
+
+    Args:
+        record: of the run.
+
+    Returns:
+        The model, on the CPU.
 
     Raises:
         UsageError: an argument that the model does not have or cannot take.
@@ -98,10 +119,16 @@ def build_model(record: RunRecord) -> Model[Any]:
 
 
 def start_from(record: RunRecord, model: Model[Any], bar: Bar, log: Log) -> None:
-    """Bring in the weights that the run starts from, if any, and say so.
+    """Load the start weights of the run, if any, into the model.
+
+    Args:
+        record: of the run.
+        model: its model, which is changed.
+        bar: shows how far a download is.
+        log: is called with the origin of the weights.
 
     Raises:
-        DownloadError: they cannot be had.
+        DownloadError: the weights cannot be downloaded.
     """
     source = source_of(record.weights, record.model, record.arguments)
     if source is None:

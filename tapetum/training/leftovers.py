@@ -1,4 +1,4 @@
-"""A training that fails before its first step leaves nothing behind."""
+"""A training that fails before its first step leaves no folder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from tapetum.weights.checkpoint import FOLDER
 
 @contextmanager
 def run_folder(folder: Path, record: RunRecord) -> Iterator[None]:
-    """The folder of a new run, with its record; gone again if what is done inside fails (or is
-    stopped) before anything was learnt: then there is nothing to go on with.
+    """Make the folder of a new run, and delete it if the training fails before its first step.
 
-    A folder that was there before, empty, is left there.
+    An empty folder that existed before is kept.
+
+    Args:
+        folder: to make.
+        record: of the run.
+
+    Yields:
+        Nothing; the body is the training.
 
     Raises:
-        UsageError: a run is there already; nothing of it is touched.
+        UsageError: the folder is not empty; nothing in it is changed.
     """
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -28,7 +34,7 @@ def run_folder(folder: Path, record: RunRecord) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            if not _has_learnt(folder):
+            if not _has_steps(folder):
                 _empty(folder)
             raise
     except BaseException:
@@ -38,16 +44,16 @@ def run_folder(folder: Path, record: RunRecord) -> Iterator[None]:
         raise
 
 
-def _has_learnt(folder: Path) -> bool:
-    """Is there a step in the log, or a checkpoint?"""
+def _has_steps(folder: Path) -> bool:
+    """Whether the log has a step, or a checkpoint exists."""
     return bool(read_history(folder)) or any((folder / FOLDER).glob("step-*"))
 
 
 def _empty(folder: Path) -> None:
-    """All of it is of this training: there was nothing when its record was written."""
+    """Delete all files: the folder was empty when the record was written."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            with suppress(OSError):  # what went wrong first is to be told
+            with suppress(OSError):  # the first error is the one to raise
                 path.unlink()

@@ -30,12 +30,20 @@ Validate = Callable[[Model[Any], StopFlag], dict[str, float]]
 
 @dataclass(frozen=True)
 class Job:
-    """All that a training is made of.
+    """All parts of a training.
 
     Attributes:
+        model: the model to train.
+        dataset: the training images.
+        augment: transforms a sample.
+        settings: of the training.
+        runtime: device and precision.
+        folder: the run folder, for checkpoints and metrics.jsonl.
+        model_info: is stored in each checkpoint.
         validate: measures the model (its moving average, if any) and returns numbers, of which
             `metric` decides which checkpoint is best (higher is better); None trains without
             measuring.
+        metric: a name in those numbers.
     """
 
     model: Model[Any]
@@ -58,14 +66,17 @@ def fit(
     asks to stop ends the training as its last step would.
 
     Args:
-        job: all that the training is made of.
-        observers: are shown every step and evaluation.
-        resume: the checkpoint to go on from.
-        log: takes lines about phases and about who asked to stop.
+        job: the training.
+        observers: are called at every step and evaluation.
+        resume: the checkpoint to resume from.
+        log: is called with lines about phases and about observers that stop the training.
+
+    Returns:
+        The state after the last step.
 
     Raises:
         TrainingError: a loss or gradient is not finite, with the names of the step's images; or
-            memory does not suffice for a single image.
+            memory is too small for a single image.
         Stopped: a signal came.
     """
     clip_norm, keep = job.settings.clip_norm, bool(observers)

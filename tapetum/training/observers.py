@@ -1,6 +1,6 @@
-"""Observers: those that are shown how a training goes, and may ask it to stop.
+"""Observers: objects that are called during a training, and may stop it.
 
-What an observer is given are copies: with and without observers a training has the same bits.
+They get copies: with and without observers a training has the same bits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tapetum.structures import Batch, Model
 
 
 class Observer(Protocol):
-    """Is shown the events of a training.
+    """Is called with the events of a training.
 
     `on_step` may return True: the training then ends after this step, as it ends after its last.
     """
@@ -32,7 +32,7 @@ class StepView:
     """A read-only view of a training after a step; valid during `on_step`.
 
     Each access copies, so that what an observer does with a value changes nothing, and what is
-    not looked at costs nothing.
+    not read costs nothing.
     """
 
     _model: Model[Any]
@@ -105,5 +105,5 @@ def without_graph(value: Any) -> Any:
 
 
 def name_of(observer: Observer) -> str:
-    """How a message names an observer that asked to stop."""
+    """The name in messages of an observer that stops a training."""
     return getattr(observer, "name", type(observer).__name__)

@@ -1,4 +1,4 @@
-"""Who observes a training, and the training itself, in steps or in one go."""
+"""The observers of a training, and the training itself, in steps or in one fit."""
 
 from __future__ import annotations
 
@@ -25,13 +25,23 @@ def watching(
     on_step: Call | None = None,
     on_epoch: Call | None = None,
 ) -> list[Observer]:
-    """Who watches: a bar, unless others are named, TensorBoard, and the functions to be called.
+    """Make the observers of a training.
+
+    Args:
+        job: the training.
+        observers: in place of the progress bar; None: the bar.
+        tensorboard: also write TensorBoard's files to the run folder.
+        on_step: a function that is called with a dict after each step.
+        on_epoch: a function that is called with a dict after each epoch.
+
+    Returns:
+        The observers.
 
     Raises:
-        UsageError: TensorBoard is not installed, or there will be no steps to watch.
+        UsageError: TensorBoard is not installed, or the training has no steps to observe.
     """
     if DESCEND not in phase_kinds(job.model) and (observers or tensorboard or on_step or on_epoch):
-        why = f"{job.model_info.model} learns at one blow: there are no steps to watch"
+        why = f"{job.model_info.model} is fitted in one step: there are no steps to observe"
         raise UsageError(why, hint="without tensorboard, observers, on_step and on_epoch")
     shown: list[Observer] = list(observers or ())
     if observers is None:
@@ -44,6 +54,17 @@ def watching(
 def run_job(
     job: Job, observers: Sequence[Observer], start: Path | None = None, log: Log = no_log
 ) -> None:
-    """Train through all phases; of a model that is only fitted, a checkpoint is the end."""
+    """Train through all phases.
+
+    Args:
+        job: the training.
+        observers: are called at every step and evaluation.
+        start: the checkpoint to resume from; a model that is only fitted is done there.
+        log: is called with each line about the training.
+
+    Raises:
+        TrainingError: a loss or gradient is not finite.
+        Stopped: a signal came; a checkpoint is saved.
+    """
     if start is None or DESCEND in phase_kinds(job.model):
         fit(job, observers, start, log)

@@ -1,4 +1,4 @@
-"""From what somebody wishes to a whole plan: sizes, arguments, settings, and how long."""
+"""From the options to the plan of a run: sizes, arguments, settings and length."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from tapetum.training.step_time import seconds_per_step, settings_for
 from tapetum.weights.sources import Source
 
 BACKBONE = "resnet18"
-LOOKED_AT = 4
-"""Images from which the time of an evaluation is known."""
+TIMED_IMAGES = 4
+"""Images that are measured to estimate the time of an evaluation."""
 SMALLEST = 8
-"""Pixels: no model sees less."""
+"""The smallest image size in pixels."""
 
 
 def chosen_arguments(
     options: TrainOptions, task: Task, dataset: Dataset, size: int
 ) -> dict[str, Any]:
-    """The model's arguments: what follows from the data, then what was said."""
+    """The model's arguments: those that follow from the data, replaced by the given ones."""
     follows = chosen_backbone(options.model, options.backbone) | task.arguments(dataset, size)
     return fitting_arguments(options.model, options.arguments, follows)
 
@@ -43,64 +43,70 @@ def chosen_arguments(
 def with_norm(
     options: TrainOptions, task: Task, arguments: dict[str, Any], source: Source | None
 ) -> dict[str, Any]:
-    """The arguments with the kind of norm that suits the weights to start from, where nothing was
-    said of it."""
+    """The arguments with the kind of norm that suits the start weights, unless `norm` is given."""
     if source is None or not task.small_batches or "norm" in options.arguments:
         return arguments
     return arguments | fitting_arguments(options.model, {}, {"norm": source.norm()})
 
 
-def chosen_backbone(model: str, asked: str | None) -> dict[str, Any]:
+def chosen_backbone(model: str, backbone: str | None) -> dict[str, Any]:
     """The argument for the backbone, by the name that the model has for it; none for other models.
 
     Raises:
-        UsageError: one was asked for and the model has none to choose.
+        UsageError: a backbone was given and the model has none to choose.
     """
-    if asked is None and is_custom(model):
-        return {}  # its own default is what its author meant
-    name = asked or BACKBONE
+    if backbone is None and is_custom(model):
+        return {}  # its default is what its author meant
+    name = backbone or BACKBONE
     arguments = fitting_arguments(model, {}, {"backbone": name, "encoder": name})
-    if asked is not None and not arguments:
+    if backbone is not None and not arguments:
         raise UsageError(f"{model} has none to choose", option="backbone", hint="tapetum models")
     return arguments
 
 
-def chosen_size(task: Task, model: str, dataset: Dataset, asked: int | None) -> int:
-    """The size asked for, else that of the task for these images; never above the model's own.
+def chosen_size(task: Task, model: str, dataset: Dataset, image_size: int | None) -> int:
+    """The given size, else that of the task for these images, at most the model's default.
 
     Raises:
-        UsageError: too small for anything.
+        UsageError: smaller than SMALLEST.
     """
-    if asked is not None:
-        if asked < SMALLEST:
-            raise UsageError(f"must be at least {SMALLEST}, got {asked}", option="image_size")
-        return asked
-    own = defaults_of(model)
-    most = own.get("image_size") or own.get("min_size")
+    if image_size is not None:
+        if image_size < SMALLEST:
+            raise UsageError(f"must be at least {SMALLEST}, got {image_size}", option="image_size")
+        return image_size
+    defaults = defaults_of(model)
+    limit = defaults.get("image_size") or defaults.get("min_size")
     size = task.image_size(dataset)
-    return size if most is None else min(size, most)
+    return size if limit is None else min(size, limit)
 
 
 def chosen_settings(options: TrainOptions, task: Task) -> Settings:
-    """What was said, else the default of the model, else of the task, where they have one, else of
-    all.
+    """The given settings, else the defaults of the model, of the task, or of `Settings`.
 
     Raises:
-        UsageError: a value that cannot be, or a setting of the model that there is not.
+        UsageError: an impossible value, or an unknown setting of the model.
     """
-    own = declared_settings(model_function(options.model))
+    preferred = declared_settings(model_function(options.model))
     known = {field.name for field in fields(Settings)}
-    for name in own.keys() - known:
+    for name in preferred.keys() - known:
         hint = "one of " + ", ".join(sorted(known))
         raise UsageError(f"settings: unknown setting {name!r}", file=options.model, hint=hint)
-    return Settings(**{**task.settings, **own, **options.settings})
+    return Settings(**{**task.settings, **preferred, **options.settings})
 
 
 def describe(record: RunRecord, model: Model[Any]) -> list[str]:
-    """What will be trained, in two lines."""
+    """Describe a training in two lines.
+
+    Args:
+        record: of the run.
+        model: its model.
+
+    Returns:
+        The lines: model and image size; device, precision and optimizer.
+    """
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     body = record.arguments.get("backbone") or record.arguments.get("encoder")
-    name = Path(record.model).name  # of one's own model its file, without the way there
+    name = Path(record.model).name  # of a custom model its file, without folders
     network = f"{name}, {body}" if body else name
     settings = record.settings
     return [
@@ -112,32 +118,42 @@ def describe(record: RunRecord, model: Model[Any]) -> list[str]:
 def in_minutes(
     record: RunRecord, job: Job, images: TrainingData, minutes: float, log: Log
 ) -> tuple[RunRecord, Job]:
-    """The run and its job with as many steps as take about `minutes` here, evaluations included.
+    """Set the number of steps so that the training takes about `minutes` on this machine.
+
+    Args:
+        record: of the run.
+        job: the training.
+        images: of the run.
+        minutes: for all steps and evaluations.
+        log: is called with the measured times.
+
+    Returns:
+        Record and job with new settings.
 
     Raises:
-        UsageError: a model that is fitted in one go.
+        UsageError: a model that is fitted in one step.
     """
     if DESCEND not in job.model.phases:
-        raise UsageError(f"{record.model} is fitted in one go", option="minutes")
+        raise UsageError(f"{record.model} is fitted in one step", option="minutes")
     log("measuring the time of a step on this machine")
     seconds = seconds_per_step(job)
-    looking = 0.0 if images.held is None else seconds_to_look(record, job, images.held)
-    settings = settings_for(record.settings, minutes, seconds, len(job.dataset), looking)
-    words = (
+    evaluation = 0.0 if images.held is None else evaluation_seconds(record, job, images.held)
+    settings = settings_for(record.settings, minutes, seconds, len(job.dataset), evaluation)
+    line = (
         f"{1000 * seconds:.0f} ms a step: {settings.max_steps} steps in about {minutes:.3g} minutes"
     )
-    log(f"{words}, {looking:.0f} s an evaluation" if looking else words)
+    log(f"{line}, {evaluation:.0f} s an evaluation" if evaluation else line)
     return replace(record, settings=settings), replace(job, settings=settings)
 
 
-def seconds_to_look(record: RunRecord, job: Job, held: Dataset) -> float:
-    """How long an evaluation takes here, by the fastest of a few of its images.
+def evaluation_seconds(record: RunRecord, job: Job, held: Dataset) -> float:
+    """Estimate the seconds of an evaluation from the fastest of a few of its images.
 
-    A fresh model finds as much as it may, so this is rather too long.
+    An untrained model predicts as many objects as it can, so the estimate is rather high.
     """
     task, model = TASKS[task_of(record.model)], copy.deepcopy(job.model).to(job.runtime.device)
     seconds = []
-    for index in range(min(LOOKED_AT, len(held))):
+    for index in range(min(TIMED_IMAGES, len(held))):
         started = time.perf_counter()
         task.measure(model, Subset(held, [index]), job.runtime, class_ids=record.class_ids)
         seconds.append(time.perf_counter() - started)

@@ -208,7 +208,7 @@ class Session:
                 self.asked_by = name_of(observer)
         if self.asked_by and not self._at_end():
             self._add(event="stop", step=self.state.step, asked_by=self.asked_by)
-            self.log(f"step {self.state.step}: {self.asked_by} asked to stop")
+            self.log(f"step {self.state.step}: {self.asked_by} stops the training")
 
     def _agree(self) -> None:
         """A signal or a request to stop that came to one process is one for all, at this step."""

@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Stopped(Exception):
-    """A training that was asked to stop and has saved; `exit_code` is 128 + signal."""
+    """A signal stopped a training, which has saved a checkpoint; `exit_code` is 128 + signal."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signal_number).name}")
@@ -18,7 +18,7 @@ class Stopped(Exception):
 
 
 class StopFlag:
-    """Remembers the first signal that asked to stop."""
+    """Remembers the first signal to stop."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None

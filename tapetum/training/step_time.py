@@ -1,4 +1,4 @@
-"""How many steps of a training fit into some minutes on this machine."""
+"""How many steps of a training fit into a number of minutes on this machine."""
 
 from __future__ import annotations
 
@@ -22,14 +22,21 @@ from tapetum.training.phases import plan_of
 from tapetum.training.step import StepBatch, train_step
 
 TRIAL = 8
-"""Steps from which the time of one is known; the first two, which warm up, do not count."""
+"""Steps that are measured for the time of one; the first two, which warm up, do not count."""
 FEWEST = 10
 EVALUATIONS = 8
-"""In a whole training, unless told otherwise."""
+"""Evaluations of a training by default."""
 
 
 def seconds_per_step(job: Job) -> float:
-    """How long a step takes here, from a few of them on a copy of the model."""
+    """Measure the time of a step on this machine, with a few steps of a copy of the model.
+
+    Args:
+        job: the training, which is not changed.
+
+    Returns:
+        Seconds, the median.
+    """
     settings = replace(job.settings, max_steps=TRIAL, epochs=TRIAL)
     trial = replace(job, model=copy.deepcopy(job.model), settings=settings)
     with deterministic(), torch.random.fork_rng(devices=[]):
@@ -45,9 +52,9 @@ def _trial(job: Job) -> Iterator[float]:
     with closing(loaded) as batches:
         started = time.perf_counter()
         keys = plan.steps(0, TRIAL)
-        for samples, own in zip(batches, keys, strict=True):
+        for samples, step_keys in zip(batches, keys, strict=True):
             set_learning_rate(state.optimizer, learning_rate(state.step, TRIAL, settings))
-            batch = StepBatch(samples, own, settings.seed, plan.images_per_step)
+            batch = StepBatch(samples, step_keys, settings.seed, plan.images_per_step)
             step = train_step(state, batch, job.runtime, clip_norm=settings.clip_norm)
             state.after_step(step.skipped)
             yield time.perf_counter() - started
@@ -55,16 +62,25 @@ def _trial(job: Job) -> Iterator[float]:
 
 
 def settings_for(
-    settings: Settings, minutes: float, seconds: float, images: int, looking: float = 0.0
+    settings: Settings, minutes: float, seconds: float, images: int, evaluation: float = 0.0
 ) -> Settings:
-    """The settings with as many steps of `seconds` as fill about `minutes`, and the epochs that
-    these are; the schedule ends with them.
+    """Set steps and epochs so that a training takes about `minutes`; the schedule ends with them.
 
-    looking: seconds of an evaluation. There are eight of them, or fewer where these would take more
-    than a third of the time; unless the settings say how often.
+    There are eight evaluations, or fewer where these would take more than a third of the time,
+    unless `settings.evaluate_every` is set.
+
+    Args:
+        settings: of the training.
+        minutes: for all steps and evaluations.
+        seconds: of a step.
+        images: their number in an epoch.
+        evaluation: seconds of an evaluation, 0 without.
+
+    Returns:
+        The settings with `max_steps`, `epochs` and `evaluate_every`.
     """
-    times = 0 if not looking else max(1, min(EVALUATIONS, int(20 * minutes / looking)))
-    steps = max(FEWEST, round((60 * minutes - times * looking) / seconds))
+    times = 0 if not evaluation else max(1, min(EVALUATIONS, int(20 * minutes / evaluation)))
+    steps = max(FEWEST, round((60 * minutes - times * evaluation) / seconds))
     each = Plan(images, settings.batch_size, settings.seed).steps_per_epoch
     epochs = math.ceil(steps / each)
     every = settings.evaluate_every or (math.ceil(epochs / times) if times else 0)

@@ -27,7 +27,7 @@ SUFFIXES = (".safetensors", ".pth", ".pt")
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which training scripts put the weights beside other objects."""
 _COUNTERS = "num_batches_tracked"
-"""Of batch norm: it matters to nobody, and older files lack it."""
+"""Of batch norm: no result depends on it, and older files lack it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Transfer:
             ("start fresh", len(self.missing), _few(_groups(self.missing))),
             ("not needed", len(self.unused), _few(_groups(self.unused))),
         ]
-        return [f"  {what:<12}{count:>4}  {words}".rstrip() for what, count, words in rows if count]
+        return [f"  {what:<12}{count:>4}  {text}".rstrip() for what, count, text in rows if count]
 
 
 def read_weights(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tensor]:
@@ -118,28 +118,28 @@ def transfer(
     Raises:
         CheckpointError: nothing fits.
     """
-    own = model.state_dict()
-    names = max(_candidates(model, tensors), key=lambda names: _matches(own, tensors, names))
-    if not _matches(own, tensors, names):
+    state = model.state_dict()
+    names = max(_candidates(model, tensors), key=lambda names: _matches(state, tensors, names))
+    if not _matches(state, tensors, names):
         raise CheckpointError("none of its weights fits this model", file=file)
     reused, resized, left_out, missing, taken = [], [], [], [], set()
-    for name, value in own.items():
+    for name, value in state.items():
         theirs = names(name)
         if theirs is None or theirs not in tensors:
             if not name.endswith(_COUNTERS):
                 missing.append(name)
             continue
         taken.add(theirs)
-        fitted, words = _fit(model, name, value, tensors[theirs])
+        fitted, text = _fit(model, name, value, tensors[theirs])
         if fitted is None:
-            left_out.append((name, words))
+            left_out.append((name, text))
             continue
         if name.endswith("running_var"):
             # Norms divide by the root of the sum of both.
             fitted = fitted + (epsilon - Backbone.norm_epsilon)
-        own[name] = fitted.to(value.dtype)
-        resized.append((name, words)) if words else reused.append(name)
-    model.load_state_dict(own)
+        state[name] = fitted.to(value.dtype)
+        resized.append((name, text)) if text else reused.append(name)
+    model.load_state_dict(state)
     unused = tuple(n for n in tensors if n not in taken and not n.endswith(_COUNTERS))
     return Transfer(tuple(reused), tuple(resized), tuple(left_out), tuple(missing), unused)
 
@@ -179,19 +179,19 @@ def _moved(ours: str, theirs: str, names: Names) -> Names:
     return moved
 
 
-def _matches(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], names: Names) -> int:
+def _matches(state: Mapping[str, Tensor], tensors: Mapping[str, Tensor], names: Names) -> int:
     """How many numbers of the model the file has by these names, in the same shape."""
-    pairs = ((value, tensors.get(names(name) or "")) for name, value in own.items())
+    pairs = ((value, tensors.get(names(name) or "")) for name, value in state.items())
     return sum(v.numel() for v, t in pairs if t is not None and t.shape == v.shape)
 
 
 def _fit(model: Model[Any], name: str, value: Tensor, theirs: Tensor) -> tuple[Tensor | None, str]:
     """The file's tensor in our shape, None if that cannot be; and both shapes where they differ."""
-    words = f"{tuple(theirs.shape)} for {tuple(value.shape)}"
+    text = f"{tuple(theirs.shape)} for {tuple(value.shape)}"
     if theirs.shape == value.shape:
         return theirs, ""
     resize = model.resizable_weights().get(name)
-    return None if resize is None else resize(theirs, value), words
+    return None if resize is None else resize(theirs, value), text
 
 
 def _state(content: Any, path: Path) -> dict[str, Tensor]:
@@ -221,9 +221,9 @@ def _groups(names: tuple[str, ...]) -> Iterator[str]:
         yield group if count == 1 else f"{group}.* ({count})"
 
 
-def _few(words: Iterator[str], most: int = 4) -> str:
-    shown = list(words)
-    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if shown[most:] else "")
+def _few(names: Iterator[str], limit: int = 4) -> str:
+    shown = list(names)
+    return ", ".join(shown[:limit]) + (f" and {len(shown) - limit} more" if shown[limit:] else "")
 
 
 def _first_line(error: Exception) -> str:

@@ -60,9 +60,9 @@ def test_a_model_without_layers_is_explained(
 
 WRONG = {
     "unknown method": ({"method": "lime"}, "unknown method 'lime'"),
-    "method without what it needs": ({"method": "grad-cam"}, "needs a layer to look into"),
+    "method without what it needs": ({"method": "grad-cam"}, "needs a layer to explain"),
     "layer for pixels": ({"method": "saliency", "layer": "body"}, "takes no layer"),
-    "layer of a model without": ({"layer": "body"}, "names no layer"),
+    "layer of a model without": ({"layer": "body"}, "has no layer"),
     "unknown target": ({"target": "cat"}, "target: cannot be 'cat'"),
     "target of another task": ({"target": "box:0"}, "classification predicts no box"),
     "pixel of a whole image": ({"target": "pixel:1,1"}, "not for pixels"),

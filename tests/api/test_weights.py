@@ -206,7 +206,7 @@ def test_the_command_says_so_in_one_line_on_stderr(
 
 
 def test_a_model_of_ones_own_prepares_by_itself(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"own\.py:net prepares images by itself"):
+    with pytest.raises(UsageError, match=r"own\.py:net preprocesses images by itself"):
         _show_whole_images(
             CATALOG["linear"].build(), ModelInfo("/x/own.py:net", {}, ("a",)), [].append
         )

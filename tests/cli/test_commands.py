@@ -110,10 +110,10 @@ def test_explain_writes_an_image_and_refuses_what_is_not_there(run, photos, tmp_
     if result.returncode == 0:
         assert Image.open(out).size[0] >= 60
     else:
-        assert "the model found nothing here" in result.stderr
+        assert "the model predicts no objects in this image" in result.stderr
     result = tapetum("explain", run, photos / "a.jpg", "--target", 9999)
     assert result.returncode == 2
-    assert "no object 9999" in result.stderr or "found nothing here" in result.stderr
+    assert "no object 9999" in result.stderr or "predicts no objects in this image" in result.stderr
 
 
 def test_report_is_written_again(run):

@@ -14,7 +14,7 @@ from tapetum.testing.report import OK, SKIPPED
 from tapetum.testing.subject import ANYWHERE
 
 PAIRS = [
-    pytest.param(name, question, id=f"{name}-{question.words}")
+    pytest.param(name, question, id=f"{name}-{question.name}")
     for name in sorted(CATALOG)
     for question in QUESTIONS
     if question not in FINDING or task_of(name) in ANYWHERE

@@ -14,7 +14,7 @@ from tapetum.cli.options import Format
 from tapetum.data.formats import AUTO, FORMATS, read_annotations
 from tapetum.data.records.findings import CODES
 from tapetum.data.splits.hold_out import HELD_OUT
-from tapetum.inference.saving import SAVES
+from tapetum.inference.saving import saves
 from tests.docs.pages import Page, make_photos, make_run, run, truth
 
 PAGE = Page("formats.md")
@@ -66,7 +66,7 @@ def test_answers_go_back_as_labels(folder: Path) -> None:
     kinds = words[words.index("--save") + 1 :]
     code, _, error = run([*words, "csv", "crops"])
     assert code == 0, error
-    assert {*kinds, "csv", "crops", "images"} == set(SAVES)
+    assert {*kinds, "csv", "crops", "images"} == set(saves())
     labels = folder / "labels"
     counts = [len(list(labels.rglob(f"*{end}"))) for end in (".json", ".xml", ".txt", ".csv")]
     assert counts == [2, 4, 5, 1]  # the list of what predict wrote; YOLO's fifth lists the others

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from tapetum import api
+from tapetum.evaluation import METRICS
 from tapetum.evaluation.errors import ERRORS
 from tapetum.reporting import Moment, Sheet
 from tapetum.reporting.report import SECTIONS
 from tapetum.reporting.sections.progress import keep_progress
-from tapetum.reporting.sections.results import MEANINGS
 from tests.docs.pages import Page, make_photos, truth
 
 PAGE = Page("reading_the_report.md")
@@ -109,4 +109,4 @@ def test_the_kinds_of_error_are_all_there(detector: str) -> None:
 
 def test_numbers_and_options_of_the_page_exist() -> None:
     named = set(re.findall(r"\*\*(\w+)\*\*", PAGE.text)) - {"AR"}  # AR: with 1, 10 and 100
-    assert {"AP", "AP50", "AP75", "APsmall", "ECE"} <= named <= set(MEANINGS)
+    assert {"AP", "AP50", "AP75", "APsmall", "ECE"} <= named <= set(METRICS)

@@ -117,7 +117,7 @@ UNREADABLE = {"size": (40, 60), "counts": "~~~"}
         ("segm", {"segments": (UNREADABLE,)}, "its run lengths cannot be read"),
         ("segm", {"segments": ([[1.0, 2, 3, 4]],)}, "three points or more, got 4 numbers"),
         ("segm", {"segments": ([[np.nan] * 6],)}, "expected finite coordinates"),
-        ("segm", {"segments": ({"size": (40, 60)},)}, "its outline cannot be judged"),
+        ("segm", {"segments": ({"size": (40, 60)},)}, "its outline is invalid"),
         ("keypoints", {"keypoints": None}, "has no keypoints x, y, v"),
         ("keypoints", {"keypoints": np.full((1, 3, 3), np.nan)}, "are not 9 finite numbers"),
         ("keypoints", {"keypoints": np.full((1, 3, 3), 1e9)}, "more than 2\\*\\*25 pixels away"),

@@ -101,7 +101,7 @@ def test_what_the_model_lacks_is_said_in_one_line_with_what_can_be_had(
     levels, obj, image, monkeypatch
 ):
     monkeypatch.setattr(levels, "explain_layers", dict)
-    with pytest.raises(UsageError, match=r"grad-cam needs a layer to look into.*saliency, input"):
+    with pytest.raises(UsageError, match=r"grad-cam needs a layer to explain.*saliency, input"):
         explain(levels, image, obj(1, 1, 5, 5), "grad-cam")
     with pytest.raises(UsageError, match="saliency explains the pixels and takes no layer"):
         explain(levels, image, obj(1, 1, 5, 5), layer="head")

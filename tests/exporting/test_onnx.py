@@ -172,7 +172,9 @@ def test_a_file_with_other_weights_fails_the_export(
 
     monkeypatch.setattr(onnx, "_write", damaged)
     folder = make_run("linear", tmp_path / "run")
-    with pytest.raises(TapetumError, match="does not say what the model says: raw heads"):
+    with pytest.raises(
+        TapetumError, match="outputs of the exported model differ from the model: raw heads"
+    ):
         api.export(folder, sizes=SIZES)
     assert nothing_left(folder)
 
@@ -184,7 +186,7 @@ def test_a_wrong_decoder_fails_the_export(tmp_path: Path, monkeypatch: pytest.Mo
     wrong = ("softmax(logits[0])", "sigmoid(logits[0])")
     monkeypatch.setattr(onnx, "assemble_client", lambda kind: right(kind).replace(*wrong))
     folder = make_run("linear", tmp_path / "run")
-    with pytest.raises(TapetumError, match="does not say what the model says"):
+    with pytest.raises(TapetumError, match="outputs of the exported model differ from the model"):
         api.export(folder, sizes=SIZES)
     assert nothing_left(folder)
 
@@ -329,7 +331,7 @@ def test_a_rule_that_no_client_reads_is_one_line(tmp_path: Path) -> None:
 
 
 def test_images_that_are_too_small_for_a_graph_are_a_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"sizes.*32 pixels once prepared.*64 or more"):
+    with pytest.raises(UsageError, match=r"sizes.*32 pixels after preprocessing.*64 or more"):
         api.export(
             make_run("unet", tmp_path / "run"), out=tmp_path / "o", sizes=((32, 48), (48, 32))
         )

@@ -91,7 +91,7 @@ def test_a_class_that_was_not_found() -> None:
     only_dogs = Prediction(objects=answer.objects[[0, 1]])
     with pytest.raises(UsageError, match=r"no cat was found.*found: dog"):
         explain_target("cat", only_dogs, *DETECTOR)
-    with pytest.raises(UsageError, match="found nothing here"):
+    with pytest.raises(UsageError, match="predicts no objects in this image"):
         explain_target("0", Prediction(objects=answer.objects[[]]), *DETECTOR)
 
 

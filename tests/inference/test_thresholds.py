@@ -174,18 +174,18 @@ def test_the_best_of_those_that_count_are_kept(
 
 def test_without_a_file_one_half_counts(predictor: Predictor) -> None:
     chosen = Thresholds.of(predictor, None)
-    assert (set(chosen.values), chosen.said) == ({0.5}, 0.5)
-    assert chosen.words == "threshold 0.5 (`threshold` changes it)"
+    assert (set(chosen.values), chosen.given) == ({0.5}, 0.5)
+    assert chosen.origin == "threshold 0.5 (`threshold` changes it)"
     elsewhere = replace(predictor, folder=Path("/somewhere/retinanet_resnet50_fpn.pth"))
-    assert Thresholds.of(elsewhere, None).said == 0.5
+    assert Thresholds.of(elsewhere, None).given == 0.5
 
 
 def test_thresholds_of_another_checkpoint_are_not_used(run: Path, predictor: Predictor) -> None:
     keep(run, predictor, first=0.3)
     other = replace(predictor, folder=predictor.folder.with_name("step-99999999"))
     chosen = Thresholds.of(other, None)
-    assert chosen.said == 0.5
-    assert "is not of step-99999999" in chosen.words
+    assert chosen.given == 0.5
+    assert "is not of step-99999999" in chosen.origin
 
 
 def test_a_threshold_itself_belongs_to_what_counts() -> None:
@@ -209,7 +209,7 @@ def test_other_tasks_leave_out_no_answer(
     for asked in (None, 0.9):
         chosen = Thresholds.of(other, asked)
         assert set(chosen.values) == {0.0}
-        assert (chosen.said, chosen.words) == (asked or 0.5, "")
+        assert (chosen.given, chosen.origin) == (asked or 0.5, "")
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_broken_file_is_named(
     with pytest.raises(AnnotationError, match=message) as caught:
         Thresholds.of(predictor, None)
     assert FILE in str(caught.value)
-    assert Thresholds.of(predictor, 0.4).said == 0.4  # the file is not even looked at
+    assert Thresholds.of(predictor, 0.4).given == 0.4  # the file is not even looked at
 
 
 @pytest.mark.parametrize("asked", [-0.1, 1.1, float("nan")])

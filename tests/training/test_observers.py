@@ -80,7 +80,7 @@ def test_an_observer_may_ask_to_stop_and_the_run_says_who_did(tmp_path):
     state = fit(make_job(tmp_path, validate=accuracy), [Patience(5)], log=lines.append)
     rows = history(tmp_path)
     assert state.step == 5
-    assert lines == ["step 5: Patience asked to stop"]
+    assert lines == ["step 5: Patience stops the training"]
     assert {"event": "stop", "step": 5, "asked_by": "Patience"} in rows
     assert rows[-1]["event"] == "evaluation"
     assert rows[-1]["step"] == 5

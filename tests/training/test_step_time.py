@@ -37,11 +37,11 @@ def test_steps_and_epochs_fit_the_minutes(minutes: float, seconds: float, steps:
 
 def test_evaluations_have_their_share_of_the_minutes() -> None:
     """Ten minutes: eight evaluations of 6 s leave 552 s; of 60 s there are three, 180 of 600."""
-    quick = settings_for(Settings(batch_size=4), 10.0, 1.0, 40, looking=6.0)
+    quick = settings_for(Settings(batch_size=4), 10.0, 1.0, 40, evaluation=6.0)
     assert (quick.max_steps, quick.evaluate_every) == (552, math.ceil(56 / 8))
-    slow = settings_for(Settings(batch_size=4), 10.0, 1.0, 40, looking=60.0)
+    slow = settings_for(Settings(batch_size=4), 10.0, 1.0, 40, evaluation=60.0)
     assert (slow.max_steps, slow.evaluate_every) == (420, 14)
-    endless = settings_for(Settings(batch_size=4, evaluate_every=2), 1.0, 1.0, 40, looking=600.0)
+    endless = settings_for(Settings(batch_size=4, evaluate_every=2), 1.0, 1.0, 40, evaluation=600.0)
     assert (endless.max_steps, endless.evaluate_every) == (10, 2)
 
 
@@ -78,5 +78,5 @@ def test_two_lengths_are_one_too_many(tmp_path: Path, options: dict, words: str)
 
 
 def test_what_is_fitted_has_no_minutes(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="knn is fitted in one go"):
+    with pytest.raises(UsageError, match="knn is fitted in one step"):
         api.train("knn", "scenes:count=4", out=tmp_path / "run", minutes=1, image_size=16)

@@ -69,11 +69,11 @@ class Duplicates:
         for row in np.flatnonzero(matches >= 0).tolist():
             self._note(int(places[row]), int(among[matches[row]]), "nearly the same as", codes)
 
-    def _note(self, index: int, duplicate: int, words: str, codes: tuple[str, str]) -> None:
+    def _note(self, index: int, duplicate: int, text: str, codes: tuple[str, str]) -> None:
         files = file_of(self._images[index]), file_of(self._images[duplicate])
         split_of, other = (self._splits[file] for file in files)
         name = self._collector.name(files[1]) if isinstance(files[1], Path) else files[1]
-        message = f"{words} {name}" if split_of == other else f"{words} {name} in {other}"
+        message = f"{text} {name}" if split_of == other else f"{text} {name} in {other}"
         self._collector.note(codes[split_of != other], files[0], split_of, message, duplicate=name)
 
 

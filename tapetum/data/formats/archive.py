@@ -75,7 +75,7 @@ def _wanted(member: zipfile.ZipInfo) -> bool:
 
 
 def _write(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, path: Path, most: int
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, path: Path, max_bytes: int
 ) -> int:
     """Write one file; returns how many bytes it had."""
     if stat.S_ISLNK(member.external_attr >> 16):
@@ -86,7 +86,7 @@ def _write(
     with archive.open(member) as source, target.open("xb") as file:
         while piece := source.read(_PIECE):
             written += len(piece)
-            if written > most:
+            if written > max_bytes:
                 raise AnnotationError("it unpacks to too many bytes", file=path)
             file.write(piece)
     return written

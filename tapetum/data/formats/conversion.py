@@ -21,7 +21,7 @@ from tapetum.data.records.image_record import Annotations, ImageRecord
 
 @dataclass(frozen=True)
 class Converted:
-    """What `convert` did. lost: what the new format could not hold, in words."""
+    """What `convert` did. lost: what the new format could not hold, a line each."""
 
     out: Path
     format: str

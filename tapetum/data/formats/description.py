@@ -242,7 +242,7 @@ _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "ignore": (_is_ignore, "a list of names or numbers of classes"),
     "splits": (_is_splits, "{split: names of images, in quotes}"),
 }
-"""Key -> what it must look like, and that in words."""
+"""Key -> the pattern of its values, and a description for messages."""
 
 
 FORMAT = Format(

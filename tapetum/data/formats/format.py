@@ -24,7 +24,7 @@ Read = Callable[[Path, Limits], Annotations]
 Raises AnnotationError where nothing can be read."""
 
 Write = Callable[[Annotations, Path, Copy], list[str]]
-"""Annotations into a new folder; returns what the format could not hold, in words.
+"""Annotations into a new folder; returns what the format could not hold, a line each.
 
 Raises AnnotationError where it cannot hold the names."""
 

@@ -113,9 +113,9 @@ def read_idx(path: Path, axes: int, limits: Limits = DEFAULT_LIMITS) -> np.ndarr
     return np.frombuffer(data, dtype=np.uint8, offset=4 + 4 * axes).reshape(shape)
 
 
-def _unpack(packed: zlib._Decompress, data: bytes, most: int, path: Path) -> bytes:
+def _unpack(packed: zlib._Decompress, data: bytes, max_bytes: int, path: Path) -> bytes:
     try:
-        return packed.decompress(data, max(1, most))
+        return packed.decompress(data, max(1, max_bytes))
     except zlib.error as error:
         raise AnnotationError(f"cannot be unpacked: {error}", file=path) from error
 

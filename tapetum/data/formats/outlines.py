@@ -61,8 +61,8 @@ class Gathered:
     ) -> Annotations:
         """All that was read. file: where shapes that are no objects are said to be."""
         if self.others:
-            words = ", ".join(f"{count} {kind}" for kind, count in sorted(self.others.items()))
-            self.collector.note("shape-no-object", file, "shapes", f"{words}: no objects, left out")
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.others.items()))
+            self.collector.note("shape-no-object", file, "shapes", f"{kinds}: no objects, left out")
         splits: dict[str, list[ImageRecord]] = {}
         for split, image in zip(self._splits, images, strict=True):
             splits.setdefault(split, []).append(image)

@@ -39,7 +39,7 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif"),
 )
-"""Names (in lower case) under which a dataset's images are looked for; contents decide."""
+"""Names (in lower case) under which a dataset's images are searched; the content decides."""
 
 # What Pillow's decoders raise on damaged files, seen by mutating thousands of them.
 _FOREIGN = (
@@ -118,7 +118,7 @@ def read_image(
     How each pixel mode becomes RGB is a table in
     tapetum/data/images/codecs/modes.py: 16 bits are scaled, not cut, and alpha is laid on white.
     Color profiles are not applied. Values of EXIF orientation outside 1 to 8 count as 1.
-    Nothing is written or printed, and no setting of Pillow is changed; its own bound
+    Nothing is written or printed, and no setting of Pillow is changed; its bound
     (178,956,970 pixels, as it ships) holds beside `limits`.
 
     Args:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.data import BatchSampler, DataLoader
 
-from tapetum.base.custom_code import OWN_MODULE
+from tapetum.base.custom_code import CUSTOM_MODULE
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.ranks import ALONE, Ranks
 from tapetum.base.runtime import allow_many_files, generator, worker_start
@@ -253,7 +253,7 @@ def _unwrap(item: Any) -> Any:
 def _refuse_unsendable(dataset: Dataset, workers: int) -> None:
     """Where workers begin afresh they import what they are sent, which a user's file is not."""
     samples = getattr(dataset, "samples", None)
-    if workers and worker_start() != "fork" and type(samples).__module__.startswith(OWN_MODULE):
+    if workers and worker_start() != "fork" and type(samples).__module__.startswith(CUSTOM_MODULE):
         why = "its samples cannot be sent to worker processes, which are spawned on this system"
         raise UsageError(why, file=dataset.name, hint="`workers` 0")
 

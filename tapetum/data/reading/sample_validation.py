@@ -11,9 +11,7 @@ from torch import Tensor
 
 from tapetum.base.errors import AnnotationError
 from tapetum.data.records.annotation_types import learns_from
-from tapetum.structures import Objects, Sample, Target
-
-IGNORE = 255
+from tapetum.structures import IGNORE_INDEX, Objects, Sample, Target
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class SampleValidator:
             return
         if tuple(semantic.shape) != size:
             yield f"semantic: expected {size} as the image has, got {tuple(semantic.shape)}"
-        yield from self._range_faults("semantic", semantic[semantic != IGNORE])
+        yield from self._range_faults("semantic", semantic[semantic != IGNORE_INDEX])
 
     def _object_faults(self, objects: Objects, size: tuple[int, int]) -> Iterator[str]:
         yield from self._range_faults("labels", objects.labels)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tapetum.base.custom_code import Own, custom_function, own_fault
+from tapetum.base.custom_code import CustomFunction, custom_code_error, custom_function
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import derive_seed
 from tapetum.data.reading.sample_validation import SampleValidator
@@ -29,7 +29,7 @@ HELD_OUT = 0.1
 SAMPLES = "samples"
 """The name of a sequence that has none."""
 IN_PYTHON = "samples in Python"
-"""What a run calls data that was passed to it, and that only its owner can give it again."""
+"""What a run calls data that was passed to it, and that only the caller can pass again."""
 
 
 class Samples(Protocol):
@@ -100,8 +100,8 @@ class SampleDataset:
         return replace(sample, target=target, name=sample.name or f"{place:06d}")
 
     def record(self, index: int) -> ImageRecord:
-        """The truth as a record: that of the sequence, where it has a method `record`, else what
-        the sample states, in float64.
+        """The annotations as a record: that of the sequence, where it has a method `record`, else
+        that of the sample, in float64.
 
         Raises:
             AnnotationError: as for indexing.
@@ -202,7 +202,7 @@ def open_custom_to_evaluate(data: str, *, task: str = "detection") -> SampleData
     return open_custom(data, "test" if has_splits and samples is not None else "val", task=task)
 
 
-def _call(data: str, split: str) -> tuple[Own, bool, Samples | None]:
+def _call(data: str, split: str) -> tuple[CustomFunction, bool, Samples | None]:
     """The function, whether it knows splits, and what it returns for this one."""
     code = custom_function(data)
     assert code is not None
@@ -217,7 +217,7 @@ def _call(data: str, split: str) -> tuple[Own, bool, Samples | None]:
 
 
 def as_record(sample: Sample, id: int) -> ImageRecord:
-    """The truth of a sample as evaluation takes it; masks run-length coded, ids counted from 1."""
+    """A sample as evaluation takes it; masks run-length coded, ids counted from 1."""
     height, width = sample.size
     labels, objects = sample.target.labels, sample.target.objects
     stated_labels = None if labels is None else tuple(labels.tolist())
@@ -252,7 +252,7 @@ def _areas(objects: Objects, sides: np.ndarray) -> np.ndarray:
 
 
 def _narrowed(target: Target, task: str) -> Target:
-    """The truth with what the task takes, and nothing else."""
+    """The annotations that the task takes."""
     annotation = learns_from(task)
     if annotation == "labels":
         return Target(labels=target.labels)
@@ -288,10 +288,10 @@ def _has_several(samples: Samples) -> bool:
     return any(labels is not None and len(labels) != 1 for labels in rows)
 
 
-def _called(function: Callable[..., Any], code: Own, arguments: dict[str, Any]) -> Any:
+def _called(function: Callable[..., Any], code: CustomFunction, arguments: dict[str, Any]) -> Any:
     try:
         return function(**arguments)
     except TapetumError:
         raise
     except Exception as error:
-        raise own_fault(error, code) from error
+        raise custom_code_error(error, code) from error

@@ -23,11 +23,11 @@ from tapetum.data.reading.files import SCENES, FileDataset, open_dataset
 from tapetum.data.reading.samples import IN_PYTHON, Samples, is_custom_data, open_samples
 from tapetum.data.records.annotation_types import learns_from, narrowed
 from tapetum.data.records.image_record import Annotations, ImageRecord
-from tapetum.data.records.label_map import IGNORE
 from tapetum.data.splits.assign import to_divide, with_held_out
 from tapetum.data.splits.hold_out import HoldOut
 from tapetum.data.splits.split_file import Names, with_parts, write_parts
 from tapetum.runs.record import RunRecord
+from tapetum.structures import IGNORE_INDEX
 
 MAX_LISTED_CLASSES = 12
 """Classes that `describe` lists; more are only counted."""
@@ -157,7 +157,11 @@ class TrainingData:
     def _unnamed(self) -> list[str]:
         """How to name the classes of maps, which are numbers without a list."""
         part = self.annotations
-        if part is None or part.maps is None or not set(part.classes) <= set(numbered(IGNORE)):
+        if (
+            part is None
+            or part.maps is None
+            or not set(part.classes) <= set(numbered(IGNORE_INDEX))
+        ):
             return []
         return [
             "the classes have no names: a file classes.txt beside the folders of images and maps "

@@ -12,9 +12,7 @@ from torch import Tensor
 from tapetum.base.errors import UsageError
 from tapetum.data.dataset import Dataset
 from tapetum.data.records.image_record import ImageRecord
-from tapetum.structures import Sample
-
-IGNORE = 255
+from tapetum.structures import IGNORE_INDEX, Sample
 
 
 class RemappedClasses:
@@ -46,9 +44,9 @@ class RemappedClasses:
         if objects is not None:
             objects = objects.with_(labels=self._new(objects.labels))
         if semantic is not None:
-            known = semantic != IGNORE
+            known = semantic != IGNORE_INDEX
             renamed = self._new(torch.where(known, semantic, 0).long())
-            semantic = torch.where(known, renamed, IGNORE)
+            semantic = torch.where(known, renamed, IGNORE_INDEX)
         labels = None if target.labels is None else self._new(target.labels)
         target = replace(target, labels=labels, objects=objects, semantic=semantic)
         return replace(sample, target=target)

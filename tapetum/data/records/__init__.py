@@ -12,7 +12,7 @@ from tapetum.data.records.image_record import (
     Segment,
     bare_record,
 )
-from tapetum.data.records.label_map import IGNORE, MapCode
+from tapetum.data.records.label_map import MapCode
 from tapetum.data.records.relabel import keep_classes, relabel
 from tapetum.data.records.segments import (
     parse_segment,
@@ -25,7 +25,6 @@ from tapetum.data.records.table import Head, Table
 
 __all__ = [
     "CODES",
-    "IGNORE",
     "Annotations",
     "Finding",
     "FindingCollector",

@@ -78,7 +78,7 @@ def _valid(boxes: Boxes, place: Callable[[int], Place], collector: FindingCollec
     finite = np.isfinite(boxes.xywh).all(1) & np.isfinite(boxes.xywh[:, :2] + sides).all(1)
     negative = finite & (sides < 0).any(1)
     empty = finite & ~negative & (sides == 0).any(1)
-    for code, flagged, words in (
+    for code, flagged, text in (
         ("box-not-finite", ~finite, "is not finite"),
         ("box-negative", negative, "has a negative side"),
         ("box-zero-size", empty, "has no size"),
@@ -88,7 +88,7 @@ def _valid(boxes: Boxes, place: Callable[[int], Place], collector: FindingCollec
                 collector,
                 code,
                 place(row),
-                f"box {_text(boxes.xywh[row])} {words}",
+                f"box {_text(boxes.xywh[row])} {text}",
                 boxes.xywh[row],
             )
     return finite & ~negative & ~empty
@@ -111,13 +111,13 @@ def _inside(
     vanishing = valid & ~outside & ~(clipped > 0).all(1)
     over = np.fmax.reduce([-x, -y, x + w - width, y + h - height])
     partly = valid & ~outside & ~vanishing & (over > ROUNDING)
-    for code, flagged, words in (
+    for code, flagged, text in (
         ("box-outside", outside, "is outside its image of"),
         ("box-zero-size", vanishing, "has no size in single precision inside its image of"),
         ("box-partly-outside", partly, "crosses the border of its image of"),
     ):
         for row in np.flatnonzero(flagged).tolist():
-            message = f"box {_text(boxes.xywh[row])} {words} {_size(width[row], height[row])}"
+            message = f"box {_text(boxes.xywh[row])} {text} {_size(width[row], height[row])}"
             _note(collector, code, place(row), message, boxes.xywh[row])
     return ~outside & ~vanishing
 
@@ -179,9 +179,9 @@ def _areas(
 def _note(
     collector: FindingCollector, code: str, place: Place, message: str, xywh: np.ndarray
 ) -> None:
-    words = f"{message} (image {place.image})"
+    text = f"{message} (image {place.image})"
     box = xywh.tolist()
-    collector.note(code, place.file, place.where, words, image=place.image, box=box)
+    collector.note(code, place.file, place.where, text, image=place.image, box=box)
 
 
 def _text(xywh: np.ndarray) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-IGNORE = 255
-"""The class of pixels that are neither learnt nor measured."""
+from tapetum.structures import IGNORE_INDEX
 
 UNKNOWN = -1
 
@@ -29,7 +28,7 @@ class MapCode:
     def of(meanings: Mapping[int, int]) -> MapCode:
         """Value -> class; the rest is unknown, and 255 ignored unless it is listed."""
         values = np.full(256, UNKNOWN, dtype=np.int16)
-        values[IGNORE] = IGNORE
+        values[IGNORE_INDEX] = IGNORE_INDEX
         for value, label in meanings.items():
             values[value] = label
         return MapCode(values)
@@ -39,7 +38,7 @@ class MapCode:
         """(C, 3) uint8, the first color of each class; None where maps hold no colors."""
         if self.colors is None or self.meanings is None:
             return None
-        usable = (self.meanings != IGNORE) & (self.meanings != UNKNOWN)
+        usable = (self.meanings != IGNORE_INDEX) & (self.meanings != UNKNOWN)
         labels, first = np.unique(self.meanings[usable], return_index=True)
         palette = np.zeros((int(labels.max(initial=-1)) + 1, 3), dtype=np.uint8)
         palette[labels] = self.colors[usable][first]
@@ -48,7 +47,7 @@ class MapCode:
     def relabelled(self, places: np.ndarray) -> MapCode:
         """With class k called places[k] from now on; -1 becomes 255, to be ignored."""
         table = np.arange(-1, 256, dtype=np.int16)  # what -1, 0, ..., 255 become
-        table[1 : len(places) + 1] = np.where(places < 0, IGNORE, places)
+        table[1 : len(places) + 1] = np.where(places < 0, IGNORE_INDEX, places)
         meanings = None if self.meanings is None else table[self.meanings + 1]
         return MapCode(table[self.values + 1], self.colors, meanings)
 

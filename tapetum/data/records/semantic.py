@@ -11,8 +11,9 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.images.orientation import turn_array
 from tapetum.data.images.reader import ImageSize, read_levels
 from tapetum.data.records.image_record import ImageRecord
-from tapetum.data.records.label_map import IGNORE, MapCode
+from tapetum.data.records.label_map import MapCode
 from tapetum.data.records.segments import fill_box, segment_to_mask
+from tapetum.structures import IGNORE_INDEX
 
 MAX_CLASSES = 255
 """As many classes as a map of bytes can hold beside 255."""
@@ -73,7 +74,7 @@ def paint_semantic(image: ImageRecord, size: tuple[int, int]) -> Tensor:
     for row in np.argsort(-image.area, kind="stable").tolist():
         segment = image.segments[row] if image.segments else None
         if segment is None:
-            fill_box(canvas, image.xywh[row], IGNORE)
+            fill_box(canvas, image.xywh[row], IGNORE_INDEX)
         else:
             canvas[segment_to_mask(segment, size)] = image.labels[row] + 1
     return torch.from_numpy(canvas)

@@ -3,8 +3,8 @@
 Drawn objects, drawn people and real handwritten digits (the test set of the UCI "Optical
 Recognition of Handwritten Digits", Alpaydin and Kaynak 1998, as it comes with scikit-learn) lie on
 procedural backgrounds, overlap, and cast shadows. Nothing is downloaded or stored: scene `index`
-of a split is a pure function of (seed, split, index), and its truth is exact, since it is known
-which object every pixel shows.
+of a split is a pure function of (seed, split, index), and its annotations are exact, since it
+is known which object each pixel shows.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _WRITERS = {"train": range(7), "val": range(7, 8), "test": range(8, 10)}
 
 
 class Scenes:
-    """A `Dataset` of scenes, made as they are read, with the truth that a task needs.
+    """A `Dataset` of scenes, made as they are read, with the annotations of a task.
 
     "detection", "instance_segmentation": all objects, without or with masks. "localization":
     exactly one large object. "classification": the classes in the image. "semantic_segmentation":
@@ -65,8 +65,8 @@ class Scenes:
     other tasks have a ninth class for them.
 
     A box is the tight hull of the visible part of an object, half open; `area` is the number of its
-    visible pixels. A keypoint is 2 (visible), 1 (another object or the same body hides it) or 0
-    (outside the image).
+    visible pixels. A keypoint is 2 (visible), 1 (hidden by another object or part of the person)
+    or 0 (outside the image).
 
     Args:
         split: "train", "val" or "test"; no two share a scene or a handwritten digit.
@@ -110,13 +110,13 @@ class Scenes:
         return self.length
 
     def __getitem__(self, index: int) -> Sample:
-        """Scene `index` with the truth of the task."""
+        """Scene `index` with the annotations of the task."""
         layout = self._layout(index)
         image = torch.from_numpy(paint_layout(layout, self.options, self._streams(index)))
         return Sample(image, self._target(layout, index), self._name(index))
 
     def record(self, index: int) -> ImageRecord:
-        """The truth of scene `index` as records, without painting it; masks run-length coded."""
+        """The annotations of scene `index`, without painting it; masks run-length coded."""
         layout = self._layout(index)
         chosen = self._chosen(layout)
         boxes, area = layout.boxes_and_areas(chosen)
@@ -180,7 +180,7 @@ class Scenes:
         return lay_out(self._streams(index), self.size, self._suited, handwriting(self.split))
 
     def _streams(self, index: int) -> Streams:
-        # Layout and surface draw apart, so that the truth does not depend on the painting.
+        # Layout and surface draw apart, so that the annotations do not depend on the painting.
         return lambda purpose: np.random.default_rng(
             derive_seed(self.seed, "scenes", self.split, int(index), purpose)
         )

@@ -46,7 +46,9 @@ def draw_clutter(random: Random, size: Size, level: float) -> tuple[Loose, ...]:
         outline, colour = shape(random), paint(random)
         other = contrasting(random, colour)
         patches = [Patch(outline, colour)]
-        patches += [Patch(outline * share, ink) for share, ink in ((0.7, other), (0.4, colour))]
+        patches += [
+            Patch(outline * fraction, ink) for fraction, ink in ((0.7, other), (0.4, colour))
+        ]
         side = float(np.exp(random.uniform(np.log(12), np.log(56))))
         sprite = draw_patches(patches, side, Warp(random.uniform(0, 2 * np.pi)))
         low, high = -0.3 * side, np.array(size) - 0.7 * side
@@ -56,8 +58,8 @@ def draw_clutter(random: Random, size: Size, level: float) -> tuple[Loose, ...]:
     return tuple(found)
 
 
-def cover(random: Random, shown: np.ndarray, share: float) -> Loose:
-    """A board that hides this share of the pixels of `shown` (H, W) bool, from one side."""
+def cover(random: Random, shown: np.ndarray, fraction: float) -> Loose:
+    """A board that hides this fraction of the pixels of `shown` (H, W) bool, from one side."""
     rows, columns = np.nonzero(shown)
     points = np.column_stack([columns, rows]) + 0.5  # (P, 2) x y
     angle = random.uniform(0, 2 * np.pi)
@@ -65,11 +67,11 @@ def cover(random: Random, shown: np.ndarray, share: float) -> Loose:
     across = np.array([-along[1], along[0]])
     far, wide = points @ along, points @ across
     margin = 0.5 + 0.1 * float(np.ptp(wide))
-    start, end = float(np.quantile(far, 1 - share)), float(far.max()) + margin
+    start, end = float(np.quantile(far, 1 - fraction)), float(far.max()) + margin
     low, high = float(wide.min()) - margin, float(wide.max()) + margin
 
     def place(square: Points) -> Points:
-        """From the board's own square, 0 to 1, to the image."""
+        """From the square of the board, 0 to 1, to the image."""
         x, y = square.T
         return np.outer(start + x * (end - start), along) + np.outer(low + y * (high - low), across)
 
@@ -85,12 +87,12 @@ def covered(size: Size, pieces: Sequence[Loose]) -> np.ndarray:
     found = np.zeros(size, dtype=bool)
     for piece in pieces:
         here, there = meet(size, piece.sprite.alpha.shape, piece.corner)
-        found[here] |= piece.sprite.solid[there]
+        found[here] |= piece.sprite.mask[there]
     return found
 
 
 def _rough(random: Random, sprite: Sprite) -> Sprite:
-    """The sprite with a grain of its own."""
+    """The sprite with a random grain."""
     shape = sprite.alpha.shape[0], sprite.alpha.shape[1]
     grain = 1 + np.float32(0.06) * noise(random, shape, "rough")
     return replace(sprite, colour=np.clip(sprite.colour * grain, 0, 255 * sprite.alpha))

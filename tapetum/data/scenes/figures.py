@@ -54,13 +54,13 @@ class _Clothes:
     long_hair: bool
 
 
-def figure(random: Random, looks: Random, pose: str | None = None) -> Figure:
-    """Another person: `looks` decides on body and clothes, `random` on the pose, if none is named.
+def figure(random: Random, appearance: Random, pose: str | None = None) -> Figure:
+    """A random person: `appearance` draws body and clothes, `random` the pose, if none is named.
 
     pose: one of `POSES`.
     """
     names = list(POSES)
-    build, clothes = draw_build(looks), _dress(looks)
+    build, clothes = draw_build(appearance), _dress(appearance)
     posture = POSES[pose or names[random.integers(len(names))]](random)
     places = joints(posture, build)
     behind = random.random(2) < 0.25  # an arm behind the trunk
@@ -172,8 +172,8 @@ def _trunk(places: np.ndarray, pose: Pose, build: Build, clothes: _Clothes) -> l
         Patch(_limb(shoulders[0], shoulders[1], thick, thick), clothes.shirt),
     ]
     if clothes.stripes is not None:
-        for share in (0.2, 0.45, 0.7):
-            ends = (1 - share) * shoulders + share * hips
+        for fraction in (0.2, 0.45, 0.7):
+            ends = (1 - fraction) * shoulders + fraction * hips
             bars = 0.04 * (middle - hips.mean(0)) / build.trunk
             shirt.append(Patch(np.array([*ends, *(ends + 1.6 * bars)[::-1]]), clothes.stripes))
     return shirt

@@ -1,4 +1,4 @@
-"""Which individual of a class is drawn: its class, looks and warp, as the knobs want them."""
+"""Which individual of a class is drawn: class, appearance and warp, as the options ask."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USUAL: dict[str, tuple[str, ...]] = {
     "fabric": ("cat", "digit"), "checks": ("cup", "flower"), "wood": ("cat", "cup"),
     "bricks": ("car", "house"), "grass": ("flower", "house"), "sand": ("ball", "car"),
 }  # fmt: skip
-"""What one expects on each background."""
+"""The objects that are usual on each background."""
 
 _STRETCH = np.log(2.0)
 
@@ -29,8 +29,8 @@ class Artist:
     """Draws objects and people, each another one.
 
     glyphs: (M, 8, 8) handwritten digits to choose from. texture: the background, where context
-    counts. knobs: the generator of what the knobs ask for; what they leave alone is drawn from
-    another one, so that a turned knob shows the same scene.
+    counts. knobs: the generator of what the challenges change; all else is drawn from
+    another one, so that a challenge changes nothing else of a scene.
     """
 
     options: SceneOptions
@@ -52,12 +52,12 @@ class Artist:
         return label, draw_digit(glyph, (_turn_hue(stroke, turn), outline), size, warp)
 
     def person(self, random: Random, height: float) -> tuple[Sprite, np.ndarray]:
-        """A sprite of somebody who stands `height` pixels high, and the keypoints (17, 3)."""
+        """A sprite of a person who stands `height` pixels high, and the keypoints (17, 3)."""
         warp, turn = self._warp(random, self.options.rotation / 2), self._hue()
-        looks = np.random.default_rng(len(OBJECTS)) if self._is_standard() else random
-        someone = figure(random, looks)
-        dyed = tuple(_dyed(list(someone.patches), turn))
-        return draw_figure(replace(someone, patches=dyed), height, warp)
+        appearance = np.random.default_rng(len(OBJECTS)) if self._is_standard() else random
+        person = figure(random, appearance)
+        dyed = tuple(_dyed(list(person.patches), turn))
+        return draw_figure(replace(person, patches=dyed), height, warp)
 
     def _label(self, label: int) -> int:
         """The label, or one that the background suggests or forbids."""

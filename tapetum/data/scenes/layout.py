@@ -17,12 +17,12 @@ from tapetum.data.scenes.sprites import Sprite, meet
 
 Size = tuple[int, int]
 Streams = Callable[[str], Random]
-"""From a purpose to its own random generator, so that no purpose moves another's draws."""
+"""From a purpose to its random generator, so that no purpose moves another's draws."""
 
 _TRIES = 12
-"""How often an object looks for a place before the scene goes without it."""
+"""Places tried for an object before it is left out."""
 _BOARDS = 3
-"""How often a board looks for a side from which it hides no object too much."""
+"""Sides tried for a board before it is left out; no object may be hidden too much."""
 _FIGURE = len(OBJECTS)
 
 
@@ -30,8 +30,9 @@ _FIGURE = len(OBJECTS)
 class Piece:
     """An object or a person as it is put down.
 
-    label: index into THINGS, len(THINGS) for a person.
-    joints: (17, 3) of a person: x y in pixels of the sprite, and 1 unless its own body hides it.
+    label: index into OBJECTS, len(OBJECTS) for a person.
+    joints: (17, 3) of a person: x y in pixels of the sprite, and 1 unless another part of the
+        person hides it.
     corner: (row, column) of the sprite's first pixel, maybe negative.
     """
 
@@ -60,7 +61,7 @@ class Layout:
 
     @property
     def labels(self) -> np.ndarray:
-        """(N,) int64, index into THINGS, len(THINGS) for people."""
+        """(N,) int64, index into OBJECTS, len(OBJECTS) for people."""
         return np.array([piece.label for piece in self.pieces], dtype=np.int64)
 
     def boxes_and_areas(self, chosen: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -112,7 +113,7 @@ def lay_out(streams: Streams, size: Size, suited: Suited, glyphs: np.ndarray) ->
         if corner is not None:
             placed.append(replace(piece, corner=corner))
     owner = _owners(size, placed)
-    needed = [_least(piece, options.min_visible) for piece in placed]
+    needed = [_min_pixels(piece, options.min_visible) for piece in placed]
     kept = _shown(owner, placed) >= needed
     if not kept.all():
         # Nothing of what is left out is painted, so that no pixel shows an object without a label.
@@ -186,7 +187,7 @@ def _owners(size: Size, pieces: Sequence[Piece]) -> np.ndarray:
     owner = np.full(size, -1, dtype=np.int16)
     for number, piece in enumerate(pieces):
         here, there = meet(size, piece.sprite.alpha.shape, piece.corner)
-        owner[here][piece.sprite.solid[there]] = number
+        owner[here][piece.sprite.mask[there]] = number
     return owner
 
 
@@ -199,9 +200,9 @@ def _shown(owner: np.ndarray, pieces: Sequence[Piece]) -> np.ndarray:
     return np.array(counts)
 
 
-def _least(piece: Piece, share: float) -> float:
+def _min_pixels(piece: Piece, fraction: float) -> float:
     """How many pixels of an object have to be seen."""
-    return max(1.0, share * np.count_nonzero(piece.sprite.solid))
+    return max(1.0, fraction * np.count_nonzero(piece.sprite.mask))
 
 
 def _cover(
@@ -209,11 +210,11 @@ def _cover(
 ) -> tuple[Loose, ...]:
     """A board on each object, where every object still shows enough of itself."""
     free, boards = owner.copy(), []
-    needed = np.array([_least(piece, options.min_visible) for piece in pieces])
+    needed = np.array([_min_pixels(piece, options.min_visible) for piece in pieces])
     for number in range(len(pieces)):
-        share = options.occlusion * random.uniform(0.3, 0.75)
+        fraction = options.occlusion * random.uniform(0.3, 0.75)
         for _ in range(_BOARDS):
-            board = cover(random, owner == number, share)
+            board = cover(random, owner == number, fraction)
             left = np.where(covered(owner.shape, [board]), -1, free)
             if (_shown(left, pieces) >= needed).all():
                 boards.append(board)

@@ -1,4 +1,4 @@
-"""What scenes are like: sizes and counts, one knob for each challenge of vision, named presets."""
+"""Options of scenes: sizes and counts, one for each challenge of vision, named presets."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ class SceneOptions:
     """What scenes are like. The defaults suit a detector that learns for two minutes.
 
     count: fewest and most objects, as tried; a scene may end with fewer. None: (3, 8), or what
-        the task wants (`suited`).
+        the task needs (`suited`).
     scale: smallest and largest side of an object in pixels; even in the logarithm. None: (16, 96),
-        or what the task wants.
+        or what the task needs.
     figures: fewest and most people. None: (1, 3) where keypoints are needed, else none.
     figure_scale: smallest and largest height of a standing person in pixels.
-    overlap: the share of an object's box, at most, that the box of another may take; beside a
+    overlap: the fraction of an object's box, at most, that the box of another may take; beside a
         person, whose box is half empty, the square root of that.
-    cut: the share of an object's height or width, at most, that the image's border may cut off.
-    min_visible: an object that shows less than this share of its pixels is left out altogether.
+    cut: the fraction of an object's height or width, at most, that the image's border may cut off.
+    min_visible: an object that shows less than this fraction of its pixels is left out altogether.
     rotation: degrees, at most, either way; half of that for people.
     light: shadows, volume and uneven, coloured light; 0 is flat, 1 is harsh.
     texture: contrast of the background; 0 is one colour.
     noise: standard deviation of the film grain, in levels of 255.
 
-    The knobs, from 0 to 1. Turning one changes nothing else of a scene.
+    The challenges, from 0 to 1. Each changes nothing else of a scene.
     viewpoint: objects are seen from the side: tilted by 20 to 65 degrees at 1.
     illumination: scenes are up to three times darker and twice lighter, colder and warmer, and
         half of one lies in a hard shadow, at 1.
     clutter: up to 30 textured shapes that have no label lie below the objects at 1.
     occlusion: boards cover 30 to 75 percent of each object at 1, less where `min_visible` says so.
     deformation: objects bend and ripple, as far as nothing folds at 1.
-    intraclass: at 0 all objects of a class are the same individual, at 0.5 each has its own
+    intraclass: at 0 all objects of a class are the same individual, at 0.5 each has other
         colours and proportions, at 1 any colour, and some are twice as wide as high or reverse.
-    context: -1 to 1. At 0 the background says nothing of the objects on it; at 1 they lie on one
+    context: -1 to 1. At 0 the background is independent of the objects on it; at 1 they lie on one
         that is usual for their class, at -1 never on one of those; between, as often as it says.
     """
 
@@ -118,7 +118,7 @@ _KNOBS = (
 )  # fmt: skip
 
 MIXED = SceneOptions(count=(2, 5), figures=(1, 2))
-"""Scenes with objects and people, on which every task has something to find."""
+"""Scenes with objects and people, on which no task is without objects."""
 
 MAX_SCENES = 1_000_000
 """The largest number of scenes of a split."""
@@ -158,10 +158,10 @@ def scene_count(text: str) -> tuple[int | None, str]:
         UsageError: a count that is not an integer from 1 to MAX_SCENES.
     """
     count, others = None, []
-    for word in text.split(","):
-        name, _, number = (part.strip() for part in word.partition("="))
+    for item in text.split(","):
+        name, _, number = (part.strip() for part in item.partition("="))
         if name != "count":
-            others.append(word)
+            others.append(item)
             continue
         count = int(number) if number.isdecimal() else 0
         if not 1 <= count <= MAX_SCENES:
@@ -185,8 +185,8 @@ def scene_options(text: str) -> SceneOptions:
         UsageError: an unknown challenge, or a level that is not in its range.
     """
     options = SceneOptions()
-    for word in filter(None, (part.strip() for part in text.split(","))):
-        name, _, level = word.partition("=")
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, level = item.partition("=")
         if name == "mixed" and not level:
             options = replace(options, count=MIXED.count, figures=MIXED.figures)
             continue
@@ -195,7 +195,7 @@ def scene_options(text: str) -> SceneOptions:
             hint = f"one of {known}; or count=N scenes"
             raise UsageError(f"scenes have no challenge {name!r}", hint=hint)
         try:
-            turned = challenge(name, float(level) if "=" in word else 1.0)
+            turned = challenge(name, float(level) if "=" in item else 1.0)
         except ValueError as error:
             reach = "-1 to 1" if name == "context" else "0 to 1"
             raise UsageError(

@@ -14,7 +14,7 @@ KEYPOINTS: tuple[str, ...] = (
     "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip",
     "left_knee", "right_knee", "left_ankle", "right_ankle",
 )  # fmt: skip
-"""COCO's seventeen. Left is the person's own left, at the viewer's right."""
+"""COCO's seventeen. Left is the left of the person, at the viewer's right."""
 
 SKELETON: tuple[tuple[int, int], ...] = (
     (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8),
@@ -154,7 +154,7 @@ def joints(pose: Pose, build: Build) -> np.ndarray:
 
 
 def face(pose: Pose, build: Build) -> Callable[[Corners], np.ndarray]:
-    """A map from the head's own square, -1 to 1 with the nose near its middle, to the body."""
+    """A map from the square of the head, -1 to 1 with the nose near its middle, to the body."""
     neck = _around(np.array([0.0, -build.trunk - build.neck]), pose.lean)
 
     def place(points: Corners) -> np.ndarray:

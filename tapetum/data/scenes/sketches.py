@@ -46,7 +46,7 @@ def ball(random: Random) -> list[Patch]:
 
 def car(random: Random) -> list[Patch]:
     """A car from the side."""
-    body, facing = paint(random), random.choice([-1.0, 1.0])
+    color, facing = paint(random), random.choice([-1.0, 1.0])
     roof, back, front = random.uniform(-0.66, -0.5), *random.uniform([-0.8, 0.05], [-0.4, 0.35])
     hood, radius = random.uniform(-0.16, -0.04), random.uniform(0.2, 0.25)
     lower = [(-0.98, 0.4), (-0.98, hood), (0.55, hood - 0.06), (0.98, hood + 0.12), (0.98, 0.4)]
@@ -66,12 +66,12 @@ def car(random: Random) -> list[Patch]:
         (front + 0.2, hood),
     ]
     patches = [
-        Patch(rounded(cabin), shade(body, 0.88)),
-        Patch(rounded(lower), body),
-        Patch(box(-0.97, 0.24, 0.97, 0.36), shade(body, 0.72)),
+        Patch(rounded(cabin), shade(color, 0.88)),
+        Patch(rounded(lower), color),
+        Patch(box(-0.97, 0.24, 0.97, 0.36), shade(color, 0.72)),
         Patch(rounded(rear, 1), glass),
         Patch(rounded(wind, 1), glass),
-        Patch(box(middle - 0.05, hood + 0.1, middle + 0.12, hood + 0.14), shade(body, 0.6)),
+        Patch(box(middle - 0.05, hood + 0.1, middle + 0.12, hood + 0.14), shade(color, 0.6)),
         Patch(ellipse(0.88, hood + 0.2, 0.08, 0.07), (255, 240, 180)),
         Patch(ellipse(-0.93, hood + 0.18, 0.045, 0.08), (200, 40, 40)),
     ]
@@ -125,7 +125,7 @@ def cup(random: Random) -> list[Patch]:
     drink = pick(random, (84, 52, 34), (122, 74, 40), (150, 160, 90))
     upper, lower = random.uniform(-0.25, 0.0), random.uniform(0.15, 0.4)
     ratio = (upper + 0.6) / (low + 0.6), (lower + 0.6) / (low + 0.6)
-    ends = [top + (foot - top) * share - 0.005 for share in ratio]
+    ends = [top + (foot - top) * fraction - 0.005 for fraction in ratio]
     stripe = [(-ends[0], upper), (ends[0], upper), (ends[1], lower), (-ends[1], lower)]
     patches = [
         Patch(band(handle, random.uniform(0.13, 0.19)), shade(glaze, 0.82)),

@@ -25,7 +25,7 @@ class Sprite:
     colour: (3, h, w) float32 in 0 ... 255, already multiplied by `alpha`.
     alpha: (h, w) float32 in 0 ... 1, how much of each pixel the object covers.
     size: the object's size in pixels, by which shadows and volume are measured.
-    origin: (x, y) of the middle of the object's own square, in pixels of the sprite.
+    origin: (x, y) of the middle of the object's square, in pixels of the sprite.
     """
 
     colour: np.ndarray
@@ -34,7 +34,7 @@ class Sprite:
     origin: tuple[float, float] = (0.0, 0.0)
 
     @functools.cached_property
-    def solid(self) -> np.ndarray:
+    def mask(self) -> np.ndarray:
         """(h, w) bool: the pixels that count as the object, covered by half at least."""
         return self.alpha >= 0.5
 
@@ -112,7 +112,7 @@ def put_down(
     canvas: np.ndarray, sprite: Sprite, corner: tuple[int, int], light: tuple[float, float],
     strength: float,
 ) -> None:  # fmt: skip
-    """Paste a sprite with its first pixel at `corner` (row, column): shadow, then lit body.
+    """Paste a sprite with its first pixel at `corner` (row, column): shadow, then the lit object.
 
     canvas: (3, H, W) float32, changed in place. light: (x, y) towards the light. strength: of
     shadow and shading, 0 (flat) ... 1.
@@ -149,7 +149,7 @@ def meet(
 
 
 def _softened(grid: np.ndarray) -> np.ndarray:
-    """(h - 2, w - 2) every cell mixed with its neighbours: 1 6 1 both ways, over 8."""
+    """(h - 2, w - 2) each cell mixed with its neighbours: 1 6 1 both ways, over 8."""
     rows = grid[:-2] + 6 * grid[1:-1] + grid[2:]
     return (rows[:, :-2] + 6 * rows[:, 1:-1] + rows[:, 2:]) / 64
 

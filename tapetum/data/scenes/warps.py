@@ -14,7 +14,7 @@ _DISTANCE = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Warp:
-    """From an object's own square, -1 to 1, to the square in which it is drawn.
+    """From the square of an object, -1 to 1, to the square in which it is drawn.
 
     angle: radians; the rotation comes last.
     bow: (2,) how far the ends of the object bend sideways, along x and along y.
@@ -85,7 +85,7 @@ class Warp:
 
 
 def draw_warp(random: Random, angle: float, viewpoint: float, deformation: float) -> Warp:
-    """A warp as the knobs want it; both draw always, so that turning one keeps the other."""
+    """A warp as the options ask for it; both draw always, so that turning one keeps the other."""
     tilt, axis = np.deg2rad(random.uniform(20, 65)) * viewpoint, random.uniform(0, 2 * np.pi)
     # Much one way and little the other: slopes of 1.45 and 0.5 at most on the object's square.
     much = np.array([1.0, 0.3])[:: random.choice([-1, 1])]
@@ -113,13 +113,13 @@ def tilted(tilt: float, axis: float) -> np.ndarray:
 
 def dense(patches: list[Patch], pieces: int = 5) -> list[Patch]:
     """The same polygons with their few long edges cut into pieces, so that they can bend."""
-    share = np.arange(pieces)[:, None] / pieces
+    fraction = np.arange(pieces)[:, None] / pieces
     found = []
     for patch in patches:
         points = patch.points
         if len(points) < 24:
             along = np.roll(points, -1, 0) - points
-            points = (points[:, None] + along[:, None] * share).reshape(-1, 2)
+            points = (points[:, None] + along[:, None] * fraction).reshape(-1, 2)
         found.append(Patch(points, patch.colour))
     return found
 

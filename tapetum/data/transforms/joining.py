@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tapetum.data.transforms.operations import IGNORE
 from tapetum.data.transforms.transform import Size
-from tapetum.structures import Objects, Sample, Target
+from tapetum.structures import IGNORE_INDEX, Objects, Sample, Target
 
 
 def blend_targets(first: Target, second: Target, weight: float) -> Target:
@@ -60,7 +59,7 @@ def move_target(target: Target, corner: tuple[int, int], size: Size, canvas: Siz
     if objects is not None:
         objects = _moved_objects(objects, corner, pad)
     if semantic is not None:
-        semantic = F.pad(semantic, pad, value=IGNORE)
+        semantic = F.pad(semantic, pad, value=IGNORE_INDEX)
     return replace(target, objects=objects, semantic=semantic, proposals=None)
 
 

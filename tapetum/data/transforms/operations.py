@@ -19,12 +19,9 @@ from torch import Tensor
 
 from tapetum.data.transforms.keypoints import Pairs, hide_outside, swap_keypoints
 from tapetum.data.transforms.transform import Size
-from tapetum.structures import Objects, Sample
+from tapetum.structures import IGNORE_INDEX, Objects, Sample
 
 Color = tuple[int, int, int]
-
-IGNORE = 255
-"""The value of a semantic map outside of the image."""
 
 MEAN_COLOR: Color = (124, 116, 104)
 """ImageNet's mean, in 0 ... 255: what models subtract, so this padding becomes zero, as theirs."""
@@ -159,7 +156,7 @@ class ResizeCrop:
 
     def apply_to_semantic(self, semantic: Tensor) -> Tensor:
         """A semantic map (H, W); 255 outside the image."""
-        return self._crop_nearest(semantic[None], IGNORE)[0]
+        return self._crop_nearest(semantic[None], IGNORE_INDEX)[0]
 
     def apply_to_masks(self, masks: Tensor) -> Tensor:
         """Masks (N, H, W); False outside the image."""

@@ -34,7 +34,7 @@ FILTERS = 2 * 3 * PATCH * PATCH
 MAX_IMAGES = 5000
 """Images from which the first layer is computed."""
 EPSILON = 5e-4
-"""Added to the eigenvalues: directions that hardly occur are noise, not to be blown up."""
+"""Added to the eigenvalues: directions that hardly occur are noise, not to be amplified."""
 MIN_SIZE = 9
 """Pixels of the smallest image of which pooling three times leaves anything."""
 SCALE = 1 / 9
@@ -150,7 +150,7 @@ def whitening_filters(batches: Iterable[Tensor]) -> Tensor:
 
 
 def _random_filters() -> Tensor:
-    """Something to start from where nobody calls `initialize_from_data`: orthogonal directions."""
+    """The start where `initialize_from_data` is not called: orthogonal directions."""
     half = nn.init.orthogonal_(torch.empty(FILTERS // 2, FILTERS // 2))
     shaped = half.reshape(-1, 3, PATCH, PATCH)
     return torch.cat((shaped, -shaped))

@@ -74,10 +74,10 @@ def _nearest_of_each(
 ) -> None:
     """Note in class_best and nearest (B, C) what among far (B, m) is nearer than all before."""
     column = labels.expand(len(far), -1)  # (B, m)
-    least = class_best.scatter_reduce(1, column, far, "amin")  # (B, C)
-    winner = far == least.gather(1, column)
+    nearest_in_part = class_best.scatter_reduce(1, column, far, "amin")  # (B, C)
+    winner = far == nearest_in_part.gather(1, column)
     candidate = torch.where(winner, indices, torch.iinfo(torch.int64).max)
     first = torch.full_like(nearest, torch.iinfo(torch.int64).max)
     first.scatter_reduce_(1, column, candidate, "amin")
-    nearest.copy_(torch.where(least < class_best, first, nearest))
-    class_best.copy_(least)
+    nearest.copy_(torch.where(nearest_in_part < class_best, first, nearest))
+    class_best.copy_(nearest_in_part)

@@ -23,8 +23,8 @@ class Sampler:
     Attributes:
         fg_iou_thresh: IoU with an object from which a candidate learns it.
         bg_iou_thresh: IoU below which a candidate is background.
-        batch_size_per_image: most candidates of an image.
-        positive_fraction: most of these, as a fraction, that learn an object.
+        batch_size_per_image: largest number of candidates of an image.
+        positive_fraction: largest fraction of these that learn an object.
         allow_low_quality: see `match_boxes`.
     """
 

@@ -19,7 +19,7 @@ class Thresholds(NamedTuple):
     Attributes:
         score_thresh: a candidate's score must be above it, in [0, 1].
         nms_thresh: IoU above which the weaker of two boxes of a class is dropped, in [0, 1].
-        detections_per_img: most detections of an image.
+        detections_per_img: largest number of detections of an image.
     """
 
     score_thresh: float

@@ -31,7 +31,7 @@ def slots(targets: Sequence[Target], count: int, size: int, dtype: torch.dtype) 
 
     With one slot there is no class for nothing: an image without an object teaches nothing. With
     several, slots that are left over are to say NOTHING, unless a crowd region lies in the image,
-    which may hold what nobody outlined.
+    which may hold objects that are not annotated.
     """
     parts = [_main_objects(target, count, size) for target in targets]
     device = parts[0].boxes.device

@@ -19,9 +19,7 @@ from tapetum.base.ranks import normalizer, ranks, sum_over_ranks
 from tapetum.models.preprocessing import Preprocessing, resize
 from tapetum.ops._arithmetic import wide
 from tapetum.ops.losses import cross_entropy, dice_loss, softmax_focal_loss
-from tapetum.structures import Batch, Prediction, Target
-
-IGNORE = 255
+from tapetum.structures import IGNORE_INDEX, Batch, Prediction, Target
 
 
 class SegmentationOutput(NamedTuple):
@@ -76,12 +74,12 @@ def pad_targets(batch: Batch, num_classes: int) -> Batch:
 
 
 def _padded(semantic: Tensor, size: tuple[int, int], num_classes: int) -> Tensor:
-    wrong = (semantic != IGNORE) & ((semantic >= num_classes) | (semantic < 0))
+    wrong = (semantic != IGNORE_INDEX) & ((semantic >= num_classes) | (semantic < 0))
     if wrong.any():
         odd = int(semantic[wrong][0])
-        raise ValueError(f"semantic: expected 0 to {num_classes - 1}, or {IGNORE}, got {odd}")
+        raise ValueError(f"semantic: expected 0 to {num_classes - 1}, or {IGNORE_INDEX}, got {odd}")
     height, width = semantic.shape
-    return F.pad(semantic, (0, size[1] - width, 0, size[0] - height), value=IGNORE)
+    return F.pad(semantic, (0, size[1] - width, 0, size[0] - height), value=IGNORE_INDEX)
 
 
 @dataclass(frozen=True)
@@ -114,20 +112,20 @@ class PixelLosses:
         logits, target = output.logits, stack_targets(output.logits, targets)
         losses, count = {}, _count(logits, target, class_weights)
         if self.cross_entropy:
-            loss = cross_entropy(logits, target, "sum", IGNORE, class_weights)
+            loss = cross_entropy(logits, target, "sum", IGNORE_INDEX, class_weights)
             losses["cross_entropy"] = self.cross_entropy * (loss / count)
         if self.dice:
-            loss = dice_loss(logits, target, IGNORE, over_ranks=sum_over_ranks)
+            loss = dice_loss(logits, target, IGNORE_INDEX, over_ranks=sum_over_ranks)
             losses["dice"] = self.dice * loss
         if self.focal:
-            loss = softmax_focal_loss(logits, target, 2.0, "sum", IGNORE, class_weights)
+            loss = softmax_focal_loss(logits, target, 2.0, "sum", IGNORE_INDEX, class_weights)
             losses["focal"] = self.focal * (loss / count)
         return losses
 
 
 def _count(logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor | float:
     """What the sum of the losses of pixels is divided by: how many count, by their weights."""
-    valid = target != IGNORE
+    valid = target != IGNORE_INDEX
     if class_weights is None:
         return normalizer(valid.sum())
     weights = class_weights.to(wide(logits).dtype)[torch.where(valid, target, 0)] * valid
@@ -138,7 +136,7 @@ def _count(logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tens
 def stack_targets(logits: Tensor, targets: Sequence[Target]) -> Tensor:
     """Semantic maps as (B, H, W) int64; 255 all over where a target has none."""
     size = logits.shape[-2:]
-    nothing = torch.full(size, IGNORE, device=logits.device)
+    nothing = torch.full(size, IGNORE_INDEX, device=logits.device)
     maps = [nothing if t.semantic is None else t.semantic.long() for t in targets]
     return torch.stack(maps)
 
@@ -174,9 +172,9 @@ def map_logits(
     for logits, target, original in zip(output.logits, ground_truth, targets, strict=True):
         if target.semantic is None or original.semantic is None:
             continue
-        if not bool((original.semantic != IGNORE).any()):
+        if not bool((original.semantic != IGNORE_INDEX).any()):
             continue
-        marked = target.semantic != IGNORE  # (H, W)
+        marked = target.semantic != IGNORE_INDEX  # (H, W)
         wanted = torch.where(marked, target.semantic.long(), 0)
         chosen = _wide(logits).gather(0, wanted[None])[0] * marked  # (H, W)
         mean_logits.append(chosen.sum() / marked.sum().clamp(min=1))

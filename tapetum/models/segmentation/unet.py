@@ -30,7 +30,7 @@ from tapetum.layers.conv import init_linear
 from tapetum.models.entry import ModelEntry
 from tapetum.models.network import Network, prefixed, prefixed_groups
 from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from tapetum.models.segmentation.dense import IGNORE, PixelLosses, make_preprocessing
+from tapetum.models.segmentation.dense import PixelLosses, make_preprocessing
 from tapetum.models.segmentation.encoder_decoder import (
     Decoder,
     PaperEncoder,
@@ -40,7 +40,7 @@ from tapetum.models.segmentation.encoder_decoder import (
 )
 from tapetum.models.segmentation.segmenter import SemanticSegmenter
 from tapetum.models.segmentation.test_time_augmentation import AUGMENTATIONS
-from tapetum.structures import ExplainLayer
+from tapetum.structures import IGNORE_INDEX, ExplainLayer
 from tapetum.structures.renames import Renames
 
 DECODER = (256, 128, 64, 32, 16)
@@ -212,8 +212,8 @@ def _first_blocks(channels: Sequence[int], multiple: int, finest: int) -> list[i
 def _check(
     num_classes: int, class_weights: Sequence[float] | None, tile: int | None, overlap: int
 ) -> None:
-    if not 1 <= num_classes <= IGNORE:
-        raise UsageError(f"num_classes must be 1 to {IGNORE}, got {num_classes}")
+    if not 1 <= num_classes <= IGNORE_INDEX:
+        raise UsageError(f"num_classes must be 1 to {IGNORE_INDEX}, got {num_classes}")
     if class_weights is not None and len(class_weights) != num_classes:
         raise UsageError(f"class_weights: {num_classes} expected, got {len(class_weights)}")
     if tile is not None and not (tile % 32 == overlap % 32 == 0 <= 2 * overlap <= tile > 0):

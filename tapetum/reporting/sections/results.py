@@ -56,7 +56,7 @@ def final_numbers(contents: ReportContents) -> Html:
             tag("th", name, scope="row"),
             tag("td", number(value), class_="n"),
             tag("td", bar(value), class_="bar"),
-            tag("td", METRICS.get(name, ""), class_="dim"),
+            tag("td", _meaning(name), class_="dim"),
         )
         for name, value in contents.stats.items()
     ]
@@ -132,8 +132,12 @@ def _tile(name: str, value: str) -> Html:
         tag("div", value, class_=kind),
         tag("div", name, class_="name"),
         class_="tile",
-        title=METRICS.get(name),
+        title=_meaning(name) or None,
     )
+
+
+def _meaning(name: str) -> str:
+    return METRICS[name].meaning if name in METRICS else ""
 
 
 def _undefined(missing: bool) -> str:

@@ -13,8 +13,8 @@ from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import ClassRow, Explanation, Panel, ReportContents, Sheet
 from tapetum.reporting.sections.run import MAPS, SHEETS, Run, frame
 from tapetum.reporting.sections.suggestions import next_steps
-from tapetum.structures import Target
-from tapetum.tasks.segmentation import IGNORE, SegmentationEvaluation
+from tapetum.structures import IGNORE_INDEX, Target
+from tapetum.tasks.segmentation import SegmentationEvaluation
 
 
 def segmentation_report(run: Run, evaluation: SegmentationEvaluation) -> ReportContents:
@@ -97,7 +97,7 @@ def _unused_class(semantic: Tensor, used: set[int]) -> int:
 def _explanation(run: Run, index: int, semantic: Tensor, label: int) -> Explanation:
     assert run.explain is not None
     image = run.dataset[index].image
-    only = torch.where(semantic == label, semantic, IGNORE)
+    only = torch.where(semantic == label, semantic, IGNORE_INDEX)
     target = Target(semantic=only)
     heat = run.explain(image, target)
     area = float((semantic == label).double().mean())

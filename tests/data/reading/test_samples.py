@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tapetum.base.custom_code import Own
+from tapetum.base.custom_code import CustomFunction
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.runtime import Runtime
 from tapetum.data.reading.samples import (
@@ -319,7 +319,7 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "my_data.py"
     path.write_text(DATA)
     for name in ("squares", "parts", "tested", "number", "broken"):
-        Own(path, name).name()
+        CustomFunction(path, name).name()
     return path
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tapetum.base.custom_code import Own
+from tapetum.base.custom_code import CustomFunction
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import allow_many_files, worker_start
 from tapetum.data.reading.files import open_dataset
@@ -56,7 +56,7 @@ def test_samples_of_ones_own_file_stay_where_workers_begin_afresh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "own.py").write_text(OWN)
-    Own(tmp_path / "own.py", "few").name()
+    CustomFunction(tmp_path / "own.py", "few").name()
     data = f"{tmp_path / 'own.py'}:few"
     if sys.platform == "linux":
         assert len(first_batch(data, 1)) == 2

@@ -42,7 +42,7 @@ def shares_visible(name, level):
     shares = []
     for layout in layouts(name, level):
         _, areas = layout.boxes_and_areas(range(len(layout.pieces)))
-        whole = [np.count_nonzero(piece.sprite.solid) for piece in layout.pieces]
+        whole = [np.count_nonzero(piece.sprite.mask) for piece in layout.pieces]
         shares += (areas / whole).tolist()
     return np.array(shares)
 

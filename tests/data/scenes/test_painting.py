@@ -55,9 +55,9 @@ def test_a_digit_ends_where_its_outline_ends(size):
     inks = (255.0, 0.0, 0.0), (255.0, 255.0, 255.0)
     for glyph in handwriting("val")[:20]:
         sprite = draw_digit(glyph, inks, size, Warp(0.3))
-        near = binary_dilation(sprite.solid, np.ones((3, 3)), iterations=2)
-        assert (sprite.alpha > 0)[~near].sum() <= 0.02 * sprite.solid.sum()
-        assert max(sprite.solid.shape) <= 1.4 * size
+        near = binary_dilation(sprite.mask, np.ones((3, 3)), iterations=2)
+        assert (sprite.alpha > 0)[~near].sum() <= 0.02 * sprite.mask.sum()
+        assert max(sprite.mask.shape) <= 1.4 * size
         assert (sprite.colour <= 255 * sprite.alpha + 1e-3).all()
 
 

@@ -1,6 +1,6 @@
 """COCO JSON: found, read, and written back exactly.
 
-In a folder, detection truth is looked for as `annotations/instances_*.json`; else as other COCO
+In a folder, files of objects are searched as `annotations/instances_*.json`; else as other COCO
 files in `annotations/` or the folder itself (captions, keypoints, panoptic and stuff files are
 not detection); else as one file in each folder of a split, as in `train/_annotations.coco.json`;
 else as `annotations/person_keypoints_*.json`. Where keypoints are needed, the latter come first.
@@ -140,7 +140,7 @@ def _root(path: Path) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The folder's files of detection truth, by the rules in this module's docstring."""
+    """The folder's files of objects, by the rules in this module's docstring."""
     finder = Finder(folder)
     below = [file for file in _json(finder, "annotations") if _is_truth(file)]
     instances = [file for file in below if file.name.startswith("instances_")]
@@ -170,11 +170,11 @@ def _is_truth(file: Path) -> bool:
 
 def _split_names(files: list[Path], root: Path) -> list[str]:
     """A name for each file's split; the file's own stem where the usual word is not unique."""
-    words = [_word(file, root) for file in files]
+    usual = [_word(file, root) for file in files]
     if len(files) == 1:
-        return [words[0] or ALL]
+        return [usual[0] or ALL]
     stems = [re.sub(KINDS, "", file.stem) for file in files]
-    names = [w if w and words.count(w) == 1 else s for w, s in zip(words, stems, strict=True)]
+    names = [w if w and usual.count(w) == 1 else s for w, s in zip(usual, stems, strict=True)]
     if len(set(names)) < len(names):
         names = [file.relative_to(root).as_posix() for file in files]
     return names

@@ -1,4 +1,4 @@
-"""One COCO file of detection truth, entry by entry: what can be used, and findings for the rest.
+"""One COCO file of objects, entry by entry: what can be used, and findings for the rest.
 
 The form is that of https://cocodataset.org/#format-data (Lin et al., 2014). Every value may be of
 any JSON type: nothing is used before it is validated, and one bad entry never stops the rest.

@@ -31,7 +31,7 @@ class Posed(NamedTuple):
 
 
 def read_scheme(entry: dict[str, Any]) -> tuple[Scheme, list[str]]:
-    """The keypoints of a category, none where it lists none; and what was wrong, in words."""
+    """The keypoints of a category, none where it lists none; and what was wrong."""
     names = entry.get("keypoints")
     if not names:
         return NO_KEYPOINTS, []

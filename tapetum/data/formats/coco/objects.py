@@ -67,7 +67,7 @@ def _read_object(
     place = None if image is None or image < 0 else (image, xywh or ())
     label = _known(file, entry, "category_id", labels, "class-unknown", where, place)
     if image is None or place is None or label is None:
-        return  # what lies on an image that is left out is left out without a word
+        return  # what lies on an image that is left out is left out without a finding
     if xywh is None:
         file.note("box-malformed", where, "bbox is not [left, top, width, height]", place)
         return

@@ -1,4 +1,4 @@
-"""COCO as it goes out: truth for evaluation, and files that read back as they were."""
+"""Write COCO: ground truth for evaluation, and files that read back as they were."""
 
 from __future__ import annotations
 

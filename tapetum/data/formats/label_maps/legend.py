@@ -27,7 +27,8 @@ from tapetum.data.formats.finder import Finder
 from tapetum.data.formats.label_maps.pairs import Pair
 from tapetum.data.images.reader import read_levels
 from tapetum.data.records.findings import FindingCollector
-from tapetum.data.records.label_map import IGNORE, MapCode
+from tapetum.data.records.label_map import MapCode
+from tapetum.structures import IGNORE_INDEX
 
 FILES = ("classes.txt", "class_dict.csv", "labelmap.txt", "label_colors.txt")
 _LAST = re.compile(r"(?P<name>.+?)[,\s]+(?P<r>\d+)[,\s]+(?P<g>\d+)[,\s]+(?P<b>\d+)")
@@ -80,7 +81,7 @@ def parse_legend(text: str, path: Path) -> Legend:
             raise AnnotationError(why, file=path, where=f"line {number}")
         names.append(match["name"].strip() if match else line)
         colors.append(color)
-    if not names or len(names) > IGNORE or len(set(names)) < len(names):
+    if not names or len(names) > IGNORE_INDEX or len(set(names)) < len(names):
         raise AnnotationError(f"{len(names)} classes; 1 to 255 different ones are read", file=path)
     return Legend(dict(enumerate(names)), np.array(colors, dtype=np.uint8) if form else None)
 
@@ -106,20 +107,22 @@ def legend_of_values(
                 return listed
             hint = "a file classes.txt with lines `name red green blue`"
             raise AnnotationError("the map is in colors; what do they mean?", file=file, hint=hint)
-        counts[np.unique(levels[(levels >= 0) & (levels <= IGNORE)])] = True
+        counts[np.unique(levels[(levels >= 0) & (levels <= IGNORE_INDEX)])] = True
     values = np.flatnonzero(counts).tolist()
-    if values == [0, IGNORE]:
+    if values == [0, IGNORE_INDEX]:
         names = tuple(listed.names.values()) if listed else numbered(2)
         collector.note(
             "map-binary", ".", "maps", f"values 0 and 255 only: 255 is class {names[1]!r}"
         )
-        return Legend(dict(zip((0, IGNORE), names, strict=True)))
+        return Legend(dict(zip((0, IGNORE_INDEX), names, strict=True)))
     if listed is not None:
         return listed
-    values = [value for value in values if value != IGNORE]
-    most = max(values, default=0)
-    collector.note("class-names-missing", ".", "classes.txt", f"{most + 1} classes have no names")
-    return Legend(dict(enumerate(numbered(most + 1))))
+    values = [value for value in values if value != IGNORE_INDEX]
+    largest = max(values, default=0)
+    collector.note(
+        "class-names-missing", ".", "classes.txt", f"{largest + 1} classes have no names"
+    )
+    return Legend(dict(enumerate(numbered(largest + 1))))
 
 
 def numbered(count: int) -> tuple[str, ...]:

@@ -115,10 +115,10 @@ def _known_as(name: str) -> str:
 
 def _by_folders(pairs: list[Pair]) -> dict[str, list[Pair]]:
     """By the folder of a split in the image's name, where all have one."""
-    words = [next(filter(None, map(split_name, Path(p.image).parent.parts)), None) for p in pairs]
+    names = [next(filter(None, map(split_name, Path(p.image).parent.parts)), None) for p in pairs]
     splits: dict[str, list[Pair]] = {}
-    for pair, word in zip(pairs, words, strict=True):
-        splits.setdefault(word or ALL, []).append(pair)
+    for pair, name in zip(pairs, names, strict=True):
+        splits.setdefault(name or ALL, []).append(pair)
     return {ALL: pairs} if ALL in splits else splits
 
 

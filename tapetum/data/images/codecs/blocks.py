@@ -1,6 +1,8 @@
-"""The blocks of an image file, walked without decoding: which format, how much metadata, and
-which way up. Decoders read text, profiles and EXIF before anyone can stop them, so what a file
-declares is counted here first."""
+"""The blocks of an image file, read without decoding: format, size of the metadata, orientation.
+
+Decoders read text, profiles and EXIF before a limit can be applied, so what a file declares is
+counted here first.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """What may be opened; Pillow reads some forty more formats, which are not tested here."""
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_MOST = 64 * 2**20  # of one block that is read to look inside it
-_STRAY = 256  # a byte between blocks costs a decoder as much time as so many bytes inside one
-_STRANGERS = (
+_MAX_BLOCK = 64 * 2**20  # bytes of a block that is read to find its parts
+_STRAY_COST = 256  # a byte between blocks costs a decoder as much time as so many bytes inside one
+_OTHER_FORMATS = (
     (b"ftyphei", "a HEIC image"),
     (b"ftypmif1", "a HEIF image"),
     (b"ftypavif", "an AVIF image"),
@@ -43,7 +45,14 @@ class Block:
 
 
 def sniff(head: bytes) -> str | None:
-    """The format that the first bytes (32 are enough) show, one of FORMATS, or None."""
+    """The format of an image file by its first bytes.
+
+    Args:
+        head: the first bytes; 32 are enough.
+
+    Returns:
+        One of FORMATS, or None.
+    """
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -61,16 +70,31 @@ def sniff(head: bytes) -> str | None:
 
 
 def describe(head: bytes) -> str:
-    """What a file that is none of FORMATS seems to be, for the message."""
+    """Describe a file that has none of FORMATS, for a message.
+
+    Args:
+        head: the first bytes; 512 are enough.
+
+    Returns:
+        As "a PDF document".
+    """
     if not head:
         return "an empty file"
     lowered = head[:512].lower()
-    return next((name for mark, name in _STRANGERS if mark in lowered), "not a known image")
+    return next((name for mark, name in _OTHER_FORMATS if mark in lowered), "not a known image")
 
 
 def walk(kind: str, stream: BinaryIO) -> Iterator[Block]:
-    """The metadata blocks of an image of format `kind`. Ends quietly where the file is odd:
-    saying what is wrong with it is the decoder's business."""
+    """The metadata blocks of an image. Stops without an error where the file is damaged, which the
+    decoder reports.
+
+    Args:
+        kind: one of FORMATS.
+        stream: the file.
+
+    Yields:
+        The blocks in order.
+    """
     walkers = {
         "JPEG": _walk_jpeg,
         "PNG": _walk_png,
@@ -87,20 +111,27 @@ def walk(kind: str, stream: BinaryIO) -> Iterator[Block]:
 
 
 def webp_size(head: bytes) -> tuple[int, int] | None:
-    """(height, width) from the first 30 bytes of a WebP file (RFC 9649), or None.
+    """The size of a WebP file (RFC 9649).
 
     Read here because opening the file with Pillow allocates its canvas.
+
+    Args:
+        head: the first 30 bytes.
+
+    Returns:
+        (height, width) in pixels, or None.
     """
-    chunk, body = head[12:16], head[20:30]
-    if len(body) < 10:
+    chunk, content = head[12:16], head[20:30]
+    if len(content) < 10:
         return None
     if chunk == b"VP8X":
-        return int.from_bytes(body[7:10], "little") + 1, int.from_bytes(body[4:7], "little") + 1
-    if chunk == b"VP8L" and body[0] == 0x2F:
-        bits = int.from_bytes(body[1:5], "little")
+        width, height = content[4:7], content[7:10]
+        return int.from_bytes(height, "little") + 1, int.from_bytes(width, "little") + 1
+    if chunk == b"VP8L" and content[0] == 0x2F:
+        bits = int.from_bytes(content[1:5], "little")
         return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1
-    if chunk == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":
-        width, height = struct.unpack("<HH", body[6:10])
+    if chunk == b"VP8 " and content[3:6] == b"\x9d\x01\x2a":
+        width, height = struct.unpack("<HH", content[6:10])
         return height & 0x3FFF, width & 0x3FFF
     return None
 
@@ -110,7 +141,7 @@ def _block(kind: str, found: Directory) -> Block:
 
 
 def _walk_png(stream: BinaryIO) -> Iterator[Block]:
-    """Chunks (PNG 1.2, section 3.2): length, kind, body, checksum."""
+    """Chunks (PNG 1.2, section 3.2): length, kind, content, checksum."""
     stream.seek(8)
     while True:
         length, kind = struct.unpack(">I4s", stream.read(8))
@@ -118,7 +149,7 @@ def _walk_png(stream: BinaryIO) -> Iterator[Block]:
         if not kind.isalpha():
             return
         if kind == b"eXIf":
-            yield _block("EXIF", read_exif(stream.read(min(length, _MOST))))
+            yield _block("EXIF", read_exif(stream.read(min(length, _MAX_BLOCK))))
         elif kind not in (b"IDAT", b"fdAT"):
             yield Block(kind.decode("latin-1"), length)
         if kind == b"IEND":
@@ -129,13 +160,13 @@ def _walk_png(stream: BinaryIO) -> Iterator[Block]:
 def _walk_jpeg(stream: BinaryIO) -> Iterator[Block]:
     """Segments up to the first scan. EXIF may be cut into several, which belong together."""
     exif: list[bytes] = []
-    for marker, body in _jpeg_segments(stream):
-        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
-            exif.append(body if not exif else body[6:])
-        elif marker == 0xE2 and body.startswith(b"MPF\0"):
-            yield Block("MPF", read_exif(body[4:]).cost)
+    for marker, content in _jpeg_segments(stream):
+        if marker == 0xE1 and content.startswith(b"Exif\0\0"):
+            exif.append(content if not exif else content[6:])
+        elif marker == 0xE2 and content.startswith(b"MPF\0"):
+            yield Block("MPF", read_exif(content[4:]).cost)
         else:
-            yield Block("stray bytes" if marker is None else f"segment {marker:02X}", len(body))
+            yield Block("stray bytes" if marker is None else f"segment {marker:02X}", len(content))
     if exif:
         yield _block("EXIF", read_exif(b"".join(exif)))
 
@@ -144,14 +175,14 @@ def _jpeg_segments(stream: BinaryIO) -> Iterator[tuple[int | None, bytes]]:
     stream.seek(2)
     while byte := stream.read(1):
         if byte != b"\xff":
-            yield None, byte * _STRAY
+            yield None, byte * _STRAY_COST
             continue
         while byte == b"\xff":
             byte = stream.read(1)
         if byte in (b"", b"\xda"):
             return
         marker = byte[0]
-        # Markers without a body: stuffing, restarts, start and end, and unused ones.
+        # Markers without content: stuffing, restarts, start and end, and unused ones.
         if marker == 0 or 0xD0 <= marker <= 0xD9 or 0xF0 <= marker <= 0xFD or marker == 0xC8:
             continue
         size = int.from_bytes(stream.read(2), "big")
@@ -159,13 +190,13 @@ def _jpeg_segments(stream: BinaryIO) -> Iterator[tuple[int | None, bytes]]:
 
 
 def _walk_webp(stream: BinaryIO) -> Iterator[Block]:
-    """RIFF chunks (RFC 9649, section 2.3): kind, length, body padded to even length."""
+    """RIFF chunks (RFC 9649, section 2.3): kind, length, content padded to even length."""
     stream.seek(12)
     while True:
         kind, length = struct.unpack("<4sI", stream.read(8))
         end = stream.tell() + length + (length & 1)
         if kind == b"EXIF":
-            yield _block("EXIF", read_exif(stream.read(min(length, _MOST))))
+            yield _block("EXIF", read_exif(stream.read(min(length, _MAX_BLOCK))))
         elif kind in (b"ICCP", b"XMP "):
             yield Block(kind.decode("latin-1").strip(), length)
         stream.seek(end)
@@ -178,7 +209,7 @@ def _walk_gif(stream: BinaryIO) -> Iterator[Block]:
         stream.seek(3 << ((flags & 7) + 1), 1)
     while (byte := stream.read(1)) not in (b"", b",", b";"):
         if byte != b"!":
-            yield Block("stray byte", _STRAY)
+            yield Block("stray byte", _STRAY_COST)
             continue
         stream.seek(1, 1)
         size = 0

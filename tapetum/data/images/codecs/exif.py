@@ -1,6 +1,6 @@
 """The directory of a TIFF structure, which is also what EXIF is: its cost and its orientation.
 
-Read here and not through Pillow, because a decoder copies what every tag refers to (65,535 tags
+Read here and not through Pillow, because a decoder copies what each tag refers to (65,535 tags
 may refer to the same 200 MB), and because for PNG it would decode the image first.
 """
 
@@ -15,7 +15,7 @@ _ORIENTATION = 0x0112
 _SUBDIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS: the ones that Pillow goes into
 _TYPE_BYTES = (1, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 1, 1, 8, 8, 8)
 _WHOLE = {1: "B", 3: "H", 4: "I"}
-_MOST_TAGS = 65_535
+_MAX_TAGS = 65_535
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Directory:
     orientation: int | None
 
 
-def read_exif(body: bytes) -> Directory:
-    """The directory inside an EXIF block; an unreadable one costs its own length."""
-    body = body.removeprefix(b"Exif\0\0")
+def read_exif(block: bytes) -> Directory:
+    """The directory inside an EXIF block; an unreadable one costs its length."""
+    block = block.removeprefix(b"Exif\0\0")
     try:
-        found = read_directory(BytesIO(body))
+        directory = read_directory(BytesIO(block))
     except struct.error:
-        return Directory(len(body), None)
-    return Directory(max(found.cost, len(body)), found.orientation)
+        return Directory(len(block), None)
+    return Directory(max(directory.cost, len(block)), directory.orientation)
 
 
 def read_directory(stream: BinaryIO) -> Directory:
@@ -49,7 +49,7 @@ def read_directory(stream: BinaryIO) -> Directory:
     order = "<" if head[:2] == b"II" else ">"
     big = head[2:4] in (b"+\0", b"\0+")
     layout = _Layout(order, big, length)
-    (offset,) = struct.unpack_from(layout.order + layout.word, head, 8 if big else 4)
+    (offset,) = struct.unpack_from(layout.order + layout.offset_code, head, 8 if big else 4)
     entries = _entries(stream, offset, layout)
     cost, orientation = 0, None
     for tag, kind, count, field in entries:
@@ -71,7 +71,7 @@ class _Layout:
     length: int
 
     @property
-    def word(self) -> str:
+    def offset_code(self) -> str:
         return "Q" if self.big else "I"
 
     def bytes_of(self, kind: int, count: int) -> int:
@@ -85,8 +85,8 @@ def _entries(stream: BinaryIO, offset: int, layout: _Layout) -> list[tuple[int, 
     head = stream.read(8 if layout.big else 2)
     (count,) = struct.unpack(layout.order + ("Q" if layout.big else "H"), head)
     step = 20 if layout.big else 12
-    table = stream.read(step * min(count, _MOST_TAGS))
-    shape = layout.order + "HH" + layout.word
+    table = stream.read(step * min(count, _MAX_TAGS))
+    shape = layout.order + "HH" + layout.offset_code
     field = struct.calcsize(shape)
     return [
         (*struct.unpack_from(shape, table, place), table[place + field : place + step])

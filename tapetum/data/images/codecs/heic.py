@@ -12,24 +12,49 @@ _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1
 
 
 def is_heic(head: bytes) -> bool:
-    """Do these first bytes begin such a file? (ISO/IEC 23008-12, section 10)"""
+    """Whether a file is HEIC or HEIF (ISO/IEC 23008-12, section 10).
+
+    Args:
+        head: the first 12 bytes.
+
+    Returns:
+        True if it is.
+    """
     return head[4:8] == b"ftyp" and head[8:12] in _BRANDS
 
 
 def can_read() -> bool:
-    """Is the decoder installed?"""
+    """Whether the decoder is installed.
+
+    Returns:
+        True if it is.
+    """
     return importlib.util.find_spec("pillow_heif") is not None
 
 
 def open_heic(stream: BinaryIO) -> Any:
-    """The file with its header read: `size` (width, height), upright, since the format's own turns
-    are applied, and EXIF's, which repeat them, are not."""
+    """Read the header of a HEIC file.
+
+    Args:
+        stream: the file.
+
+    Returns:
+        The opened file; `size` is (width, height), upright, since the turns of the format are
+        applied, and those of EXIF, which repeat them, are not.
+    """
     import pillow_heif
 
     return pillow_heif.open_heif(stream, convert_hdr_to_8bit=True)
 
 
 def decoded(opened: Any) -> Image.Image:
-    """Its first image."""
+    """Decode the first image of a file.
+
+    Args:
+        opened: see `open_heic`.
+
+    Returns:
+        The image, upright.
+    """
     image: Image.Image = opened[0].to_pillow()
     return image

@@ -12,8 +12,13 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def to_levels(image: Image.Image) -> np.ndarray:
-    """(H, W) whole numbers of a gray or indexed image, (H, W, 3) uint8 of one in colors; an
-    alpha channel says nothing.
+    """The values of a class map.
+
+    Args:
+        image: a loaded image; an alpha channel is ignored.
+
+    Returns:
+        (H, W) integers of a gray or indexed image, (H, W, 3) uint8 of one in colors.
 
     Raises:
         ValueError: pixels of another kind.
@@ -31,8 +36,15 @@ def to_levels(image: Image.Image) -> np.ndarray:
 
 
 def gray_step(data: bytes) -> int:
-    """By how much Pillow multiplies the values of this file: it stretches gray PNGs of 2 and 4
-    bits to 0 ... 255."""
+    """The factor by which Pillow multiplies values: it stretches gray PNGs of 2 and 4 bits to 0 ...
+    255.
+
+    Args:
+        data: the file.
+
+    Returns:
+        The factor, 1 for other files.
+    """
     if not data.startswith(_PNG) or data[25:26] != b"\0":
         return 1
     return {2: 85, 4: 17}.get(data[24], 1)

@@ -29,7 +29,13 @@ _WIDE = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a loaded image, by the table above.
+    """Convert a loaded image to RGB, by the table above.
+
+    Args:
+        image: of any mode of the table.
+
+    Returns:
+        (H, W, 3) uint8.
 
     Raises:
         ValueError: a mode or a range of values outside the table.

@@ -14,7 +14,18 @@ from tapetum.base.limits import Limits
 
 
 def bytes_of(source: str | Path | bytes, limits: Limits) -> bytes:
-    """The whole content, refused where it is over the limit."""
+    """The content of an image file.
+
+    Args:
+        source: a file, or its content.
+        limits: the size of the file; see `tapetum.Limits`.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        FileAccessError: over the limit, or the file cannot be read.
+    """
     if not isinstance(source, bytes):
         return read_bytes(source, limits.image_bytes)
     if len(source) > limits.image_bytes:
@@ -24,7 +35,18 @@ def bytes_of(source: str | Path | bytes, limits: Limits) -> bytes:
 
 @contextlib.contextmanager
 def stream_of(source: str | Path | bytes, limits: Limits) -> Iterator[BinaryIO]:
-    """A stream over the file that reads no more than it is asked for."""
+    """Inside, a file is open as a stream that reads only the bytes that are requested.
+
+    Args:
+        source: a file, or its content.
+        limits: the size of the file; see `tapetum.Limits`.
+
+    Yields:
+        The stream.
+
+    Raises:
+        FileAccessError: over the limit, or the file cannot be read.
+    """
     if isinstance(source, bytes):
         yield BytesIO(bytes_of(source, limits))
         return

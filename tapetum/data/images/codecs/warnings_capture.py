@@ -1,4 +1,4 @@
-"""Decoders that complain on the side: their warnings become facts, and nothing is printed."""
+"""Warnings of image decoders, collected as lines instead of being printed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,12 @@ _sinks = threading.local()
 def captured(*, native: bool = False) -> Iterator[list[str]]:
     """Collect what the image decoders warn of, in this thread, as printable lines.
 
-    native: also what a C library writes to the error stream of the process (libtiff does). That
-    stream is one for the whole process, so ask for it only where it is needed.
+    Args:
+        native: also what a C library writes to the error stream of the process (libtiff does).
+            All threads share that stream, so use it only where it is needed.
+
+    Yields:
+        The list, which grows.
     """
     messages: list[str] = []
     with _python_warnings(messages):
@@ -52,7 +56,7 @@ def _python_warnings(messages: list[str]) -> Iterator[None]:
 @dataclass
 class _SharedFilter:
     """The warning filter while any thread decodes: `warnings` has one state for all threads, so it
-    is set by the first thread that comes and put back by the last one that goes."""
+    is set by the first thread that enters and restored by the last one that leaves."""
 
     depth: int = 0
     saved: warnings.catch_warnings | None = None
@@ -103,8 +107,8 @@ def _error_stream(messages: list[str]) -> Iterator[None]:
 
 @dataclass
 class _SharedStream:
-    """File descriptor 2 while any thread captures it: the first in redirects it to a temporary
-    file, the last out puts it back. Without a usable descriptor it does nothing."""
+    """File descriptor 2 while any thread captures it: the first thread redirects it to a
+    temporary file, the last one restores it. Without a usable descriptor it does nothing."""
 
     depth: int = 0
     original: int = -1
