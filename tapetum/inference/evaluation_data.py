@@ -55,12 +55,12 @@ def evaluation_dataset(
         run,
     )
     if split is None and record.options.val is not None:
-        return open_validation(DataSpec.of(record), task)[0]
+        return open_validation(DataSpec.of(record.options), task)[0]
     if is_custom_data(record.options.data) and split is None:
         return open_custom_to_evaluate(record.options.data, task=task)
     if not in_files(record.options.data):
         return open_dataset(record.options.data, split or "test", task=task)
-    annotations, _ = annotations_of(DataSpec.of(record), task)
+    annotations, _ = annotations_of(DataSpec.of(record.options), task)
     if (names := read_parts(run)) is not None:
         annotations, changes = with_parts(annotations, names)
         for line in changes:

@@ -57,10 +57,8 @@ def plan_run(
     """
     name = lasting_name(options.model)
     task = TASKS[task_of(name)]
-    reading = DataSpec(
-        options.data, options.val, options.format, options.unlabeled, options.validate
-    )
-    hold_out = HoldOut.of(options.split_ratio, options.group_by)
+    reading = DataSpec.of(options)
+    hold_out = HoldOut.of(options)
     if in_memory is not None or not in_files(options.data):
         refuse_words_for_files(reading, hold_out)
     if in_memory is None:
@@ -120,7 +118,8 @@ def data_of_run(
     task = task_of(record.model)
     in_memory = None if data is None else InMemoryData.of(data, val, record.classes)
     if in_memory is None:
-        images = TrainingData.open(DataSpec.of(record), task, names=read_parts(folder), log=log)
+        spec = DataSpec.of(record.options)
+        images = TrainingData.open(spec, task, names=read_parts(folder), log=log)
     else:
         images = in_memory.open(task, record.options.validate)
     if images.training.classes != record.classes:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from tapetum.base.runtime import generator
 from tapetum.data.images.reader import read_image
-from tapetum.exporting.assemble import _PARTS, assemble_client
+from tapetum.exporting.assemble import PARTS, assemble_client
 from tapetum.exporting.client import (
     boxes,
     keypoints,
@@ -185,7 +185,7 @@ def test_tiles_are_blended_as_by_the_package() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", sorted(_PARTS))
+@pytest.mark.parametrize("kind", sorted(PARTS))
 def test_a_client_is_one_file_that_imports_nothing_of_the_house(kind: str) -> None:
     text = assemble_client(kind)
     lines = [line.strip() for line in text.splitlines()]

@@ -31,6 +31,13 @@ def test_an_option_is_one_file_beside_those_that_act_on_it(option: str) -> None:
     assert files - OWNERS[option] == {"runs/settings.py"}
 
 
+def test_an_option_of_the_data_is_one_file_beside_those_that_act_on_it() -> None:
+    """Two more files know the names of options in runs of earlier versions."""
+    earlier = {"runs/aliases.py", "runs/record.py"}
+    files = naming("unlabeled") - {"data/reading/training_data.py"} - earlier
+    assert files == {"runs/train_options.py"}
+
+
 def test_every_field_is_an_option_and_a_keyword(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", "--help"])

@@ -26,7 +26,7 @@ from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.splits.assign import to_divide, with_held_out
 from tapetum.data.splits.hold_out import HoldOut
 from tapetum.data.splits.split_file import Names, with_parts, write_parts
-from tapetum.runs.record import RunRecord
+from tapetum.runs.train_options import TrainOptions
 from tapetum.structures import IGNORE_INDEX
 
 MAX_LISTED_CLASSES = 12
@@ -35,7 +35,7 @@ MAX_LISTED_CLASSES = 12
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Where images are, and how they are read: a part of a run's record.
+    """Where images are, and how they are read: a part of the options of a training.
 
     Args:
         data: as `open_dataset` takes it.
@@ -52,9 +52,8 @@ class DataSpec:
     validate: bool = True
 
     @staticmethod
-    def of(record: RunRecord) -> DataSpec:
-        """As for a run."""
-        given = record.options
+    def of(given: TrainOptions) -> DataSpec:
+        """As the options of a training say."""
         return DataSpec(given.data, given.val, given.format, given.unlabeled, given.validate)
 
 

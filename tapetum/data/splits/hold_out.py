@@ -19,6 +19,7 @@ from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.runtime import derive_seed
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.splits.stratify import stratify
+from tapetum.runs.train_options import TrainOptions
 
 HELD_OUT = 0.1
 NAME_COLUMNS = ("file", "filename", "file_name", "image", "name", "path", "image")
@@ -43,15 +44,16 @@ class HoldOut:
     seed: int = 0
 
     @staticmethod
-    def of(split_ratio: str | None, group_by: str | None) -> HoldOut | None:
-        """What to hold out by two options of a training; None where neither is given.
+    def of(options: TrainOptions) -> HoldOut | None:
+        """What the options of a training hold out; None where they hold out nothing.
 
         Raises:
             UsageError: see `parse_ratio`.
         """
-        if split_ratio is None and group_by is None:
+        ratio, group_by = options.split_ratio, options.group_by
+        if ratio is None and group_by is None:
             return None
-        val, test = parse_ratio(split_ratio) if split_ratio else (HELD_OUT, 0.0)
+        val, test = parse_ratio(ratio) if ratio else (HELD_OUT, 0.0)
         return HoldOut(val, test, group_by)
 
     @property
