@@ -26,6 +26,7 @@ ROOMS = (
     "tapetum.data.formats.voc",
     "tapetum.data.formats.yolo",
     "tapetum.data.images",
+    "tapetum.data.images.codecs",
     "tapetum.data.reading",
     "tapetum.data.records",
     "tapetum.data.scenes",

@@ -37,7 +37,8 @@ def test_it_fits_every_machine(wheel: zipfile.ZipFile) -> None:
 def test_it_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
     package = ROOT / "tapetum"
-    files = [*package.rglob("*.py"), *(package / "models" / "names").iterdir()]
+    models = package / "models"
+    files = [*package.rglob("*.py"), *(models / "names").iterdir(), models / "latency.json"]
     sources = {path.relative_to(ROOT).as_posix() for path in files}
     assert inside == sources | {"tapetum/py.typed"}
 

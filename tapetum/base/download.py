@@ -1,7 +1,7 @@
-"""Files from the network: asked for by name, resumed where they broke off, verified, then there.
+"""Files from the network: resumed where a download broke off, verified, then renamed.
 
-What is not complete and verified never has its final name. The network is used for what somebody
-asked for and for nothing else.
+A file that is not complete and verified never has its final name. The network is used only for what
+the user requests.
 """
 
 from __future__ import annotations

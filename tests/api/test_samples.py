@@ -153,6 +153,6 @@ def test_validation_samples_go_with_training_ones(tmp_path: Path) -> None:
 
 
 def test_what_learns_at_one_blow_has_no_steps_to_watch(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no steps to watch"):
+    with pytest.raises(UsageError, match="no steps to observe"):
         tapetum.train("knn", SAMPLES, classes=NAMES, out=tmp_path / "run", on_step=print)
     assert not (tmp_path / "run").exists()

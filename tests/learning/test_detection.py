@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tapetum.base.runtime import generator
+from tapetum.base.runtime import ImageGenerators, generator
 from tapetum.models import CATALOG
 from tapetum.models.predict import predict
 from tapetum.ops.boxes import box_iou
@@ -40,7 +40,8 @@ def learn(model: Any, images: list[Tensor], targets: list[Target], steps: int) -
     model.train()
     for step in range(steps):
         batch = model.preprocess(images, targets)
-        output = model(batch.pixels, batch.sizes, batch.targets, generator(0, step))
+        keys = [("step", step, index) for index in range(len(images))]
+        output = model(batch.pixels, batch.sizes, batch.targets, ImageGenerators(0, keys))
         loss = torch.stack(list(model.losses(output, batch.targets).values())).sum()
         optimizer.zero_grad()
         loss.backward()

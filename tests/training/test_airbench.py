@@ -10,6 +10,7 @@ from tapetum.base.runtime import generator
 from tapetum.runs.settings import Settings
 from tapetum.training.airbench import HEAD, SHIFTS, AirbenchOptimizer, airbench_groups
 from tapetum.training.optim import make_optimizer
+from tests.training.toy import plain_layers
 
 
 def follow(
@@ -58,7 +59,7 @@ def test_kernels_forget_their_scale() -> None:
 
 
 def test_each_kind_of_weight_has_its_rate() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    model = plain_layers()
     optimizer = make_optimizer(
         model, Settings(optimizer="airbench", weight_decay=0.5, batch_size=1000)
     )

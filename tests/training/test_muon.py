@@ -10,6 +10,7 @@ from tapetum.base.runtime import generator
 from tapetum.runs.settings import Settings
 from tapetum.training.muon import RMS, Muon, orthogonalize
 from tapetum.training.optim import make_optimizer
+from tests.training.toy import plain_layers
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (8, 40), (40, 8)])
@@ -56,7 +57,7 @@ def test_a_kernel_moves_like_a_matrix_whatever_the_size_of_its_gradient() -> Non
 
 
 def test_only_kernels_are_made_orthogonal() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    model = plain_layers()
     optimizer = make_optimizer(model, Settings(optimizer="muon"))
     kinds = {
         p.ndim: group["orthogonal"] for group in optimizer.param_groups for p in group["params"]
@@ -95,7 +96,7 @@ def test_beside_them_adamw_is_slower() -> None:
 
 
 def test_its_name_for_short_trainings() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    model = plain_layers()
     groups = make_optimizer(model, Settings(optimizer="muon-norms")).param_groups
     assert {p.ndim: g["keep_norms"] and g["orthogonal"] for g in groups for p in g["params"]} == {
         4: True,

@@ -26,6 +26,17 @@ class Output(NamedTuple):
     logits: Tensor
 
 
+class PlainLayers(nn.Sequential):
+    """Weights of every kind, without a backbone whose stages an optimizer could tell apart."""
+
+    def layer_groups(self):
+        return []
+
+
+def plain_layers() -> PlainLayers:
+    return PlainLayers(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+
+
 class Toy(Model[Output]):
     task = "classification"
 

@@ -2,7 +2,7 @@
 
 A map is worst at the edge of its tile, where convolutions see padding instead of neighbours. So
 every tile counts for nothing in its outermost `overlap` / 4 pixels, fully from 3 / 4 of the overlap
-inwards, and smoothly in between; where two tiles meet, their shares add up to one. A network that
+inwards, and smoothly in between; where two tiles meet, their weights add up to one. A network that
 looks no further than `overlap` / 4 around a pixel gives what it gives for the whole image.
 """
 
@@ -26,7 +26,7 @@ def forward_tiles(
     No more than one tile of one image is in the network at a time.
     """
     sides = pixels.shape[-2:]
-    down, across = (_shared_spans(side, tile, overlap, multiple) for side in sides)
+    down, across = (_weighted_spans(side, tile, overlap, multiple) for side in sides)
     windows = [
         (slice(*row), slice(*column), high[slice(*row), None] * wide[slice(*column)])
         for row, high in down
@@ -34,21 +34,21 @@ def forward_tiles(
     ]
     blended: Tensor | None = None
     for index, image in enumerate(pixels.split(1)):
-        for row, column, share in windows:
+        for row, column, weight in windows:
             found = network(image[:, :, row, column])[0]  # (C, h, w)
             found = found.to(torch.promote_types(found.dtype, torch.float32))
             if blended is None:
                 blended = found.new_zeros(len(pixels), len(found), *sides)
-            blended[index, :, row, column] += found * share.to(found)
+            blended[index, :, row, column] += found * weight.to(found)
     assert blended is not None
     return blended
 
 
-def _shared_spans(
+def _weighted_spans(
     length: int, tile: int, overlap: int, multiple: int
 ) -> list[tuple[tuple[int, int], Tensor]]:
     tiles = spans(length, tile, overlap, multiple)
-    return list(zip(tiles, shares(length, tiles, overlap), strict=True))
+    return list(zip(tiles, tile_weights(length, tiles, overlap), strict=True))
 
 
 def spans(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[int, int]]:
@@ -69,19 +69,19 @@ def spans(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[int
     return [(begin, begin + tile) for begin in begins]
 
 
-def shares(length: int, tiles: list[tuple[int, int]], overlap: int) -> Tensor:
-    """(T, length) float64, how much each tile counts at each pixel; columns add up to one."""
+def tile_weights(length: int, tiles: list[tuple[int, int]], overlap: int) -> Tensor:
+    """(T, length) float64, the weight of each tile at each pixel; columns sum to one."""
     where = torch.arange(length, dtype=torch.float64) + 0.5
     rows = []
     for begin, end in tiles:
-        share = ((where > begin) & (where < end)).double()
+        weight = ((where > begin) & (where < end)).double()
         if begin > 0:
-            share = share * _rise(where - begin, overlap)
+            weight = weight * _rise(where - begin, overlap)
         if end < length:
-            share = share * _rise(end - where, overlap)
-        rows.append(share)
-    share = torch.stack(rows)
-    return share / share.sum(dim=0)
+            weight = weight * _rise(end - where, overlap)
+        rows.append(weight)
+    weight = torch.stack(rows)
+    return weight / weight.sum(dim=0)
 
 
 def _rise(depth: Tensor, overlap: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Tiles: shares that add up to one, whole-image results, bounded work."""
+"""Tiles: weights that add up to one, whole-image results, bounded work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tapetum.base.runtime import generator
-from tapetum.models.segmentation.tiles import forward_tiles, shares, spans
+from tapetum.models.segmentation.tiles import forward_tiles, spans, tile_weights
 from tapetum.models.segmentation.unet import unet
 
 TILE, OVERLAP = 96, 32
@@ -31,7 +31,7 @@ def looking(radius: int) -> Callable[[Tensor], Tensor]:
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 6), st.sampled_from([1, 16, 32]))
-def test_spans_cover_and_shares_add_up_to_one(
+def test_spans_cover_and_weights_add_up_to_one(
     length: int, tile: int, overlap: int, multiple: int
 ) -> None:
     overlap = min(overlap, tile // 2) * multiple
@@ -44,14 +44,14 @@ def test_spans_cover_and_shares_add_up_to_one(
         assert end - begin == min(tile, length)
     for (begin, end), (after, _) in pairwise(tiles):
         assert begin < after <= end - overlap
-    share = shares(length, tiles, overlap)
-    assert ((share >= 0) & (share <= 1)).all()
-    torch.testing.assert_close(share.sum(dim=0), torch.ones(length, dtype=torch.float64))
+    weight = tile_weights(length, tiles, overlap)
+    assert ((weight >= 0) & (weight <= 1)).all()
+    torch.testing.assert_close(weight.sum(dim=0), torch.ones(length, dtype=torch.float64))
 
 
-def test_shares_by_hand() -> None:
+def test_weights_by_hand() -> None:
     """Two tiles that overlap by 8: nothing for 2 pixels, a smooth rise over 4, then everything."""
-    left, right = shares(24, [(0, 16), (8, 24)], 8)
+    left, right = tile_weights(24, [(0, 16), (8, 24)], 8)
     rise = [t * t * (3 - 2 * t) for t in (0.125, 0.375, 0.625, 0.875)]
     assert right.tolist() == pytest.approx([0.0] * 10 + rise + [1.0] * 10)
     assert left.tolist() == pytest.approx(right.flip(0).tolist())
