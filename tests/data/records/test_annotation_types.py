@@ -20,12 +20,12 @@ from tapetum.data.records.image_record import ImageRecord, bare_record
 from tapetum.structures import TASKS
 
 CARRIED = {
-    "classification": {"classification"},
+    "classification": {"labels"},
     "localization": {"objects"},
     "detection": {"objects"},
     "instance_segmentation": {"objects"},
     "keypoint_detection": {"objects"},
-    "semantic_segmentation": {"semantic_segmentation"},
+    "semantic_segmentation": {"semantic"},
 }
 
 
