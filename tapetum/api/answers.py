@@ -148,6 +148,8 @@ def explain_file(
     method = predictor.method_for(obj.target) if method == AUTO else method
     log(f"{obj.words}: {method}")
     heat = predictor.explain(pixels, obj.target, method=method, layer=layer)
+    if not (heat > 0).any():
+        log("the heat map is empty: no pixel raises this score")
     drawn = overlay_heat(pixels, heat, objects=obj.target.objects, classes=predictor.classes)
     with open_output(out) as file:
         file.write(encode_image(drawn, out.suffix))

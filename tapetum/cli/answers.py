@@ -173,6 +173,8 @@ def predict(
     from tapetum import api
     from tapetum.api.answers import refuse_answers
 
+    if not images:
+        raise UsageError("predict needs an image", hint="an image file, or a folder of them")
     if out is None and save != ("images",):
         raise UsageError("--save needs a folder to write to", hint="--out DIR")
     if out is not None:

@@ -148,14 +148,36 @@ def fitting_arguments(
         Name -> value.
 
     Raises:
-        UsageError: there is no such model, or it does not take an argument of `given`.
+        UsageError: there is no such model, it does not take an argument of `given`, or, of a
+            built-in model, a value has another type than the argument's default.
     """
     known = arguments_of(model)
-    for name in given:
+    for name, value in given.items():
         if name not in known and not _takes_any(model):
             hint = "it takes " + (", ".join(known) or "none")
             raise UsageError(f"{model} has no argument {name!r}", hint=hint)
+        if model in CATALOG:
+            _refuse_type(model, name, known[name], value)
     return {name: value for name, value in suggested.items() if name in known} | dict(given)
+
+
+_TYPES: dict[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "an integer"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a name"),
+    tuple: ((list, tuple), "a list"),
+}
+"""Type of a default -> the types that a value in its place may have, and what to call them."""
+
+
+def _refuse_type(model: str, name: str, default: Any, value: Any) -> None:
+    if type(default) not in _TYPES:
+        return
+    allowed, expected = _TYPES[type(default)]
+    # By its exact type: in Python True is an integer. None is left to the model.
+    if type(value) not in (*allowed, type(None)):
+        raise UsageError(f"{model}: {name}: expected {expected}, got {value!r}")
 
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -187,4 +187,6 @@ def _options(record: dict[str, Any], settings: Settings) -> TrainOptions:
 
 def command_line() -> str:
     """The command that runs this process, as one would type it."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0]).name
+    # What `python -m tapetum` puts there.
+    return " ".join(["tapetum" if program == "__main__.py" else program, *sys.argv[1:]])

@@ -288,8 +288,11 @@ def _find_checkpoint(run: Path, which: str) -> tuple[Path, list[str]]:
         if complaints:
             complaints.append(f"using {folder.name} (step {facts['step']}) instead")
         return folder, complaints
-    why = complaints[0] if complaints else "holds no checkpoint"
-    raise CheckpointError(why, file=run, hint="is it a folder made by tapetum train?")
+    if complaints:
+        raise CheckpointError(f"no intact checkpoint: {complaints[0]}", file=run)
+    raise CheckpointError(
+        "holds no checkpoint", file=run, hint="is it a folder made by tapetum train?"
+    )
 
 
 def ranked_checkpoints(run: Path, which: str) -> list[tuple[Path, dict[str, Any]]]:

@@ -58,6 +58,15 @@ def test_a_model_without_layers_is_explained(
     assert heat.isfinite().all()
 
 
+def test_an_empty_heat_map_is_said_to_be_empty(
+    predictor: Any, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(predictor), "explain", lambda *_, **__: torch.zeros(16, 16))
+    lines: list[str] = []
+    api.explain_file(predictor, photo, tmp_path / "why.png", log=lines.append)
+    assert lines[-1] == "the heat map is empty: no pixel raises this score"
+
+
 WRONG = {
     "unknown method": ({"method": "lime"}, "unknown method 'lime'"),
     "method without what it needs": ({"method": "grad-cam"}, "needs a layer to explain"),

@@ -104,3 +104,26 @@ def test_an_unknown_model_is_an_error_that_lists_the_known_ones() -> None:
     for question in (task_of, arguments_of, lasting_name):
         with pytest.raises(UsageError, match=r"unknown model 'yolo'.*resnet18.*FILE.py:FUNCTION"):
             question("yolo")
+
+
+@pytest.mark.parametrize(
+    ("model", "argument", "value", "expected"),
+    [
+        ("retinanet", "fpn_channels", "abc", "an integer, got 'abc'"),
+        ("resnet10", "image_mean", 3, "a list, got 3"),
+        ("linear", "l2", "high", "a number, got 'high'"),
+        ("knn", "k", True, "an integer, got True"),
+        ("knn", "metric", 2, "a name, got 2"),
+        ("localizer", "class_agnostic", 1, "true or false, got 1"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_name(
+    model: str, argument: str, value: Any, expected: str
+) -> None:
+    with pytest.raises(UsageError, match=f"{model}: {argument}: expected {expected}"):
+        fitting_arguments(model, {argument: value}, {})
+
+
+def test_a_number_may_be_an_integer_and_any_value_none() -> None:
+    assert fitting_arguments("linear", {"l2": 0, "loss": None}, {}) == {"l2": 0, "loss": None}
+    assert fitting_arguments("resnet10", {"resize_size": 256}, {}) == {"resize_size": 256}

@@ -12,7 +12,7 @@ import pytest
 
 from tapetum import api
 from tapetum.base.errors import UsageError
-from tapetum.runs.record import LIFTED, default_folder, read_run
+from tapetum.runs.record import LIFTED, command_line, default_folder, read_run
 from tapetum.runs.repeat import merge_options
 from tapetum.runs.train_options import TrainOptions
 from tapetum.training.plan_run import kept
@@ -155,3 +155,11 @@ def test_options_are_one_object_or_keywords(tmp_path: Path) -> None:
 def test_options_import_no_torch() -> None:
     code = "import sys, tapetum.runs.train_options; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("program", ["/usr/bin/tapetum", "/home/me/tapetum/__main__.py"])
+def test_the_command_is_recorded_as_it_is_typed(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [program, "train", "knn", "photos"])
+    assert command_line() == "tapetum train knn photos"

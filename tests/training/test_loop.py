@@ -174,6 +174,15 @@ def test_a_damaged_checkpoint_is_passed_over_and_named(tmp_path):
     assert find_checkpoint(tmp_path, "last")[0] == last
 
 
+def test_a_run_without_an_intact_checkpoint_says_so_with_one_way_out(tmp_path):
+    fit(make_job(tmp_path, save_seconds=0.0))
+    for path in (tmp_path / "checkpoints").glob("*/state.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=r"no intact checkpoint: .*damaged") as error:
+        find_checkpoint(tmp_path, "last")
+    assert str(error.value).count("(hint: ") == 1
+
+
 def test_the_rate_rises_then_falls_to_zero():
     settings = Settings(lr=0.1, warmup_steps=10)
     rates = [learning_rate(step, 100, settings) for step in range(100)]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tapetum.backbones import make_backbone
+from tapetum.backbones import BACKBONES, make_backbone
 from tapetum.backbones.backbone import Backbone
 from tapetum.base.errors import UsageError
 from tapetum.layers.conv import ConvNorm
@@ -155,8 +155,11 @@ def make_encoder(name: str, width: int, norm: str) -> Backbone:
     Raises:
         UsageError: an unknown name.
     """
-    if name != "paper":
+    if name in BACKBONES:
         return make_backbone(name, width=width, norm=norm)
+    if name != "paper":
+        hint = "one of paper, " + ", ".join(BACKBONES)
+        raise UsageError(f"unknown encoder {name!r}", hint=hint)
     encoder = PaperEncoder(width, norm)
     for part in encoder.modules():
         init_relu(part)

@@ -21,7 +21,8 @@ _SMALL = (5.2, 2.7)
 
 def learning(contents: ReportContents) -> Html:
     """Loss, metrics, learning rate and gradient norm over the steps; time per step."""
-    steps = [row for row in contents.history if "loss" in row]
+    # Evaluations of some tasks measure a loss, too.
+    steps = [r for r in contents.history if "loss" in r and r.get("event") != "evaluation"]
     evaluations = [row for row in contents.history if row.get("event") == "evaluation"]
     large = [_losses(steps), _metrics(evaluations, contents.metric)]
     small = [

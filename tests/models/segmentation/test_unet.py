@@ -168,7 +168,7 @@ def test_layers_to_explain_begin_at_the_bottleneck() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"encoder": "vgg"}, "unknown backbone 'vgg'"),
+        ({"encoder": "vgg"}, "unknown encoder 'vgg'"),
         ({"num_classes": 256}, "num_classes must be 1 to 255, got 256"),
         ({"class_weights": [1.0]}, "class_weights: 3 expected, got 1"),
         ({"finest": 3}, "finest must be 1, 2 or 4, got 3"),
@@ -181,3 +181,8 @@ def test_layers_to_explain_begin_at_the_bottleneck() -> None:
 def test_arguments_that_cannot_be_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         unet(**{**RESNET, **changes})
+
+
+def test_an_unknown_encoder_is_an_error_that_lists_all_of_them() -> None:
+    with pytest.raises(UsageError, match=r"unknown encoder 'vgg'.*one of paper, resnet10, .*152"):
+        unet(encoder="vgg")

@@ -57,3 +57,8 @@ def test_the_sentence_on_speed():
 def test_rows_of_other_kinds_are_left_alone():
     odd = [{}, {"event": "note", "text": "hello"}, {"step": None, "loss": None}, {"loss": math.inf}]
     assert "<svg" in learning(contents(odd))
+
+
+def test_a_loss_that_an_evaluation_measured_is_not_a_step():
+    rows = [step(1, seconds=0.4), {"event": "evaluation", "step": 1, "loss": 9.0, "top1": 0.5}]
+    assert "1 step, median 400 ms" in learning(contents(rows))
