@@ -54,7 +54,7 @@ def test_the_page_has_what_is_run_here() -> None:
 
 def test_the_model_keeps_the_contract(folder: Path, capsys: pytest.CaptureFixture) -> None:
     assert ask(command("python", "-m", "tapetum.testing")) == 0
-    assert "21 kept, 0 failed" in capsys.readouterr().out
+    assert "21 ok, 0 failed" in capsys.readouterr().out
     exec(script("check_model"), {})
 
 
@@ -62,7 +62,7 @@ def test_a_mistake_in_it_is_found(folder: Path) -> None:
     sound = FILES["my_model.py"]
     for right, wrong, question in (
         (".clamp(min=1)", "", "losses are finite where there is nothing to learn"),
-        ("maps(output, batch)", "maps(output, batch)[::-1]", "a batch is answered"),
+        ("maps(output, batch)", "maps(output, batch)[::-1]", "a batch is predicted"),
     ):
         assert right in sound
         (folder / "my_model.py").write_text(sound.replace(right, wrong))
