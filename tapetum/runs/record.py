@@ -148,26 +148,26 @@ def read_run(folder: Path) -> RunRecord:
     """
     path = folder / FILE
     try:
-        output = json.loads(path.read_text("utf-8"))
+        raw = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         hint = "a folder made by tapetum train"
         raise CheckpointError("holds no run.json: not a run", file=folder, hint=hint) from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"not readable: {error}", file=path) from error
-    if not isinstance(output, dict) or output.get("format_version") != FORMAT_VERSION:
-        version = output.get("format_version") if isinstance(output, dict) else None
+    if not isinstance(raw, dict) or raw.get("format_version") != FORMAT_VERSION:
+        version = raw.get("format_version") if isinstance(raw, dict) else None
         raise CheckpointError(f"format version {version}, expected {FORMAT_VERSION}", file=path)
     try:
-        output = current_record(output)
-        settings = Settings(**output.pop("settings"))
-        options = _options(output, settings)
-        classes, class_ids = tuple(output.pop("classes")), tuple(output.pop("class_ids"))
-        output["keypoint_names"] = tuple(output.get("keypoint_names", ()))
-        output["skeleton"] = tuple((a, b) for a, b in output.get("skeleton", ()))
+        raw = current_record(raw)
+        settings = Settings(**raw.pop("settings"))
+        options = _options(raw, settings)
+        classes, class_ids = tuple(raw.pop("classes")), tuple(raw.pop("class_ids"))
+        raw["keypoint_names"] = tuple(raw.get("keypoint_names", ()))
+        raw["skeleton"] = tuple((a, b) for a, b in raw.get("skeleton", ()))
         # Runs of the first version saw images of the size that their model prepares.
-        output.setdefault("image_size", output["arguments"].get("min_size"))
+        raw.setdefault("image_size", raw["arguments"].get("min_size"))
         return RunRecord(
-            **output, options=options, settings=settings, classes=classes, class_ids=class_ids
+            **raw, options=options, settings=settings, classes=classes, class_ids=class_ids
         )
     except (TypeError, KeyError, UsageError) as error:
         raise CheckpointError(f"not a run record: {error}", file=path) from error

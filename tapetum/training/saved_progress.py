@@ -21,20 +21,20 @@ def read_progress(path: Path, groups: Sequence[Mapping[str, Any]]) -> dict[str, 
         CheckpointError: a number is missing, of another kind, or out of its range; the line names
             it. TapetumError: it cannot be read, or is not JSON.
     """
-    output = read_json(path)
-    if not isinstance(output, dict):
+    raw = read_json(path)
+    if not isinstance(raw, dict):
         raise CheckpointError("expected an object", file=path)
     for name, (fits, expected) in _FIELDS.items():
         # Older checkpoints do not know how many parts a step has, or a scale.
-        if name not in output and name in _LATER:
+        if name not in raw and name in _LATER:
             continue
-        if name not in output or not fits(output[name]):
+        if name not in raw or not fits(raw[name]):
             raise CheckpointError(f"expected {expected}", file=path, where=name)
-    if len(output["groups"]) != len(groups):
+    if len(raw["groups"]) != len(groups):
         raise CheckpointError(f"expected {len(groups)} groups", file=path, where="groups")
-    for saved, own in zip(output["groups"], groups, strict=True):
+    for saved, own in zip(raw["groups"], groups, strict=True):
         _check_group(saved, own, path)
-    return output
+    return raw
 
 
 def _check_group(saved: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> None:

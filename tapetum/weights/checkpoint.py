@@ -184,15 +184,15 @@ def read_model_info(folder: Path) -> ModelInfo:
     """
     path = folder / MODEL_INFO
     try:
-        output = current_record(json.loads(path.read_text("utf-8")))
+        raw = current_record(json.loads(path.read_text("utf-8")))
         return ModelInfo(
-            str(output["model"]),
-            dict(output["arguments"]),
-            tuple(map(str, output["classes"])),
-            tuple(output["class_ids"]),
-            dict(output["facts"]),
-            tuple(map(str, output.get("keypoint_names", ()))),
-            tuple((int(a), int(b)) for a, b in output.get("skeleton", ())),
+            str(raw["model"]),
+            dict(raw["arguments"]),
+            tuple(map(str, raw["classes"])),
+            tuple(raw["class_ids"]),
+            dict(raw["facts"]),
+            tuple(map(str, raw.get("keypoint_names", ()))),
+            tuple((int(a), int(b)) for a, b in raw.get("skeleton", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"not readable: {error!r}", file=path) from error

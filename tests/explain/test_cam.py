@@ -151,7 +151,9 @@ def test_a_layer_function_that_gives_no_map_is_refused(pooled):
 @pytest.fixture
 def cropping():
     """Brightness of the middle to the logit of class 0, in cells of 2 x 2 prepared pixels."""
-    model = resnet10(3, 24, backbone_width=8, resize_size=30, crop_mode="center")
+    model = resnet10(
+        num_classes=3, image_size=24, backbone_width=8, resize_size=30, crop_mode="center"
+    )
     model.network.backbone = Brightness()
     model.network.head = nn.Linear(1, 3)
     with torch.no_grad():

@@ -16,7 +16,9 @@ IMAGES = [torch.rand(3, 32, 32, generator=generator(i)) for i in range(4)]
 
 
 def test_threads_with_different_thresholds_share_a_model() -> None:
-    model = resnet10(6, 32, multilabel=True, backbone_width=8, stem="small").eval()
+    model = resnet10(
+        num_classes=6, image_size=32, multilabel=True, backbone_width=8, stem="small"
+    ).eval()
     torch.nn.init.normal_(model.network.head.weight, std=0.3)
     thresholds = [0.0, 0.5, 1.0] * 4
 

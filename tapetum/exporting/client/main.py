@@ -52,7 +52,7 @@ class Client:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Answers to images as lines of JSON.")
-    parser.add_argument("images", nargs="+", metavar="PICTURE")
+    parser.add_argument("images", nargs="+", metavar="IMAGE")
     parser.add_argument(
         "--threshold", type=float, help="lowest score of an object (default: by class)"
     )

@@ -11,14 +11,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from tapetum.backbones import make_backbone, resnet
+from tapetum.backbones import resnet
 from tapetum.backbones.backbone import Backbone, ResizeWeight
 from tapetum.layers.conv import init_small
 from tapetum.layers.dropout import check_dropout, dropout
-from tapetum.models.classification.classifier import ImageClassifier
-from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.network import Network, prefixed, prefixed_groups
-from tapetum.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tapetum.structures import ExplainLayer
 from tapetum.structures.renames import Renames
 
@@ -65,57 +62,3 @@ class PooledClassifier(Network[Tensor]):
     def resizable_weights(self) -> dict[str, ResizeWeight]:
         """Those of the backbone."""
         return prefixed("backbone.", self.backbone.resizable_weights())
-
-
-def resnet_classifier(
-    backbone: str,
-    num_classes: int = 1000,
-    image_size: int = 224,
-    multilabel: bool = False,
-    label_smoothing: float = 0.0,
-    dropout: float = 0.0,
-    norm: str = "batch",
-    backbone_width: int = 64,
-    stem: str = "imagenet",
-    image_mean: Sequence[float] = IMAGENET_MEAN,
-    image_std: Sequence[float] = IMAGENET_STD,
-    resize_size: int | None = None,
-    crop_mode: str = "squash",
-) -> ImageClassifier:
-    """A ResNet classifier.
-
-    Args:
-        backbone: a name in BACKBONES.
-        num_classes: number of classes.
-        image_size: pixels of the side of the square that the network sees of each image.
-        multilabel: see `ImageClassifier`.
-        label_smoothing: see `ImageClassifier`.
-        dropout: fraction of the pooled features that is dropped in training, in [0, 1).
-        norm: kind of norm, see `layers.norm`.
-        backbone_width: channels of the stem.
-        stem: "imagenet" or "small" (for images under 64 pixels); see `backbones.resnet`.
-        image_mean: of images in [0, 1], a number a channel.
-        image_std: standard deviation of images in [0, 1], a number a channel.
-        resize_size: see `SquarePreprocessing`.
-        crop_mode: see `SquarePreprocessing`.
-
-    Returns:
-        The model with fresh weights.
-
-    Raises:
-        UsageError: an unknown backbone.
-        ValueError: a value out of its range.
-    """
-    network = make_backbone(backbone, backbone_width, norm, stem)
-    return ImageClassifier(
-        PooledClassifier(network, num_classes, dropout),
-        SquarePreprocessing(
-            image_size,
-            tuple(image_mean),
-            tuple(image_std),
-            resize_size=resize_size,
-            crop_mode=crop_mode,
-        ),
-        multilabel=multilabel,
-        label_smoothing=label_smoothing,
-    )
