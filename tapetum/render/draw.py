@@ -158,7 +158,7 @@ def _line_rect(rect: Rect, canvas: Canvas, ground_truth: bool) -> Rect:
 def _outline(
     draw: ImageDraw.ImageDraw, rect: Rect, line: int, color: Color, *, dashed: bool
 ) -> None:
-    """A rectangle of `color`: solid with a thin dark edge, or dashes of colour on black."""
+    """A rectangle of `color`: solid with a thin dark edge, or dashes of color on black."""
     left, top, right, bottom = rect[0], rect[1], rect[2] - 1, rect[3] - 1
     if not dashed:
         edge = max(1, line // 3)
@@ -176,7 +176,7 @@ def _outline(
 
 
 def _dashes(start: int, end: int, line: int) -> list[tuple[int, int]]:
-    """Inclusive runs of colour from `start` to `end`, beginning and ending with a dash."""
+    """Inclusive runs of color from `start` to `end`, beginning and ending with a dash."""
     dash, gap = 4 * line, 3 * line
     length = end - start + 1
     count = max(1, round((length + gap) / (dash + gap)))

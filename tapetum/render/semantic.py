@@ -1,4 +1,4 @@
-"""Label maps over images: colour and hatching per class, errors, a legend."""
+"""Label maps over images: color and hatching per class, errors, a legend."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _is_plain(label: int, classes: Sequence[str]) -> bool:
 
 
 def _look(label: int, classes: Sequence[str], places: Places, width: int) -> np.ndarray:
-    """(..., 3) the colour of a class, hatched in a way of its own from the eighth on."""
+    """(..., 3) the color of a class, hatched in a way of its own from the eighth on."""
     if label == IGNORE_INDEX:
         return _hatched(_GREY, BLACK, 2, places, width)
     color = _color(label, classes)
@@ -157,7 +157,7 @@ def _hatched(color: Color, ink: Color, kind: int, places: Places, width: int) ->
 def _outline_regions(
     pixels: np.ndarray, numbers: np.ndarray, line: int, classes: Sequence[str]
 ) -> None:
-    """Draw the border of each region on its own side, in its full colour; `pixels` is changed."""
+    """Draw the border of each region on its own side, in its full color; `pixels` is changed."""
     edge = np.zeros(numbers.shape, dtype=bool)
     for shift in range(1, line + 1):
         for this, there in ((numbers, edge), (numbers.T, edge.T)):

@@ -21,7 +21,7 @@ def image(width=500, height=400):
 
 
 def bars(image, height=400):
-    """(colour, length) of each bar from top to bottom."""
+    """(color, length) of each bar from top to bottom."""
     strip = np.asarray(image)[height:]
     found = []
     for color in (BLUE, GREEN, RED):

@@ -65,7 +65,7 @@ def test_truth_is_dashed_inside_its_box_so_that_a_perfect_prediction_does_not_hi
     assert 0.5 < top.mean() < 0.65
 
 
-def test_the_difference_survives_without_colour():
+def test_the_difference_survives_without_color():
     box = objects((100, 50, 300, 250))
     solid = draw_objects(image(), box, ["cat"], labels=False).convert("L")
     nothing = Objects.empty(scored=True)

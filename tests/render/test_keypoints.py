@@ -1,4 +1,4 @@
-"""Joints on the right pixels; sides, hidden ones and kinds of line told apart without colour."""
+"""Joints on the right pixels; sides, hidden ones and kinds of line told apart without color."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pixels(image):
     return np.asarray(image).astype(int)
 
 
-def test_each_side_has_its_colour_and_its_shape():
+def test_each_side_has_its_color_and_its_shape():
     three = body((250, 100, 2), (350, 200, 2), (150, 200, 2))
     shown = pixels(draw_keypoints(image(), three, names=NAMES, legend=False))
     assert (shown[100, 250] == (255, 255, 255)).all()

@@ -40,14 +40,14 @@ def test_a_class_is_tinted_and_outlined_and_background_is_not():
     assert draw_semantic(image(), halves(0, 1), CLASSES, legend=False).size == (500, 400)
 
 
-def test_objects_have_their_colour_with_and_without_a_background():
+def test_objects_have_their_color_with_and_without_a_background():
     with_it = pixels(draw_semantic(image(), halves(0, 2), CLASSES, legend=False))
     without = pixels(draw_semantic(image(), halves(0, 1), ("cat", "dog"), legend=False))
     assert (with_it[:, 252:] == without[:, 252:]).all()
     assert not (without[:, :248] == GREY).all(axis=2).any()
 
 
-def test_many_classes_differ_without_colour_and_always_look_the_same():
+def test_many_classes_differ_without_color_and_always_look_the_same():
     names = [f"class {i}" for i in range(105)]
     looks = {}
     for i in range(105):
@@ -56,7 +56,7 @@ def test_many_classes_differ_without_colour_and_always_look_the_same():
     assert len(set(looks.values())) == 105
     pair = pixels(draw_semantic(image(), halves(0, 7), names, legend=False).convert("L"))
     assert len(np.unique(pair[:, :245])) == 1  # one of the first seven: plain
-    assert len(np.unique(pair[:, 255:])) == 2  # a tone of the same colour: hatched
+    assert len(np.unique(pair[:, 255:])) == 2  # a tone of the same color: hatched
 
 
 def test_the_legend_names_the_classes_that_are_there():

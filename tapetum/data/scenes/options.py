@@ -28,8 +28,8 @@ class SceneOptions:
     cut: the fraction of an object's height or width, at most, that the image's border may cut off.
     min_visible: an object that shows less than this fraction of its pixels is left out altogether.
     rotation: degrees, at most, either way; half of that for people.
-    light: shadows, volume and uneven, coloured light; 0 is flat, 1 is harsh.
-    texture: contrast of the background; 0 is one colour.
+    light: shadows, volume and uneven, colored light; 0 is flat, 1 is harsh.
+    texture: contrast of the background; 0 is one color.
     noise: standard deviation of the film grain, in levels of 255.
 
     The challenges, from 0 to 1. Each changes nothing else of a scene.
@@ -40,7 +40,7 @@ class SceneOptions:
     occlusion: boards cover 30 to 75 percent of each object at 1, less where `min_visible` says so.
     deformation: objects bend and ripple, as far as nothing folds at 1.
     intraclass: at 0 all objects of a class are the same individual, at 0.5 each has other
-        colours and proportions, at 1 any colour, and some are twice as wide as high or reverse.
+        colors and proportions, at 1 any color, and some are twice as wide as high or reverse.
     context: -1 to 1. At 0 the background is independent of the objects on it; at 1 they lie on one
         that is usual for their class, at -1 never on one of those; between, as often as it says.
     """
