@@ -112,7 +112,7 @@ def evaluate_detections(
     rules = rules_of(iou_type, max_dets)
     least = float(effective(rules.iou_thresholds).min())
     similarity = similarity_of(iou_type, ground_truth, detections, least=least, sigmas=sigmas)
-    summary = summarise_keypoints if iou_type == "keypoints" else summarise
+    summary = summarize_keypoints if iou_type == "keypoints" else summarize
     return evaluate_pairs(ground_truth, detections, similarity, rules, progress, summary)
 
 
@@ -132,7 +132,7 @@ def evaluate_pairs(
         similarity: computes the similarity in [0, 1] of pairs of a detection and an object.
         rules: thresholds, area ranges and caps.
         progress: is called with (pairs compared, pairs in all) now and then.
-        summary: from precision, recall and rules to `stats`, by default `summarise`.
+        summary: from precision, recall and rules to `stats`, by default `summarize`.
 
     Returns:
         The metrics (`stats`), precision, recall and scores by class and threshold.
@@ -145,7 +145,7 @@ def evaluate_pairs(
     matches = match_in_rounds(pairs, ground_truth, ignored, rules.iou_thresholds)
     precision, recall, scores = accumulate(ground_truth, detections, ranking, matches, rules)
     return DetectionResult(
-        stats=(summary or summarise)(precision, recall, rules),
+        stats=(summary or summarize)(precision, recall, rules),
         precision=precision,
         recall=recall,
         scores=scores,
@@ -156,7 +156,7 @@ def evaluate_pairs(
     )
 
 
-def summarise(precision: np.ndarray, recall: np.ndarray, rules: Rules) -> dict[str, float]:
+def summarize(precision: np.ndarray, recall: np.ndarray, rules: Rules) -> dict[str, float]:
     """The headline numbers: means over everything that is defined (not -1)."""
     stats = {"AP": mean_defined(precision[:, :, :, 0, -1])}
     for name, iou in (("AP50", 0.5), ("AP75", 0.75)):
@@ -170,7 +170,7 @@ def summarise(precision: np.ndarray, recall: np.ndarray, rules: Rules) -> dict[s
     return stats
 
 
-def summarise_keypoints(
+def summarize_keypoints(
     precision: np.ndarray, recall: np.ndarray, rules: Rules
 ) -> dict[str, float]:
     """The headline numbers of keypoints, all at the largest cap; AR by OKS, not by cap."""

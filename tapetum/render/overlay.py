@@ -46,13 +46,13 @@ def overlay_heat(
     Raises:
         ValueError: the map has another size than the image, or values outside [0, 1].
     """
-    grey = to_array(to_image(image).convert("L"))  # (H, W, 3)
-    _check_heat(heat, grey.shape[:2])
+    gray = to_array(to_image(image).convert("L"))  # (H, W, 3)
+    _check_heat(heat, gray.shape[:2])
     if not 0 <= strength <= 1:
         raise ValueError(f"strength: expected a number in [0, 1], got {strength}")
     levels = (heat.detach().cpu().double().numpy() * 255).round().astype(np.uint8)
     colors = heat_table(colormap)[levels]  # (H, W, 3)
-    mixed = grey * (1 - strength) + colors * strength
+    mixed = gray * (1 - strength) + colors * strength
     pixels = Image.fromarray(np.round(mixed).astype(np.uint8))
     if objects is not None or bar:
         pixels = draw_objects(pixels, objects or Objects.empty(), classes)

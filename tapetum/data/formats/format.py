@@ -69,7 +69,7 @@ class Format:
 
     name: str
     looked_for: str
-    recognise: Callable[[Path], bool]
+    recognize: Callable[[Path], bool]
     read: Read
     write: Write | None = None
     tasks: Collection[str] = BOXED

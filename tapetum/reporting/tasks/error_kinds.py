@@ -83,11 +83,11 @@ def _wrong(run: Run, view: Inspected, row: int) -> Crop:
     detection = detected_objects(evaluation, np.array([row]))
     ground_truth = true_objects(evaluation, index, np.array([target])) if target >= 0 else None
     overlap = f"{view.task.overlap} {errors.overlap[row]:.2f}"
-    labelled = "" if target < 0 else view.classes[evaluation.ground_truth.category[target]]
+    labeled = "" if target < 0 else view.classes[evaluation.ground_truth.category[target]]
     reason = {
-        "class": f"labelled {labelled}, {overlap}",
+        "class": f"labeled {labeled}, {overlap}",
         "place": f"only {overlap} with the object",
-        "both": f"the nearest object is {labelled}, {overlap}",
+        "both": f"the nearest object is {labeled}, {overlap}",
         "duplicate": f"detected already, {overlap}",
         "background": f"no object within {view.task.overlap} {NEAR}",
     }[kind]

@@ -74,10 +74,10 @@ def test_the_paper_is_figure_1_arrow_by_arrow() -> None:
             blue(left[-1].unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5)), f"encoder.stages.{stage}")
         )
     up = left.pop()
-    for stage, grey in enumerate(reversed(left)):
+    for stage, gray in enumerate(reversed(left)):
         name = f"decoder.stages.{stage}"
         green = F.conv_transpose2d(up, weights[f"{name}.up.weight"], weights[f"{name}.up.bias"], 2)
-        up = blue(torch.cat((green, grey), dim=1), f"{name}.convs")
+        up = blue(torch.cat((green, gray), dim=1), f"{name}.convs")
     expected = F.conv2d(up, weights["head.weight"], weights["head.bias"])
     torch.testing.assert_close(model(x, torch.tensor([[32, 48]])).logits, expected)
 

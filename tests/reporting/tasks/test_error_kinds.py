@@ -107,7 +107,7 @@ FOUND = [
     (1, CAT, (0, 0, 10, 10), 0.9),
     (1, CAT, (30, 30, 20, 20), 0.8),  # it is a dog
     (2, CAT, (10, 10, 20, 8), 0.7),  # loose
-    (3, DOG, (5, 5, 30, 30), 0.95),  # nothing is labelled there
+    (3, DOG, (5, 5, 30, 30), 0.95),  # nothing is labeled there
     (3, DOG, (40, 40, 9, 9), 0.3),
 ]
 
@@ -162,9 +162,9 @@ def test_kinds_are_counted_priced_and_shown(tmp_path: Path) -> None:
     assert costs == sorted(costs, reverse=True)
     (crop,) = kinds["class"].examples
     assert (crop.name, crop.label, crop.score) == ("photo-1.jpg", "cat", 0.8)
-    assert crop.reason == "labelled dog, IoU 1.00"
+    assert crop.reason == "labeled dog, IoU 1.00"
     assert kinds["class"].advice == (
-        "most often dog is predicted as cat: are the two labelled consistently?"
+        "most often dog is predicted as cat: are the two labeled consistently?"
     )
     assert kinds["place"].advice == "most often cat: are its boxes drawn tightly?"
     assert kinds["place"].examples[0].reason == "only IoU 0.40 with the object"
@@ -186,7 +186,7 @@ def test_labels_that_the_model_doubts(tmp_path: Path) -> None:
 
 
 def test_a_pose_that_fits_nothing_is_no_missing_label() -> None:
-    """Its box lies on a labelled animal: the points are bad, the label is there."""
+    """Its box lies on a labeled animal: the points are bad, the label is there."""
     askew = [(2, CAT, (10, 10, 20, 20), 0.9)]
     poses = evaluation(askew, "keypoint_detection")
     poses.detections.keypoints[0, :, :2] = [[60, 1], [1, 60]]

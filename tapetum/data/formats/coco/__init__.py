@@ -42,7 +42,7 @@ __all__ = [
     "image_ids",
     "read",
     "read_keypoints",
-    "recognise",
+    "recognize",
     "write",
 ]
 
@@ -53,7 +53,7 @@ _JSON = (".json",)
 _MARKS = (b'"images"', b'"annotations"', b'"categories"')
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a COCO file, or a folder with some?
 
     Args:
@@ -243,7 +243,7 @@ def _keypoints(
 FORMAT = Format(
     "coco",
     LOOKED_FOR,
-    recognise,
+    recognize,
     read,
     write,
     tasks=TASKS,
