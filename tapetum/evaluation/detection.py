@@ -1,11 +1,11 @@
 """COCO's average precision and recall, equal to pycocotools in every bit, in NumPy alone.
 
-    truth = truth_from_coco(ground_truth)
-    result = evaluate_detections(truth, detections_from_coco(results, truth))
+    ground_truth = ground_truth_from_coco(content)
+    result = evaluate_detections(ground_truth, detections_from_coco(results, ground_truth))
     result.stats["AP50"]
 
 Boxes, masks (iou_type="segm") and keypoints go through the same engine: `evaluate_pairs` takes the
-function that compares a truth with a detection, and the rules.
+function that compares a ground truth with a detection, and the rules.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tapetum.evaluation.accumulate import accumulate, count_truths, ignored_by_area
+from tapetum.evaluation.accumulate import accumulate, count_ground_truths, ignored_by_area
 from tapetum.evaluation.iou_types import rules_of, similarity_of
 from tapetum.evaluation.matching import effective, match_in_rounds
 from tapetum.evaluation.pairing import Progress, candidate_pairs, rank_detections
@@ -52,7 +52,7 @@ class DetectionResult:
 
     stats: AP AP50 AP75 APsmall APmedium APlarge, AR1 AR10 AR100 (their own numbers with other
     caps), ARsmall ARmedium ARlarge; for keypoints AP AP50 AP75 APmedium APlarge, AR AR50 AR75
-    ARmedium ARlarge. In [0, 1], -1 where there is no truth to measure with.
+    ARmedium ARlarge. In [0, 1], -1 where there is no ground truth to measure with.
     precision, scores: (T, R, K, A, M) float64. recall: (T, K, A, M) float64.
     ground_truths: (K, A) int64, how many true objects count.
     The axes: T rules.iou_thresholds, R rules.recall_thresholds, K classes, A rules.areas,
@@ -149,7 +149,7 @@ def evaluate_pairs(
         precision=precision,
         recall=recall,
         scores=scores,
-        ground_truths=count_truths(ground_truth, ignored),
+        ground_truths=count_ground_truths(ground_truth, ignored),
         category_ids=ground_truth.category_ids,
         category_names=ground_truth.category_names,
         rules=rules,

@@ -72,7 +72,7 @@ def told(planted: Sequence[Planted], findings: Sequence[Finding]) -> list[str]:
 
 
 def _write_scenes(folder: Path, split: str) -> Content:
-    """The images of a split as JPEG; their truth as COCO has it."""
+    """The images of a split as JPEG; their ground truth as COCO has it."""
     scenes = Scenes(split, length=LENGTHS[split])
     (folder / split).mkdir(parents=True)
     images: list[ImageRecord] = []

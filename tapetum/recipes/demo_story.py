@@ -155,8 +155,8 @@ def _miss(view: Inspected, row: int) -> str:
 
 
 def _guess(view: Inspected, row: int) -> str:
-    """The answer that comes nearest to truth `row`, however weak: of those that fit it the one with
-    the highest score, else the one that overlaps it most."""
+    """The answer that comes nearest to ground truth `row`, however weak: of those that fit it the
+    one with the highest score, else the one that overlaps it most."""
     ground_truth, detections = view.evaluation.ground_truth, view.evaluation.detections
     here = np.flatnonzero(detections.image == ground_truth.image[row])
     if len(here) == 0:

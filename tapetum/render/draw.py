@@ -143,8 +143,8 @@ def _to_canvas(box: Sequence[float], canvas: Canvas) -> Rect:
 def _line_rect(rect: Rect, canvas: Canvas, ground_truth: bool) -> Rect:
     """Where the line's outer edge runs.
 
-    Outside the box, so that small objects stay visible; that of the truth inside where there is
-    room, so that a perfect prediction does not hide it.
+    Outside the box, so that small objects stay visible; that of the ground truth inside where there
+    is room, so that a perfect prediction does not hide it.
     """
     left, top, right, bottom = rect
     line = canvas.line
@@ -186,7 +186,7 @@ def _dashes(start: int, end: int, line: int) -> list[tuple[int, int]]:
 
 
 def _with_legend(canvas: Canvas) -> Image.Image:
-    """The image with a strip below that shows how predictions and truth are drawn."""
+    """The image with a strip below that shows how predictions and ground truth are drawn."""
     line, entries = canvas.line, []
     for name in ("prediction", "truth"):
         swatch = Image.new("RGB", (14 * line, 4 * line), DARK)

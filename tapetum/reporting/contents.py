@@ -11,7 +11,7 @@ from PIL import Image
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A whole image with its truth and predictions drawn on it.
+    """A whole image with its ground truth and predictions drawn on it.
 
     name: the image's file name. caption: what to see in it, as in "7 of 9 found, 1 false alarm".
     """
@@ -26,7 +26,7 @@ class Crop:
     """A part of an image around an object that was missed, or a detection that was wrong.
 
     label: the class of the object, or of the false alarm. score: of the detection, if there is one.
-    reason: why it counts as an error, as in "the box overlaps the truth by 0.41 only".
+    reason: why it counts as an error, as in "the box overlaps the ground truth by 0.41 only".
     """
 
     image: Image.Image

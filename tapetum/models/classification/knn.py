@@ -106,7 +106,7 @@ class NearestNeighbors(Model[KNNOutput]):
         targets: Sequence[Target] | None = None,
         generators: Sequence[torch.Generator] | None = None,
     ) -> KNNOutput:
-        """The neighbours of each image; neither truth nor chance plays a part.
+        """The neighbours of each image; neither targets nor chance play a part.
 
         Raises:
             ValueError: nothing was fitted.
