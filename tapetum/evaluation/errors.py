@@ -1,11 +1,11 @@
 """What goes wrong with detections, and how much AP each kind of error costs.
 
     errors = error_kinds(ground_truth, detections)
-    errors.costs["place"]  # AP50 that would be gained if every box sat where it should
+    errors.costs["localization"]  # AP50 that would be gained if every box sat where it should
 
 The kinds and what mends them are those of Bolya et al., TIDE: A General Toolbox for Identifying
 Object Detection Errors, ECCV 2020, sections 3.1 to 3.3. Where two kinds fit, the order is that of
-the authors' code: place, class, duplicate, background, both.
+the authors' code: localization, classification, duplicate, background, both.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tapetum.evaluation.outcomes import Outcomes, matches_at
 from tapetum.evaluation.pairing import candidate_pairs, rank_detections
 from tapetum.evaluation.records import COCO_AREAS, Detections, GroundTruth, Rules
 
-ERRORS = ("class", "place", "both", "duplicate", "background", "missed")
-"""Right place and wrong class; right class and loose place; both wrong; the same object again;
-nothing there; and ground truths that nothing came near to."""
+ERRORS = ("classification", "localization", "both", "duplicate", "background", "missed")
+"""The six kinds of TIDE: right box and wrong class; right class and imprecise box; both wrong; the
+same object again; no object there; and ground truths that no detection came near to."""
 FALSE_POSITIVES, FALSE_NEGATIVES = "false positives", "false negatives"
-CLASS, PLACE, BOTH, DUPLICATE, BACKGROUND, _ = range(len(ERRORS))
+CLASSIFICATION, LOCALIZATION, BOTH, DUPLICATE, BACKGROUND, _ = range(len(ERRORS))
 NEAR = 0.1
 """The overlap below which a detection has nothing to do with a ground truth."""
 
@@ -36,10 +36,11 @@ class ErrorKinds:
     """Each of N detections and G ground truths with what is wrong with it, and what that costs.
 
     kind: (N,) int8, an index into ERRORS for each false positive, -1 for all other detections.
-    target: (N,) int64, the ground truth that a false positive is about: of its own class (place,
-        duplicate) or of another one (class, both); -1 else. overlap: (N,) float64 with it, or 0.
+    target: (N,) int64, the ground truth that a false positive is about: of its own class
+        (localization, duplicate) or of another one (classification, both); -1 else.
+    overlap: (N,) float64 with `target`, or 0.
     match: (N,) int64, the ground truth that a true positive found, or -1.
-    missed: (G,) bool, neither found nor the target of an error of class or place.
+    missed: (G,) bool, neither found nor the target of a classification or localization error.
     counted: (G,) bool, neither a crowd region nor ignored.
     ap: at the IoU that was asked for. costs: for each of ERRORS, FALSE_POSITIVES and
         FALSE_NEGATIVES the AP that is gained when this alone is mended; -1 without any ground
@@ -58,7 +59,7 @@ class ErrorKinds:
     def missed_among(self, shown: np.ndarray) -> np.ndarray:
         """(G,) bool: the missed ground truths if there were only the detections `shown` (N,) bool,
         which are those above a threshold for each class."""
-        near = (self.kind == CLASS) | (self.kind == PLACE)
+        near = (self.kind == CLASSIFICATION) | (self.kind == LOCALIZATION)
         seen = np.concatenate((self.match[shown & (self.match >= 0)], self.target[shown & near]))
         missed = self.counted.copy()
         missed[seen] = False
@@ -162,10 +163,10 @@ def _sorted_out(
     renamed = other[1] >= least
     again = own[1] >= least
     nothing = (own[0] < 0) & (other[0] < 0)
-    kinds = [PLACE, CLASS, DUPLICATE, BACKGROUND]
+    kinds = [LOCALIZATION, CLASSIFICATION, DUPLICATE, BACKGROUND]
     kind = np.select([loose, renamed, again, nothing], kinds, BOTH).astype(np.int8)
     kind[~wrong] = -1
-    of_own = (kind == PLACE) | (kind == DUPLICATE)
+    of_own = (kind == LOCALIZATION) | (kind == DUPLICATE)
     target = np.where(of_own, own[0], other[0])
     overlap = np.where(of_own, own[1], other[1])
     return kind, np.where(wrong, target, -1), np.where(wrong, overlap, 0.0)
@@ -204,7 +205,7 @@ def _with_costs(
 def _mended(errors: ErrorKinds, score: np.ndarray) -> np.ndarray:
     """(N,) bool: the errors of class and place that become true positives, the best-scored one of
     each ground truth that nobody found; the others would be duplicates and go (section 3.2)."""
-    near = np.flatnonzero((errors.kind == CLASS) | (errors.kind == PLACE))
+    near = np.flatnonzero((errors.kind == CLASSIFICATION) | (errors.kind == LOCALIZATION))
     near = near[~np.isin(errors.target[near], errors.match)]
     order = near[np.argsort(-score[near], kind="stable")]
     _, first = np.unique(errors.target[order], return_index=True)

@@ -17,7 +17,7 @@ from tapetum.base.errors import UsageError
 from tapetum.base.files import read_json
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.reading.files import SCENES
-from tapetum.recipes.demo_faults import plant_faults, told
+from tapetum.recipes.demo_faults import check_lines, plant_faults
 from tapetum.recipes.demo_story import FILE, SAVES, Story
 from tapetum.runs.record import refuse_used
 
@@ -194,8 +194,8 @@ def train_demo(
     log("-- numbers, curves, right and wrong answers with the pixels that spoke for them")
     page = api.report(run, progress=progress, log=log)
     numbers = read_json(run / NUMBERS)
-    words = ", ".join(f"{name} {numbers[name]:.3f}" for name in demo.numbers)
-    log(f"{words} on the test scenes")
+    shown = ", ".join(f"{name} {numbers[name]:.3f}" for name in demo.numbers)
+    log(f"{shown} on the test scenes")
     return page
 
 
@@ -215,7 +215,7 @@ def find_faults(folder: Path, log: Log) -> list[str]:
     names of what lies in `folder` then."""
     planted = plant_faults(folder / FAULTY)
     log(f"-- faults: a small dataset with {len(planted)} of them, and what tapetum check finds")
-    for line in told(planted, api.check(folder / FAULTY, html=folder / FAULTS)):
+    for line in check_lines(planted, api.check(folder / FAULTY, html=folder / FAULTS)):
         log(line)
     log(
         "no check of files can see a wrong label; the report of a trained model lists doubtful ones"

@@ -21,7 +21,7 @@ from tapetum.render import contact_sheet
 from tapetum.render.palette import DARK, WHITE
 from tapetum.render.text import line_height, load_font
 from tapetum.reporting import Moment, Sheet
-from tapetum.reporting.sections import image_outcomes, keep_progress
+from tapetum.reporting.sections import image_outcomes, save_progress
 from tapetum.reporting.tasks.detection_errors import Inspected
 from tapetum.runs.record import read_run
 from tapetum.tasks.detection import DetectionEvaluation
@@ -30,8 +30,8 @@ from tapetum.weights.checkpoint import FOLDER
 
 SCENES = (4, 14, 21, 30)
 """The test scenes that are shown: few and many objects, large and small ones."""
-SHARES = (0.25, 0.5)
-"""When they are shown, as shares of the training, between its beginning and its end."""
+FRACTIONS = (0.25, 0.5)
+"""When they are shown, as fractions of the training, between its beginning and its end."""
 THRESHOLD = 0.4
 """The score from which an answer is shown; below it, an object counts as missed."""
 FILE = "progress.jpg"
@@ -61,7 +61,7 @@ class Story:
         with torch.random.fork_rng(devices=[]):
             if not self.moments:
                 self._start()
-            due = SHARES[len(self.moments) - 1 :]
+            due = FRACTIONS[len(self.moments) - 1 :]
             if due and row["step"] >= due[0] * self._total:
                 step = self._newest()
                 if step >= due[0] * self._total:
@@ -77,7 +77,7 @@ class Story:
         last = self.moments[-1]
         missed = [] if self.evaluation is None else misses(self.evaluation)
         self.moments[-1] = Moment(last.title, last.sheets, missed)
-        keep_progress(self.run, self.moments)
+        save_progress(self.run, self.moments)
         with atomic_write(self.run / FILE) as file:
             sheet(self.moments).save(file, "JPEG", quality=88)
         return [f"{one.name}: {one.caption}" for one in last.sheets], missed
@@ -167,9 +167,9 @@ def _guess(view: Inspected, row: int) -> str:
     best = int((np.where(fits, detections.score[here], -1) if fits.any() else overlaps).argmax())
     if overlaps[best] < NEAR:
         return "no guess comes near"
-    said = f"{view.classes[detections.category[here[best]]]} {detections.score[here[best]]:.2f}"
+    answer = f"{view.classes[detections.category[here[best]]]} {detections.score[here[best]]:.2f}"
     loose = "" if fits.any() else f", {view.task.overlap} {overlaps[best]:.2f} only"
-    return f"nearest guess {said}{loose}"
+    return f"nearest guess {answer}{loose}"
 
 
 def _thresholds(evaluation: DetectionEvaluation) -> np.ndarray:

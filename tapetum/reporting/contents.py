@@ -37,7 +37,7 @@ class Crop:
 
 
 @dataclass(frozen=True, eq=False)
-class Mistakes:
+class ErrorGroup:
     """A kind of error: how often it happens, what it costs, what to do, and a few examples.
 
     count: among what the report shows; everywhere: among all answers, however weak. cost: what the
@@ -179,7 +179,7 @@ class ReportContents:
     tables: Sequence[Table] = ()
     best: Sequence[Sheet] = ()
     worst: Sequence[Sheet] = ()
-    errors: Sequence[Mistakes] = ()
+    errors: Sequence[ErrorGroup] = ()
     errors_note: str = ""
     relabel: Table | None = None
     explanations: Sequence[Explanation] = ()

@@ -14,7 +14,7 @@ from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes import Scenes
 from tapetum.evaluation import detections_from_coco, ground_truth_from_records
 from tapetum.recipes.demo_story import FILE, SCENES, Story, Subset, misses
-from tapetum.reporting.sections.progress import kept_progress
+from tapetum.reporting.sections.progress import load_progress
 from tapetum.tasks import TASKS
 from tapetum.tasks.detection import Detection, DetectionEvaluation, DetectionGroundTruth
 from tapetum.weights.checkpoint import WEIGHTS, read_tensors
@@ -62,7 +62,7 @@ def test_four_moments_of_the_same_scenes(told: tuple[Story, list[str], list[str]
 def test_the_run_keeps_them_for_its_report(told: tuple[Story, list[str], list[str]]) -> None:
     story, _, missed = told
     assert (story.run / FILE).stat().st_size > 10_000
-    kept = kept_progress(story.run)
+    kept = load_progress(story.run)
     assert [moment.title for moment in kept] == [moment.title for moment in story.moments]
     assert list(kept[-1].lines) == missed
 

@@ -75,7 +75,7 @@ class NearestNeighbors(Model[KNNOutput]):
         What was remembered before is forgotten. Chance plays no part.
 
         Raises:
-            ValueError: no labelled image, or a label that is no class.
+            ValueError: no labeled image, or a label that is no class.
         """
         rows, labels = [], []
         for sample in samples:

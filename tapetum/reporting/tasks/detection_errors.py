@@ -76,7 +76,7 @@ class Inspected:
 
 def most_frequent_confusion(view: Inspected) -> tuple[str, str, int]:
     """(true class, predicted class, how often) of the most frequent confusion; one must occur."""
-    rows = view.of_kind("class")
+    rows = view.of_kind("classification")
     ground_truth, detections = view.evaluation.ground_truth, view.evaluation.detections
     true, predicted = ground_truth.category[view.errors.target[rows]], detections.category[rows]
     pairs = np.bincount(true * len(view.classes) + predicted)
