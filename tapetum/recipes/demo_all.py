@@ -18,7 +18,7 @@ from tapetum.recipes.demo import DEMOS, own_data, train_demo
 from tapetum.render import image_grid, to_image
 
 MIXED_SCENES = "scenes:mixed"
-"""Objects and people, so that every task has something to find."""
+"""Objects and people: annotations for every task."""
 IMAGE, PAGE = "side-by-side.png", "index.html"
 SCENE = 14
 """The test scene that is shown: few objects, all of them large."""

@@ -1,4 +1,4 @@
-"""A small dataset with planted faults, and what the check makes of it."""
+"""A small dataset with planted faults, and which of them `tapetum check` finds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tapetum.data.scenes import Scenes
 from tapetum.render import to_image
 
 LENGTHS = {"train": 16, "val": 6}
-"""Scenes of each split; two copies of images come to them."""
+"""Scenes of each split; two copies of images are added."""
 _UNKNOWN = 99
 
 Content = dict[str, Any]
@@ -23,9 +23,11 @@ Content = dict[str, Any]
 
 @dataclass(frozen=True)
 class Planted:
-    """A fault that was put in. description: what it is. image: the file name of the image with it.
-    code: by which the check names it; "" where no look at the files can find it. object: the id of
-    the annotation that is wrong, where one is."""
+    """A planted fault.
+
+    description: what it is. image: the file name of its image. code: its name in the findings of
+    the check; "" where files alone do not show it. obj: the id of the wrong annotation, if any.
+    """
 
     description: str
     image: str
@@ -68,7 +70,7 @@ def check_lines(planted: Sequence[Planted], findings: Sequence[Finding]) -> list
         else:
             lines.append(f"  not found  {fault.description}: {fault.image}")
     others = sum(not any(p.is_found_by(finding) for p in planted) for finding in findings)
-    return [*lines, f"  and {others} that nobody planted"] if others else lines
+    return [*lines, f"  and {others} other findings"] if others else lines
 
 
 def _write_scenes(folder: Path, split: str) -> Content:
@@ -158,7 +160,7 @@ def _cut_short(folder: Path, number: int) -> Planted:
 
 
 def _misnamed(content: Content, number: int) -> Planted:
-    """A wrong class, which is a fault of what was meant, not of how it is written."""
+    """A wrong class, which no check of files can find."""
     names = {category["id"]: category["name"] for category in content["categories"]}
     obj = _first_object(content, number)
     true = obj["category_id"]
