@@ -86,8 +86,8 @@ class SceneOptions:
     def suited(self, task: str, size: tuple[int, int]) -> Suited:
         """These options with everything that is None chosen for a task and an image's size.
 
-        "localization" has exactly one large object, whatever `count` and `figures` say;
-        "keypoint_detection" has one to three people among a few objects.
+        A task of one object has exactly one large object, whatever `count` and `figures` are;
+        keypoint detection has one to three people among a few objects.
 
         Raises:
             ValueError: a task that is not one of `tapetum.structures.TASKS`.
@@ -95,9 +95,9 @@ class SceneOptions:
         if task not in TASKS:
             raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
         count, scale, figures = (3, 8), (16.0, 96.0), (0, 0)
-        if task == "keypoint_detection":
+        if TASKS[task].types[0] == "keypoints":
             count, figures = (0, 4), (1, 3)
-        if task == "localization":
+        if TASKS[task].one_object:
             scale = (0.28 * min(size), 0.75 * min(size))
             return Suited(self, (1, 1), self.scale or scale, (0, 0))
         return Suited(self, self.count or count, self.scale or scale, self.figures or figures)
