@@ -224,7 +224,7 @@ class Detection(Task):
         objects = confident(prediction, threshold)
         return {"objects": [_obj(objects, row, names) for row in range(len(objects))]}
 
-    def words(self, answer: Mapping[str, Any]) -> str:
+    def describe(self, answer: Mapping[str, Any]) -> str:
         found = (f"{obj['class']} {obj['score']:.2f}" for obj in answer["objects"])
         return ", ".join(found) or "nothing"
 

@@ -56,10 +56,10 @@ class Evaluation(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ExplainTarget:
-    """One answer out of a prediction, to be explained. words: as in "dog 0.93"; target: it alone,
+    """One answer out of a prediction, to be explained. description: as in "dog 0.93"; target: it alone,
     as `target_logits` takes it."""
 
-    words: str
+    description: str
     target: Target
 
 
@@ -174,7 +174,7 @@ class Task(ABC):
         """The prediction as JSON values; objects below `threshold` are left out."""
 
     @abstractmethod
-    def words(self, answer: Mapping[str, Any]) -> str:
+    def describe(self, answer: Mapping[str, Any]) -> str:
         """The result of `answer` in one line."""
 
     @abstractmethod
