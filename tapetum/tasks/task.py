@@ -56,8 +56,10 @@ class Evaluation(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ExplainTarget:
-    """One answer out of a prediction, to be explained. description: as in "dog 0.93"; target: it alone,
-    as `target_logits` takes it."""
+    """One object or class of a prediction, to be explained.
+
+    description: as in "dog 0.93". target: it alone, as `target_logits` takes it.
+    """
 
     description: str
     target: Target
