@@ -92,19 +92,19 @@ class Subject:
         classes = 1 if task is not None and learns_from(task) == "keypoints" else classes
         follows = {"num_classes": classes, "classes": classes, "keypoints": KEYPOINTS}
         known = arguments_with_defaults(function)
-        own = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
+        keywords = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
         try:
-            model = unspread(function, own, name=name_of(make))
+            model = unspread(function, keywords, name=name_of(make))
         except TapetumError:
             raise
         except Exception as error:
-            why = f"cannot be built with {own}: {type(error).__name__}: {error}"
+            why = f"cannot be built with {keywords}: {type(error).__name__}: {error}"
             raise UsageError(why, file=name_of(make)) from error
         return cls(
             function,
-            own,
+            keywords,
             task or model.task,
-            int(own.get("num_classes") or own.get("classes") or classes),
+            int(keywords.get("num_classes") or keywords.get("classes") or classes),
             DESCEND not in model.phases,
             IMAGES if images is None else three(images),
             tuple(variants),
