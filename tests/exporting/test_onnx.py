@@ -26,6 +26,7 @@ from tapetum.models import CATALOG
 from tapetum.models.catalog import model_function
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import model_parts
+from tests.runs.records import write_record
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install 'tapetum[onnx]'")
@@ -63,6 +64,7 @@ def make_run(name: str, folder: Path, **changes: Any) -> Path:
     classes = tuple(f"class {i}" for i in range(CATALOG[name].tiny["num_classes"]))
     model_info = ModelInfo(name, arguments, classes, keypoint_names=points)
     parts = model_parts(model.state_dict(), model_info)
+    write_record(folder, model_info)
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
     return folder
 
@@ -99,7 +101,7 @@ def test_the_folder_is_whole_and_says_how_it_was_proven(run: Path) -> None:
     assert about["parity"]["output"] <= 1e-4
     assert about["parity"]["count"] >= 3
     assert about["parity"]["lost"] == 0
-    assert {path.name for path in run.iterdir()} == {"checkpoints", "onnx"}
+    assert {path.name for path in run.iterdir()} == {"checkpoints", "onnx", "run.json"}
 
 
 def test_the_client_alone_answers_as_the_package_does(run: Path, tmp_path: Path) -> None:
@@ -312,6 +314,7 @@ def custom_run(tmp_path: Path, **arguments: Any) -> Path:
     model_info = ModelInfo(name, {"num_classes": 3, **arguments}, ("a", "b", "c"))
     parts = model_parts(model_function(name)().state_dict(), model_info)
     run = tmp_path / "run"
+    write_record(run, model_info)
     write_bundle(run / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
     return run
 
