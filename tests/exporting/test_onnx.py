@@ -274,6 +274,7 @@ def test_classifiers_of_small_images_keep_their_size(tmp_path: Path) -> None:
     assert about["graphs"]["model"]["shape"][2:] == [32, 32]
 
 
+@pytest.mark.slow
 def test_a_detector_of_small_images_is_exported(tmp_path: Path) -> None:
     """The last map of its pyramid is a single cell."""
     run = make_run("retinanet", tmp_path / "run", min_size=64, max_size=128)
