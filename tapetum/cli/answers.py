@@ -37,7 +37,8 @@ def evaluate(
     ground_truth: File = None,
     predictions: File = None,
     iou_type: Annotated[
-        Literal["bbox", "segm", "keypoints"] | None, arg(help_behavior_hint="")
+        Literal["bbox", "segm", "keypoints"] | None,
+        arg(metavar="{bbox,segm,keypoints}", help_behavior_hint=""),
     ] = None,
     max_dets: Number = None,
     split: Text = None,

@@ -46,8 +46,8 @@ class DetectionGroundTruth:
     """The ground truth of a dataset, for any number of measurements: records never change.
 
     images: the records, in the dataset's order, with ids that COCO's files can hold.
-    category_ids: such an id for each label. truth: of the task's iou_type. boxes: the truth for
-    boxes, where the iou_type is another.
+    category_ids: such an id for each label. ground_truth: of the task's iou_type. boxes: the ground
+    truth for boxes, where the iou_type is another.
     """
 
     images: tuple[ImageRecord, ...]

@@ -97,7 +97,7 @@ class Segmentation(Task):
         workers: int = 0,
         known: None = None,
     ) -> SegmentationEvaluation:
-        """Truth and prediction are compared in the frame of the original images."""
+        """Ground truth and prediction are compared in the frame of the original images."""
         whole = Confusion(dataset.classes, ignore=IGNORE_INDEX)
         names: list[str] = []
         for samples in batches(dataset, 4, watch, workers):

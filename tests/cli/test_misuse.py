@@ -56,13 +56,6 @@ def test_wrong_usage_is_one_line(words, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_unknown_options_and_commands_are_usage_errors():
-    for words in (("train", "--learning-rate", "3"), ("fly",), ("predict",)):
-        result = tapetum(*words)
-        assert result.returncode == USAGE
-        assert "Traceback" not in result.stderr
-
-
 def test_debug_shows_the_traceback(tmp_path):
     result = tapetum("report", tmp_path / "none", "--debug")
     assert "Traceback" in result.stderr
