@@ -24,11 +24,15 @@ from tapetum.runs.record import refuse_used
 
 @dataclass(frozen=True)
 class Demo:
-    """A tiny model for a task. seconds: how long it trains; numbers: what is said in the end."""
+    """A tiny model for a task.
+
+    seconds: how long it trains. image_size: None where the model sees whole images. numbers: what
+    is said in the end.
+    """
 
     model: str
     seconds: float
-    image_size: int
+    image_size: int | None
     numbers: tuple[str, ...]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -87,7 +91,7 @@ DEMOS: dict[str, Demo] = {
     "semantic_segmentation": Demo(
         model="unet",
         seconds=60,
-        image_size=160,
+        image_size=None,
         numbers=("mIoU", "accuracy"),
         arguments={
             "encoder": "resnet10",
