@@ -4,7 +4,7 @@
     python benchmarks/templates.py RUN [PICTURE.png]
 
 On the training images of RUN, for each class: how its template correlates with the mean image
-of the class minus the mean of all images, over all pixels and colours; and the template's total
+of the class minus the mean of all images, over all pixels and colors; and the template's total
 variation, the mean absolute difference between neighbouring pixels of the image that
 `templates()` gives, down and across. Noise has a large one: it changes from pixel to pixel. Last,
 the accuracy on these images, as they are. PICTURE.png shows each template above its class mean.

@@ -122,7 +122,7 @@ class CustomFunction:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # dataclasses and annotations look their module up
         try:
-            with _neighbours(self.file.parent):
+            with _neighbors(self.file.parent):
                 loader.exec_module(module)
         except BaseException as error:
             del sys.modules[name]
@@ -203,7 +203,7 @@ def _defined(tree: ast.Module) -> Iterator[str]:
 
 
 @contextmanager
-def _neighbours(folder: Path) -> Iterator[None]:
+def _neighbors(folder: Path) -> Iterator[None]:
     """Inside, modules of `folder` can be imported; afterwards sys.path is as it was."""
     before = list(sys.path)
     sys.path.insert(0, str(folder))

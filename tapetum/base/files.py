@@ -104,17 +104,6 @@ def sync_folder(folder: str | Path) -> None:
         os.close(handle)
 
 
-def sweep_temporaries(folder: str | Path) -> None:
-    """Delete what `atomic_write` left in `folder` when its process was killed.
-
-    Args:
-        folder: where the files were to be.
-    """
-    for stale in Path(folder).glob(f"{_TEMPORARY}*"):
-        if stale.is_file():
-            stale.unlink(missing_ok=True)
-
-
 def json_text(value: Any, *, indent: int | None = 2) -> str:
     """A value as strict JSON, without NaN and Infinity.
 

@@ -138,7 +138,7 @@ def normalizer(count: Tensor | int) -> Tensor | float:
     loss of one process with the whole batch. A batch with nothing to count is divided by 1.
 
     Args:
-        count: of positives, pixels, labelled images, ..., in this process.
+        count: of positives, pixels, labeled images, ..., in this process.
 
     Returns:
         The number to divide by, 1 or more in a training of one process.

@@ -101,14 +101,14 @@ def demo(
         seconds: about how long to train (default: 130 for detection, 60 to 80 for the others)
         no_open: do not open the report
     """
-    from tapetum.recipes.demo import run_demo
+    from tapetum.recipes.demo import DEFAULT_TASK, run_demo
     from tapetum.recipes.demo_all import SECONDS, run_all
 
     prepare_process()
     if all:
         page = run_all(out or Path("runs/demo-all"), seconds or SECONDS, log, progress)
     else:
-        name = "demo" if task == "detection" else f"demo-{task}"
+        name = "demo" if task == DEFAULT_TASK else f"demo-{task}"
         page = run_demo(out or Path("runs") / name, task, seconds, log, progress=progress)
     print(page, flush=True)
     if not no_open and has_desktop(os.environ, sys.platform, terminal=sys.stdout.isatty()):

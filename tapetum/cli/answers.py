@@ -37,7 +37,8 @@ def evaluate(
     ground_truth: File = None,
     predictions: File = None,
     iou_type: Annotated[
-        Literal["bbox", "segm", "keypoints"] | None, arg(help_behavior_hint="")
+        Literal["bbox", "segm", "keypoints"] | None,
+        arg(metavar="{bbox,segm,keypoints}", help_behavior_hint=""),
     ] = None,
     max_dets: Number = None,
     split: Text = None,
@@ -207,7 +208,7 @@ def predict(
         print_json(answers)
     else:
         for answer in answers["images"]:
-            print(f"{answer['file']}: {predictor.task.words(answer)}")
+            print(f"{answer['file']}: {predictor.task.describe(answer)}")
     for failed in answers["failed"]:
         log(f"tapetum: {failed['error']}")
     return 1 if answers["failed"] else 0

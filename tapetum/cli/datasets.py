@@ -40,7 +40,7 @@ def check(
 
     Args:
         data: folder or file with annotations
-        task: what it is to be used for, where it holds several kinds of truth
+        task: what it is to be used for, where it holds several kinds of ground truth
         format: what it is written in; recognised by itself
         html: write a page that shows each kind of fault in images, and what to do
         strict: exit with 3 if there is an error or a warning
@@ -83,7 +83,7 @@ def convert(
         data: folder or file with annotations
         out: the folder to make; refused if it holds anything
         to: the format to write
-        task: whose truth is wanted, where DATA holds several kinds: keypoints, masks, ...
+        task: whose ground truth is wanted, where DATA holds several kinds: keypoints, masks, ...
         format: what DATA is written in; recognised by itself
     """
     from tapetum import api

@@ -9,7 +9,7 @@ import types
 from collections.abc import Collection, Mapping
 from dataclasses import fields, make_dataclass
 from operator import getitem
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from tyro.conf import Positional, arg
 
@@ -42,7 +42,7 @@ def options_of(
             kind = plain_type(other_types.get(known, hints[known]))
             details = arg(
                 help=helps[known],
-                metavar=metavars.get(known, METAVARS.get(kind)),
+                metavar=metavars.get(known, metavar_of(kind)),
                 help_behavior_hint="",
             )
             # Types that are made while running: mypy reads brackets as an annotation.
@@ -51,6 +51,13 @@ def options_of(
                 option = getitem(Positional, option)
             made.append((known, option, None))
     return make_dataclass(name, made, frozen=True)
+
+
+def metavar_of(kind: Any) -> str | None:
+    """What stands for a value in the help: the choices, without the None of an option not given."""
+    if get_origin(kind) is Literal:
+        return "{" + ",".join(get_args(kind)) + "}"
+    return METAVARS.get(kind)
 
 
 def plain_type(hint: Any) -> Any:

@@ -10,12 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-import tyro
-
 from tapetum.base.cache_folder import cache_folder
 from tapetum.base.errors import TapetumError, printable
 from tapetum.cli import about, answers, datasets, exporting, learning
 from tapetum.cli.options import spell
+from tapetum.cli.parsing import parse
 
 DESCRIPTION = """Computer vision from lectures to practice: train, measure, predict, explain.
 
@@ -24,10 +23,15 @@ Try it:
   tapetum check DATA                             what is wrong with a dataset
   tapetum train retinanet DATA --out RUN         learn
   tapetum evaluate RUN                           COCO numbers
-  tapetum predict RUN photo.jpg --out images   answers
+  tapetum predict RUN photo.jpg --out drawn      classes, boxes, masks
 
 TAPETUM_DEBUG=1 (or --debug) shows the traceback of an error.
 """
+COMMANDS = tuple(
+    command
+    for module in (learning, answers, datasets, exporting, about)
+    for command in module.COMMANDS
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,12 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(about.version())
         return 0
     try:
-        code = _application().cli(
-            prog="tapetum",
-            description=DESCRIPTION,
-            args=words,
-            config=(tyro.conf.FlagCreatePairsOff,),
-        )
+        code = parse(COMMANDS, words, DESCRIPTION)()
     except Exception as error:
         if debug:
             raise
@@ -54,14 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return int(code or 0)
-
-
-def _application() -> tyro.extras.SubcommandApp:
-    application = tyro.extras.SubcommandApp()
-    for module in (learning, answers, datasets, exporting, about):
-        for command in module.COMMANDS:
-            application.command(command, name=command.__name__.rstrip("_"))
-    return application
 
 
 def _say_error(error: Exception) -> int:

@@ -71,8 +71,8 @@ def error_meaning(kind: str, overlap: str) -> str:
         A few words.
     """
     return {
-        "class": f"wrong class, {overlap} 0.5 or more",
-        "place": f"right class, {overlap} from 0.1 to 0.5",
+        "classification": f"wrong class, {overlap} 0.5 or more",
+        "localization": f"right class, {overlap} from 0.1 to 0.5",
         "both": f"wrong class, {overlap} from 0.1 to 0.5",
         "duplicate": "an object that is detected already",
         "background": f"no object within {overlap} 0.1",
@@ -91,12 +91,12 @@ def error_advice(kind: str, numbers: DetectionNumbers) -> str:
         One line.
     """
     worst = numbers.affected[kind]
-    if kind == "class" and numbers.confusion is not None:
+    if kind == "classification" and numbers.confusion is not None:
         true, predicted, _ = numbers.confusion
-        return f"most often {true} is predicted as {predicted}: are the two labelled consistently?"
+        return f"most often {true} is predicted as {predicted}: are the two labeled consistently?"
     return {
-        "class": f"most often {worst}: is it labelled consistently?",
-        "place": f"most often {worst}: are its {numbers.annotations} drawn tightly?",
+        "classification": f"most often {worst}: is it labeled consistently?",
+        "localization": f"most often {worst}: are its {numbers.annotations} drawn tightly?",
         "both": f"most often {worst}: parts of objects, or groups of them?",
         "duplicate": f"most often {worst}: predict with a lower nms_iou",
         "background": f"most often {worst}: are labels missing?",
@@ -234,14 +234,14 @@ Advice = tuple[str, Remedy]
 
 
 def _wrong_class(worst: str, numbers: DetectionNumbers, setup: Setup) -> Advice:
-    remedy = Remedy("Compare how the two are labelled, and add images of them.")
+    remedy = Remedy("Compare how the two are labeled, and add images of them.")
     if numbers.confusion is None:
         return f"Objects get the wrong class, most often {worst}", remedy
     true, predicted, times = numbers.confusion
     return f"{true} is predicted as {predicted} {times} times, the most frequent confusion", remedy
 
 
-def _wrong_place(worst: str, numbers: DetectionNumbers, setup: Setup) -> Advice:
+def _poor_localization(worst: str, numbers: DetectionNumbers, setup: Setup) -> Advice:
     remedy = train_on_larger_images(setup, "Look at the examples above; larger images help.")
     return f"Objects are localized imprecisely, most often {worst}", remedy
 
@@ -258,7 +258,7 @@ def _duplicate(worst: str, numbers: DetectionNumbers, setup: Setup) -> Advice:
 
 
 def _background(worst: str, numbers: DetectionNumbers, setup: Setup) -> Advice:
-    text = f"Detections where nothing is labelled, most often {worst}"
+    text = f"Detections where nothing is labeled, most often {worst}"
     advice = (
         "If labels are missing, correct the model's predictions in CVAT or Label Studio; else add "
         "images without objects."
@@ -277,8 +277,8 @@ def _missed(worst: str, numbers: DetectionNumbers, setup: Setup) -> Advice:
 
 
 _REMEDIES = {
-    "class": _wrong_class,
-    "place": _wrong_place,
+    "classification": _wrong_class,
+    "localization": _poor_localization,
     "both": _wrong_in_both,
     "duplicate": _duplicate,
     "background": _background,

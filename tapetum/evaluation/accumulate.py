@@ -52,13 +52,13 @@ class Hits:
 
 
 def ignored_by_area(ground_truth: GroundTruth, rules: Rules) -> np.ndarray:
-    """(N, A) bool: the truths that do not count in each area range."""
+    """(N, A) bool: the ground truths that do not count in each area range."""
     outside = [~area.holds(ground_truth.area) for area in rules.areas]
     return np.stack([ground_truth.ignored | far for far in outside], axis=1)
 
 
-def count_truths(ground_truth: GroundTruth, ignored: np.ndarray) -> np.ndarray:
-    """(K, A) int64: the truths that count, by class and area range."""
+def count_ground_truths(ground_truth: GroundTruth, ignored: np.ndarray) -> np.ndarray:
+    """(K, A) int64: the ground truths that count, by class and area range."""
     classes = len(ground_truth.category_ids)
     counted = [
         np.bincount(ground_truth.category[~column], minlength=classes) for column in ignored.T
@@ -75,11 +75,11 @@ def accumulate(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Arrays precision (T, R, K, A, M), recall (T, K, A, M) and scores (T, R, K, A, M), float64.
 
-    -1 where a class has no truth that counts in the area range. The score is the threshold at
-    which the recall is reached, 0 where it is not.
+    -1 where a class has no ground truth that counts in the area range. The score is the threshold
+    at which the recall is reached, 0 where it is not.
     """
     judged = _judge(ground_truth, detections, ranking, matches, rules)
-    positives = count_truths(ground_truth, ignored_by_area(ground_truth, rules)).T  # (A, K)
+    positives = count_ground_truths(ground_truth, ignored_by_area(ground_truth, rules)).T  # (A, K)
     needed = _hits_needed(rules.recall_thresholds, positives)  # (A, K, R)
     top = _top_scores(judged, positives.shape[1])  # (K,)
     shape = (

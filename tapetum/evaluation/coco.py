@@ -1,10 +1,11 @@
 """The border: COCO's ground truth and results lists, checked and turned into flat arrays.
 
 The rule at this border: a file gets the very numbers that pycocotools gives it, or a refusal;
-never another number. As there, annotations of images or categories that the truth does not list
-and detections of such categories do not count. What is refused, although pycocotools would go on:
+never another number. As there, annotations of images or categories that the ground truth does not
+list and detections of such categories do not count. What is refused, although pycocotools would go
+on:
 
-- a detection of an image that the truth does not list (pycocotools refuses these, too);
+- a detection of an image that the ground truth does not list (pycocotools refuses these, too);
 - two images or two categories of the same id;
 - a box, area or score that is not finite, or a box whose sides are so small or so large that its
   area leaves the range of a float (the reference divides 0 by 0 there);
@@ -14,7 +15,8 @@ and detections of such categories do not count. What is refused, although pycoco
 
 What is kept although it looks odd, because pycocotools computes with it:
 
-- boxes with zero or negative sides (they overlap nothing, and a truth like that is never found);
+- boxes with zero or negative sides (they overlap nothing, and a ground truth like that is
+  never found);
 - annotations that share an id: the last of them stands in the place of every one;
 - an annotation whose id is 0: a match with it counts as no match.
 

@@ -23,14 +23,14 @@ def detection_confusion(
     background last: its row counts false alarms, its column misses.
 
     thresholds: (K,), or one for all classes; detections below the one of their class are left out.
-    By falling score, each of the others is paired with the truth of its image that is still free
-    and that it overlaps most, by `iou` or more and whatever its class: one to one. Crowd regions,
-    what else is ignored, and detections on them are not counted.
+    By falling score, each of the others is paired with the ground truth of its image that is still
+    free and that it overlaps most, by `iou` or more and whatever its class: one to one. Crowd
+    regions, what else is ignored, and detections on them are not counted.
     """
     classes = len(ground_truth.category_ids)
     least = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), (classes,))
     shown = detections.score >= least[detections.category]
-    # One class for all, so that a truth is free for whoever comes first.
+    # One class for all, so that a ground truth is free for whoever comes first.
     mixed = replace(
         detections,
         category=np.zeros_like(detections.category),

@@ -1,11 +1,11 @@
 """COCO's average precision and recall, equal to pycocotools in every bit, in NumPy alone.
 
-    truth = truth_from_coco(ground_truth)
-    result = evaluate_detections(truth, detections_from_coco(results, truth))
+    ground_truth = ground_truth_from_coco(content)
+    result = evaluate_detections(ground_truth, detections_from_coco(results, ground_truth))
     result.stats["AP50"]
 
 Boxes, masks (iou_type="segm") and keypoints go through the same engine: `evaluate_pairs` takes the
-function that compares a truth with a detection, and the rules.
+function that compares a ground truth with a detection, and the rules.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tapetum.evaluation.accumulate import accumulate, count_truths, ignored_by_area
+from tapetum.evaluation.accumulate import accumulate, count_ground_truths, ignored_by_area
 from tapetum.evaluation.iou_types import rules_of, similarity_of
 from tapetum.evaluation.matching import effective, match_in_rounds
 from tapetum.evaluation.pairing import Progress, candidate_pairs, rank_detections
@@ -52,7 +52,7 @@ class DetectionResult:
 
     stats: AP AP50 AP75 APsmall APmedium APlarge, AR1 AR10 AR100 (their own numbers with other
     caps), ARsmall ARmedium ARlarge; for keypoints AP AP50 AP75 APmedium APlarge, AR AR50 AR75
-    ARmedium ARlarge. In [0, 1], -1 where there is no truth to measure with.
+    ARmedium ARlarge. In [0, 1], -1 where there is no ground truth to measure with.
     precision, scores: (T, R, K, A, M) float64. recall: (T, K, A, M) float64.
     ground_truths: (K, A) int64, how many true objects count.
     The axes: T rules.iou_thresholds, R rules.recall_thresholds, K classes, A rules.areas,
@@ -112,7 +112,7 @@ def evaluate_detections(
     rules = rules_of(iou_type, max_dets)
     least = float(effective(rules.iou_thresholds).min())
     similarity = similarity_of(iou_type, ground_truth, detections, least=least, sigmas=sigmas)
-    summary = summarise_keypoints if iou_type == "keypoints" else summarise
+    summary = summarize_keypoints if iou_type == "keypoints" else summarize
     return evaluate_pairs(ground_truth, detections, similarity, rules, progress, summary)
 
 
@@ -132,7 +132,7 @@ def evaluate_pairs(
         similarity: computes the similarity in [0, 1] of pairs of a detection and an object.
         rules: thresholds, area ranges and caps.
         progress: is called with (pairs compared, pairs in all) now and then.
-        summary: from precision, recall and rules to `stats`, by default `summarise`.
+        summary: from precision, recall and rules to `stats`, by default `summarize`.
 
     Returns:
         The metrics (`stats`), precision, recall and scores by class and threshold.
@@ -145,18 +145,18 @@ def evaluate_pairs(
     matches = match_in_rounds(pairs, ground_truth, ignored, rules.iou_thresholds)
     precision, recall, scores = accumulate(ground_truth, detections, ranking, matches, rules)
     return DetectionResult(
-        stats=(summary or summarise)(precision, recall, rules),
+        stats=(summary or summarize)(precision, recall, rules),
         precision=precision,
         recall=recall,
         scores=scores,
-        ground_truths=count_truths(ground_truth, ignored),
+        ground_truths=count_ground_truths(ground_truth, ignored),
         category_ids=ground_truth.category_ids,
         category_names=ground_truth.category_names,
         rules=rules,
     )
 
 
-def summarise(precision: np.ndarray, recall: np.ndarray, rules: Rules) -> dict[str, float]:
+def summarize(precision: np.ndarray, recall: np.ndarray, rules: Rules) -> dict[str, float]:
     """The headline numbers: means over everything that is defined (not -1)."""
     stats = {"AP": mean_defined(precision[:, :, :, 0, -1])}
     for name, iou in (("AP50", 0.5), ("AP75", 0.75)):
@@ -170,7 +170,7 @@ def summarise(precision: np.ndarray, recall: np.ndarray, rules: Rules) -> dict[s
     return stats
 
 
-def summarise_keypoints(
+def summarize_keypoints(
     precision: np.ndarray, recall: np.ndarray, rules: Rules
 ) -> dict[str, float]:
     """The headline numbers of keypoints, all at the largest cap; AR by OKS, not by cap."""

@@ -1,11 +1,11 @@
 """What goes wrong with detections, and how much AP each kind of error costs.
 
-    errors = error_kinds(truth, detections)
-    errors.costs["place"]  # AP50 that would be gained if every box sat where it should
+    errors = error_kinds(ground_truth, detections)
+    errors.costs["localization"]  # AP50 that would be gained if every box sat where it should
 
 The kinds and what mends them are those of Bolya et al., TIDE: A General Toolbox for Identifying
 Object Detection Errors, ECCV 2020, sections 3.1 to 3.3. Where two kinds fit, the order is that of
-the authors' code: place, class, duplicate, background, both.
+the authors' code: localization, classification, duplicate, background, both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tapetum.evaluation.accumulate import accumulate, count_truths
+from tapetum.evaluation.accumulate import accumulate, count_ground_truths
 from tapetum.evaluation.detection import mean_defined
 from tapetum.evaluation.iou_types import rules_of, similarity_of
 from tapetum.evaluation.matching import Matches, effective
@@ -22,27 +22,29 @@ from tapetum.evaluation.outcomes import Outcomes, matches_at
 from tapetum.evaluation.pairing import candidate_pairs, rank_detections
 from tapetum.evaluation.records import COCO_AREAS, Detections, GroundTruth, Rules
 
-ERRORS = ("class", "place", "both", "duplicate", "background", "missed")
-"""Right place and wrong class; right class and loose place; both wrong; the same object again;
-nothing there; and truths that nothing came near to."""
+ERRORS = ("classification", "localization", "both", "duplicate", "background", "missed")
+"""The six kinds of TIDE: right box and wrong class; right class and imprecise box; both wrong; the
+same object again; no object there; and ground truths that no detection came near to."""
 FALSE_POSITIVES, FALSE_NEGATIVES = "false positives", "false negatives"
-CLASS, PLACE, BOTH, DUPLICATE, BACKGROUND, _ = range(len(ERRORS))
+CLASSIFICATION, LOCALIZATION, BOTH, DUPLICATE, BACKGROUND, _ = range(len(ERRORS))
 NEAR = 0.1
-"""The overlap below which a detection has nothing to do with a truth."""
+"""The overlap below which a detection has nothing to do with a ground truth."""
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorKinds:
-    """Each of N detections and G truths with what is wrong with it, and what that costs.
+    """Each of N detections and G ground truths with what is wrong with it, and what that costs.
 
     kind: (N,) int8, an index into ERRORS for each false positive, -1 for all other detections.
-    target: (N,) int64, the truth that a false positive is about: of its own class (place,
-        duplicate) or of another one (class, both); -1 else. overlap: (N,) float64 with it, or 0.
-    match: (N,) int64, the truth that a true positive found, or -1.
-    missed: (G,) bool, neither found nor the target of an error of class or place.
+    target: (N,) int64, the ground truth that a false positive is about: of its own class
+        (localization, duplicate) or of another one (classification, both); -1 else.
+    overlap: (N,) float64 with `target`, or 0.
+    match: (N,) int64, the ground truth that a true positive found, or -1.
+    missed: (G,) bool, neither found nor the target of a classification or localization error.
     counted: (G,) bool, neither a crowd region nor ignored.
     ap: at the IoU that was asked for. costs: for each of ERRORS, FALSE_POSITIVES and
-        FALSE_NEGATIVES the AP that is gained when this alone is mended; -1 without any truth.
+        FALSE_NEGATIVES the AP that is gained when this alone is mended; -1 without any ground
+        truth.
     """
 
     kind: np.ndarray
@@ -55,9 +57,9 @@ class ErrorKinds:
     costs: dict[str, float]
 
     def missed_among(self, shown: np.ndarray) -> np.ndarray:
-        """(G,) bool: the missed truths if there were only the detections `shown` (N,) bool, which
-        are those above a threshold for each class."""
-        near = (self.kind == CLASS) | (self.kind == PLACE)
+        """(G,) bool: the missed ground truths if there were only the detections `shown` (N,) bool,
+        which are those above a threshold for each class."""
+        near = (self.kind == CLASSIFICATION) | (self.kind == LOCALIZATION)
         seen = np.concatenate((self.match[shown & (self.match >= 0)], self.target[shown & near]))
         missed = self.counted.copy()
         missed[seen] = False
@@ -88,7 +90,7 @@ def error_kinds(
 
     Where this differs from the authors' code: matching is COCO's, so that `ap` is AP50 to the last
     bit; detections that COCO ignores (on crowds) are no errors; and a class of which a mended
-    count of truths leaves none has AP 1, where the code has 0 and so makes misses look free.
+    count of ground truths leaves none has AP 1, where the code has 0 and so makes misses look free.
     """
     outcomes = matches_at(ground_truth, detections, iou, iou_type=iou_type)
     shown = _under_cap(detections, max_dets or rules_of(iou_type).max_dets[-1])
@@ -113,7 +115,7 @@ def _under_cap(detections: Detections, cap: int) -> np.ndarray:
 
 
 Nearest = tuple[np.ndarray, np.ndarray]
-"""(N,) int64, the truth that each detection overlaps most, or -1; (N,) float64 how much, or 0."""
+"""(N,) int64, the ground truth each detection overlaps most, or -1; (N,) float64, how much or 0."""
 
 
 def _nearest(
@@ -124,7 +126,7 @@ def _nearest(
     iou_type: str,
     near: float,
 ) -> tuple[Nearest, Nearest]:
-    """For each false positive the nearest truth of its own class, and of any other class."""
+    """For each false positive the nearest ground truth of its own class, and of any other class."""
     # One class for all: then the engine pairs everything that lies on one image.
     together = replace(ground_truth, category=np.zeros_like(ground_truth.category))
     mixed = replace(detections, category=np.zeros_like(detections.category))
@@ -161,10 +163,10 @@ def _sorted_out(
     renamed = other[1] >= least
     again = own[1] >= least
     nothing = (own[0] < 0) & (other[0] < 0)
-    kinds = [PLACE, CLASS, DUPLICATE, BACKGROUND]
+    kinds = [LOCALIZATION, CLASSIFICATION, DUPLICATE, BACKGROUND]
     kind = np.select([loose, renamed, again, nothing], kinds, BOTH).astype(np.int8)
     kind[~wrong] = -1
-    of_own = (kind == PLACE) | (kind == DUPLICATE)
+    of_own = (kind == LOCALIZATION) | (kind == DUPLICATE)
     target = np.where(of_own, own[0], other[0])
     overlap = np.where(of_own, own[1], other[1])
     return kind, np.where(wrong, target, -1), np.where(wrong, overlap, 0.0)
@@ -202,8 +204,8 @@ def _with_costs(
 
 def _mended(errors: ErrorKinds, score: np.ndarray) -> np.ndarray:
     """(N,) bool: the errors of class and place that become true positives, the best-scored one of
-    each truth that nobody found; the others would be duplicates and go (section 3.2)."""
-    near = np.flatnonzero((errors.kind == CLASS) | (errors.kind == PLACE))
+    each ground truth that nobody found; the others would be duplicates and go (section 3.2)."""
+    near = np.flatnonzero((errors.kind == CLASSIFICATION) | (errors.kind == LOCALIZATION))
     near = near[~np.isin(errors.target[near], errors.match)]
     order = near[np.argsort(-score[near], kind="stable")]
     _, first = np.unique(errors.target[order], return_index=True)
@@ -221,7 +223,7 @@ def _average_precision(
     missing: np.ndarray | None,
 ) -> float:
     """AP at one IoU of the detections `keep` (N,) bool, matched as `match` (N,) says and of the
-    class of what they match; truths that are `missing` (G,) bool do not count."""
+    class of what they match; ground truths that are `missing` (G,) bool do not count."""
     category = np.where(match >= 0, np.append(ground_truth.category, 0)[match], detections.category)
     detections = replace(detections, category=category)
     ranking = rank_detections(detections)
@@ -233,7 +235,7 @@ def _average_precision(
     rules = Rules(
         np.array([iou]), np.linspace(0.0, 1.0, 101), COCO_AREAS[:1], (len(detections) + 1,)
     )
-    before = count_truths(ground_truth, ground_truth.ignored[:, None])[:, 0]  # (K,)
+    before = count_ground_truths(ground_truth, ground_truth.ignored[:, None])[:, 0]  # (K,)
     if missing is not None:
         ground_truth = replace(ground_truth, ignored=ground_truth.ignored | missing)
     precision = accumulate(ground_truth, detections, ranking, matches, rules)[0][

@@ -145,7 +145,7 @@ def _places(ids: Sequence[int | str], listed: Sequence[int | str]) -> np.ndarray
     places = {id: place for place, id in enumerate(listed)}
     unknown = [id for id in ids if id not in places]
     if unknown:
-        raise ValueError(f"ids: expected some of the truth's, got {unknown[0]!r}")
+        raise ValueError(f"ids: expected some of the ground truth's, got {unknown[0]!r}")
     return np.array([places[id] for id in ids], dtype=np.int64)
 
 
@@ -181,7 +181,7 @@ def _masks(
 def _points(
     found: Sequence[Result], counts: np.ndarray, ground_truth: GroundTruth, blame: Blame
 ) -> np.ndarray:
-    """(N, K, 3), with as many keypoints as the truth has."""
+    """(N, K, 3), with as many keypoints as the ground truth has."""
     assert ground_truth.keypoints is not None
     width = ground_truth.keypoints.shape[1]
     parts = [np.zeros((0, width, 3))]
@@ -189,7 +189,7 @@ def _points(
         if one.keypoints is None:
             continue
         if one.keypoints.shape[1] != width:
-            raise blame(start, f"has {one.keypoints.shape[1]} keypoints, the truth {width}")
+            raise blame(start, f"has {one.keypoints.shape[1]} keypoints, the ground truth {width}")
         parts.append(one.keypoints)
     points, refuse = np.concatenate(parts), refuse_by(blame)
     check_lists(points.reshape(-1, 3 * width), "keypoints", refuse)

@@ -76,7 +76,7 @@ def keypoint_similarity(
     detections: Detections,
     sigmas: Sequence[float] | np.ndarray | None = None,
 ) -> Similarity:
-    """OKS of each pair; where no point of the truth is marked, of the way into its doubled box.
+    """OKS of each pair; of the way into the doubled box where no true point is marked.
 
     The operations and their order are those of `computeOks` in pycocotools, so that the float64
     results have the same bits.
@@ -102,10 +102,10 @@ def keypoint_similarity(
         error = (square[:, :, 0] + square[:, :, 1]) / spread / scale[g][:, None] / 2
         return _mean_where(np.exp(-error), marked[g] | blank[:, None])
 
-    def similarity(truth_index: np.ndarray, detection_index: np.ndarray) -> np.ndarray:
-        value = np.empty(len(truth_index))
-        for part in _parts(len(truth_index)):
-            value[part] = some(truth_index[part], detection_index[part])
+    def similarity(gt_index: np.ndarray, detection_index: np.ndarray) -> np.ndarray:
+        value = np.empty(len(gt_index))
+        for part in _parts(len(gt_index)):
+            value[part] = some(gt_index[part], detection_index[part])
         return value
 
     return similarity

@@ -13,7 +13,7 @@ _SLACK = 1e-9  # no rounding of a bound comes near it
 def mask_similarity(
     ground_truth: GroundTruth, detections: Detections, least: float = 0.0
 ) -> Similarity:
-    """Intersection over union of masks; over the detection's own area where the truth is a crowd.
+    """Intersection over union of masks; over the detection's area where it meets a crowd.
 
     The numbers are those of `rleIou` in the COCO API's maskApi.c. Pairs that cannot reach `least`,
     going by their boxes and areas, get 0 and are not looked at.

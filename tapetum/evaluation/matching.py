@@ -1,11 +1,11 @@
-"""Greedy matching of detections to truths, all images, classes, thresholds and areas at once.
+"""Greedy matching of detections to ground truths: all images, classes, thresholds, areas at once.
 
 Within one image and class the order matters: the best-scored detection chooses first. Between
 them nothing does. So round r lets the r-th best detection of every image and class choose
 together; a set of any size takes at most as many rounds as one group has detections.
 
-Each takes, among the truths that are similar enough and still free, one that counts rather than
-one that is ignored, then the most similar, then, on equal similarity, the later one. A crowd
+Each takes, among the ground truths that are similar enough and still free, one that counts rather
+than one that is ignored, then the most similar, then, on equal similarity, the later one. A crowd
 region is always free.
 """
 
@@ -24,11 +24,11 @@ _CERTAIN = 1.0 - 1e-10  # a threshold of 1 is met by what is equal up to roundin
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """What the S detections with any similar truth were given; all others were given nothing.
+    """The matches of the S detections with any similar ground truth; all others have none.
 
     position: (S,) ascending, places in the Ranking.
-    ground_truth: (S, T, A) int32, the matched truth at each threshold and area range, or -1.
-    counts: (S, T, A) bool, the match is with a truth that counts in that area range.
+    ground_truth: (S, T, A) int32, the matched ground truth at each threshold and area range, or -1.
+    counts: (S, T, A) bool, the match is with a ground truth that counts in that area range.
     """
 
     position: np.ndarray
@@ -44,12 +44,13 @@ def effective(iou_thresholds: np.ndarray) -> np.ndarray:
 def match_in_rounds(
     pairs: Pairs, ground_truth: GroundTruth, ignored: np.ndarray, iou_thresholds: np.ndarray
 ) -> Matches:
-    """Match the detections of `pairs`; `ignored` (N, A) says which truths count in which area."""
+    """Match the detections of `pairs`; `ignored` (N, A): what does not count in which area."""
     starts = run_starts(pairs.position)
     contender = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(pairs.position)))
     keys = group_keys(ground_truth, len(ground_truth.category_ids))[pairs.ground_truth]
     turn = place_in_run(keys[starts])[contender]  # (P,)
-    # From worst to best within a detection; lexsort is stable, so the later truth stays later.
+    # From worst to best within a detection; lexsort is stable, so the later ground truth stays
+    # later.
     order = np.lexsort((pairs.similarity, contender, turn))
     reach = pairs.similarity[:, None] >= effective(iou_thresholds)  # (P, T)
 
@@ -81,14 +82,15 @@ def _choose(
     crowd: np.ndarray,
     ignored: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One round: the truth each contender gets (D, T, A) or -1, and whether it counts.
+    """One round: the ground truth each contender gets (D, T, A) or -1, and whether it counts.
 
     contender, other (P,): the pairs, worst to best within a contender. reach (P, T): similar
     enough. `taken` (N, T, A) is brought up to date.
     """
     count = len(contender)
     free = ~taken[other] | crowd[other][:, None, None]  # (P, T, A)
-    # The value of a pair is its place, worst to best, and truths that count lie above all others.
+    # The value of a pair is its place, worst to best, and ground truths that count lie above all
+    # others.
     value = np.arange(count, dtype=np.int32)[:, None] + np.int32(count) * ~ignored[other]  # (P, A)
     offered = np.where(free & reach[:, :, None], value[:, None, :], np.int32(-1))
     best = np.maximum.reduceat(offered, run_starts(contender), axis=0)  # (D, T, A)

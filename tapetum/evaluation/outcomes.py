@@ -1,4 +1,4 @@
-"""Detection by detection and truth by truth: what was right, what was not, what was missed."""
+"""Which detections are right, which are wrong, and which ground truths were missed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tapetum.evaluation.records import COCO_AREAS, Detections, GroundTruth, Rule
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """One greedy matching of N detections and G truths, in the order of their records.
+    """One greedy matching of N detections and G ground truths, in the order of their records.
 
     true_positive, false_alarm, ignored: (N,) bool, one of them for each detection that reaches
     the score threshold and none for the others. Ignored ones lie on a crowd region, or match
     nothing and have an area below 0 or above 1e10, COCO's range "all".
-    found, missed: (G,) bool, one of them for each truth that counts and none for crowd regions and
-    what else is ignored.
+    found, missed: (G,) bool, one of them for each ground truth that counts and none for crowd
+    regions and what else is ignored.
     matched_target: (N,) and matched_detection: (G,) int64, index of the other side or -1.
     """
 
@@ -71,13 +71,13 @@ def matches_at(
         What became of each detection and of each annotation.
     """
     rules = Rules(np.array([iou]), np.zeros(1), COCO_AREAS[:1], (1,))
-    ignored_truth = ignored_by_area(ground_truth, rules)  # (G, 1)
+    ignored_ground_truth = ignored_by_area(ground_truth, rules)  # (G, 1)
     ranking = rank_detections(detections)
     ranking = ranking.only(detections.score[ranking.index] >= score_threshold)
     least = float(effective(rules.iou_thresholds)[0])
     similarity = similarity_of(iou_type, ground_truth, detections, least=least)
     pairs = candidate_pairs(ground_truth, detections, ranking, similarity, least)
-    matches = match_in_rounds(pairs, ground_truth, ignored_truth, rules.iou_thresholds)
+    matches = match_in_rounds(pairs, ground_truth, ignored_ground_truth, rules.iou_thresholds)
     who, given = ranking.index[matches.position], matches.ground_truth[:, 0, 0]
 
     matched_target = np.full(len(detections), -1, dtype=np.int64)
@@ -94,7 +94,7 @@ def matches_at(
         ignored=looked_at & beside,
         matched_target=matched_target,
         found=matched_detection >= 0,
-        missed=(matched_detection < 0) & ~ignored_truth[:, 0],
+        missed=(matched_detection < 0) & ~ignored_ground_truth[:, 0],
         matched_detection=matched_detection,
     )
 

@@ -1,4 +1,4 @@
-"""Which detections are compared, in which order, and which truths each of them may match."""
+"""Which detections are compared, in which order, and which ground truths each of them may match."""
 
 from __future__ import annotations
 
@@ -46,10 +46,11 @@ class Ranking:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """P pairs of a detection and a truth of its image and class, similar enough to match.
+    """P pairs of a detection and a ground truth of its image and class, similar enough to match.
 
     position: (P,) place of the detection in the Ranking; equal ones are neighbours, and they come
-    by image, class, rank. truth: (P,) ascending within a detection. similarity: (P,) float64.
+    by image, class, rank. ground_truth: (P,) ascending within a detection. similarity: (P,)
+    float64.
     """
 
     position: np.ndarray
@@ -83,10 +84,10 @@ def candidate_pairs(
     """All pairs of one image and class with a similarity of `least` or more.
 
     Raises:
-        ValueError: the detections were read for another truth, with more images or classes.
+        ValueError: the detections were read for another ground truth, with more images or classes.
     """
     ground_truth.check_indices(detections)
-    order, position, first, count = _truths_to_compare(ground_truth, detections, ranking)
+    order, position, first, count = _ground_truths_to_compare(ground_truth, detections, ranking)
     done, total, parts = 0, int(count.sum()), []
     for rows in _chunks(count):
         compared = np.repeat(position[rows], count[rows])  # (pairs,)
@@ -108,12 +109,13 @@ def group_keys(record: GroundTruth | Detections, classes: int) -> np.ndarray:
     return record.image * classes + record.category
 
 
-def _truths_to_compare(
+def _ground_truths_to_compare(
     ground_truth: GroundTruth, detections: Detections, ranking: Ranking
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Arrays: order (truths,), position, first, count (D,) of detections that have truths.
+    """Arrays: order (ground truths,), position, first, count (D,) of detections that have ground
+    truths.
 
-    The truths of the detection at position[i] are order[first[i] : first[i] + count[i]].
+    The ground truths of the detection at position[i] are order[first[i] : first[i] + count[i]].
     """
     classes = len(ground_truth.category_ids)
     true_keys = group_keys(ground_truth, classes)

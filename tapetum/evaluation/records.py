@@ -15,7 +15,7 @@ import numpy as np
 from tapetum.ops.runs import Runs
 
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(truth indices (P,), detection indices (P,)) -> (P,) float64, how well each pair agrees.
+"""(ground-truth indices (P,), detection indices (P,)) -> (P,) float64, how well each pair agrees.
 
 The engine does not depend on boxes, masks or keypoints: callers pass this function.
 """
@@ -79,7 +79,7 @@ class GroundTruth:
         return len(self.ids)
 
     def check_indices(self, record: GroundTruth | Detections) -> None:
-        """Raise ValueError if `record` has an image or category that this truth lacks."""
+        """Raise ValueError if `record` has an image or category that this ground truth lacks."""
         _expect_below(len(self.image_ids), "image", record.image)
         _expect_below(len(self.category_ids), "category", record.category)
 
@@ -88,9 +88,9 @@ class GroundTruth:
 class Detections:
     """All detections on a dataset, N of them, in the order of the results list.
 
-    image, category: (N,) int64, indices as in the Truth they belong to.
+    image, category: (N,) int64, indices as in the GroundTruth they belong to.
     xywh: (N, 4) float64. area: (N,) float64, of the box, or of the mask. score: (N,) float64.
-    masks; keypoints: (N, K, 3) float64: what the Truth has, too.
+    masks; keypoints: (N, K, 3) float64: what the GroundTruth has, too.
     """
 
     image: np.ndarray

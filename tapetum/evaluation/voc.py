@@ -1,10 +1,11 @@
 """PASCAL VOC's average precision of boxes, by eleven points and by the area under the curve.
 
 The rules are those of the VOC development kit (Everingham et al., The PASCAL Visual Object Classes
-Challenge, 2010, section 4.2). By falling score, each detection looks at the truth of its image
-and class that it overlaps most, and at no other: found if the overlap reaches the threshold and
-nobody found it before, else a false alarm. A truth marked as difficult is neither found nor
-missed, and who lands on it does not count. COCO's rules differ in each of these points.
+Challenge, 2010, section 4.2). By falling score, each detection looks at the ground truth of its
+image and class that it overlaps most, and at no other: found if the overlap reaches the threshold
+and nobody found it before, else a false positive. A ground truth marked as difficult is
+neither found nor missed, and who lands on it does not count. COCO's rules differ in each of these
+points.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class VocResult:
 
     ap: (K,) area under precision (made non-increasing) over recall, as VOC counts since 2010.
     ap_11_point: (K,) mean precision at recall 0, 0.1 ... 1, as VOC counted until 2009.
-    Both are in [0, 1], and -1 for a class without truths that count.
+    Both are in [0, 1], and -1 for a class without ground truths that count.
     ground_truths: (K,) int64, how many count. curves: for each class recall and precision after
     each detection that counts.
     """
@@ -58,9 +59,10 @@ def evaluate_voc(
 ) -> VocResult:
     """Average precision of PASCAL VOC at one IoU threshold, by class (Everingham et al. 2010).
 
-    The recalls of the eleven points are compared exactly, as hits >= k / 10 x truths in integers.
-    Evaluators that count them up in floating point compare 9 hits of 15 with 0.6000000000000001
-    and drop the point, though 9 / 15 is 0.6: one such step changes the number by up to 1/11.
+    The recalls of the eleven points are compared exactly, as hits >= k / 10 x ground truths in
+    integers. Evaluators that count them up in floating point compare 9 hits of 15 with
+    0.6000000000000001 and drop the point, though 9 / 15 is 0.6: one such step changes the number by
+    up to 1/11.
 
     Args:
         ground_truth: the ground truth, N objects.
@@ -106,7 +108,7 @@ def evaluate_voc(
 def _closest(
     ground_truth: GroundTruth, detections: Detections, iou: float, inclusive: bool
 ) -> np.ndarray:
-    """(D,) the truth that each detection overlaps most, the first of equals; -1 if below `iou`."""
+    """(D,) the ground truth each detection overlaps most, the first of equals; -1 below `iou`."""
     ranking = rank_detections(detections)
     similarity = _overlap(ground_truth, detections, inclusive)
     pairs = candidate_pairs(ground_truth, detections, ranking, similarity, iou)

@@ -11,7 +11,7 @@ from tapetum.explain.gradients import total_score
 from tapetum.explain.method import Method
 from tapetum.structures import Model, Target
 
-GREY = 0.5
+GRAY = 0.5
 SQUARES_A_SIDE = 8
 """The square's side is this part of the image's short side; its step is half of its own side."""
 
@@ -54,7 +54,7 @@ def _batches(
 def _hidden(image: Tensor, y: int, x: int, side: int) -> Tensor:
     """A copy of the image with the square from (y, x) on in grey."""
     copy = image.clone()
-    copy[:, y : y + side, x : x + side] = GREY
+    copy[:, y : y + side, x : x + side] = GRAY
     return copy
 
 

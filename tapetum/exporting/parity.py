@@ -117,7 +117,7 @@ def load_client(path: Path) -> ModuleType:
 
 
 def made_images(model: Model[Any], sizes: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
-    """Images (3, H, W) uint8: coloured blocks with noise in each of the sizes, and a scene."""
+    """Images (3, H, W) uint8: colored blocks with noise in each of the sizes, and a scene."""
     rule = rule_of(model)
     if rule["postprocess"].get("tile") is not None:
         multiple = rule["preprocess"]["multiple"]

@@ -75,6 +75,8 @@ class ModelEntry:
         tiny: the smallest sensible arguments, for tests: under half a million parameters.
         weights: published files, the one that the network's name means first.
         options: dataclass of the arguments, where `build` takes `**arguments`.
+        backbone_arguments: for arguments of the backbone that have another name here than usual,
+            the usual one: {"encoder": "backbone"}.
         starts_task: is it the model that `tapetum train` suggests for its task?
     """
 
@@ -84,4 +86,5 @@ class ModelEntry:
     tiny: Mapping[str, Any]
     weights: tuple[PublishedWeights, ...] = ()
     options: type | None = None
+    backbone_arguments: Mapping[str, str] = field(default_factory=dict)
     starts_task: bool = False

@@ -124,7 +124,7 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
 def resize_target(
     target: Target, old: tuple[int, int], new: tuple[int, int], dtype: torch.dtype
 ) -> Target:
-    """The truth of an image of size `old` (height, width) after it became `new`."""
+    """The target of an image of size `old` (height, width) after it became `new`."""
     objects, proposals = (
         None if part is None else _resize_objects(part, old, new, dtype)
         for part in (target.objects, target.proposals)

@@ -197,7 +197,7 @@ def _resolve(count: int, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
 def _covered(best: _Boxes, boxes: _Boxes, limit: np.floating) -> np.ndarray:
     """Which (n,) of the boxes conflict with any of `best`."""
     if len(best) * len(boxes) > MANY:
-        return _covered_by_neighbours(best, boxes, limit)
+        return _covered_by_neighbors(best, boxes, limit)
     return _covered_by_any(best, boxes, limit)
 
 
@@ -212,7 +212,7 @@ def _covered_by_any(best: _Boxes, boxes: _Boxes, limit: np.floating) -> np.ndarr
     return covered
 
 
-def _covered_by_neighbours(best: _Boxes, boxes: _Boxes, limit: np.floating) -> np.ndarray:
+def _covered_by_neighbors(best: _Boxes, boxes: _Boxes, limit: np.floating) -> np.ndarray:
     """The same, comparing only boxes whose horizontal extents could meet.
 
     With both sets sorted by their left edges, what a few rows could meet is one run of columns,

@@ -10,7 +10,7 @@ Command: python -m tapetum.recipes.bccd retinanet|faster_rcnn DATA RUN [STEPS [P
 
 2026-11-20, AMD EPYC at 2.6 GHz, two cores, bf16, seed 0, n = 1 each. The last row is what the
 recipe does now; its minutes are those of a step on the quiet machine, 1.22 s, times the steps (with
-other work on the machine they were 24). One core (OMP_NUM_THREADS=1) and a third of the time:
+other programs running they were 24). One core (OMP_NUM_THREADS=1) and a third of the time:
 retinanet 0.412 (278 steps, 6.2 minutes), faster_rcnn 0.547 (265 steps, 6.0 minutes); torchvision's
 two with the same backbone, one core and 18 minutes: 0.275 (204 steps) and 0.386 (112 steps).
 Heads narrower than the published ones (128 channels) make more steps in the same time.

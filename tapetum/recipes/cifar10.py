@@ -4,7 +4,7 @@ Command: python -m tapetum.recipes.cifar10 DATA RUN [EPOCHS]
 
 DATA holds the original binary batches (data_batch_1.bin ... test_batch.bin).
 Got 94.08 % of the test images right after 13.1 minutes of training (2026-11-21, two cores of an
-AMD EPYC at 2.6 GHz with light work beside it, 225 steps in bf16, seed 0, n = 1). The record code on
+AMD EPYC at 2.6 GHz with light load, 225 steps in bf16, seed 0, n = 1). The record code on
 the same machine (`benchmarks/cifar10_record.py`): 94.13 %, 12.6 minutes (n = 1).
 """
 

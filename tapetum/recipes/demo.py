@@ -1,5 +1,5 @@
-"""The first minutes, as a story: faults are found in a dataset, a small model learns scenes before
-your eyes, is measured, explains itself, and says what it misses."""
+"""The demo: find the faults of a dataset, train a small model on built-in scenes, evaluate it,
+explain its predictions, and list the objects that it missed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tapetum.base.errors import UsageError
 from tapetum.base.files import read_json
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.reading.files import SCENES
-from tapetum.recipes.demo_faults import plant_faults, told
+from tapetum.recipes.demo_faults import check_lines, plant_faults
 from tapetum.recipes.demo_story import FILE, SAVES, Story
 from tapetum.runs.record import refuse_used
 
@@ -26,8 +26,8 @@ from tapetum.runs.record import refuse_used
 class Demo:
     """A tiny model for a task.
 
-    seconds: how long it trains. image_size: None where the model sees whole images. numbers: what
-    is said in the end.
+    seconds: training time; image_size: None where the model sees whole images; numbers: the metrics
+    that are printed; check_data: begin with `tapetum check` on a dataset with planted faults.
     """
 
     model: str
@@ -37,6 +37,7 @@ class Demo:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     augment: str = "flip"
+    check_data: bool = False
 
 
 _PYRAMID = {
@@ -62,6 +63,7 @@ DEMOS: dict[str, Demo] = {
         seconds=130,
         image_size=192,
         numbers=("AP", "AP50"),
+        check_data=True,
         # Large objects on fine maps learn sooner, with a million weights.
         arguments={
             **_PYRAMID,
@@ -120,24 +122,24 @@ DEMOS: dict[str, Demo] = {
     ),
 }
 
-
+DEFAULT_TASK = "detection"
 FAULTY, FAULTS = "faulty", "faults.html"
 """In the run: the dataset with planted faults, and the page that shows them."""
 MOST_MISSES = 10
-"""Objects that were missed, a line each, before the rest is left to the report."""
+"""Missed objects that are printed; the report lists all."""
 
 
 def run_demo(
     out: str | Path,
-    task: str = "detection",
+    task: str = DEFAULT_TASK,
     seconds: float | None = None,
     log: Log = no_log,
     *,
     data: str = SCENES,
     progress: Progress = no_progress,
 ) -> Path:
-    """Find planted faults, train a tiny model on `data`, built-in scenes, for about `seconds`,
-    measure, explain, report. progress: shows how far the measuring is.
+    """Find planted faults, train a tiny model on `data` (built-in scenes) for about `seconds`,
+    evaluate, explain, write a report. progress: wraps the images of the evaluation.
 
     Command: tapetum demo. Got AP 0.698, AP50 0.901 on the test scenes in 2 min 11 s, everything
     included (2026-11-21, two quiet cores of an AMD EPYC at 2.6 GHz, 796 steps in bf16, seed 0,
@@ -152,13 +154,13 @@ def run_demo(
     refuse_used(run)
     with tempfile.TemporaryDirectory() as staging:
         # A run begins in an empty folder, so what comes before it is made beside.
-        faults = find_faults(Path(staging), log) if task == "detection" else []
+        faults = find_faults(Path(staging), log) if demo.check_data else []
         page = train_demo(run, task, seconds, log, data=data, progress=progress)
         for name in faults:
             shutil.move(Path(staging) / name, run / name)
     if faults:
         log(f"the planted faults: {run / FAULTY}, and in images: {run / FAULTS}")
-    log(f"the same scenes while it learnt: {run / FILE}")
+    log(f"predictions on four test scenes during training: {run / FILE}")
     log(own_data(demo.model, task))
     return page
 
@@ -172,10 +174,10 @@ def train_demo(
     data: str = SCENES,
     progress: Progress = no_progress,
 ) -> Path:
-    """The part about learning: train, watching the same test scenes, measure, report."""
+    """Train, draw predictions on the same test scenes several times, evaluate, write a report."""
     demo, story = demo_of(task), Story(run, data)
     seconds = demo.seconds if seconds is None else seconds
-    log(f"-- {task}: {demo.model} learns, and the same four test scenes are drawn on the way")
+    log(f"-- {task}: training {demo.model}, with predictions on four test scenes on the way")
     api.train(
         demo.model,
         data,
@@ -191,15 +193,15 @@ def train_demo(
         log=log,
         **demo.settings,
     )
-    log("-- what it says of the four scenes in the end")
+    log("-- predictions of the trained model on the four scenes")
     scenes, missed = story.finish()
     for line in [*scenes, *few_of(missed)]:
         log(line)
-    log("-- numbers, curves, right and wrong answers with the pixels that spoke for them")
+    log("-- the report: metrics, curves, right and wrong predictions, heat maps")
     page = api.report(run, progress=progress, log=log)
     numbers = read_json(run / NUMBERS)
-    words = ", ".join(f"{name} {numbers[name]:.3f}" for name in demo.numbers)
-    log(f"{words} on the test scenes")
+    shown = ", ".join(f"{name} {numbers[name]:.3f}" for name in demo.numbers)
+    log(f"{shown} on the test scenes")
     return page
 
 
@@ -215,29 +217,29 @@ def demo_of(task: str) -> Demo:
 
 
 def find_faults(folder: Path, log: Log) -> list[str]:
-    """Write a dataset with planted faults into `folder`, check it, say what was found; returns the
-    names of what lies in `folder` then."""
+    """Write a dataset with planted faults into `folder`, check it, log what was found.
+
+    Returns the names of the files and folders in `folder`.
+    """
     planted = plant_faults(folder / FAULTY)
-    log(f"-- faults: a small dataset with {len(planted)} of them, and what tapetum check finds")
-    for line in told(planted, api.check(folder / FAULTY, html=folder / FAULTS)):
+    log(f"-- tapetum check on a small dataset with {len(planted)} planted faults")
+    for line in check_lines(planted, api.check(folder / FAULTY, html=folder / FAULTS)):
         log(line)
-    log(
-        "no check of files can see a wrong label; the report of a trained model lists doubtful ones"
-    )
+    log("a wrong label cannot be found without a model; the report of a run lists labels to check")
     return [FAULTY, FAULTS]
 
 
 def few_of(lines: Sequence[str]) -> list[str]:
-    """The first lines, and how many more the report has."""
+    """The first lines, and how many more there are in the report."""
     more = len(lines) - MOST_MISSES
     return [*lines[:MOST_MISSES], *([f"and {more} more in the report"] if more > 0 else [])]
 
 
 def own_data(model: str, task: str) -> str:
-    """What to do next, as commands to paste."""
+    """The commands for your own data."""
     check = ["tapetum", "check", "photos/"]
     commands = (
-        check if task == "detection" else [*check, "--task", task],
+        check if task == DEFAULT_TASK else [*check, "--task", task],
         ["tapetum", "train", model, "photos/", "--out", "runs/photos"],
         ["tapetum", "predict", "runs/photos", "new.jpg", "--out", "answers"],
     )

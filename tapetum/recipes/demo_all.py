@@ -14,11 +14,11 @@ from tapetum.base.files import atomic_write
 from tapetum.base.outputs import MADE_BY, refuse_output
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.reading.files import open_dataset
-from tapetum.recipes.demo import DEMOS, own_data, train_demo
+from tapetum.recipes.demo import DEFAULT_TASK, DEMOS, own_data, train_demo
 from tapetum.render import image_grid, to_image
 
 MIXED_SCENES = "scenes:mixed"
-"""Objects and people, so that every task has something to find."""
+"""Objects and people: annotations for every task."""
 IMAGE, PAGE = "side-by-side.png", "index.html"
 SCENE = 14
 """The test scene that is shown: few objects, all of them large."""
@@ -54,7 +54,7 @@ def run_all(
         image.save(file, "PNG")
     with atomic_write(folder / PAGE, "w") as page:
         page.write(make_page(image))
-    log(own_data(DEMOS["detection"].model, "detection"))
+    log(own_data(DEMOS[DEFAULT_TASK].model, DEFAULT_TASK))
     return folder / PAGE
 
 

@@ -1,4 +1,4 @@
-"""A small dataset with planted faults, and what the check makes of it."""
+"""A small dataset with planted faults, and which of them `tapetum check` finds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tapetum.data.scenes import Scenes
 from tapetum.render import to_image
 
 LENGTHS = {"train": 16, "val": 6}
-"""Scenes of each split; two copies of images come to them."""
+"""Scenes of each split; two copies of images are added."""
 _UNKNOWN = 99
 
 Content = dict[str, Any]
@@ -23,11 +23,13 @@ Content = dict[str, Any]
 
 @dataclass(frozen=True)
 class Planted:
-    """A fault that was put in. words: what it is. image: the file name of the image with it.
-    code: by which the check names it; "" where no look at the files can find it. object: the id of
-    the annotation that is wrong, where one is."""
+    """A planted fault.
 
-    words: str
+    description: what it is. image: the file name of its image. code: its name in the findings of
+    the check; "" where files alone do not show it. obj: the id of the wrong annotation, if any.
+    """
+
+    description: str
     image: str
     code: str
     obj: int | None = None
@@ -59,20 +61,20 @@ def plant_faults(folder: Path) -> list[Planted]:
     return planted
 
 
-def told(planted: Sequence[Planted], findings: Sequence[Finding]) -> list[str]:
+def check_lines(planted: Sequence[Planted], findings: Sequence[Finding]) -> list[str]:
     """A line for each planted fault, and one for all else that was found."""
     lines = []
     for fault in planted:
         if any(fault.is_found_by(finding) for finding in findings):
-            lines.append(f"  found      {fault.words}: {fault.code}, {fault.image}")
+            lines.append(f"  found      {fault.description}: {fault.code}, {fault.image}")
         else:
-            lines.append(f"  not found  {fault.words}: {fault.image}")
+            lines.append(f"  not found  {fault.description}: {fault.image}")
     others = sum(not any(p.is_found_by(finding) for p in planted) for finding in findings)
-    return [*lines, f"  and {others} that nobody planted"] if others else lines
+    return [*lines, f"  and {others} other findings"] if others else lines
 
 
 def _write_scenes(folder: Path, split: str) -> Content:
-    """The images of a split as JPEG; their truth as COCO has it."""
+    """The images of a split as JPEG; their ground truth as COCO has it."""
     scenes = Scenes(split, length=LENGTHS[split])
     (folder / split).mkdir(parents=True)
     images: list[ImageRecord] = []
@@ -121,14 +123,14 @@ def _spoil(
     content: Content, number: int, spoil: Callable[[Content, Content], tuple[str, str]]
 ) -> Planted:
     entry, obj = content["images"][number], _first_object(content, number)
-    words, code = spoil(entry, obj)
-    return Planted(words, entry["file_name"], code, obj["id"])
+    description, code = spoil(entry, obj)
+    return Planted(description, entry["file_name"], code, obj["id"])
 
 
 def _twice(content: Content, number: int) -> Planted:
     copy = _add_object(content, _first_object(content, number))
     name = content["images"][number]["file_name"]
-    return Planted("an object labelled twice", name, "box-duplicate", copy)
+    return Planted("an object labeled twice", name, "box-duplicate", copy)
 
 
 def _copied(
@@ -140,8 +142,8 @@ def _copied(
     entry = dict(content["images"][0], id=1 + max(image["id"] for image in content["images"]))
     content["images"].append(entry | {"file_name": copy})
     _add_object(content, content["annotations"][-1] | {"image_id": entry["id"]})
-    words = "the same image twice" if split == source else f"a {source} image in {split}, too"
-    return Planted(words, copy, code)
+    description = "the same image twice" if split == source else f"a {source} image in {split}, too"
+    return Planted(description, copy, code)
 
 
 def _lost(folder: Path, number: int) -> Planted:
@@ -158,13 +160,13 @@ def _cut_short(folder: Path, number: int) -> Planted:
 
 
 def _misnamed(content: Content, number: int) -> Planted:
-    """A wrong class, which is a fault of what was meant, not of how it is written."""
+    """A wrong class, which no check of files can find."""
     names = {category["id"]: category["name"] for category in content["categories"]}
     obj = _first_object(content, number)
     true = obj["category_id"]
     obj["category_id"] = next(known for known in names if known != true)
-    words = f"a {names[true]} labelled {names[obj['category_id']]}"
-    return Planted(words, content["images"][number]["file_name"], "")
+    description = f"a {names[true]} labeled {names[obj['category_id']]}"
+    return Planted(description, content["images"][number]["file_name"], "")
 
 
 def _first_object(content: Content, number: int) -> dict[str, Any]:

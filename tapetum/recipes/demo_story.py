@@ -1,4 +1,4 @@
-"""What a model says of the same few test images while it learns, and misses in the end."""
+"""Predictions on the same few test images during a training, and the objects missed at its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tapetum.render import contact_sheet
 from tapetum.render.palette import DARK, WHITE
 from tapetum.render.text import line_height, load_font
 from tapetum.reporting import Moment, Sheet
-from tapetum.reporting.sections import image_outcomes, keep_progress
+from tapetum.reporting.sections import image_outcomes, save_progress
 from tapetum.reporting.tasks.detection_errors import Inspected
 from tapetum.runs.record import read_run
 from tapetum.tasks.detection import DetectionEvaluation
@@ -30,23 +30,23 @@ from tapetum.weights.checkpoint import FOLDER
 
 SCENES = (4, 14, 21, 30)
 """The test scenes that are shown: few and many objects, large and small ones."""
-SHARES = (0.25, 0.5)
-"""When they are shown, as shares of the training, between its beginning and its end."""
+FRACTIONS = (0.25, 0.5)
+"""When they are drawn between start and end, as fractions of the training steps."""
 THRESHOLD = 0.4
-"""The score from which an answer is shown; below it, an object counts as missed."""
+"""The score from which a prediction is drawn and counts as a detection."""
 FILE = "progress.jpg"
 SAVES = 20
-"""Checkpoints that a training should write in all, so that one is near each moment."""
+"""Checkpoints that a training should write in all, so that one is near each of FRACTIONS."""
 FITS, NEAR = 0.5, 0.1
-"""The overlaps from which an answer fits an object, and has to do with it."""
+"""The overlaps from which a prediction matches an object, and from which it is near it."""
 _CELL = 400
 
 
 class Story:
-    """Moments of a training: `on_step` goes along with it, `finish` comes after it.
+    """Draws predictions during a training: pass `on_step` to it and call `finish` after it.
 
-    A training tells nobody of its weights, so the checkpoints are looked at that it leaves: for
-    each of SHARES the first one from then on. It should save often, about SAVES times.
+    An observer sees no weights, so checkpoints are loaded: for each of FRACTIONS the first one from
+    then on. The training should save often, about SAVES times.
     """
 
     def __init__(self, run: str | Path, data: str) -> None:
@@ -56,12 +56,12 @@ class Story:
         self._total = 0
 
     def on_step(self, row: dict[str, Any]) -> None:
-        """Draw the start, and each checkpoint that is due."""
-        # Models are built with random weights; a training must not notice that somebody watches.
+        """Draw the untrained model, and each checkpoint that is due."""
+        # Models are built with random weights: the random state of the training is kept.
         with torch.random.fork_rng(devices=[]):
             if not self.moments:
                 self._start()
-            due = SHARES[len(self.moments) - 1 :]
+            due = FRACTIONS[len(self.moments) - 1 :]
             if due and row["step"] >= due[0] * self._total:
                 step = self._newest()
                 if step >= due[0] * self._total:
@@ -69,7 +69,7 @@ class Story:
                     self._draw(predictor, f"after step {step:,} of {self._total:,}")
 
     def finish(self) -> tuple[list[str], list[str]]:
-        """Draw the end; write RUN/progress.jpg and what the report shows.
+        """Draw the trained model; write RUN/progress.jpg and RUN/progress for the report.
 
         Returns a line for each scene, and one for each object that was missed.
         """
@@ -77,7 +77,7 @@ class Story:
         last = self.moments[-1]
         missed = [] if self.evaluation is None else misses(self.evaluation)
         self.moments[-1] = Moment(last.title, last.sheets, missed)
-        keep_progress(self.run, self.moments)
+        save_progress(self.run, self.moments)
         with atomic_write(self.run / FILE) as file:
             sheet(self.moments).save(file, "JPEG", quality=88)
         return [f"{one.name}: {one.caption}" for one in last.sheets], missed
@@ -100,13 +100,13 @@ class Story:
         few = Subset(open_dataset(self._data, "test", task=task.name), SCENES)
         samples = [few[index] for index in range(len(few))]
         answers = predictor.predict([sample.image for sample in samples])
-        captions = [task.words(answer.answer(THRESHOLD)) for answer in answers]
+        captions = [task.describe(answer.answer(THRESHOLD)) for answer in answers]
         evaluation = task.measure(predictor.model, few, predictor.runtime)
         if isinstance(evaluation, DetectionEvaluation):
             self.evaluation = evaluation
             captions = [o.caption() for o in image_outcomes(evaluation, _thresholds(evaluation))]
         rows = zip(samples, answers, captions, strict=True)
-        sheets = [Sheet(answer.draw(THRESHOLD), s.name, words) for s, answer, words in rows]
+        sheets = [Sheet(answer.draw(THRESHOLD), s.name, text) for s, answer, text in rows]
         self.moments.append(Moment(title, sheets))
 
 
@@ -134,15 +134,15 @@ def sheet(moments: Sequence[Moment]) -> Image.Image:
 
 
 def misses(evaluation: DetectionEvaluation) -> list[str]:
-    """A line for each true object that no answer of THRESHOLD or more has found."""
+    """A line for each object without a detection of THRESHOLD or more."""
     view = Inspected(evaluation, _thresholds(evaluation))
     match = view.errors.match
     missed = view.errors.counted.copy()
     missed[match[view.confident & (match >= 0)]] = False
-    return [_miss(view, row) for row in np.flatnonzero(missed).tolist()]
+    return [_missed_line(view, row) for row in np.flatnonzero(missed).tolist()]
 
 
-def _miss(view: Inspected, row: int) -> str:
+def _missed_line(view: Inspected, row: int) -> str:
     ground_truth, records = view.evaluation.ground_truth, view.evaluation.images
     image = records[int(view.image[ground_truth.image[row]])].name
     left, top, width, height = ground_truth.xywh[row]
@@ -150,26 +150,26 @@ def _miss(view: Inspected, row: int) -> str:
     article = "an" if name[:1].lower() in "aeiou" else "a"
     return (
         f"{image}: {article} {name} at ({left:.0f}, {top:.0f}) of {width:.0f} x {height:.0f} "
-        f"pixels was missed: {_guess(view, row)}"
+        f"pixels was missed: {_nearest_prediction(view, row)}"
     )
 
 
-def _guess(view: Inspected, row: int) -> str:
-    """The answer that comes nearest to truth `row`, however weak: of those that fit it the one with
-    the highest score, else the one that overlaps it most."""
+def _nearest_prediction(view: Inspected, row: int) -> str:
+    """The prediction of any score nearest to ground truth `row`: of those that match it the one
+    with the highest score, else the one that overlaps it most."""
     ground_truth, detections = view.evaluation.ground_truth, view.evaluation.detections
     here = np.flatnonzero(detections.image == ground_truth.image[row])
     if len(here) == 0:
-        return "nothing was guessed in this image"
+        return "no prediction in this image"
     iou_type = view.evaluation.iou_type
     overlaps = similarity_of(iou_type, ground_truth, detections)(np.full(len(here), row), here)
     fits = overlaps >= FITS
     best = int((np.where(fits, detections.score[here], -1) if fits.any() else overlaps).argmax())
     if overlaps[best] < NEAR:
-        return "no guess comes near"
-    said = f"{view.classes[detections.category[here[best]]]} {detections.score[here[best]]:.2f}"
+        return "no prediction near it"
+    answer = f"{view.classes[detections.category[here[best]]]} {detections.score[here[best]]:.2f}"
     loose = "" if fits.any() else f", {view.task.overlap} {overlaps[best]:.2f} only"
-    return f"nearest guess {said}{loose}"
+    return f"nearest prediction {answer}{loose}"
 
 
 def _thresholds(evaluation: DetectionEvaluation) -> np.ndarray:

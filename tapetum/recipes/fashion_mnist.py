@@ -18,7 +18,7 @@ from tapetum.recipes.small_images import learn_small_images, run_with
 
 EPOCHS = 9
 ARGUMENTS: dict[str, Any] = {
-    "widths": [48, 128, 256],  # clothes in grey need less than CIFAR-10
+    "widths": [48, 128, 256],  # narrower than for CIFAR-10
     "image_mean": [0.286] * 3,
     "image_std": [0.353] * 3,
 }

@@ -72,7 +72,7 @@ PLANS = {
 
 
 def scenes(model: str, out: str | Path, steps: int | None = None, log: Log = no_log) -> Path:
-    """Train `model`, one of PLANS, on scenes as they are drawn; the report measures 200 others."""
+    """Train `model`, one of PLANS, on generated scenes; the report evaluates it on 200 others."""
     plan = PLANS[model]
     run = api.train(
         model,

@@ -1,9 +1,8 @@
-"""Blood cells (BCCD, 205 training images) in few minutes: from scratch, and from weights that
-learnt something else before.
+"""Blood cells (BCCD, 205 training images): training from scratch compared with fine-tuning.
 
 Command: python -m tapetum.recipes.transfer DATA OUT [WEIGHTS]
 
-Without WEIGHTS three runs are made in OUT: `before`, a RetinaNet that learns the built-in scenes;
+Without WEIGHTS three runs are made in OUT: `before`, a RetinaNet trained on the built-in scenes;
 `after`, which starts from its weights; and `scratch`, which does not; the last two have the same
 steps on the same images, and so the same minutes. With WEIGHTS, the name of something published
 such as "resnet18", or a file, `after` starts from that; to be run on a connected machine:
@@ -16,7 +15,7 @@ such as "resnet18", or a file, `after` starts from that; to be run on a connecte
 | scratch | 200   | 11.1    | 0.303   |
 | after   | 200   | 8.9     | 0.494   |
 
-2026-11-20, one core of an AMD EPYC at 2.6 GHz (OMP_NUM_THREADS=1) with other work beside it, bf16,
+2026-11-20, one core of an AMD EPYC at 2.6 GHz (OMP_NUM_THREADS=1) with other load, bf16,
 seed 0, n = 1 each; on the quiet machine 200 steps take 4.3 minutes. With WEIGHTS: not measured.
 """
 
@@ -43,7 +42,7 @@ ALIKE: dict[str, Any] = {
 
 
 def before(out: str | Path, steps: int = BEFORE, log: Log = no_log) -> Path:
-    """Learn the scenes."""
+    """Train on the built-in scenes."""
     return api.train(
         "retinanet",
         SCENES,
@@ -60,7 +59,7 @@ def before(out: str | Path, steps: int = BEFORE, log: Log = no_log) -> Path:
 def cells(
     data: str | Path, out: str | Path, weights: str, steps: int = STEPS, log: Log = no_log
 ) -> dict[str, float]:
-    """Learn the cells, starting from `weights` ("none", a run, ...); the numbers of the test."""
+    """Train on the cells, starting from `weights` ("none", a run, ...); the numbers of the test."""
     run = api.train(
         "retinanet",
         data,

@@ -34,7 +34,7 @@ def line_chart(
     size: tuple[float, float] = (_WIDTH, 3.4),
     description: str = "",
 ) -> str:
-    """Curves over a common axis, told apart by colour and by dashes.
+    """Curves over a common axis, told apart by color and by dashes.
 
     Long curves are drawn through the means of equal stretches, at most 300 points each.
 

@@ -143,8 +143,8 @@ def _to_canvas(box: Sequence[float], canvas: Canvas) -> Rect:
 def _line_rect(rect: Rect, canvas: Canvas, ground_truth: bool) -> Rect:
     """Where the line's outer edge runs.
 
-    Outside the box, so that small objects stay visible; that of the truth inside where there is
-    room, so that a perfect prediction does not hide it.
+    Outside the box, so that small objects stay visible; that of the ground truth inside where there
+    is room, so that a perfect prediction does not hide it.
     """
     left, top, right, bottom = rect
     line = canvas.line
@@ -158,7 +158,7 @@ def _line_rect(rect: Rect, canvas: Canvas, ground_truth: bool) -> Rect:
 def _outline(
     draw: ImageDraw.ImageDraw, rect: Rect, line: int, color: Color, *, dashed: bool
 ) -> None:
-    """A rectangle of `color`: solid with a thin dark edge, or dashes of colour on black."""
+    """A rectangle of `color`: solid with a thin dark edge, or dashes of color on black."""
     left, top, right, bottom = rect[0], rect[1], rect[2] - 1, rect[3] - 1
     if not dashed:
         edge = max(1, line // 3)
@@ -176,7 +176,7 @@ def _outline(
 
 
 def _dashes(start: int, end: int, line: int) -> list[tuple[int, int]]:
-    """Inclusive runs of colour from `start` to `end`, beginning and ending with a dash."""
+    """Inclusive runs of color from `start` to `end`, beginning and ending with a dash."""
     dash, gap = 4 * line, 3 * line
     length = end - start + 1
     count = max(1, round((length + gap) / (dash + gap)))
@@ -186,7 +186,7 @@ def _dashes(start: int, end: int, line: int) -> list[tuple[int, int]]:
 
 
 def _with_legend(canvas: Canvas) -> Image.Image:
-    """The image with a strip below that shows how predictions and truth are drawn."""
+    """The image with a strip below that shows how predictions and ground truth are drawn."""
     line, entries = canvas.line, []
     for name in ("prediction", "truth"):
         swatch = Image.new("RGB", (14 * line, 4 * line), DARK)

@@ -17,7 +17,7 @@ Rect = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Label:
-    """What is written at one box. Truth is written below its box on dark, with a coloured bar."""
+    """What is written at one box; ground truth below its box, on dark, with a colored bar."""
 
     box: Rect
     name: str

@@ -1,4 +1,4 @@
-"""A legend below an image: what its colours and lines mean."""
+"""A legend below an image: what its colors and lines mean."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def overlay_heat(
     objects: Objects | None = None,
     classes: Sequence[str] = (),
 ) -> Image.Image:
-    """A heat map over its image, which is shown in grey so that every colour is heat.
+    """A heat map over its image, which is shown in grey so that every color is heat.
 
     Without bar and objects the result has the image's own size; with them a small image is
     enlarged, as `draw_objects` does.
@@ -36,7 +36,7 @@ def overlay_heat(
         heat: (H, W) float in [0, 1], in the frame of the image.
         strength: fraction of the map in the mixture, 0 to 1.
         colormap: one of `tapetum.render.palette.HEAT_MAPS`.
-        bar: add a strip below with the colours from 0 to 1.
+        bar: add a strip below with the colors from 0 to 1.
         objects: drawn on top, usually the object that is explained.
         classes: names by label, for the objects.
 
@@ -46,13 +46,13 @@ def overlay_heat(
     Raises:
         ValueError: the map has another size than the image, or values outside [0, 1].
     """
-    grey = to_array(to_image(image).convert("L"))  # (H, W, 3)
-    _check_heat(heat, grey.shape[:2])
+    gray = to_array(to_image(image).convert("L"))  # (H, W, 3)
+    _check_heat(heat, gray.shape[:2])
     if not 0 <= strength <= 1:
         raise ValueError(f"strength: expected a number in [0, 1], got {strength}")
     levels = (heat.detach().cpu().double().numpy() * 255).round().astype(np.uint8)
     colors = heat_table(colormap)[levels]  # (H, W, 3)
-    mixed = grey * (1 - strength) + colors * strength
+    mixed = gray * (1 - strength) + colors * strength
     pixels = Image.fromarray(np.round(mixed).astype(np.uint8))
     if objects is not None or bar:
         pixels = draw_objects(pixels, objects or Objects.empty(), classes)
@@ -67,8 +67,8 @@ def overlay_masks(
     Args:
         image: (3, H, W) uint8 or float in [0, 1], or a PIL image.
         masks: (N, H, W) bool.
-        labels: (N,) int64, which give the colours.
-        strength: fraction of the colour in the mixture, 0 to 1.
+        labels: (N,) int64, which give the colors.
+        strength: fraction of the color in the mixture, 0 to 1.
 
     Returns:
         The drawn image.
@@ -143,7 +143,7 @@ def _check_heat(heat: Tensor, size: tuple[int, ...]) -> None:
 
 
 def _with_bar(image: Image.Image, colormap: str) -> Image.Image:
-    """The image with a strip of all colours below, from 0 to 1."""
+    """The image with a strip of all colors below, from 0 to 1."""
     font = make_canvas(image).font
     height, pad = line_height(font) + 4, max(4, int(font.size) // 2)
     sheet = Image.new("RGB", (image.width, image.height + height), DARK)

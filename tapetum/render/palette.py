@@ -1,4 +1,4 @@
-"""Colours that are distinct with any colour vision, and text colours with contrast on them."""
+"""Colors that are distinct with any color vision, and text colors with contrast on them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ WHITE: Color = (255, 255, 255)
 DARK: Color = (22, 24, 29)
 
 HEAT_MAPS = ("viridis", "magma", "inferno", "cividis")
-"""Perceptually uniform colour maps: equal steps of heat look like equal steps."""
+"""Perceptually uniform color maps: equal steps of heat look like equal steps."""
 
 
 def class_color(index: int) -> Color:
-    """The colour of class `index`, always the same one.
+    """The color of class `index`, always the same one.
 
-    After the seven base colours come their darker and their lighter tones; after 21 they repeat,
+    After the seven base colors come their darker and their lighter tones; after 21 they repeat,
     and the label has to tell.
     """
     base = OKABE_ITO[index % len(OKABE_ITO)]
@@ -59,20 +59,20 @@ def contrast(one: Color, other: Color) -> float:
 
 
 def luminance(color: Color) -> float:
-    """Relative luminance of an sRGB colour, 0 (black) to 1 (white)."""
+    """Relative luminance of an sRGB color, 0 (black) to 1 (white)."""
     scaled = np.array(color) / 255
     linear = np.where(scaled <= 0.04045, scaled / 12.92, ((scaled + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def hex_color(color: Color) -> str:
-    """The colour as charts want it, "#rrggbb"."""
+    """The color as charts want it, "#rrggbb"."""
     return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 @cache
 def heat_table(name: str = "viridis") -> np.ndarray:
-    """The 256 colours of a heat map, (256, 3) uint8, from cold to hot.
+    """The 256 colors of a heat map, (256, 3) uint8, from cold to hot.
 
     Raises:
         ValueError: not one of HEAT_MAPS.

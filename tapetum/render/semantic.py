@@ -1,4 +1,4 @@
-"""Label maps over images: colour and hatching per class, errors, a legend."""
+"""Label maps over images: color and hatching per class, errors, a legend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BACKGROUND = "background"
 Places = tuple[np.ndarray, ...]
 """Rows and columns of pixels, of any one shape."""
 
-_GREY: Color = (128, 128, 128)
+_GRAY: Color = (128, 128, 128)
 _WRONG: Color = OKABE_ITO[0]
 _TONES = len(OKABE_ITO)
 _PERIOD = 8
@@ -93,11 +93,11 @@ def draw_semantic_errors(
     true_ids, predicted_ids = _enlarged(ground_truth, canvas), _enlarged(predicted, canvas)
     ignored = true_ids == IGNORE_INDEX
     wrong = (true_ids != predicted_ids) & ~ignored
-    grey = np.asarray(canvas.image.convert("L").convert("RGB")).astype(np.float32)
-    pixels = 0.6 * grey + 90
-    pixels[ignored] = _GREY
+    gray = np.asarray(canvas.image.convert("L").convert("RGB")).astype(np.float32)
+    pixels = 0.6 * gray + 90
+    pixels[ignored] = _GRAY
     marked = _hatched(_WRONG, WHITE, 1, np.nonzero(wrong), 2 * canvas.line)  # (P, 3)
-    pixels[wrong] = 0.15 * grey[wrong] + 0.85 * marked
+    pixels[wrong] = 0.15 * gray[wrong] + 0.85 * marked
     drawn = Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
     if not legend:
         return drawn
@@ -105,7 +105,7 @@ def draw_semantic_errors(
     swatch = _hatched(_WRONG, WHITE, 1, _everywhere(_swatch_size(canvas)), 2 * canvas.line)
     entries = [Entry(f"wrong: {100 * fraction:.1f} %", Image.fromarray(swatch.astype(np.uint8)))]
     if ignored.any():
-        plain = np.full((*_swatch_size(canvas), 3), _GREY, dtype=np.uint8)
+        plain = np.full((*_swatch_size(canvas), 3), _GRAY, dtype=np.uint8)
         entries.append(Entry("ignored", Image.fromarray(plain)))
     return with_legend(drawn, canvas.font, entries)
 
@@ -125,16 +125,16 @@ def _is_plain(label: int, classes: Sequence[str]) -> bool:
 
 
 def _look(label: int, classes: Sequence[str], places: Places, width: int) -> np.ndarray:
-    """(..., 3) the colour of a class, hatched in a way of its own from the eighth on."""
+    """(..., 3) the color of a class, hatched in a way of its own from the eighth on."""
     if label == IGNORE_INDEX:
-        return _hatched(_GREY, BLACK, 2, places, width)
+        return _hatched(_GRAY, BLACK, 2, places, width)
     color = _color(label, classes)
     ink = WHITE if luminance(color) < 0.35 else BLACK
     return _hatched(color, ink, _rank(label, classes) // _TONES % 5, places, width)
 
 
 def _color(label: int, classes: Sequence[str]) -> Color:
-    return _GREY if label == IGNORE_INDEX else class_color(_rank(label, classes))
+    return _GRAY if label == IGNORE_INDEX else class_color(_rank(label, classes))
 
 
 def _rank(label: int, classes: Sequence[str]) -> int:
@@ -157,7 +157,7 @@ def _hatched(color: Color, ink: Color, kind: int, places: Places, width: int) ->
 def _outline_regions(
     pixels: np.ndarray, numbers: np.ndarray, line: int, classes: Sequence[str]
 ) -> None:
-    """Draw the border of each region on its own side, in its full colour; `pixels` is changed."""
+    """Draw the border of each region on its own side, in its full color; `pixels` is changed."""
     edge = np.zeros(numbers.shape, dtype=bool)
     for shift in range(1, line + 1):
         for this, there in ((numbers, edge), (numbers.T, edge.T)):

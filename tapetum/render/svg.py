@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from tapetum.base.errors import printable
 
 INK = "#010203"
-"""Stands for the text colour of the page that the chart is put into, dark or light."""
+"""Stands for the text color of the page that the chart is put into, dark or light."""
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -77,7 +77,7 @@ def figure_to_svg(figure: Figure, description: str) -> str:
     """`figure` as one `<svg>` element without size, styles, scripts or outside references.
 
     Style declarations become attributes (a page's content security policy may forbid styles), the
-    ink follows the page's text colour, and ids are a function of the content, so that two charts
+    ink follows the page's text color, and ids are a function of the content, so that two charts
     on one page never share one that differs.
     """
     buffer = io.StringIO()

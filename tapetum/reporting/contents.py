@@ -11,7 +11,7 @@ from PIL import Image
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A whole image with its truth and predictions drawn on it.
+    """A whole image with its ground truth and predictions drawn on it.
 
     name: the image's file name. caption: what to see in it, as in "7 of 9 found, 1 false alarm".
     """
@@ -26,7 +26,7 @@ class Crop:
     """A part of an image around an object that was missed, or a detection that was wrong.
 
     label: the class of the object, or of the false alarm. score: of the detection, if there is one.
-    reason: why it counts as an error, as in "the box overlaps the truth by 0.41 only".
+    reason: why it counts as an error, as in "the box overlaps the ground truth by 0.41 only".
     """
 
     image: Image.Image
@@ -37,7 +37,7 @@ class Crop:
 
 
 @dataclass(frozen=True, eq=False)
-class Mistakes:
+class ErrorGroup:
     """A kind of error: how often it happens, what it costs, what to do, and a few examples.
 
     count: among what the report shows; everywhere: among all answers, however weak. cost: what the
@@ -179,7 +179,7 @@ class ReportContents:
     tables: Sequence[Table] = ()
     best: Sequence[Sheet] = ()
     worst: Sequence[Sheet] = ()
-    errors: Sequence[Mistakes] = ()
+    errors: Sequence[ErrorGroup] = ()
     errors_note: str = ""
     relabel: Table | None = None
     explanations: Sequence[Explanation] = ()

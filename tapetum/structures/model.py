@@ -36,11 +36,14 @@ class PostprocessOptions:
             [0, 1].
         nms_thresh: IoU above which the weaker of two boxes of a class goes, in [0, 1].
         detections_per_img: largest number of objects of an image.
+        pixel_scores: also give the probabilities of all classes at every pixel, where the model
+            labels pixels. They take 4 bytes a class and pixel of the original image.
     """
 
     score_thresh: float | None = None
     nms_thresh: float | None = None
     detections_per_img: int | None = None
+    pixel_scores: bool = False
 
 
 DEFAULT_POSTPROCESS = PostprocessOptions()

@@ -16,7 +16,8 @@ class Prediction(Target):
     """A Target that a model made, in the frame of the original image.
 
     class_scores: (C,) float, of the whole image: probabilities where the model has them.
-    pixel_scores: (C, H, W) float, on request.
+    pixel_scores: (C, H, W) float, the probabilities of the classes at every pixel, where
+        `PostprocessOptions.pixel_scores` asks for them.
     """
 
     class_scores: Tensor | None = None

@@ -46,8 +46,8 @@ class DetectionGroundTruth:
     """The ground truth of a dataset, for any number of measurements: records never change.
 
     images: the records, in the dataset's order, with ids that COCO's files can hold.
-    category_ids: such an id for each label. truth: of the task's iou_type. boxes: the truth for
-    boxes, where the iou_type is another.
+    category_ids: such an id for each label. ground_truth: of the task's iou_type. boxes: the ground
+    truth for boxes, where the iou_type is another.
     """
 
     images: tuple[ImageRecord, ...]
@@ -223,7 +223,7 @@ class Detection(Task):
         objects = confident(prediction, threshold)
         return {"objects": [_obj(objects, row, names) for row in range(len(objects))]}
 
-    def words(self, answer: Mapping[str, Any]) -> str:
+    def describe(self, answer: Mapping[str, Any]) -> str:
         found = (f"{obj['class']} {obj['score']:.2f}" for obj in answer["objects"])
         return ", ".join(found) or "nothing"
 

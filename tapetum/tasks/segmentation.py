@@ -97,7 +97,7 @@ class Segmentation(Task):
         workers: int = 0,
         known: None = None,
     ) -> SegmentationEvaluation:
-        """Truth and prediction are compared in the frame of the original images."""
+        """Ground truth and prediction are compared in the frame of the original images."""
         whole = Confusion(dataset.classes, ignore=IGNORE_INDEX)
         names: list[str] = []
         for samples in batches(dataset, 4, watch, workers):
@@ -118,7 +118,7 @@ class Segmentation(Task):
         order = torch.sort(shares, descending=True, stable=True).indices.tolist()
         return {"pixels": {names.classes[i]: float(shares[i]) for i in order if shares[i] > 0}}
 
-    def words(self, answer: Mapping[str, Any]) -> str:
+    def describe(self, answer: Mapping[str, Any]) -> str:
         return ", ".join(
             f"{name} {100 * fraction:.0f} %" for name, fraction in answer["pixels"].items()
         )

@@ -150,16 +150,13 @@ def is_in_the_frame(subject: Subject) -> None:
 def _has_its_fields(subject: Subject, found: Prediction) -> None:
     """The fields that a prediction needs, by task."""
     needed: dict[str, Any] = {
-        "classification": {"labels": found.labels, "class_scores": found.class_scores},
-        "semantic_segmentation": {"semantic": found.semantic},
-    }.get(subject.task, {"objects": found.objects})
+        "labels": {"labels": found.labels, "class_scores": found.class_scores},
+        "semantic": {"semantic": found.semantic},
+    }.get(subject.annotation, {"objects": found.objects})
     if found.objects is not None and subject.task in BOXED:
         needed |= {"objects.scores": found.objects.scores}
-        extra = {"instance_segmentation": "masks", "keypoint_detection": "keypoints"}.get(
-            subject.task
-        )
-        if extra:
-            needed[f"objects.{extra}"] = getattr(found.objects, extra)
+        if subject.annotation in ("masks", "keypoints"):
+            needed[f"objects.{subject.annotation}"] = getattr(found.objects, subject.annotation)
     lacking = [name for name, value in needed.items() if value is None]
     expect(not lacking, f"predictions for {subject.task} have no {', '.join(lacking)}")
 

@@ -55,13 +55,9 @@ def _boxes_are_inside(boxes: Tensor, height: int, width: int) -> None:
 
 def _extras_have_shapes(subject: Subject, objects: Objects, size: tuple[int, int]) -> None:
     count = len(objects)
-    shapes = {
-        "instance_segmentation": ("masks", (count, *size)),
-        "keypoint_detection": ("keypoints", (count, 3, 3)),
-    }
-    assert shapes["keypoint_detection"][1][1] == KEYPOINTS
-    if subject.task in shapes:
-        name, expected = shapes[subject.task]
+    shapes = {"masks": (count, *size), "keypoints": (count, KEYPOINTS, 3)}
+    if subject.annotation in shapes:
+        name, expected = subject.annotation, shapes[subject.annotation]
         actual = tuple(getattr(objects, name).shape)
         expect(actual == expected, f"{name}: expected {expected}, got {actual}")
 

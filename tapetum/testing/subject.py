@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import generator
+from tapetum.data.records.annotation_types import learns_from
 from tapetum.models.catalog import CATALOG, arguments_of, model_function
 from tapetum.models.custom import as_model, declared_task
 from tapetum.structures import DESCEND, IGNORE_INDEX, Model, Objects, Prediction, Sample, Target
@@ -88,7 +89,8 @@ class Subject:
             code.name()
         function = model_function(make) if isinstance(make, str) else make
         task = declared_task(function)
-        num_classes = 1 if task == "keypoint_detection" else num_classes
+        one_class = task is not None and learns_from(task) == "keypoints"
+        num_classes = 1 if one_class else num_classes
         follows = {"num_classes": num_classes, "keypoints": KEYPOINTS}
         known = arguments_with_defaults(function)
         own = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
@@ -126,17 +128,17 @@ class Subject:
         """The target of an image of `size` with objects at `rows`, as the task has it: the class of
         an image is that of the first object; pixels without object are 255."""
         rows = tuple((*row[:4], row[4] % self.num_classes) for row in rows)
-        if self.task == "classification":
+        if self.annotation == "labels":
             return Target(labels=torch.tensor([row[4] for row in rows[:1]], dtype=torch.int64))
-        if self.task == "semantic_segmentation":
+        if self.annotation == "semantic":
             semantic = torch.full(size, IGNORE_INDEX, dtype=torch.uint8)
             for x1, y1, x2, y2, label in rows:
                 semantic[int(y1) : int(y2), int(x1) : int(x2)] = label
             return Target(semantic=semantic)
         objects = boxes(rows, crowd)
-        if self.task == "instance_segmentation":
+        if self.annotation == "masks":
             objects = objects.with_(masks=filled(objects.boxes, size))
-        if self.task == "keypoint_detection":
+        if self.annotation == "keypoints":
             objects = objects.with_(keypoints=corners(objects.boxes))
         return Target(objects=objects)
 
@@ -149,6 +151,11 @@ class Subject:
             moved = ((x1 * x, y1 * y, x2 * x, y2 * y, label) for x1, y1, x2, y2, label in rows)
             found.append(self.target(size, *moved))
         return found
+
+    @property
+    def annotation(self) -> str:
+        """What its targets carry: "labels", "boxes", "masks", "keypoints" or "semantic"."""
+        return learns_from(self.task) if self.task in TASKS else "boxes"
 
     @property
     def owners(self) -> list[int]:

@@ -176,7 +176,9 @@ def in_minutes(
         raise UsageError(f"{record.model} is fitted in one step", option="minutes")
     log("measuring the time of a step on this machine")
     seconds = seconds_per_step(job)
-    evaluation = 0.0 if images.held is None else evaluation_seconds(record, job, images.held)
+    evaluation = (
+        0.0 if images.validation is None else evaluation_seconds(record, job, images.validation)
+    )
     settings = settings_for(record.settings, minutes, seconds, len(job.dataset), evaluation)
     line = (
         f"{1000 * seconds:.0f} ms a step: {settings.max_steps} steps in about {minutes:.3g} minutes"

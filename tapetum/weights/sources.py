@@ -33,8 +33,6 @@ from tapetum.weights.published import all_published, model_info, model_of, publi
 from tapetum.weights.transfer import Transfer, read_weights, transfer
 
 AUTO, NONE = "auto", "none"
-_RESNET = {"backbone_width": 64, "width": 64, "stem": "imagenet"}
-"""Values of a published ResNet, by the names of the arguments that models have for them."""
 
 
 @dataclass(frozen=True)
@@ -225,15 +223,20 @@ def automatic(model: str, arguments: Mapping[str, Any]) -> PublishedWeights | No
         theirs = defaults_of(model) | dict(entry.arguments)
         if all(_same(given[name], theirs[name]) for name in entry.fixed_arguments):
             return entry
-    return _of_backbone(given)
+    renamed = CATALOG[model].backbone_arguments
+    return _of_backbone({renamed.get(name, name): value for name, value in given.items()})
 
 
 def _of_backbone(given: Mapping[str, Any]) -> PublishedWeights | None:
     """The weights that start the backbone of a model with these arguments, if there are any."""
-    name = given.get("backbone") or given.get("encoder")
-    if name not in CATALOG or any(given.get(key, value) != value for key, value in _RESNET.items()):
+    name = given.get("backbone")
+    entries = CATALOG[name].weights if name in CATALOG else ()
+    entry = next((weights for weights in entries if weights.starts_backbones), None)
+    if name is None or entry is None:
         return None
-    return next((weights for weights in CATALOG[name].weights if weights.starts_backbones), None)
+    theirs = defaults_of(name) | dict(entry.arguments)
+    shared = (argument for argument in entry.fixed_arguments if argument in given)
+    return entry if all(_same(given[one], theirs[one]) for one in shared) else None
 
 
 def fetch_published(entry: PublishedWeights, bar: Bar = no_bar, log: Log = no_log) -> Path:

@@ -16,7 +16,6 @@ from tapetum.base.files import (
     read_json,
     read_text,
     safe_path,
-    sweep_temporaries,
     write_json,
 )
 from tapetum.base.limits import Limits
@@ -98,8 +97,6 @@ def test_a_killed_writer_never_leaves_half_a_file(tmp_path):
         assert len(text) == 2_000_000
         assert len(set(text)) == 1
         path.unlink()
-    sweep_temporaries(tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_written_files_have_the_usual_rights(tmp_path):

@@ -56,13 +56,6 @@ def test_wrong_usage_is_one_line(words, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_unknown_options_and_commands_are_usage_errors():
-    for words in (("train", "--learning-rate", "3"), ("fly",), ("predict",)):
-        result = tapetum(*words)
-        assert result.returncode == USAGE
-        assert "Traceback" not in result.stderr
-
-
 def test_a_missing_run_is_a_failure_in_one_line(tmp_path):
     commands = (("evaluate",), ("predict", "x.jpg"), ("explain", "x.jpg"), ("report",))
     for command, *more in commands:

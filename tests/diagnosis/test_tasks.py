@@ -23,7 +23,7 @@ from tapetum.diagnosis import (
 from tapetum.diagnosis.detection import COST_ADVICE
 
 SETUP = Setup(image_size=320, epochs=10, arguments={"box_weight": 5.0, "dice_weight": 0.0})
-KINDS = ("class", "place", "both", "duplicate", "background", "missed")
+KINDS = ("classification", "localization", "both", "duplicate", "background", "missed")
 NUMBERS = DetectionNumbers(
     stats={"AP": 0.4, "AP50": 0.6, "AP75": 0.4},
     class_ap={"cat": 0.6, "dog": 0.2},

@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_photos(here / "photos", 4)
     (here / "photo.jpg").write_bytes((here / "photos" / "hall_0_0.jpg").read_bytes())
     labels = truth(4)
-    (here / "truth.json").write_text(json.dumps(labels))
+    (here / "ground_truth.json").write_text(json.dumps(labels))
     found = [
         {k: obj[k] for k in ("image_id", "category_id", "bbox")} | {"score": 0.5}
         for obj in labels["annotations"]

@@ -62,7 +62,7 @@ def test_a_mistake_in_it_is_found(folder: Path) -> None:
     sound = FILES["my_model.py"]
     for right, wrong, question in (
         (".clamp(min=1)", "", "losses are finite where there is nothing to learn"),
-        ("maps(output, batch)", "maps(output, batch)[::-1]", "a batch is predicted"),
+        ("maps(output, batch, options)", "maps(output, batch)[::-1]", "a batch is predicted"),
     ):
         assert right in sound
         (folder / "my_model.py").write_text(sound.replace(right, wrong))

@@ -16,7 +16,7 @@ from tapetum.evaluation import METRICS
 from tapetum.evaluation.errors import ERRORS
 from tapetum.reporting import Moment, Sheet
 from tapetum.reporting.report import SECTIONS
-from tapetum.reporting.sections.progress import keep_progress
+from tapetum.reporting.sections.progress import save_progress
 from tests.docs.pages import Page, make_photos, truth
 
 PAGE = Page("reading_the_report.md")
@@ -53,7 +53,7 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> str:
         **QUICK,
     )
     with Image.open(photos / "hall_0_0.jpg") as image:
-        keep_progress(run, [Moment(START, [Sheet(image, "hall_0_0.jpg")])])
+        save_progress(run, [Moment(START, [Sheet(image, "hall_0_0.jpg")])])
     return api.report(run).read_text("utf-8")
 
 

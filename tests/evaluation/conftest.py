@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tapetum.evaluation import DetectionResult, detections_from_coco, evaluate_detections
-from tapetum.evaluation import ground_truth_from_coco as read_truth
+from tapetum.evaluation import ground_truth_from_coco as read_ground_truth
 
 CAPS = {"bbox": (1, 10, 100), "segm": (1, 10, 100), "keypoints": (20,)}
 
@@ -53,7 +53,7 @@ def run_ours(
     iou_type: str = "bbox",
     sigmas: Sequence[float] | None = None,
 ) -> DetectionResult:
-    ground_truth = read_truth(gt, iou_type)
+    ground_truth = read_ground_truth(gt, iou_type)
     detections = detections_from_coco(results, ground_truth, iou_type)
     return evaluate_detections(ground_truth, detections, max_dets, iou_type, sigmas=sigmas)
 

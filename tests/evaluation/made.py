@@ -123,7 +123,7 @@ def made_prediction(random: np.random.Generator, record: ImageRecord) -> Predict
     )
 
 
-def written_truth(
+def written_ground_truth(
     records: Sequence[ImageRecord], class_ids: Sequence[Any], iou_type: str
 ) -> GroundTruth:
     """The records as COCO's ground truth, read again, by the rules for what we measure."""
@@ -168,7 +168,7 @@ def _string(mask: np.ndarray) -> dict[str, Any]:
     return {"size": code["size"], "counts": rle_to_string(code["counts"])}
 
 
-def truth_of(records: Sequence[ImageRecord], class_ids: Any, iou_type: str) -> GroundTruth:
+def ground_truth_of(records: Sequence[ImageRecord], class_ids: Any, iou_type: str) -> GroundTruth:
     ids = category_ids(class_ids, len(CLASSES))
     return ground_truth_from_records(numbered(records), CLASSES, ids, iou_type, **NAMES)
 

@@ -73,7 +73,7 @@ def test_each_kind_is_known_when_it_is_planted() -> None:
     )
     errors = error_kinds(ground_truth, detections)
     assert kinds(errors) == [
-        *("", "duplicate", "class", "place", "both", "background", "", "background")
+        *("", "duplicate", "classification", "localization", "both", "background", "", "background")
     ]
     assert errors.target.tolist() == [-1, 0, 1, 2, 3, -1, -1, -1]
     assert errors.overlap.tolist() == [0, 0.9, 1, 0.4, 0.3, 0, 0, 0]
@@ -96,8 +96,8 @@ def test_costs_worked_by_hand() -> None:
     assert errors.ap == pytest.approx(half / 2, abs=1e-12)
     assert errors.costs == pytest.approx(
         {
-            "class": 0,
-            "place": 0,
+            "classification": 0,
+            "localization": 0,
             "both": 0,
             "duplicate": 0,
             "background": half / 2,  # precision 1 up to recall 1/2
@@ -115,9 +115,9 @@ def test_the_best_scored_of_several_is_mended_and_the_others_go() -> None:
         [(1, CAT, BOX)], [(1, CAT, looser, 0.9), (1, CAT, loose, 0.8), (2, CAT, BOX, 0.7)]
     )
     errors = error_kinds(ground_truth, detections)
-    assert kinds(errors) == ["place", "place", "background"]
+    assert kinds(errors) == ["localization", "localization", "background"]
     assert errors.ap == 0
-    assert errors.costs["place"] == pytest.approx(1)
+    assert errors.costs["localization"] == pytest.approx(1)
     assert errors.costs["missed"] == errors.costs["background"] == 0
 
 
@@ -127,7 +127,7 @@ def test_a_mended_class_makes_the_truth_found_there() -> None:
     )
     errors = error_kinds(ground_truth, detections)
     assert errors.ap == pytest.approx(0.25)  # dog 1/2, cat 0
-    assert errors.costs["class"] == pytest.approx(0.75)
+    assert errors.costs["classification"] == pytest.approx(0.75)
 
 
 def test_a_class_that_is_missed_whole_costs_all_of_it() -> None:
@@ -155,7 +155,7 @@ def test_laws(made_set: Callable, seed: int) -> None:
     assert np.array_equal(errors.kind >= 0, outcomes.false_alarm)
     assert np.array_equal(errors.match >= 0, outcomes.true_positive)
     assert not (errors.missed & ~outcomes.missed).any()
-    near = np.isin(errors.kind, [ERRORS.index("class"), ERRORS.index("place")])
+    near = np.isin(errors.kind, [ERRORS.index("classification"), ERRORS.index("localization")])
     covered = np.isin(np.arange(len(ground_truth)), errors.target[near])
     assert np.array_equal(outcomes.missed, (errors.missed | covered) & outcomes.missed)
     assert list(errors.costs) == [*ERRORS, FALSE_POSITIVES, FALSE_NEGATIVES]
@@ -208,4 +208,10 @@ def test_it_agrees_with_the_authors_program(case: dict[str, Any]) -> None:
     assert np.flatnonzero(errors.missed).tolist() == case["missed"]
     assert errors.ap == pytest.approx(case["ap"], abs=1e-9)
     assert errors.costs == pytest.approx(case["costs"], abs=1e-9)
-    assert set(case["kinds"]) >= {"class", "place", "both", "duplicate", "background"}
+    assert set(case["kinds"]) >= {
+        "classification",
+        "localization",
+        "both",
+        "duplicate",
+        "background",
+    }

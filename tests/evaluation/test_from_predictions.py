@@ -22,8 +22,8 @@ from tests.evaluation.made import (
     IOU_TYPES,
     assert_same,
     detections_of,
+    ground_truth_of,
     one_object,
-    truth_of,
 )
 
 
@@ -43,7 +43,7 @@ def objects(**changes: Any) -> Prediction:
 
 def results(prediction: Prediction, iou_type: str) -> list[dict[str, Any]]:
     """COCO's results of a prediction for an image 7 with classes 5, 9 and 11."""
-    ground_truth = truth_of([one_object()], (5, 9, 11), iou_type)
+    ground_truth = ground_truth_of([one_object()], (5, 9, 11), iou_type)
     found = detections_of([prediction], [one_object()], (5, 9, 11), ground_truth, iou_type)
     return results_from_detections(found, ground_truth)
 
@@ -140,16 +140,16 @@ def test_masks_and_keypoints_must_fit_the_truth() -> None:
     with pytest.raises(AnnotationError, match="detection 0: its mask is not of its image's size"):
         results(small, "segm")
     few = objects(keypoints=torch.zeros(2, 2, 3))
-    with pytest.raises(AnnotationError, match="detection 0: has 2 keypoints, the truth 3"):
+    with pytest.raises(AnnotationError, match="detection 0: has 2 keypoints, the ground truth 3"):
         results(few, "keypoints")
 
 
 def test_one_entry_for_each_image() -> None:
-    ground_truth = truth_of([one_object()], (1, 2, 3), "bbox")
+    ground_truth = ground_truth_of([one_object()], (1, 2, 3), "bbox")
     found = [detections_in(objects())] * 2
     with pytest.raises(ValueError, match="expected 1 predictions, got 2"):
         detections_from_predictions(found, [7], (1, 2, 3), ground_truth)
-    with pytest.raises(ValueError, match="ids: expected some of the truth's, got 8"):
+    with pytest.raises(ValueError, match="ids: expected some of the ground truth's, got 8"):
         detections_from_predictions(found, [7, 8], (1, 2, 3), ground_truth)
     with pytest.raises(ValueError, match="Truth: expected one read with iou_type='segm'"):
         detections_from_predictions([], [], (1, 2, 3), ground_truth, "segm")

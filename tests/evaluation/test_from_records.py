@@ -22,12 +22,12 @@ from tests.evaluation.made import (
     SEEDS,
     assert_same,
     detections_of,
+    ground_truth_of,
     made_predictions,
     made_records,
     one_object,
-    truth_of,
+    written_ground_truth,
     written_results,
-    written_truth,
 )
 
 
@@ -39,7 +39,10 @@ def test_truth_from_records_is_that_from_json_in_every_bit(
     iou_type: str, seed: int, class_ids: Any
 ) -> None:
     records = made_records(seed)
-    assert_same(truth_of(records, class_ids, iou_type), written_truth(records, class_ids, iou_type))
+    assert_same(
+        ground_truth_of(records, class_ids, iou_type),
+        written_ground_truth(records, class_ids, iou_type),
+    )
 
 
 @pytest.mark.parametrize("iou_type", IOU_TYPES)
@@ -51,7 +54,7 @@ def test_detections_from_predictions_are_those_from_json_in_every_bit(
     records = made_records(seed)
     predictions = made_predictions(records, seed)
     results = written_results(predictions, records, class_ids, iou_type)
-    ground_truth = truth_of(records, class_ids, iou_type)
+    ground_truth = ground_truth_of(records, class_ids, iou_type)
     theirs = detections_from_coco(json.loads(json.dumps(results)), ground_truth, iou_type)
     ours = detections_of(predictions, records, class_ids, ground_truth, iou_type)
     assert_same(ours, theirs)
@@ -65,7 +68,7 @@ def test_results_read_again_are_the_same_detections(
     iou_type: str, seed: int, class_ids: Any
 ) -> None:
     records = made_records(seed)
-    ground_truth = truth_of(records, class_ids, iou_type)
+    ground_truth = ground_truth_of(records, class_ids, iou_type)
     ours = detections_of(
         made_predictions(records, seed), records, class_ids, ground_truth, iou_type
     )
@@ -88,11 +91,11 @@ def test_the_records_made_here_have_everything() -> None:
 
 
 def test_no_object_has_the_id_that_means_no_match() -> None:
-    assert truth_of([one_object(), one_object(id=8)], (1, 2, 3), "bbox").ids == (1, 2)
+    assert ground_truth_of([one_object(), one_object(id=8)], (1, 2, 3), "bbox").ids == (1, 2)
 
 
 def test_an_object_without_an_outline_is_its_box_filled() -> None:
-    ground_truth = truth_of([one_object()], (1, 2, 3), "segm")
+    ground_truth = ground_truth_of([one_object()], (1, 2, 3), "segm")
     assert ground_truth.masks is not None
     assert ground_truth.masks.xywh.tolist() == [[2, 3, 10, 20]]
     assert ground_truth.masks.area.tolist() == [200]
@@ -128,14 +131,14 @@ def test_what_cannot_be_judged_is_named(iou_type: str, changes: dict[str, Any], 
     fine, bad = one_object(name="fine.png"), one_object(name="bad.png", id=8, **changes)
     order = [bad, fine] if "has no keypoints" in why else [fine, bad]
     with pytest.raises(AnnotationError, match=why) as caught:
-        truth_of(order, (1, 2, 3), iou_type)
+        ground_truth_of(order, (1, 2, 3), iou_type)
     assert str(caught.value).startswith("bad.png: object 0: ")
 
 
 def test_keypoints_of_another_number_are_refused() -> None:
     other = one_object(name="bad.png", id=8, keypoints=np.zeros((1, 2, 3)))
     with pytest.raises(AnnotationError, match="object 0: has not 3 keypoints"):
-        truth_of([one_object(), other], (1, 2, 3), "keypoints")
+        ground_truth_of([one_object(), other], (1, 2, 3), "keypoints")
 
 
 def test_mistakes_of_a_caller_are_named() -> None:

@@ -46,7 +46,7 @@ def test_saliency_of_a_linear_model_is_its_largest_weight(linear):
     assert heat.tolist() == [[10, 9], [8, 7]]
 
 
-def test_input_times_gradient_sums_signed_colours(linear):
+def test_input_times_gradient_sums_signed_colors(linear):
     image = torch.zeros(3, 2, 2)
     image[:, 0, 0] = torch.tensor([0.5, 0.25, 1.0])  # weights -10, -6, -2
     heat = input_times_gradient(linear, image, of_class(0))
@@ -59,7 +59,7 @@ def test_several_objects_are_explained_by_their_summed_scores(linear):
     assert saliency(linear, torch.rand(3, 2, 2), both).tolist() == [[8, 10], [12, 14]]
 
 
-def test_saliency_of_squares_is_the_brightest_colour(squares):
+def test_saliency_of_squares_is_the_brightest_color(squares):
     image = torch.rand(3, 5, 4, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(saliency(squares, image, of_class(0)), image.amax(0))
 

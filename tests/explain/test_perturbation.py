@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tapetum.explain import explain
-from tapetum.explain.perturbation import GREY, occlusion
+from tapetum.explain.perturbation import GRAY, occlusion
 from tapetum.structures import Target
 from tests.explain.targets import of_class
 
@@ -51,13 +51,13 @@ def test_of_a_tiny_image_each_pixel_is_hidden_alone(looks_at):
     """Squares of one pixel: the heat is the value above grey; what was darker made it rise."""
     image = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0))
     heat = occlusion(looks_at(slice(None), slice(None)), image, of_class(0), batch_size=5)
-    torch.testing.assert_close(heat, (image - GREY).sum(dim=0).clamp(min=0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(heat, (image - GRAY).sum(dim=0).clamp(min=0), atol=1e-5, rtol=0)
     assert (heat == 0).any()
 
 
 def test_a_grey_image_has_nothing_to_hide(looks_at):
     model = looks_at(slice(None), slice(None))
-    heat = explain(model, torch.full((3, 16, 16), GREY), of_class(0), "occlusion")
+    heat = explain(model, torch.full((3, 16, 16), GRAY), of_class(0), "occlusion")
     assert (heat == 0).all()
 
 

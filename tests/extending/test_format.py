@@ -10,7 +10,7 @@ import pytest
 import tapetum
 from tapetum.base.limits import Limits
 from tapetum.cli.main import main
-from tapetum.data.formats import read_annotations, recognise
+from tapetum.data.formats import read_annotations, recognize
 from tapetum.data.formats.format import Copy, Format
 from tapetum.data.formats.registry import PLACES, Place
 from tapetum.data.records.findings import FindingCollector
@@ -62,7 +62,7 @@ def test_a_format_is_a_line_of_the_registry(
     data = tmp_path / "data"
     done = tapetum.convert(voc, data, to="boxes")
     assert done.images == 4
-    assert recognise(data) == "boxes"
+    assert recognize(data) == "boxes"
     before, after = (read_annotations(folder).all_images() for folder in (voc, data))
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one.xywh, other.xywh)

@@ -56,7 +56,7 @@ def _scaled(name: str, shape: Sequence[int]) -> np.ndarray:
 
 
 def draw_image(name: str, height: int, width: int) -> Tensor:
-    """A float64 image (3, height, width) in [0, 1]: coloured blocks under a little noise."""
+    """A float64 image (3, height, width) in [0, 1]: colored blocks under a little noise."""
     blocks = np.kron(uniform(name + ".blocks", (3, 12, 12)), np.ones((1, 16, 16)))
     noise = uniform(name + ".noise", (3, height, width))
     return torch.from_numpy(0.5 + 0.4 * blocks[:, :height, :width] + 0.1 * noise)

@@ -23,8 +23,8 @@ from tidecv import TIDE, Data
 OUT = Path(__file__).with_name("errors.json")
 CLASSES, IMAGES, SIDE = 4, 9, 64
 NAMES = {
-    "Cls": "class",
-    "Loc": "place",
+    "Cls": "classification",
+    "Loc": "localization",
     "Both": "both",
     "Dupe": "duplicate",
     "Bkg": "background",

@@ -79,7 +79,7 @@ def main() -> None:
         output = forward(model, images)
         detections = model(images)
         check(output, detections)
-        check_truth(model, images, targets, output)
+        check_ground_truth(model, images, targets, output)
         # The losses, with batch norm as in evaluation, and samplers that take the first.
         for part in (model, model.rpn, model.roi_heads):
             part.training = True
@@ -177,7 +177,9 @@ def check_proposals(output: dict, image: int, count: int) -> None:
     assert left > count, "no proposal is cut"
 
 
-def check_truth(model: nn.Module, inputs: list[Tensor], targets: list[dict], output: dict) -> None:
+def check_ground_truth(
+    model: nn.Module, inputs: list[Tensor], targets: list[dict], output: dict
+) -> None:
     """Matches of anchors and of the proposals of training are not a matter of rounding."""
     images, moved = model.transform(inputs, targets)
     model.rpn.training = True

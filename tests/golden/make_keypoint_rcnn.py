@@ -13,7 +13,7 @@ from unittest import mock
 import torch
 import torchvision
 from drawing import draw_image, draw_weights, sample, uniform, write
-from make_faster_rcnn import ADJUST, ARGUMENTS, OURS, SIZES, check, check_truth, forward
+from make_faster_rcnn import ADJUST, ARGUMENTS, OURS, SIZES, check, check_ground_truth, forward
 from nearness import assert_far, published_keys
 from torch import Tensor, nn
 from torchvision.models.detection import keypointrcnn_resnet50_fpn
@@ -51,7 +51,7 @@ def main() -> None:
         detections, logits, sizes = predict(model, images)
         check(output, detections, classes=1)
         check_maps(logits, sizes)
-        check_truth(model, images, targets, output)
+        check_ground_truth(model, images, targets, output)
         check_cells(model, images, targets)
         # The losses, with batch norm as in evaluation, and samplers that take the first.
         for part in (model, model.rpn, model.roi_heads):

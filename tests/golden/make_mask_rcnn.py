@@ -12,7 +12,16 @@ from unittest import mock
 import torch
 import torchvision
 from drawing import draw_image, draw_masks, draw_weights, sample, write
-from make_faster_rcnn import ADJUST, ARGUMENTS, OURS, SIZES, TARGETS, check, check_truth, forward
+from make_faster_rcnn import (
+    ADJUST,
+    ARGUMENTS,
+    OURS,
+    SIZES,
+    TARGETS,
+    check,
+    check_ground_truth,
+    forward,
+)
 from nearness import assert_far, published_keys
 from torch import Tensor, nn
 from torchvision.models.detection import maskrcnn_resnet50_fpn
@@ -44,7 +53,7 @@ def main() -> None:
         detections, logits = predict(model, images)
         check(output, detections)
         check_masks(detections)
-        check_truth(model, images, targets, output)
+        check_ground_truth(model, images, targets, output)
         # The losses, with batch norm as in evaluation, and samplers that take the first.
         for part in (model, model.rpn, model.roi_heads):
             part.training = True

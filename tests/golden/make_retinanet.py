@@ -57,7 +57,7 @@ def main() -> None:
         model.training = True  # the losses, with batch norm still as in evaluation
         losses = model(images, targets)
     check(output, detections)
-    check_truth(model, images, targets, output["anchors"])
+    check_ground_truth(model, images, targets, output["anchors"])
     write("retinanet_resnet50_fpn.keys.json", shapes)
     old = published_keys(model, lambda i: str(2 * i))
     write("retinanet_resnet50_fpn-published.keys.json", {key: shapes[new] for key, new in old})
@@ -106,7 +106,7 @@ def check(output: dict, detections: list[dict]) -> None:
         assert_telling(scores[anchor, label], found, cap=300)
 
 
-def check_truth(
+def check_ground_truth(
     model: torch.nn.Module, images: list[Tensor], targets: list[dict], anchors: Tensor
 ) -> None:
     _, moved = model.transform(images, targets)

@@ -15,7 +15,7 @@ from tapetum.models.predict import predict
 from tapetum.ops.boxes import box_iou
 from tapetum.structures import Objects, Target
 
-from .test_detection import BOXES, COLOURS, learn
+from .test_detection import BOXES, COLORS, learn
 
 SIZE = (96, 128)
 POINTS = torch.tensor([[0.25, 0.3], [0.7, 0.25], [0.6, 0.75]])
@@ -23,7 +23,7 @@ POINTS = torch.tensor([[0.25, 0.3], [0.7, 0.25], [0.6, 0.75]])
 
 
 def draw(instances: list[tuple[int, ...]], seed: int) -> tuple[Tensor, Target]:
-    """Coloured ellipses before grey noise, the colour is the class, with a white, a black and a
+    """Colored ellipses before grey noise, the color is the class, with a white, a black and a
     yellow dot on each. Outlines are masks, dots are keypoints."""
     image = 0.5 + 0.1 * torch.randn(3, *SIZE, generator=generator(seed))
     y, x = torch.meshgrid(torch.arange(SIZE[0]) + 0.5, torch.arange(SIZE[1]) + 0.5, indexing="ij")
@@ -32,7 +32,7 @@ def draw(instances: list[tuple[int, ...]], seed: int) -> tuple[Tensor, Target]:
     for (x1, y1, x2, y2), label in zip(boxes.tolist(), rows[:, 4], strict=True):
         u, v = (x - x1) / (x2 - x1), (y - y1) / (y2 - y1)
         mask = (u - 0.5) ** 2 + (v - 0.5) ** 2 < 0.25
-        image[:, mask] = COLOURS[label][:, None]
+        image[:, mask] = COLORS[label][:, None]
         places = torch.tensor([x1, y1]) + POINTS * torch.tensor([x2 - x1, y2 - y1])
         for (px, py), dot in zip(places.tolist(), ((1, 1, 1), (0, 0, 0), (1, 1, 0)), strict=True):
             image[:, (x - px).square() + (y - py).square() < 9] = torch.tensor(dot)[:, None].float()

@@ -14,7 +14,7 @@ from tapetum.models.predict import predict
 from tapetum.ops.boxes import box_iou
 from tapetum.structures import Objects, Target
 
-COLOURS = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.8, 0.3], [0.2, 0.3, 0.9]])
+COLORS = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.8, 0.3], [0.2, 0.3, 0.9]])
 BOXES = (
     [(8, 10, 44, 40, 0), (60, 30, 120, 84, 1)],
     [(20, 50, 70, 90, 2), (80, 8, 118, 50, 0)],
@@ -30,10 +30,10 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def scene(instances: list[tuple[int, ...]], seed: int) -> tuple[Tensor, Target]:
-    """Coloured rectangles before grey noise; the colour is the class."""
+    """Colored rectangles before grey noise; the color is the class."""
     image = 0.5 + 0.1 * torch.randn(3, 96, 128, generator=generator(seed))
     for x1, y1, x2, y2, label in instances:
-        image[:, y1:y2, x1:x2] = COLOURS[label][:, None, None]
+        image[:, y1:y2, x1:x2] = COLORS[label][:, None, None]
     rows = torch.tensor(instances)
     objects = Objects(boxes=rows[:, :4].float(), labels=rows[:, 4])
     return image.clamp(0, 1), Target(objects=objects)

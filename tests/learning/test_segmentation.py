@@ -25,7 +25,7 @@ TINY: dict[str, dict[str, Any]] = {
         "dice_weight": 1.0,
     },
 }
-COLOURS = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.8, 0.3], [0.2, 0.3, 0.9]])
+COLORS = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.8, 0.3], [0.2, 0.3, 0.9]])
 BOXES = (
     [(8, 10, 44, 40, 1), (60, 30, 90, 60, 2)],
     [(20, 36, 70, 60, 3), (60, 8, 90, 30, 1)],
@@ -35,11 +35,11 @@ BOXES = (
 
 
 def scene(objects: list[tuple[int, ...]], seed: int) -> tuple[Tensor, Target]:
-    """Coloured rectangles before grey noise; the colour is the class, a corner is unknown."""
+    """Colored rectangles before grey noise; the color is the class, a corner is unknown."""
     image = 0.5 + 0.1 * torch.randn(3, 64, 96, generator=generator(seed))
     semantic = torch.zeros(64, 96, dtype=torch.uint8)
     for x1, y1, x2, y2, label in objects:
-        image[:, y1:y2, x1:x2] = COLOURS[label - 1][:, None, None]
+        image[:, y1:y2, x1:x2] = COLORS[label - 1][:, None, None]
         semantic[y1:y2, x1:x2] = label
     semantic[:4, :4] = 255
     return image.clamp(0, 1), Target(semantic=semantic)

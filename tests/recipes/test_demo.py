@@ -36,10 +36,10 @@ def test_the_whole_story(tmp_path: Path) -> None:
         assert (run / name).exists(), name
     chapters = [line for line in lines if line.startswith("-- ")]
     assert [re.sub(r"\W+", " ", line).split()[-1] for line in chapters] == [
-        "finds",
+        "faults",
         "way",
-        "end",
-        "them",
+        "scenes",
+        "maps",
     ]
     text = page.read_text("utf-8")
     assert "During training" in text
@@ -88,8 +88,8 @@ def test_the_commands_for_own_data_are_understood(
     """They fail for want of images, not for what they say."""
     monkeypatch.chdir(tmp_path)
     commands = [shlex.split(line) for line in own_data(DEMOS[task].model, task).splitlines()[1:]]
-    assert [words[1] for words in commands] == ["check", "train", "predict"]
-    for words in commands:
-        assert words[0] == "tapetum"
-        assert main(words[1:]) != 0
+    assert [description[1] for description in commands] == ["check", "train", "predict"]
+    for description in commands:
+        assert description[0] == "tapetum"
+        assert main(description[1:]) != 0
         assert "photos" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes import Scenes
 from tapetum.evaluation import detections_from_coco, ground_truth_from_records
 from tapetum.recipes.demo_story import FILE, SCENES, Story, Subset, misses
-from tapetum.reporting.sections.progress import kept_progress
+from tapetum.reporting.sections.progress import load_progress
 from tapetum.tasks import TASKS
 from tapetum.tasks.detection import Detection, DetectionEvaluation, DetectionGroundTruth
 from tapetum.weights.checkpoint import WEIGHTS, read_tensors
@@ -62,7 +62,7 @@ def test_four_moments_of_the_same_scenes(told: tuple[Story, list[str], list[str]
 def test_the_run_keeps_them_for_its_report(told: tuple[Story, list[str], list[str]]) -> None:
     story, _, missed = told
     assert (story.run / FILE).stat().st_size > 10_000
-    kept = kept_progress(story.run)
+    kept = load_progress(story.run)
     assert [moment.title for moment in kept] == [moment.title for moment in story.moments]
     assert list(kept[-1].lines) == missed
 
@@ -132,23 +132,25 @@ def test_what_is_found_is_not_missed() -> None:
 def test_a_miss_says_what_where_and_the_nearest_guess() -> None:
     weak = judged([(0, 12, 40, 31, 22)], [(0, 0.21, 12, 40, 31, 21), (1, 0.9, 60, 60, 9, 9)])
     (line,) = misses(weak)
-    assert line == ("a: a cup at (12, 40) of 31 x 22 pixels was missed: nearest guess cup 0.21")
+    assert line == (
+        "a: a cup at (12, 40) of 31 x 22 pixels was missed: nearest prediction cup 0.21"
+    )
 
 
 def test_of_guesses_that_fit_the_strongest_is_named() -> None:
     answers = [(0, 0.1, 10, 10, 20, 20), (1, 0.8, 11, 10, 20, 20)]
     (line,) = misses(judged([(0, 10, 10, 20, 20)], answers))
-    assert line.endswith("nearest guess egg 0.80")
+    assert line.endswith("nearest prediction egg 0.80")
 
 
 def test_a_guess_beside_the_object_says_how_far() -> None:
     (line,) = misses(judged([(1, 0, 0, 20, 20)], [(1, 0.9, 10, 0, 20, 20)]))
     assert line.startswith("a: an egg at (0, 0)")
-    assert line.endswith("nearest guess egg 0.90, IoU 0.33 only")
+    assert line.endswith("nearest prediction egg 0.90, IoU 0.33 only")
 
 
 def test_no_guess_at_all() -> None:
     (line,) = misses(judged([(0, 0, 0, 20, 20)], [(0, 0.9, 60, 60, 20, 20)]))
-    assert line.endswith("no guess comes near")
+    assert line.endswith("no prediction near it")
     (line,) = misses(judged([(0, 0, 0, 20, 20)], []))
-    assert line.endswith("nothing was guessed in this image")
+    assert line.endswith("no prediction in this image")

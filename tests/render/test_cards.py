@@ -10,18 +10,18 @@ from PIL import Image
 from tapetum.render.cards import draw_class_scores, image_grid, side_by_side
 from tapetum.render.palette import OKABE_ITO
 
-GREY = (90, 90, 90)
+GRAY = (90, 90, 90)
 BLUE, GREEN, RED = OKABE_ITO[5], OKABE_ITO[2], OKABE_ITO[0]
 CLASSES = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu")
 SCORES = torch.tensor([0.05, 0.4, 0.02, 0.3, 0.1, 0.08, 0.05])
 
 
 def image(width=500, height=400):
-    return Image.new("RGB", (width, height), GREY)
+    return Image.new("RGB", (width, height), GRAY)
 
 
 def bars(image, height=400):
-    """(colour, length) of each bar from top to bottom."""
+    """(color, length) of each bar from top to bottom."""
     strip = np.asarray(image)[height:]
     found = []
     for color in (BLUE, GREEN, RED):
@@ -33,7 +33,7 @@ def bars(image, height=400):
 
 def test_the_five_likeliest_in_order_with_bars_as_long_as_their_scores():
     drawn = draw_class_scores(image(), SCORES, CLASSES)
-    assert (np.asarray(drawn)[:400] == GREY).all()
+    assert (np.asarray(drawn)[:400] == GRAY).all()
     found = bars(drawn)
     assert [color for color, _ in found] == [BLUE] * 5
     lengths = np.array([length for _, length in found])
@@ -47,9 +47,9 @@ def test_right_is_green_and_a_wrong_first_is_red_and_marked():
     wrong = draw_class_scores(image(), SCORES, CLASSES, ground_truth=3)
     assert [color for color, _ in bars(wrong)] == [RED, GREEN, *[BLUE] * 3]
     plain = draw_class_scores(image(), SCORES, CLASSES)
-    grey = [np.asarray(pixels.convert("L"))[400:, :60] for pixels in (plain, right, wrong)]
-    assert not (grey[0] == grey[1]).all()  # the tick
-    assert not (grey[1] == grey[2]).all()
+    gray = [np.asarray(pixels.convert("L"))[400:, :60] for pixels in (plain, right, wrong)]
+    assert not (gray[0] == gray[1]).all()  # the tick
+    assert not (gray[1] == gray[2]).all()
 
 
 def test_a_true_class_beyond_the_first_is_added():
@@ -99,11 +99,11 @@ def test_grids_are_bounded_and_count_captions():
 
 
 def test_side_by_side_keeps_images_whole_and_aligned():
-    images = [Image.new("RGB", size, c) for size, c in (((20, 30), (9, 0, 0)), ((40, 10), GREY))]
+    images = [Image.new("RGB", size, c) for size, c in (((20, 30), (9, 0, 0)), ((40, 10), GRAY))]
     sheet = np.asarray(side_by_side(images, gap=5))
     assert sheet.shape == (30, 65, 3)
     assert (sheet[:, :20] == (9, 0, 0)).all()
-    assert (sheet[:10, 25:] == GREY).all()
+    assert (sheet[:10, 25:] == GRAY).all()
     assert (sheet[10:, 25:] == 255).all()
     assert (sheet[:, 20:25] == 255).all()
     with pytest.raises(ValueError, match="at least one"):

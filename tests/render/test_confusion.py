@@ -21,7 +21,7 @@ def texts(svg):
 
 
 def rectangles(svg, color):
-    """(left, top, right, bottom, opacity) of all cells of a colour."""
+    """(left, top, right, bottom, opacity) of all cells of a color."""
     found = []
     for path in ET.fromstring(svg).iter(f"{SVG}path"):
         if path.get("fill") == color:

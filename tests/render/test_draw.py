@@ -13,11 +13,11 @@ from tapetum.render.draw import class_name, draw_objects
 from tapetum.render.palette import class_color
 from tapetum.structures import Objects
 
-GREY = (90, 90, 90)
+GRAY = (90, 90, 90)
 
 
 def image(width=500, height=400):
-    return Image.new("RGB", (width, height), GREY)
+    return Image.new("RGB", (width, height), GRAY)
 
 
 def objects(*boxes, labels=None, scores=None):
@@ -46,9 +46,9 @@ def test_the_line_runs_around_the_box_and_its_inside_is_untouched():
     assert (shown[150:152, 98:202] == color).all()
     assert (shown[48:152, 98:100] == color).all()
     assert (shown[48:152, 200:202] == color).all()
-    assert (shown[50:150, 100:200] == GREY).all()
+    assert (shown[50:150, 100:200] == GRAY).all()
     assert (shown[47, 97:203] == 0).all()  # a thin dark edge outside
-    assert (shown[:46] == GREY).all()
+    assert (shown[:46] == GRAY).all()
 
 
 def test_truth_is_dashed_inside_its_box_so_that_a_perfect_prediction_does_not_hide_it():
@@ -65,7 +65,7 @@ def test_truth_is_dashed_inside_its_box_so_that_a_perfect_prediction_does_not_hi
     assert 0.5 < top.mean() < 0.65
 
 
-def test_the_difference_survives_without_colour():
+def test_the_difference_survives_without_color():
     box = objects((100, 50, 300, 250))
     solid = draw_objects(image(), box, ["cat"], labels=False).convert("L")
     nothing = Objects.empty(scored=True)
@@ -75,17 +75,17 @@ def test_the_difference_survives_without_colour():
 
 
 def test_small_images_are_enlarged_and_boxes_with_them():
-    image = Image.new("RGB", (40, 40), GREY)
+    image = Image.new("RGB", (40, 40), GRAY)
     drawn = draw_objects(image, objects((10, 5, 20, 15)), ["cat"], labels=False)
     assert drawn.size == (480, 480)
     shown = pixels(drawn)
-    assert (shown[60:180, 120:240] == GREY).all()
+    assert (shown[60:180, 120:240] == GRAY).all()
     assert (shown[58:60, 118:242] == class_color(0)).all()
 
 
 def test_a_tiny_box_stays_visible_in_a_large_image():
     drawn = draw_objects(
-        Image.new("RGB", (4000, 3000), GREY), objects((2000, 1500, 2001, 1501)), ["c"]
+        Image.new("RGB", (4000, 3000), GRAY), objects((2000, 1500, 2001, 1501)), ["c"]
     )
     assert (pixels(drawn.crop((1991, 1491, 2010, 1500))) == class_color(0)).all()
 
@@ -100,10 +100,10 @@ def test_boxes_are_clipped_and_what_is_not_finite_is_left_out():
     )
     shown = pixels(draw_objects(image(), odd[:1], ["cat"], labels=False))
     assert (shown[0:2] == class_color(0)).all()
-    assert (shown[2:-2, 2:-2] == GREY).all()
+    assert (shown[2:-2, 2:-2] == GRAY).all()
     draw_objects(image(), odd, ["cat"])
     nothing = draw_objects(image(), odd[1:3], ["cat"])
-    assert (pixels(nothing) == GREY).all()
+    assert (pixels(nothing) == GRAY).all()
 
 
 def test_the_strongest_score_is_drawn_on_top():
@@ -145,12 +145,12 @@ def test_masks_are_tinted_at_the_enlarged_size():
     mask = torch.zeros(1, 40, 40, dtype=torch.bool)
     mask[0, 10:30, 10:30] = True
     obj = objects((10, 10, 30, 30)).with_(masks=mask)
-    shown = pixels(draw_objects(Image.new("RGB", (40, 40), GREY), obj, ["c"], labels=False))
+    shown = pixels(draw_objects(Image.new("RGB", (40, 40), GRAY), obj, ["c"], labels=False))
     tinted = [round(90 * 0.55 + c * 0.45) for c in class_color(0)]
     assert (shown[200, 200] == tinted).all()
-    assert (shown[100, 100] == GREY).all()
-    plain = draw_objects(Image.new("RGB", (40, 40), GREY), obj, ["c"], labels=False, masks=False)
-    assert (pixels(plain)[200, 200] == GREY).all()
+    assert (shown[100, 100] == GRAY).all()
+    plain = draw_objects(Image.new("RGB", (40, 40), GRAY), obj, ["c"], labels=False, masks=False)
+    assert (pixels(plain)[200, 200] == GRAY).all()
 
 
 def test_keypoints_are_discs_rings_or_nothing():
@@ -158,9 +158,9 @@ def test_keypoints_are_discs_rings_or_nothing():
     obj = objects((100, 50, 400, 150)).with_(keypoints=points)
     shown = pixels(draw_objects(image(), obj, ["c"], labels=False))
     assert (shown[100, 150] == class_color(0)).all()
-    assert (shown[100, 250] == GREY).all()
+    assert (shown[100, 250] == GRAY).all()
     assert (shown[96:105, 246:255] == class_color(0)).all(axis=2).any()
-    assert (shown[90:110, 340:360] == GREY).all()
+    assert (shown[90:110, 340:360] == GRAY).all()
 
 
 def test_names_beyond_the_list():

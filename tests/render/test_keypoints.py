@@ -1,4 +1,4 @@
-"""Joints on the right pixels; sides, hidden ones and kinds of line told apart without colour."""
+"""Joints on the right pixels; sides, hidden ones and kinds of line told apart without color."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tapetum.render.keypoints import draw_keypoints, sides_of
 from tapetum.render.palette import OKABE_ITO, class_color
 from tapetum.structures import Objects
 
-GREY = (90, 90, 90)
+GRAY = (90, 90, 90)
 ORANGE, BLUE = OKABE_ITO[4], OKABE_ITO[1]
 NAMES = ("nose", "left_hand", "right_hand")
 
 
 def image(width=500, height=400):
-    return Image.new("RGB", (width, height), GREY)
+    return Image.new("RGB", (width, height), GRAY)
 
 
 def body(*points, scores=None):
@@ -36,14 +36,14 @@ def pixels(image):
     return np.asarray(image).astype(int)
 
 
-def test_each_side_has_its_colour_and_its_shape():
+def test_each_side_has_its_color_and_its_shape():
     three = body((250, 100, 2), (350, 200, 2), (150, 200, 2))
     shown = pixels(draw_keypoints(image(), three, names=NAMES, legend=False))
     assert (shown[100, 250] == (255, 255, 255)).all()
     assert (shown[200, 350] == ORANGE).all()
     assert (shown[200, 150] == BLUE).all()
     disc, square = (
-        (shown[190:211, x - 10 : x + 11] != GREY).any(axis=2) for x in (350, 150)
+        (shown[190:211, x - 10 : x + 11] != GRAY).any(axis=2) for x in (350, 150)
     )  # the marks alone
     for mark, fills in ((square, True), (disc, False)):
         rows, columns = mark.nonzero()
@@ -55,8 +55,8 @@ def test_each_side_has_its_colour_and_its_shape():
 def test_truth_absent_hidden_visible():
     three = body((100, 100, 0), (250, 100, 1), (400, 100, 2), (100, 300, 2))
     shown = pixels(draw_keypoints(image(), three))
-    assert (shown[90:111, 90:111] == GREY).all()
-    assert (shown[100, 250] == GREY).all()
+    assert (shown[90:111, 90:111] == GRAY).all()
+    assert (shown[100, 250] == GRAY).all()
     assert (shown[95:106, 245:256] == class_color(0)).all(axis=2).any()
     assert (shown[100, 400] == class_color(0)).all()
 
@@ -64,8 +64,8 @@ def test_truth_absent_hidden_visible():
 def test_what_a_model_is_unsure_of_is_hollow_but_there():
     pair = body((100, 100, -2.5), (400, 100, 0.01), scores=[0.8])
     shown = pixels(draw_keypoints(image(), pair))
-    assert (shown[100, 100] == GREY).all()
-    assert (shown[95:106, 95:106] != GREY).any()
+    assert (shown[100, 100] == GRAY).all()
+    assert (shown[95:106, 95:106] != GRAY).any()
     assert (shown[100, 400] == class_color(0)).all()
 
 
@@ -74,7 +74,7 @@ def test_limbs_join_what_is_there_and_nothing_else():
     three = body((100, 200, 2), (400, 200, 2), (250, 50, 0))
     shown = pixels(draw_keypoints(image(), three, [(0, 1), (1, 2), (0, 7)]))
     assert (shown[200, 120:380] == class_color(0)).all()
-    assert (shown[40:190] == GREY).all()
+    assert (shown[40:190] == GRAY).all()
     above, below = shown[197:200, 120:380], shown[201:204, 120:380]
     for edge in (above, below):
         assert (edge == 0).all(axis=(1, 2)).any()  # dark, so that it shows on any ground
@@ -114,19 +114,19 @@ def test_the_legend_tells_what_is_there():
 
 def test_small_images_are_enlarged_and_small_people_get_thin_lines():
     tiny = body((10, 10, 2), (30, 10, 2))
-    drawn = draw_keypoints(Image.new("RGB", (40, 40), GREY), tiny, [(0, 1)])
+    drawn = draw_keypoints(Image.new("RGB", (40, 40), GRAY), tiny, [(0, 1)])
     assert drawn.size == (480, 480)
     assert (pixels(drawn)[120, 130:350] == class_color(0)).all()
     crowd = body((100, 100, 2), (112, 100, 2))
     near = pixels(draw_keypoints(image(), crowd, [(0, 1)]))
-    assert (near != GREY).any(axis=2)[:, 105].sum() <= 4
+    assert (near != GRAY).any(axis=2)[:, 105].sum() <= 4
 
 
 def test_objects_with_keypoints_have_their_skeleton_too():
     three = body((250, 100, 2), (350, 200, 2), (150, 200, 2))
     one = draw_objects(image(), three, ["c"], labels=False)
     joined = draw_objects(image(), three, ["c"], skeleton=[(1, 2)], labels=False)
-    assert (pixels(one)[200, 200:300] == GREY).all()
+    assert (pixels(one)[200, 200:300] == GRAY).all()
     assert (pixels(joined)[200, 200:300] == class_color(0)).all()
     named = draw_objects(image(), three, ["c"], keypoint_names=NAMES, labels=False)
     assert (pixels(named)[200, 350] == ORANGE).all()
@@ -136,7 +136,7 @@ def test_without_keypoints_the_image_stays():
     bare = Objects(torch.zeros(1, 4), torch.tensor([0]))
     for objects in (bare, Objects.empty(), body((5, 5, 0))):
         drawn = draw_keypoints(image(), objects, [(0, 1)])
-        assert (pixels(drawn) == GREY).all()
+        assert (pixels(drawn) == GRAY).all()
 
 
 number = st.floats(allow_nan=True, allow_infinity=True, width=32)

@@ -88,7 +88,7 @@ def test_empty_masks_change_nothing_and_wrong_sizes_are_refused():
         overlay_masks(image, torch.zeros(1, 8, 8, dtype=torch.bool), torch.tensor([0, 1]))
 
 
-def test_masks_take_the_colours_of_their_classes():
+def test_masks_take_the_colors_of_their_classes():
     masks = torch.zeros(2, 9, 9, dtype=torch.bool)
     masks[0, :4], masks[1, 5:] = True, True
     drawn = overlay_masks(Image.new("RGB", (9, 9)), masks, torch.tensor([2, 4]), strength=1)

@@ -1,4 +1,4 @@
-"""Colours that stay apart for every kind of colour vision."""
+"""Colors that stay apart for every kind of color vision."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def lab(rgb):
 
 
 @pytest.mark.parametrize("vision", VISIONS)
-def test_base_colours_stay_apart_for_the_colour_blind(vision):
+def test_base_colors_stay_apart_for_the_color_blind(vision):
     seen = [lab(np.array(VISIONS[vision]) @ linear(color)) for color in OKABE_ITO]
     # 2.3 is a just noticeable difference.
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 4 * 2.3
 
 
 @given(channel, channel, channel)
-def test_text_reads_on_every_colour(red, green, blue):
+def test_text_reads_on_every_color(red, green, blue):
     background = (red, green, blue)
     assert contrast(text_color(background), background) >= 4.58
 
@@ -78,7 +78,7 @@ def test_contrast_by_hand():
     assert luminance((255, 0, 0)) == pytest.approx(0.2126)
 
 
-def test_class_colours_are_stable_and_differ_over_21_classes():
+def test_class_colors_are_stable_and_differ_over_21_classes():
     assert class_color(0) == OKABE_ITO[0]
     assert class_color(8) == mix(OKABE_ITO[1], (0, 0, 0), 0.42)
     assert len({class_color(i) for i in range(21)}) == 21

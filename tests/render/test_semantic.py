@@ -12,12 +12,12 @@ from tapetum.render.legend import Entry, with_legend
 from tapetum.render.palette import class_color
 from tapetum.render.semantic import draw_semantic, draw_semantic_errors
 
-GREY = (90, 90, 90)
+GRAY = (90, 90, 90)
 CLASSES = ("background", "cat", "dog")
 
 
 def image(width=500, height=400):
-    return Image.new("RGB", (width, height), GREY)
+    return Image.new("RGB", (width, height), GRAY)
 
 
 def halves(left, right, width=500, height=400):
@@ -33,21 +33,21 @@ def pixels(image):
 
 def test_a_class_is_tinted_and_outlined_and_background_is_not():
     shown = pixels(draw_semantic(image(), halves(0, 1), CLASSES, alpha=0.4, legend=False))
-    assert (shown[:, :250] == GREY).all()
+    assert (shown[:, :250] == GRAY).all()
     assert (shown[:, 250:252] == class_color(0)).all()
     tint = [round(90 * 0.6 + c * 0.4) for c in class_color(0)]
     assert np.abs(shown[:, 252:] - tint).max() <= 1
     assert draw_semantic(image(), halves(0, 1), CLASSES, legend=False).size == (500, 400)
 
 
-def test_objects_have_their_colour_with_and_without_a_background():
+def test_objects_have_their_color_with_and_without_a_background():
     with_it = pixels(draw_semantic(image(), halves(0, 2), CLASSES, legend=False))
     without = pixels(draw_semantic(image(), halves(0, 1), ("cat", "dog"), legend=False))
     assert (with_it[:, 252:] == without[:, 252:]).all()
-    assert not (without[:, :248] == GREY).all(axis=2).any()
+    assert not (without[:, :248] == GRAY).all(axis=2).any()
 
 
-def test_many_classes_differ_without_colour_and_always_look_the_same():
+def test_many_classes_differ_without_color_and_always_look_the_same():
     names = [f"class {i}" for i in range(105)]
     looks = {}
     for i in range(105):
@@ -56,7 +56,7 @@ def test_many_classes_differ_without_colour_and_always_look_the_same():
     assert len(set(looks.values())) == 105
     pair = pixels(draw_semantic(image(), halves(0, 7), names, legend=False).convert("L"))
     assert len(np.unique(pair[:, :245])) == 1  # one of the first seven: plain
-    assert len(np.unique(pair[:, 255:])) == 2  # a tone of the same colour: hatched
+    assert len(np.unique(pair[:, 255:])) == 2  # a tone of the same color: hatched
 
 
 def test_the_legend_names_the_classes_that_are_there():
@@ -109,9 +109,9 @@ def test_small_images_are_enlarged_with_their_map():
     semantic[10:30, 10:30] = 1
     shown = pixels(draw_semantic(image(40, 40), semantic, CLASSES, legend=False))
     assert shown.shape[:2] == (480, 480)
-    assert (shown[:120] == GREY).all()
+    assert (shown[:120] == GRAY).all()
     assert (shown[120:122, 120:360] == class_color(0)).all()
-    assert (shown[240, 240] != GREY).any()
+    assert (shown[240, 240] != GRAY).any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 2), (2, 700), (500, 400)])

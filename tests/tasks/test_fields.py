@@ -21,7 +21,7 @@ from tests.tasks.test_answers import Zoo
 
 def test_all_tables_know_the_same_tasks() -> None:
     assert tuple(TASKS) == tuple(GATHER) == get_args(TaskName) == tuple(NAMES)
-    assert {kind for accepted in NAMES.values() for kind in accepted} == set(ANNOTATION_TYPES)
+    assert {kind for needed in NAMES.values() for kind in needed.types} == set(ANNOTATION_TYPES)
 
 
 def test_pycocotools_words_mean_one_task_each() -> None:

@@ -18,7 +18,7 @@ TIMES = ("seconds", "data_wait", "evaluation_seconds")
 
 
 def write_dataset(folder: Path) -> Path:
-    """Ten images with coloured rectangles, as COCO, eight to train and two to validate."""
+    """Ten images with colored rectangles, as COCO, eight to train and two to validate."""
     draw = np.random.default_rng(0)
     for split, count in (("train", 8), ("val", 2)):
         images, annotations = [], []

@@ -80,8 +80,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for label, name in enumerate(("dark", "bright")):
         (folder / "data" / name).mkdir(parents=True)
         for number in range(10):
-            grey = np.full((8, 8, 3), 200 * label + number, dtype=np.uint8)
-            Image.fromarray(grey).save(folder / "data" / name / f"{number}.png")
+            gray = np.full((8, 8, 3), 200 * label + number, dtype=np.uint8)
+            Image.fromarray(gray).save(folder / "data" / name / f"{number}.png")
     wish = {"arguments": {"image_size": 8}, "batch_size": 4, "max_steps": 2, "observers": []}
     return tapetum.train("linear", folder / "data", out=folder / "run", weights="none", **wish)
 

@@ -19,7 +19,7 @@ from tapetum.cli.learning import parse_pairs
 from tapetum.layers.norm import NORMS
 from tapetum.models import CATALOG, arguments_of
 from tapetum.models.classification.linear import LOSSES
-from tapetum.models.classification.neighbours import METRICS
+from tapetum.models.classification.neighbors import METRICS
 from tapetum.models.classification.preprocessing import CROP_MODES
 from tapetum.models.classification.vit import POOLS
 from tapetum.models.localization.localizer import BOX_LOSSES

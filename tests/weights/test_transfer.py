@@ -155,8 +155,8 @@ def test_other_channels_see_the_same_grey() -> None:
     source, target = Body(3), Body(5)
     result = transfer(target, source.state_dict(), "x.pth")
     assert result.resized == (("first.weight", "(4, 3, 3, 3) for (4, 5, 3, 3)"),)
-    grey = torch.rand(1, 1, 8, 8, generator=generator(2))
-    answers = [m.first(grey.expand(1, n, 8, 8)) for m, n in ((source, 3), (target, 5))]
+    gray = torch.rand(1, 1, 8, 8, generator=generator(2))
+    answers = [m.first(gray.expand(1, n, 8, 8)) for m, n in ((source, 3), (target, 5))]
     torch.testing.assert_close(*answers)
 
 

@@ -13,16 +13,16 @@ from tapetum.data.formats.registry import AUTO, FORMATS
 if TYPE_CHECKING:
     from tapetum.data.formats.conversion import Converted, convert
     from tapetum.data.formats.format import Format
-    from tapetum.data.formats.recognition import read_annotations, recognise
+    from tapetum.data.formats.recognition import read_annotations, recognize
 
-__all__ = ["AUTO", "FORMATS", "Converted", "Format", "convert", "read_annotations", "recognise"]
+__all__ = ["AUTO", "FORMATS", "Converted", "Format", "convert", "read_annotations", "recognize"]
 
 _PLACES = {
     "Converted": "tapetum.data.formats.conversion",
     "Format": "tapetum.data.formats.format",
     "convert": "tapetum.data.formats.conversion",
     "read_annotations": "tapetum.data.formats.recognition",
-    "recognise": "tapetum.data.formats.recognition",
+    "recognize": "tapetum.data.formats.recognition",
 }
 
 

@@ -40,7 +40,7 @@ _FOLDERS = (
 _BATCH = re.compile(r"(data_batch_\d+|test_batch)(\.bin)?")
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a folder with CIFAR's batches, or with their usual folder?"""
     return path.is_dir() and any(True for _ in _found(path))
 
@@ -133,4 +133,4 @@ def _names(
     return named(read_names(path, limits.text_bytes), count, path)
 
 
-FORMAT = Format("cifar", LOOKED_FOR, recognise, read, tasks=("classification",))
+FORMAT = Format("cifar", LOOKED_FOR, recognize, read, tasks=("classification",))

@@ -34,7 +34,7 @@ from tapetum.data.records.table import Head
 from tapetum.data.splits.assign import ALL, split_name
 from tapetum.ops.masks import rle_encode
 
-__all__ = ["read", "recognise"]
+__all__ = ["read", "recognize"]
 
 FILE = "annotations.xml"
 LOOKED_FOR = f"CVAT's {FILE}"
@@ -42,7 +42,7 @@ _PEEK = 4096
 _NO_OBJECTS = ("polyline", "points", "skeleton", "cuboid")
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this CVAT's XML, or a folder with it?"""
     file = path / FILE if path.is_dir() else path
     if file.suffix.lower() != ".xml" or not file.is_file():
@@ -204,4 +204,4 @@ def _tagged(image: ImageRecord, tags: tuple[str, ...], names: list[str]) -> Imag
     return replace(image, image_labels=tuple(labels))
 
 
-FORMAT = Format("cvat", LOOKED_FOR, recognise, read, tasks=OUTLINED)
+FORMAT = Format("cvat", LOOKED_FOR, recognize, read, tasks=OUTLINED)

@@ -63,7 +63,7 @@ class Description:
         return AnnotationError(why, file=self.file, where=key, hint=hint)
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a description, or a folder with one?"""
     return _file(path) is not None
 
@@ -248,7 +248,7 @@ _FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
 FORMAT = Format(
     "described",
     LOOKED_FOR,
-    recognise,
+    recognize,
     read,
     tasks=TASKS,
     read_keypoints=partial(read, task="keypoint_detection"),

@@ -23,7 +23,7 @@ LOOKED_FOR = "CLASS/*.jpg for two classes or more, also in train/, val/ and test
 _MIN_CLASSES = 2
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a folder of classes? A single folder of images says nothing about them."""
     return path.is_dir() and bool(_groups(Finder(path)))
 
@@ -104,4 +104,4 @@ def _images(finder: Finder, folder: str, collector: FindingCollector) -> list[st
     return images
 
 
-FORMAT = Format("folders", LOOKED_FOR, recognise, read, tasks=("classification",), rank=2)
+FORMAT = Format("folders", LOOKED_FOR, recognize, read, tasks=("classification",), rank=2)

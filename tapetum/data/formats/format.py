@@ -11,8 +11,8 @@ from tapetum.base.limits import Limits
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.structures.tasks import TASKS
 
-BOXED = tuple(task for task, types in TASKS.items() if "boxes" in types)
-OUTLINED = tuple(task for task, types in TASKS.items() if {"boxes", "masks"} & set(types))
+BOXED = tuple(task for task, needed in TASKS.items() if "boxes" in needed.types)
+OUTLINED = tuple(task for task, needed in TASKS.items() if {"boxes", "masks"} & set(needed.types))
 """The tasks that formats with boxes, and formats with outlines, are made for."""
 
 Copy = Callable[[ImageRecord, str], None]
@@ -69,7 +69,7 @@ class Format:
 
     name: str
     looked_for: str
-    recognise: Callable[[Path], bool]
+    recognize: Callable[[Path], bool]
     read: Read
     write: Write | None = None
     tasks: Collection[str] = BOXED
@@ -82,4 +82,5 @@ class Format:
 
     def reader(self, task: str) -> Read:
         """What reads it for a task, one of `tapetum.structures.TASKS`."""
-        return self.read_keypoints or self.read if task == "keypoint_detection" else self.read
+        keypoints = task in TASKS and TASKS[task].types[0] == "keypoints"
+        return self.read_keypoints or self.read if keypoints else self.read

@@ -35,7 +35,7 @@ _DIGITS = 10
 _SLACK = 16  # the largest header: four bytes and three axes
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a folder with IDX files of images?"""
     return path.is_dir() and bool(_found(Finder(path)))
 
@@ -136,4 +136,4 @@ def _shape(head: bytes, axes: int, path: Path, limits: Limits) -> tuple[int, ...
     return shape
 
 
-FORMAT = Format("idx", LOOKED_FOR, recognise, read, tasks=("classification",))
+FORMAT = Format("idx", LOOKED_FOR, recognize, read, tasks=("classification",))

@@ -35,7 +35,7 @@ from tapetum.data.records.table import Head
 from tapetum.data.splits.assign import ALL, split_name
 from tapetum.ops.masks import rle_encode
 
-__all__ = ["read", "recognise"]
+__all__ = ["read", "recognize"]
 
 LOOKED_FOR = "LabelMe's .json beside each image"
 _JSON = (".json",)
@@ -48,7 +48,7 @@ _LOOKED_AT = 20
 _NO_OBJECTS = ("point", "points", "line", "linestrip")
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a file of LabelMe, or a folder with some?"""
     if path.is_file():
         return path.suffix.lower() in _JSON and is_labelme(path)
@@ -238,4 +238,4 @@ def _size(content: dict[str, Any]) -> Size | None:
     return (height, width) if min(height, width) > 0 and max(height, width) < 2**31 else None
 
 
-FORMAT = Format("labelme", LOOKED_FOR, recognise, read, tasks=OUTLINED)
+FORMAT = Format("labelme", LOOKED_FOR, recognize, read, tasks=OUTLINED)

@@ -11,7 +11,7 @@ from tapetum.data.formats.registry import AUTO, FORMATS
 from tapetum.data.records.image_record import Annotations
 
 
-def recognise(path: str | Path, task: str = "detection") -> str:
+def recognize(path: str | Path, task: str = "detection") -> str:
     """The name of the format of a folder or file, or of what a .zip holds.
 
     Args:
@@ -28,7 +28,7 @@ def recognise(path: str | Path, task: str = "detection") -> str:
     path = _opened(Path(path), DEFAULT_LIMITS)
     formats = list(FORMATS.values())
     for rank in sorted({format.rank for format in formats}):
-        found = [format for format in formats if format.rank == rank and format.recognise(path)]
+        found = [format for format in formats if format.rank == rank and format.recognize(path)]
         found = [format for format in found if task in format.tasks] or found
         if len(found) == 1:
             return found[0].name
@@ -64,7 +64,7 @@ def read_annotations(
     """
     place = _opened(Path(path), limits)
     if format == AUTO:
-        format = recognise(place, task)
+        format = recognize(place, task)
     if format not in FORMATS:
         hint = "one of " + ", ".join((AUTO, *FORMATS))
         raise UsageError(f"unknown format {format!r}", hint=hint)

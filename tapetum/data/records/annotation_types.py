@@ -22,7 +22,7 @@ ANNOTATION_TYPES = {
 
 def learns_from(task: str) -> str:
     """The annotation type that samples carry for a task, among ANNOTATION_TYPES."""
-    return TASKS[task][0]
+    return TASKS[task].types[0]
 
 
 def carried(annotations: Annotations) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def narrowed(annotations: Annotations, task: str) -> Annotations:
     if task not in TASKS:
         raise UsageError(f"unknown task {task!r}", hint="one of " + ", ".join(TASKS))
     types = carried(annotations)
-    if not set(TASKS[task]) & set(types):
+    if not set(TASKS[task].types) & set(types):
         listed = " and ".join(ANNOTATION_TYPES[kind] for kind in types)
         why = f"these annotations have {listed}; {ANNOTATION_TYPES[learns_from(task)]} are needed"
         raise UsageError(why, file=annotations.root)

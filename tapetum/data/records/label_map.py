@@ -44,7 +44,7 @@ class MapCode:
         palette[labels] = self.colors[usable][first]
         return palette
 
-    def relabelled(self, places: np.ndarray) -> MapCode:
+    def relabeled(self, places: np.ndarray) -> MapCode:
         """With class k called places[k] from now on; -1 becomes 255, to be ignored."""
         table = np.arange(-1, 256, dtype=np.int16)  # what -1, 0, ..., 255 become
         table[1 : len(places) + 1] = np.where(places < 0, IGNORE_INDEX, places)

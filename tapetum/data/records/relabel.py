@@ -32,7 +32,7 @@ def relabel(annotations: Annotations, classes: Sequence[str], places: np.ndarray
         done: dict[int, ImageRecord] = {}
         for image in (p for split in splits.values() for p in split):
             if id(image) not in done:
-                done[id(image)] = _relabelled(image, places)
+                done[id(image)] = _relabeled(image, places)
         splits = {name: tuple(done[id(p)] for p in split) for name, split in splits.items()}
     labels = tuple(int(places[k]) for k in annotations.keypoint_labels if places[k] >= 0)
     maps = annotations.maps
@@ -42,7 +42,7 @@ def relabel(annotations: Annotations, classes: Sequence[str], places: np.ndarray
         class_ids=ids,
         splits=splits,
         keypoint_labels=labels,
-        maps=None if maps is None else maps.relabelled(places),
+        maps=None if maps is None else maps.relabeled(places),
     )
 
 
@@ -61,7 +61,7 @@ def keep_classes(annotations: Annotations, labels: Sequence[int]) -> Annotations
     return relabel(annotations, [annotations.classes[label] for label in labels], places)
 
 
-def _relabelled(image: ImageRecord, places: np.ndarray) -> ImageRecord:
+def _relabeled(image: ImageRecord, places: np.ndarray) -> ImageRecord:
     if len(image):
         new = places[image.labels]
         image = replace(keep_objects(image, new >= 0), labels=new[new >= 0])

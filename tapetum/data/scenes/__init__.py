@@ -16,6 +16,7 @@ import torch
 
 from tapetum.base.errors import UsageError
 from tapetum.base.runtime import derive_seed
+from tapetum.data.records.annotation_types import BACKGROUND, learns_from
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes.figures import FIGURE
 from tapetum.data.scenes.layout import Layout, Streams, lay_out
@@ -99,8 +100,9 @@ class Scenes:
         self.name, self.task = name, task
         self.split, self.seed, self.size, self.options = split, seed, size, options
         self._suited = options.suited(task, size)
-        self.classes = _classes(task, people=self._suited.figures[1] > 0)
-        posed = task == "keypoint_detection"
+        self._annotation = learns_from(task)
+        self.classes = _classes(self._annotation, people=self._suited.figures[1] > 0)
+        posed = self._annotation == "keypoints"
         self.keypoint_names = KEYPOINTS if posed else ()
         self.skeleton = SKELETON if posed else ()
         self.multilabel = True
@@ -122,7 +124,7 @@ class Scenes:
         boxes, area = layout.boxes_and_areas(chosen)
         labels = self._labels(layout)[chosen]
         none = np.zeros(len(chosen), dtype=bool)
-        outlined = chosen if self.task == "instance_segmentation" else []
+        outlined = chosen if self._annotation == "masks" else []
         return ImageRecord(
             name=self._name(index),
             path=None,
@@ -137,15 +139,15 @@ class Scenes:
             segments=tuple(rle_encode(layout.owner == number) for number in outlined),
             keypoints=layout.keypoints(chosen) if self.keypoint_names else None,
             image_labels=tuple(np.unique(labels).tolist())
-            if self.task == "classification"
+            if self._annotation == "labels"
             else None,
         )
 
     def _target(self, layout: Layout, index: int) -> Target:
         labels = self._labels(layout)
-        if self.task == "classification":
+        if self._annotation == "labels":
             return Target(labels=torch.from_numpy(np.unique(labels)))
-        if self.task == "semantic_segmentation":
+        if self._annotation == "semantic":
             of_pixel = np.append(labels + 1, 0).astype(np.uint8)  # owner -1: background
             return Target(semantic=torch.from_numpy(of_pixel.take(layout.owner)))
         chosen = self._chosen(layout)
@@ -156,23 +158,23 @@ class Scenes:
             area=torch.from_numpy(area).float(),
             ids=_ids(index, chosen),
         )
-        if self.task == "instance_segmentation":
+        if self._annotation == "masks":
             numbers = torch.arange(len(labels), dtype=torch.int16)[:, None, None]
             objects = objects.with_(masks=torch.from_numpy(layout.owner) == numbers)
-        if self.task == "keypoint_detection":
+        if self.keypoint_names:
             points = torch.from_numpy(layout.keypoints(chosen)).float()
             objects = objects.with_(keypoints=points)
         return Target(objects=objects)
 
     def _chosen(self, layout: Layout) -> list[int]:
         """Which pieces of the layout are objects."""
-        if self.task != "keypoint_detection":
+        if not self.keypoint_names:
             return list(range(len(layout.pieces)))
         return [i for i, piece in enumerate(layout.pieces) if piece.joints is not None]
 
     def _labels(self, layout: Layout) -> np.ndarray:
         """(N,) int64 of all pieces, index into the classes of objects and people."""
-        return np.zeros_like(layout.labels) if self.task == "keypoint_detection" else layout.labels
+        return np.zeros_like(layout.labels) if self.keypoint_names else layout.labels
 
     def _layout(self, index: int) -> Layout:
         if not 0 <= index < self.length:
@@ -217,10 +219,10 @@ def handwriting(split: str) -> np.ndarray:
     return digits[np.isin(np.arange(len(digits)) % 10, _WRITERS[split])]
 
 
-def _classes(task: str, *, people: bool) -> tuple[str, ...]:
-    if task == "keypoint_detection":
+def _classes(annotation: str, *, people: bool) -> tuple[str, ...]:
+    if annotation == "keypoints":
         return (FIGURE,)
-    first = ("background",) if task == "semantic_segmentation" else ()
+    first = (BACKGROUND,) if annotation == "semantic" else ()
     return (*first, *OBJECTS, FIGURE) if people else (*first, *OBJECTS)
 
 

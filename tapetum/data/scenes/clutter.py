@@ -43,11 +43,11 @@ def draw_clutter(random: Random, size: Size, level: float) -> tuple[Loose, ...]:
     found = []
     for _ in range(round(_MOST * level)):
         shape = _SHAPES[random.integers(len(_SHAPES))]
-        outline, colour = shape(random), paint(random)
-        other = contrasting(random, colour)
-        patches = [Patch(outline, colour)]
+        outline, color = shape(random), paint(random)
+        other = contrasting(random, color)
+        patches = [Patch(outline, color)]
         patches += [
-            Patch(outline * fraction, ink) for fraction, ink in ((0.7, other), (0.4, colour))
+            Patch(outline * fraction, ink) for fraction, ink in ((0.7, other), (0.4, color))
         ]
         side = float(np.exp(random.uniform(np.log(12), np.log(56))))
         sprite = draw_patches(patches, side, Warp(random.uniform(0, 2 * np.pi)))
@@ -75,7 +75,7 @@ def cover(random: Random, shown: np.ndarray, fraction: float) -> Loose:
         x, y = square.T
         return np.outer(start + x * (end - start), along) + np.outer(low + y * (high - low), across)
 
-    patches = [Patch(place(patch.points), patch.colour) for patch in _board(random)]
+    patches = [Patch(place(patch.points), patch.color) for patch in _board(random)]
     sprite = draw_patches(patches, 2.0, Warp())  # a side of 2 as 2 pixels: points are pixels
     corner = round(-sprite.origin[1]), round(-sprite.origin[0])
     thick = min(end - start, high - low)
@@ -95,14 +95,14 @@ def _rough(random: Random, sprite: Sprite) -> Sprite:
     """The sprite with a random grain."""
     shape = sprite.alpha.shape[0], sprite.alpha.shape[1]
     grain = 1 + np.float32(0.06) * noise(random, shape, "rough")
-    return replace(sprite, colour=np.clip(sprite.colour * grain, 0, 255 * sprite.alpha))
+    return replace(sprite, color=np.clip(sprite.color * grain, 0, 255 * sprite.alpha))
 
 
 def _board(random: Random) -> list[Patch]:
     """A plank or a sheet with lines in the square from 0 to 1."""
-    colour = shade(pick(random, *_WOODS, paint(random)), random.uniform(0.85, 1.1))
-    line = shade(colour, random.choice([0.75, 1.3]))
-    patches = [Patch(box(0, 0, 1, 1), colour)]
+    color = shade(pick(random, *_WOODS, paint(random)), random.uniform(0.85, 1.1))
+    line = shade(color, random.choice([0.75, 1.3]))
+    patches = [Patch(box(0, 0, 1, 1), color)]
     for place in np.arange(1, random.integers(2, 6)) / 6 + random.uniform(0, 0.15):
         patches.append(Patch(box(0.04, place, 0.96, place + 0.035), line))
     return patches

@@ -76,7 +76,7 @@ def figure(random: Random, appearance: Random, pose: str | None = None) -> Figur
     if clothes.long_hair:
         layers.insert(0, (_HEAD, [_long_hair(posture, build, clothes)]))
     shift = np.array([0.0, 0.02])
-    patches = [Patch(patch.points + shift, patch.colour) for _, part in layers for patch in part]
+    patches = [Patch(patch.points + shift, patch.color) for _, part in layers for patch in part]
     parts = [part for part, patches_of_it in layers for _ in patches_of_it]
     return Figure(tuple(patches), tuple(parts), places + shift)
 
@@ -197,7 +197,7 @@ def _head(pose: Pose, build: Build, clothes: _Clothes) -> list[Patch]:
         (_oval(0.0, 0.1, 0.12, 0.17), shade(skin, 0.8)),
         (np.array(mouth), (176, 70, 68)),
     ]
-    return [Patch(place(points), colour) for points, colour in patches]
+    return [Patch(place(points), color) for points, color in patches]
 
 
 def _long_hair(pose: Pose, build: Build, clothes: _Clothes) -> Patch:

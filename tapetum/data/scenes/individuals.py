@@ -79,7 +79,7 @@ class Artist:
         return warp
 
     def _hue(self) -> float:
-        """By how many radians colours turn."""
+        """By how many radians colors turn."""
         wild = 2 * self.options.intraclass - 1
         return float(self.knobs.uniform(-np.pi, np.pi) * wild) if wild > 0 else 0.0
 
@@ -97,14 +97,14 @@ def _dyed(patches: list[Patch], turn: float) -> list[Patch]:
     """The same polygons with their hues turned."""
     if not turn:
         return patches
-    return [Patch(patch.points, _turn_hue(patch.colour, turn)) for patch in patches]
+    return [Patch(patch.points, _turn_hue(patch.color, turn)) for patch in patches]
 
 
-def _turn_hue(colour: RGB, turn: float) -> RGB:
-    """A colour turned about the grey axis by `turn` radians: grey stays, red becomes green."""
+def _turn_hue(color: RGB, turn: float) -> RGB:
+    """A color turned about the grey axis by `turn` radians: grey stays, red becomes green."""
     if not turn:
-        return colour
-    axis, rgb = np.ones(3) / np.sqrt(3), np.array(colour)
+        return color
+    axis, rgb = np.ones(3) / np.sqrt(3), np.array(color)
     along = axis * (axis @ rgb)
     turned = along + np.cos(turn) * (rgb - along) + np.sin(turn) * np.cross(axis, rgb)
     red, green, blue = np.clip(turned, 0, 255).tolist()

@@ -28,8 +28,8 @@ class SceneOptions:
     cut: the fraction of an object's height or width, at most, that the image's border may cut off.
     min_visible: an object that shows less than this fraction of its pixels is left out altogether.
     rotation: degrees, at most, either way; half of that for people.
-    light: shadows, volume and uneven, coloured light; 0 is flat, 1 is harsh.
-    texture: contrast of the background; 0 is one colour.
+    light: shadows, volume and uneven, colored light; 0 is flat, 1 is harsh.
+    texture: contrast of the background; 0 is one color.
     noise: standard deviation of the film grain, in levels of 255.
 
     The challenges, from 0 to 1. Each changes nothing else of a scene.
@@ -40,7 +40,7 @@ class SceneOptions:
     occlusion: boards cover 30 to 75 percent of each object at 1, less where `min_visible` says so.
     deformation: objects bend and ripple, as far as nothing folds at 1.
     intraclass: at 0 all objects of a class are the same individual, at 0.5 each has other
-        colours and proportions, at 1 any colour, and some are twice as wide as high or reverse.
+        colors and proportions, at 1 any color, and some are twice as wide as high or reverse.
     context: -1 to 1. At 0 the background is independent of the objects on it; at 1 they lie on one
         that is usual for their class, at -1 never on one of those; between, as often as it says.
     """
@@ -86,8 +86,8 @@ class SceneOptions:
     def suited(self, task: str, size: tuple[int, int]) -> Suited:
         """These options with everything that is None chosen for a task and an image's size.
 
-        "localization" has exactly one large object, whatever `count` and `figures` say;
-        "keypoint_detection" has one to three people among a few objects.
+        A task of one object has exactly one large object, whatever `count` and `figures` are;
+        keypoint detection has one to three people among a few objects.
 
         Raises:
             ValueError: a task that is not one of `tapetum.structures.TASKS`.
@@ -95,9 +95,9 @@ class SceneOptions:
         if task not in TASKS:
             raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
         count, scale, figures = (3, 8), (16.0, 96.0), (0, 0)
-        if task == "keypoint_detection":
+        if TASKS[task].types[0] == "keypoints":
             count, figures = (0, 4), (1, 3)
-        if task == "localization":
+        if TASKS[task].one_object:
             scale = (0.28 * min(size), 0.75 * min(size))
             return Suited(self, (1, 1), self.scale or scale, (0, 0))
         return Suited(self, self.count or count, self.scale or scale, self.figures or figures)

@@ -1,4 +1,4 @@
-"""Polygons and colours from which the objects of a scene are painted."""
+"""Polygons and colors from which the objects of a scene are painted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAINTS: tuple[RGB, ...] = (
     (62, 92, 190), (128, 88, 176), (228, 120, 160), (174, 42, 72), (152, 100, 66), (128, 198, 170),
     (52, 68, 116), (206, 160, 210),
 )  # fmt: skip
-"""Colours that look well beside each other."""
+"""Colors that look well beside each other."""
 
 _PAINTS = np.array(PAINTS)
 
@@ -27,10 +27,10 @@ _CIRCLE = np.stack([np.cos(_ROUND), np.sin(_ROUND)], 1)
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """A polygon filled with one colour (0 ... 255 each)."""
+    """A polygon filled with one color (0 ... 255 each)."""
 
     points: Points
-    colour: RGB
+    color: RGB
 
 
 def ellipse(x: float, y: float, across: float, down: float) -> Points:
@@ -72,27 +72,27 @@ def turned(points: Points, angle: float) -> Points:
 
 
 def paint(random: Random) -> RGB:
-    """One of the colours that objects are painted in, varied a little."""
+    """One of the colors that objects are painted in, varied a little."""
     return shade(pick(random, *PAINTS), random.uniform(0.85, 1.12))
 
 
-def contrasting(random: Random, colour: RGB) -> RGB:
-    """A colour that stands out on `colour`: white, or another paint far from it."""
+def contrasting(random: Random, color: RGB) -> RGB:
+    """A color that stands out on `color`: white, or another paint far from it."""
     if random.random() < 0.45:
         return WHITE
-    far = np.abs(_PAINTS - colour).sum(1) > 180
+    far = np.abs(_PAINTS - color).sum(1) > 180
     return PAINTS[random.choice(np.flatnonzero(far))]
 
 
-def pick(random: Random, *colours: RGB) -> RGB:
-    """One of the colours."""
-    return colours[random.integers(len(colours))]
+def pick(random: Random, *colors: RGB) -> RGB:
+    """One of the colors."""
+    return colors[random.integers(len(colors))]
 
 
-def shade(colour: RGB, factor: float = 1.0) -> RGB:
-    """A colour made darker (below 1) or mixed with white (above 1)."""
+def shade(color: RGB, factor: float = 1.0) -> RGB:
+    """A color made darker (below 1) or mixed with white (above 1)."""
     if factor <= 1:
-        red, green, blue = (part * factor for part in colour)
+        red, green, blue = (part * factor for part in color)
     else:
-        red, green, blue = (255 - (255 - part) / factor**2 for part in colour)
+        red, green, blue = (255 - (255 - part) / factor**2 for part in color)
     return red, green, blue

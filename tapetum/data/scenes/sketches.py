@@ -1,7 +1,7 @@
-"""What stands in a scene: each object as coloured polygons, painted one over the other.
+"""What stands in a scene: each object as colored polygons, painted one over the other.
 
 An object lives in a square from -1 to 1, x to the right and y down, and fills most of it. Every
-function takes a random generator and returns another individual of its kind: other colours, other
+function takes a random generator and returns another individual of its kind: other colors, other
 proportions. Rotation, size, light and shadow come later (sprites).
 """
 
@@ -31,15 +31,15 @@ from tapetum.data.scenes.shapes import (
 
 
 def ball(random: Random) -> list[Patch]:
-    """A beach ball: coloured gores between two poles, white ones in between."""
+    """A beach ball: colored gores between two poles, white ones in between."""
     gores, start = 2 * random.integers(3, 6), random.uniform(0, 2 * np.pi)
     tilt, turn = random.uniform(0.2, 0.9), random.uniform(0, 2 * np.pi)
-    colours = [paint(random) for _ in range(random.integers(1, 4))]
+    colors = [paint(random) for _ in range(random.integers(1, 4))]
     patches = [Patch(ellipse(0, 0, 0.97, 0.97), WHITE)]
     edges = start + 2 * np.pi * np.arange(gores + 1) / gores
     for i in range(0, gores, 2):
         gore = turned(_gore(edges[i], edges[i + 1], tilt), turn)
-        patches.append(Patch(0.97 * gore, colours[i // 2 % len(colours)]))
+        patches.append(Patch(0.97 * gore, colors[i // 2 % len(colors)]))
     pole = turned(ellipse(0, np.sin(tilt), 0.15, 0.15 * np.cos(tilt) + 0.02), turn)
     return [*patches, Patch(0.97 * pole, WHITE)]
 
@@ -78,7 +78,7 @@ def car(random: Random) -> list[Patch]:
     for x in (-0.55, 0.56):
         patches.append(Patch(ellipse(x, 0.4, radius, radius), (38, 38, 42)))
         patches.append(Patch(ellipse(x, 0.4, radius / 2, radius / 2), (196, 198, 202)))
-    return [Patch(patch.points * (facing, 1), patch.colour) for patch in patches]
+    return [Patch(patch.points * (facing, 1), patch.color) for patch in patches]
 
 
 def cat(random: Random) -> list[Patch]:
@@ -134,7 +134,7 @@ def cup(random: Random) -> list[Patch]:
         Patch(ellipse(0, -0.6, top, 0.17), shade(glaze, 1.3)),
         Patch(ellipse(0, -0.58, top - 0.09, 0.115), drink),
     ]
-    return [Patch((patch.points - (0.12, 0)) * (side, 1), patch.colour) for patch in patches]
+    return [Patch((patch.points - (0.12, 0)) * (side, 1), patch.color) for patch in patches]
 
 
 def fish(random: Random) -> list[Patch]:
@@ -157,7 +157,7 @@ def fish(random: Random) -> list[Patch]:
         Patch(ellipse(-0.64, -0.1, 0.065, 0.07), (22, 22, 28)),
         Patch(band([(-0.88, 0.1), (-0.74, 0.14)], 0.04), shade(scales, 0.5)),
     ]
-    return [Patch(patch.points * (facing, 1), patch.colour) for patch in patches]
+    return [Patch(patch.points * (facing, 1), patch.color) for patch in patches]
 
 
 def flower(random: Random) -> list[Patch]:
@@ -205,7 +205,7 @@ def house(random: Random) -> list[Patch]:
             Patch(box(left, 0.25, right, 0.385), glass),
             Patch(box(left, 0.435, right, 0.57), glass),
         ]
-    return [Patch(patch.points * (side, 1), patch.colour) for patch in patches]
+    return [Patch(patch.points * (side, 1), patch.color) for patch in patches]
 
 
 DRAWN: dict[str, Callable[[Random], list[Patch]]] = {
@@ -222,7 +222,7 @@ _EIGHT, _TWELVE = np.linspace(0, 1, 8), np.linspace(0, 1, 12)
 
 
 def inks(random: Random) -> tuple[RGB, RGB]:
-    """Colours of a digit's stroke and of the outline that keeps it legible on any ground."""
+    """Colors of a digit's stroke and of the outline that keeps it legible on any ground."""
     if random.random() < 0.35:
         return WHITE, shade(paint(random), 0.45)
     return shade(paint(random), random.uniform(0.55, 0.9)), WHITE

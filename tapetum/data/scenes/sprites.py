@@ -22,13 +22,13 @@ _AFFINE, _BICUBIC = Image.Transform.AFFINE, Image.Resampling.BICUBIC
 class Sprite:
     """An object as it is pasted.
 
-    colour: (3, h, w) float32 in 0 ... 255, already multiplied by `alpha`.
+    color: (3, h, w) float32 in 0 ... 255, already multiplied by `alpha`.
     alpha: (h, w) float32 in 0 ... 1, how much of each pixel the object covers.
     size: the object's size in pixels, by which shadows and volume are measured.
     origin: (x, y) of the middle of the object's square, in pixels of the sprite.
     """
 
-    colour: np.ndarray
+    color: np.ndarray
     alpha: np.ndarray
     size: float
     origin: tuple[float, float] = (0.0, 0.0)
@@ -41,9 +41,9 @@ class Sprite:
 
 def draw_patches(patches: Sequence[Patch], size: float, warp: Warp) -> Sprite:
     """Patches with a side of 2 drawn with a side of `size` pixels, moved by `warp`."""
-    colours = np.clip(np.round([patch.colour for patch in patches]), 0, 255).astype(int).tolist()
-    inks = [(*colour, 255) for colour in colours]
-    # RGBX: four plain channels. Averaged from black, colours come out multiplied by alpha.
+    colors = np.clip(np.round([patch.color for patch in patches]), 0, 255).astype(int).tolist()
+    inks = [(*color, 255) for color in colors]
+    # RGBX: four plain channels. Averaged from black, colors come out multiplied by alpha.
     canvas, low = fill_patches(patches, inks, size, warp, "RGBX")
     planes = np.asarray(canvas.reduce(FINER), dtype=np.float32).transpose(2, 0, 1)  # (4, h, w)
     return Sprite(planes[:3].copy(), planes[3] / 255, size, (float(-low[0]), float(-low[1])))
@@ -70,7 +70,7 @@ def fill_patches(
 
 
 def draw_digit(glyph: np.ndarray, inks: tuple[RGB, RGB], size: float, warp: Warp) -> Sprite:
-    """A handwritten digit (8, 8), 0 ... 16, as a brush stroke with an outline: a colour each."""
+    """A handwritten digit (8, 8), 0 ... 16, as a brush stroke with an outline: a color each."""
     cell, side = size / 9, math.ceil(size * 1.5) + 2
     padded = _softened(np.pad(glyph, 4)).astype(np.float32) / 16  # (14, 14)
     ink = _turned_ink if warp.simple else _warped_ink
@@ -79,12 +79,12 @@ def draw_digit(glyph: np.ndarray, inks: tuple[RGB, RGB], size: float, warp: Warp
     stroke = np.clip((smooth - 0.42) * steep + 0.5, 0, 1)
     alpha = np.clip((smooth - 0.15) * 2 * steep + 0.5, 0, 1)
     inner, outer = (np.array(one, dtype=np.float32)[:, None, None] for one in inks)
-    colour = outer * alpha + (inner - outer) * stroke  # (3, h, w)
+    color = outer * alpha + (inner - outer) * stroke  # (3, h, w)
     rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
     if not len(rows):
-        return Sprite(colour, alpha, size)
+        return Sprite(color, alpha, size)
     crop = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return Sprite(colour[:, *crop], alpha[crop], size)
+    return Sprite(color[:, *crop], alpha[crop], size)
 
 
 def _turned_ink(grid: np.ndarray, side: int, cell: float, warp: Warp) -> np.ndarray:
@@ -117,7 +117,7 @@ def put_down(
     canvas: (3, H, W) float32, changed in place. light: (x, y) towards the light. strength: of
     shadow and shading, 0 (flat) ... 1.
     """
-    colour = sprite.colour
+    color = sprite.color
     if strength > 0:
         reach = round(0.16 * sprite.size) + 2
         soft = _blurred(sprite.alpha, reach, 0.07 * sprite.size)
@@ -127,12 +127,12 @@ def put_down(
         here, there = meet(canvas.shape[1:], soft.shape, (top, left))
         canvas[:, *here] *= 1 - np.float32(1.2 * min(strength, 0.8)) * soft[there]
         relief = soft[reach - 1 : 1 - reach, reach - 1 : 1 - reach]
-        colour = np.minimum(
-            colour * _shading(relief, sprite.size, light, strength), 255 * sprite.alpha
+        color = np.minimum(
+            color * _shading(relief, sprite.size, light, strength), 255 * sprite.alpha
         )
     here, there = meet(canvas.shape[1:], sprite.alpha.shape, corner)
     canvas[:, *here] *= 1 - sprite.alpha[there]
-    canvas[:, *here] += colour[:, *there]
+    canvas[:, *here] += color[:, *there]
 
 
 def meet(

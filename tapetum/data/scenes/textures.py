@@ -36,7 +36,7 @@ _CLOTHS: tuple[tuple[RGB, RGB], ...] = (
 def background(
     random: Random, size: Size, strength: float, texture: str | None = None
 ) -> np.ndarray:
-    """A surface (3, H, W) float32 in 0 ... 255; `strength` 0 is one plain colour.
+    """A surface (3, H, W) float32 in 0 ... 255; `strength` 0 is one plain color.
 
     texture: one of TEXTURES, or any.
     """
@@ -44,7 +44,7 @@ def background(
     name = texture or name
     pairs = _PAIRS.get(name, _CLOTHS)
     tone = random.uniform(0.85, 1.12)
-    dark, light = (np.array(shade(colour, tone)) for colour in pairs[random.integers(len(pairs))])
+    dark, light = (np.array(shade(color, tone)) for color in pairs[random.integers(len(pairs))])
     pattern = np.clip(TEXTURES[name](random, size), -0.2, 1.2)  # (H, W) in about 0 ... 1
     pattern = 0.5 + (pattern - 0.5) * np.float32(strength)
     reach = (light - dark).astype(np.float32)[:, None, None]

@@ -120,7 +120,7 @@ def dense(patches: list[Patch], pieces: int = 5) -> list[Patch]:
         if len(points) < 24:
             along = np.roll(points, -1, 0) - points
             points = (points[:, None] + along[:, None] * fraction).reshape(-1, 2)
-        found.append(Patch(points, patch.colour))
+        found.append(Patch(points, patch.color))
     return found
 
 

@@ -40,12 +40,12 @@ def read_image(source: str | Path | Array | Image.Image) -> Array:
     if image.mode == "F":
         raise ValueError("pixels of mode F are not supported")
     if image.mode.startswith("I"):
-        grey = (np.asarray(image).astype(np.int64) * 255 + 32767) // 65535
-        return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
+        gray = (np.asarray(image).astype(np.int64) * 255 + 32767) // 65535
+        return np.repeat(gray.astype(np.uint8)[:, :, None], 3, axis=2)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         rgba = np.asarray(image.convert("RGBA")).astype(np.uint32)
-        colours, alpha = rgba[:, :, :3], rgba[:, :, 3:]
-        return ((colours * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        colors, alpha = rgba[:, :, :3], rgba[:, :, 3:]
+        return ((colors * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
     return np.asarray(image.convert("RGB"))
 
 

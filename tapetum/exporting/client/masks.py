@@ -27,9 +27,9 @@ def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Arra
 def paste(mask: Array, box: Array, size: tuple[int, int]) -> Array:
     """(H, W) bool: where a soft mask (S, S), stretched over its box, is at least 0.5."""
     grid = mask.shape[0]
-    centre = (box[2:] + box[:2]) * np.float32(0.5)
+    center = (box[2:] + box[:2]) * np.float32(0.5)
     half = (box[2:] - box[:2]) * np.float32(0.5) * np.float32((grid + 2) / grid)
-    (x1, y1), (x2, y2) = (corner.astype(int).tolist() for corner in (centre - half, centre + half))
+    (x1, y1), (x2, y2) = (corner.astype(int).tolist() for corner in (center - half, center + half))
     shape = (max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1))
     drawn = resize(np.pad(mask, 1), shape) >= 0.5
     result = np.zeros(size, bool)

@@ -46,8 +46,8 @@ class ImageClassifier(NetworkModel[ClassificationOutput]):
         preprocessing: how images are brought to one size.
         multilabel: any number of classes may be true of an image (a sigmoid each), not one
             (softmax).
-        label_smoothing: fraction of the truth that is spread evenly over all classes (Szegedy et
-            al. 2016, section 7), in [0, 1).
+        label_smoothing: fraction of the target that is spread evenly over all classes
+            (Szegedy et al. 2016, section 7), in [0, 1).
         loss: of one label an image; None: cross entropy with `label_smoothing`.
         test_time_augmentation: what a prediction averages over; None: nothing.
         preferred_settings: see `Model`.
@@ -204,7 +204,7 @@ def multilabel_loss(logits: Tensor, targets: Sequence[Target], smoothing: float 
         logits: (B, C).
         targets: one an image; `labels` of length 0 say that no class is true, None that they are
             unknown: such an image teaches nothing. With `label_weights` a label is true in part.
-        smoothing: fraction of the truth that is spread evenly over true and false.
+        smoothing: fraction of the target that is spread evenly over true and false.
     """
     logits = wide(logits)
     wanted = torch.zeros_like(logits)  # (B, C)

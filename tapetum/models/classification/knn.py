@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tapetum.models.classification.classifier import labels_of
-from tapetum.models.classification.neighbours import METRICS, Result, distance, search
+from tapetum.models.classification.neighbors import METRICS, Result, distance, search
 from tapetum.models.classification.preprocessing import SquarePreprocessing
 from tapetum.models.entry import ModelEntry
 from tapetum.structures import (
@@ -41,7 +41,7 @@ class KNNOutput(NamedTuple):
     nearest: Tensor  # (B, C) int64, the nearest remembered image of each class, -1 for none
 
 
-class NearestNeighbours(Model[KNNOutput]):
+class NearestNeighbors(Model[KNNOutput]):
     """See the module's docstring. Build one with `knn`.
 
     What it remembers lies in buffers that are empty before `fit`, and that take the length of those
@@ -75,7 +75,7 @@ class NearestNeighbours(Model[KNNOutput]):
         What was remembered before is forgotten. Chance plays no part.
 
         Raises:
-            ValueError: no labelled image, or a label that is no class.
+            ValueError: no labeled image, or a label that is no class.
         """
         rows, labels = [], []
         for sample in samples:
@@ -106,7 +106,7 @@ class NearestNeighbours(Model[KNNOutput]):
         targets: Sequence[Target] | None = None,
         generators: Sequence[torch.Generator] | None = None,
     ) -> KNNOutput:
-        """The neighbours of each image; neither truth nor chance plays a part.
+        """The neighbours of each image; neither targets nor chance play a part.
 
         Raises:
             ValueError: nothing was fitted.
@@ -173,7 +173,7 @@ class NearestNeighbours(Model[KNNOutput]):
 
 def knn(
     num_classes: int = 10, k: int = 5, metric: str = "l2", image_size: int = 32
-) -> NearestNeighbours:
+) -> NearestNeighbors:
     """The k nearest neighbours among the remembered images.
 
     Args:
@@ -189,7 +189,7 @@ def knn(
     Raises:
         ValueError: an unknown metric, or no voters.
     """
-    return NearestNeighbours(num_classes, k, metric, image_size)
+    return NearestNeighbors(num_classes, k, metric, image_size)
 
 
 ENTRIES: dict[str, ModelEntry] = {

@@ -94,8 +94,8 @@ class SquarePreprocessing:
         """One batch of images (3, H, W), uint8 or float in [0, 1], and their targets moved along.
 
         Everything comes out on the device and in the dtype of `like` (boxes in float32 at least),
-        the pixels channels last. Differentiable with respect to float images. After a crop the
-        truth is the labels alone, and `windows` tell what was kept.
+        the pixels channels last. Differentiable with respect to float images. After a crop
+        the target is the labels alone, and `windows` tell what was kept.
 
         Raises:
             ValueError: no images, an image of another shape or dtype, or unequal counts.

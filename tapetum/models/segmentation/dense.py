@@ -19,7 +19,14 @@ from tapetum.base.ranks import normalizer, ranks, sum_over_ranks
 from tapetum.models.preprocessing import Preprocessing, resize
 from tapetum.ops._arithmetic import wide
 from tapetum.ops.losses import cross_entropy, dice_loss, softmax_focal_loss
-from tapetum.structures import IGNORE_INDEX, Batch, Prediction, Target
+from tapetum.structures import (
+    DEFAULT_POSTPROCESS,
+    IGNORE_INDEX,
+    Batch,
+    PostprocessOptions,
+    Prediction,
+    Target,
+)
 
 
 class SegmentationOutput(NamedTuple):
@@ -141,16 +148,28 @@ def stack_targets(logits: Tensor, targets: Sequence[Target]) -> Tensor:
     return torch.stack(maps)
 
 
-def postprocess_maps(output: SegmentationOutput, batch: Batch) -> list[Prediction]:
+def postprocess_maps(
+    output: SegmentationOutput, batch: Batch, options: PostprocessOptions = DEFAULT_POSTPROCESS
+) -> list[Prediction]:
     """The class of the highest logit at every pixel of the original images, uint8.
 
     Logits are cut to the content and resized bilinearly to the original before they are compared.
+
+    Args:
+        output: of the model.
+        batch: what it was computed from.
+        options: `pixel_scores` asks for the softmax of the resized logits, too.
+
+    Returns:
+        A prediction an image with `semantic` (H, W), and `pixel_scores` (C, H, W) where asked for.
     """
     predictions = []
     rows = zip(output.logits, batch.sizes.tolist(), batch.originals.tolist(), strict=True)
     for logits, (height, width), original in rows:
         logits = resize(_wide(logits[:, :height, :width]), tuple(original))  # (C, H, W)
-        predictions.append(Prediction(semantic=logits.argmax(dim=0).to(torch.uint8)))
+        scores = logits.softmax(dim=0) if options.pixel_scores else None
+        labels = logits.argmax(dim=0).to(torch.uint8)
+        predictions.append(Prediction(semantic=labels, pixel_scores=scores))
     return predictions
 
 

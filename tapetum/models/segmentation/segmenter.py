@@ -111,8 +111,8 @@ class SemanticSegmenter(NetworkModel[SegmentationOutput]):
         batch: Batch,
         options: PostprocessOptions = DEFAULT_POSTPROCESS,
     ) -> list[Prediction]:
-        """A class for every pixel of the original images; the options are for other tasks."""
-        return postprocess_maps(output, batch)
+        """A class for every pixel of the original images; of the options `pixel_scores` counts."""
+        return postprocess_maps(output, batch, options)
 
     def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
         """(N,) for each map with marked pixels, the mean logit of their classes."""

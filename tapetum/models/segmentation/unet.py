@@ -233,6 +233,7 @@ ENTRIES: dict[str, ModelEntry] = {
             "norm": "group",
             "decoder_channels": [32, 16, 16, 8, 8],
         },
+        backbone_arguments={"encoder": "backbone", "width": "backbone_width"},
         starts_task=True,
     ),
 }

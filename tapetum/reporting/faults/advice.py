@@ -25,7 +25,7 @@ ADVICE: dict[str, str] = {
     "image-missing": "Put the file where the annotations expect it, or remove its entry.",
     "image-ambiguous": "Put the images of each split into a folder that is named for it.",
     "image-unreadable": _COPY,
-    "size-mismatch": "Label the image that is there, or put back the one that was labelled.",
+    "size-mismatch": "Label the image that is there, or put back the one that was labeled.",
     "keypoints-malformed": "Write x, y and v for each keypoint, zeros for those that are absent.",
     "map-missing": "Add the map, or take the image out.",
     "map-unreadable": _COPY,

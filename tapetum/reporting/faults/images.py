@@ -33,7 +33,7 @@ _MIN_DRAWN = 1 / 80
 _BEYOND = 0.5
 """Margin, in sides of the image, at most, that is added to show a box outside of it."""
 
-_GREY = 128
+_GRAY = 128
 _SIDE = 560
 """Longer side of an image on the page; those of a pair are shown at half of that."""
 
@@ -144,7 +144,7 @@ def _with_margin(pixels: Tensor, box: np.ndarray) -> tuple[Tensor, np.ndarray]:
     after = np.ceil(np.clip((box[2:] - size) * 1.1, 0, limit))
     (left, top), (right, bottom) = before.astype(int).tolist(), after.astype(int).tolist()
     if left or top or right or bottom:
-        pixels = torch.nn.functional.pad(pixels, (left, right, top, bottom), value=_GREY)
+        pixels = torch.nn.functional.pad(pixels, (left, right, top, bottom), value=_GRAY)
     corner = np.tile(size + before + after, 2)
     return pixels, np.clip(box + np.tile(before, 2), 0, corner)
 

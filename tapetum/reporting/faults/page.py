@@ -209,7 +209,7 @@ def _noun(severity: str) -> str:
 
 
 def _dot(severity: str) -> Html:
-    """A mark in the colour of the severity, with its name for those who do not see it."""
+    """A mark in the color of the severity, with its name for those who do not see it."""
     circle = tag("circle", cx=6, cy=6, r=6, fill=_COLORS[severity])
     return tag(
         "svg", tag("title", severity), circle, width=12, height=12, role="img", aria_label=severity

@@ -1,7 +1,7 @@
 """The sections of a report, and the run that they are about."""
 
 from tapetum.reporting.sections.examples import ImageOutcome, best_and_worst, image_outcomes
-from tapetum.reporting.sections.progress import keep_progress, kept_progress
+from tapetum.reporting.sections.progress import load_progress, save_progress
 from tapetum.reporting.sections.run import Run, frame
 from tapetum.reporting.sections.suggestions import next_steps
 
@@ -11,7 +11,7 @@ __all__ = [
     "best_and_worst",
     "frame",
     "image_outcomes",
-    "keep_progress",
-    "kept_progress",
+    "load_progress",
     "next_steps",
+    "save_progress",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapetum.reporting.contents import Mistakes, ReportContents
+from tapetum.reporting.contents import ErrorGroup, ReportContents
 from tapetum.reporting.page.gallery import crop_cards
 from tapetum.reporting.page.html import EMPTY, Html, join, tag
 from tapetum.reporting.page.tables import bar, mixed_table, number
@@ -38,7 +38,7 @@ def _kinds(contents: ReportContents) -> Html:
     return tag("div", table, class_="scroll")
 
 
-def _row(kind: Mistakes, largest: float) -> Html:
+def _row(kind: ErrorGroup, largest: float) -> Html:
     return tag(
         "tr",
         tag("th", kind.name, _meaning(kind), scope="row"),
@@ -48,7 +48,7 @@ def _row(kind: Mistakes, largest: float) -> Html:
     )
 
 
-def _meaning(kind: Mistakes) -> Html:
+def _meaning(kind: ErrorGroup) -> Html:
     return tag("div", kind.meaning, class_="dim") if kind.meaning else EMPTY
 
 

@@ -23,7 +23,7 @@ _QUALITY = 90
 _SIDE = 512
 
 
-def keep_progress(run: Path, moments: Sequence[Moment]) -> None:
+def save_progress(run: Path, moments: Sequence[Moment]) -> None:
     """Write RUN/progress, so that the report of the run shows these moments.
 
     Args:
@@ -45,8 +45,8 @@ def keep_progress(run: Path, moments: Sequence[Moment]) -> None:
     write_json(run / FOLDER / FILE, {"schema": SCHEMA, "moments": rows})
 
 
-def kept_progress(run: Path) -> list[Moment]:
-    """What `keep_progress` wrote.
+def load_progress(run: Path) -> list[Moment]:
+    """What `save_progress` wrote.
 
     Args:
         run: the run folder.

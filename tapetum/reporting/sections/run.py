@@ -14,7 +14,7 @@ from tapetum.diagnosis import Setup
 from tapetum.explain import method_for
 from tapetum.models.catalog import CATALOG, defaults_of
 from tapetum.reporting.contents import ReportContents
-from tapetum.reporting.sections.progress import kept_progress
+from tapetum.reporting.sections.progress import load_progress
 from tapetum.runs.record import RunRecord
 from tapetum.structures import Model, Prediction, Target
 
@@ -91,7 +91,7 @@ def frame(run: Run, stats: Mapping[str, float], metric: str, **parts: Any) -> Re
         classes=record.classes,
         splits=record.counts.get("images", {}),
         class_counts=record.counts.get("objects", {}),
-        progress=kept_progress(run.folder),
+        progress=load_progress(run.folder),
         history=run.history,
         metric=metric,
         stats=stats,

@@ -48,7 +48,7 @@ def _usual(run: Run) -> list[Finding]:
     """What can always be done."""
     texts = {
         "predict": "Predict on new images.",
-        "evaluate": "Evaluate on labelled images from elsewhere: another camera, another day.",
+        "evaluate": "Evaluate on labeled images from elsewhere: another camera, another day.",
     }
     if run.explain is not None:
         texts["explain"] = "Explain a prediction."

@@ -30,8 +30,8 @@ from tapetum.render.overlay import overlay_heat
 from tapetum.reporting.contents import (
     ClassRow,
     Crop,
+    ErrorGroup,
     Explanation,
-    Mistakes,
     Panel,
     ReportContents,
     Sheet,
@@ -47,7 +47,7 @@ def classification_report(run: Run, evaluation: ClassificationEvaluation) -> Rep
     scores = true_class_scores(evaluation)  # (N,)
     order = np.argsort(scores, kind="stable")
     metric = evaluation.metric
-    errors = [_mistake(run, evaluation, int(i)) for i in _mistakes(evaluation)[:CROPS]]
+    errors = [_error_crop(run, evaluation, int(i)) for i in _confident_errors(evaluation)[:CROPS]]
     return frame(
         run,
         evaluation.stats,
@@ -57,7 +57,7 @@ def classification_report(run: Run, evaluation: ClassificationEvaluation) -> Rep
         panels=_panels(run, evaluation),
         best=[_sheet(run, evaluation, int(i)) for i in order[::-1][:SHEETS]],
         worst=[_sheet(run, evaluation, int(i)) for i in order[:SHEETS]],
-        errors=[Mistakes("most confident errors", examples=errors)] if errors else [],
+        errors=[ErrorGroup("most confident errors", examples=errors)] if errors else [],
         explanations=_explanations(run, evaluation, order[::-1]),
         next_steps=next_steps(run, metric, advice(evaluation, run.setup())),
     )
@@ -169,7 +169,7 @@ def _ground_truth(evaluation: ClassificationEvaluation, index: int) -> Sequence[
     return [int(labels)] if evaluation.targets.ndim == 1 else np.flatnonzero(labels).tolist()
 
 
-def _mistakes(evaluation: ClassificationEvaluation) -> np.ndarray:
+def _confident_errors(evaluation: ClassificationEvaluation) -> np.ndarray:
     """Images with a wrong class, the most confident first; none with several labels."""
     if evaluation.targets.ndim == 2:
         return np.zeros(0, dtype=np.int64)
@@ -177,7 +177,7 @@ def _mistakes(evaluation: ClassificationEvaluation) -> np.ndarray:
     return wrong[np.argsort(-evaluation.scores[wrong].max(axis=1), kind="stable")]
 
 
-def _mistake(run: Run, evaluation: ClassificationEvaluation, index: int) -> Crop:
+def _error_crop(run: Run, evaluation: ClassificationEvaluation, index: int) -> Crop:
     label = int(evaluation.scores[index].argmax())
     true = evaluation.classes[evaluation.targets[index]]
     true_score = evaluation.scores[index, evaluation.targets[index]]

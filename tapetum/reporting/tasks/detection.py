@@ -27,7 +27,7 @@ from tapetum.reporting.tasks.detection_tables import (
     labels_to_check,
     thresholds_table,
 )
-from tapetum.reporting.tasks.error_kinds import NOTE, kinds_of_mistakes
+from tapetum.reporting.tasks.error_kinds import NOTE, error_groups
 from tapetum.structures import Target
 from tapetum.tasks.detection import DetectionEvaluation
 
@@ -62,7 +62,7 @@ def detection_report(run: Run, evaluation: DetectionEvaluation) -> ReportContent
         tables=[thresholds] if isinstance(shown, Panel) else [shown, thresholds],
         best=[sheets[o.index] for o in best],
         worst=[sheets[o.index] for o in worst],
-        errors=kinds_of_mistakes(run, view, numbers),
+        errors=error_groups(run, view, numbers),
         errors_note=NOTE,
         relabel=labels_to_check(view),
         explanations=_explanations(outcomes, run),

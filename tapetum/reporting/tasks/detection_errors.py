@@ -25,7 +25,7 @@ class Inspected:
 
     @cached_property
     def errors(self) -> ErrorKinds:
-        """What is wrong with each detection and each truth."""
+        """What is wrong with each detection and each ground truth."""
         evaluation = self.evaluation
         cap = evaluation.result.rules.max_dets[-1]
         return error_kinds(
@@ -68,7 +68,7 @@ class Inspected:
 
     def most_affected(self, name: str) -> tuple[int, int]:
         """The class with most errors of a kind, and how many: the detections' own class; of
-        "missed" the truths'. Count 0 where there are none."""
+        "missed" the ground truths'. Count 0 where there are none."""
         record = self.evaluation.ground_truth if name == "missed" else self.evaluation.detections
         counts = np.bincount(record.category[self.of_kind(name)], minlength=1)
         return int(counts.argmax()), int(counts.max())
@@ -76,7 +76,7 @@ class Inspected:
 
 def most_frequent_confusion(view: Inspected) -> tuple[str, str, int]:
     """(true class, predicted class, how often) of the most frequent confusion; one must occur."""
-    rows = view.of_kind("class")
+    rows = view.of_kind("classification")
     ground_truth, detections = view.evaluation.ground_truth, view.evaluation.detections
     true, predicted = ground_truth.category[view.errors.target[rows]], detections.category[rows]
     pairs = np.bincount(true * len(view.classes) + predicted)

@@ -35,7 +35,7 @@ def detection_numbers(view: Inspected, outcomes: Sequence[ImageOutcome]) -> Dete
         ap50=errors.ap,
         costs={kind: errors.costs[kind] for kind in ERRORS},
         affected={kind: view.classes[view.most_affected(kind)[0]] for kind in ERRORS},
-        confusion=most_frequent_confusion(view) if len(view.of_kind("class")) else None,
+        confusion=most_frequent_confusion(view) if len(view.of_kind("classification")) else None,
         sides=_sides(view),
         thresholds=(float(view.thresholds.min()), float(view.thresholds.max())),
         outputs=view.task.noun,

@@ -24,8 +24,8 @@ def labels_to_check(view: Inspected) -> Table | None:
     """Labels that a confident detection contradicts: one of the two is wrong."""
     evaluation, errors = view.evaluation, view.errors
     ground_truth, detections = evaluation.ground_truth, evaluation.detections
-    renamed = errors.kind == ERRORS.index("class")
-    # A truth that was found under its own name as well is not in doubt.
+    renamed = errors.kind == ERRORS.index("classification")
+    # A ground truth that was found under its own name as well is not in doubt.
     renamed &= ~np.isin(errors.target, errors.match[view.confident & (errors.match >= 0)])
     confident = view.confident & (detections.score >= CONFIDENT)
     alone = np.flatnonzero((errors.kind == ERRORS.index("background")) & confident)
@@ -52,8 +52,8 @@ def labels_to_check(view: Inspected) -> Table | None:
 
 
 def _beside_all(evaluation: DetectionEvaluation, rows: np.ndarray) -> np.ndarray:
-    """(R,) bool: which detections lie beside the boxes of all truths of their image; a mask or a
-    pose that fits nothing may still be of something that is labelled."""
+    """(R,) bool: which detections lie beside the boxes of all ground truths of their image; a mask
+    or a pose that fits nothing may still be of something that is labeled."""
     ground_truth, detections = evaluation.ground_truth, evaluation.detections
     overlap = box_similarity(ground_truth, detections)
     beside = np.ones(len(rows), dtype=bool)

@@ -7,7 +7,7 @@ import numpy as np
 from tapetum.diagnosis import COST_SHOWN, DetectionNumbers, error_advice, error_meaning
 from tapetum.evaluation.errors import ERRORS, FALSE_NEGATIVES, FALSE_POSITIVES, NEAR
 from tapetum.evaluation.iou_types import similarity_of
-from tapetum.reporting.contents import Crop, Mistakes
+from tapetum.reporting.contents import Crop, ErrorGroup
 from tapetum.reporting.sections.crops import crop
 from tapetum.reporting.sections.examples import detected_objects, true_objects
 from tapetum.reporting.sections.run import Run
@@ -22,14 +22,14 @@ NOTE = (
 )
 
 
-def kinds_of_mistakes(run: Run, view: Inspected, numbers: DetectionNumbers) -> list[Mistakes]:
+def error_groups(run: Run, view: Inspected, numbers: DetectionNumbers) -> list[ErrorGroup]:
     """All kinds of error, the most costly first, with examples of the costly ones; then all false
     positives and all false negatives together."""
     errors = view.errors
     shown, everywhere = errors.counts(view.confident), errors.counts()
     ranked = sorted(ERRORS, key=lambda name: -errors.costs[name])
     kinds = [
-        Mistakes(
+        ErrorGroup(
             name,
             shown[name],
             everywhere[name],
@@ -50,7 +50,7 @@ def kinds_of_mistakes(run: Run, view: Inspected, numbers: DetectionNumbers) -> l
         ("all false negatives", undetected_here, undetected, FALSE_NEGATIVES),
     )
     return kinds + [
-        Mistakes(name, int(some.sum()), int(everywhere_of.sum()), errors.costs[cost])
+        ErrorGroup(name, int(some.sum()), int(everywhere_of.sum()), errors.costs[cost])
         for name, some, everywhere_of, cost in totals
     ]
 
@@ -83,11 +83,11 @@ def _wrong(run: Run, view: Inspected, row: int) -> Crop:
     detection = detected_objects(evaluation, np.array([row]))
     ground_truth = true_objects(evaluation, index, np.array([target])) if target >= 0 else None
     overlap = f"{view.task.overlap} {errors.overlap[row]:.2f}"
-    labelled = "" if target < 0 else view.classes[evaluation.ground_truth.category[target]]
+    labeled = "" if target < 0 else view.classes[evaluation.ground_truth.category[target]]
     reason = {
-        "class": f"labelled {labelled}, {overlap}",
-        "place": f"only {overlap} with the object",
-        "both": f"the nearest object is {labelled}, {overlap}",
+        "classification": f"labeled {labeled}, {overlap}",
+        "localization": f"only {overlap} with the object",
+        "both": f"the nearest object is {labeled}, {overlap}",
         "duplicate": f"detected already, {overlap}",
         "background": f"no object within {view.task.overlap} {NEAR}",
     }[kind]

@@ -153,6 +153,6 @@ def test_sets_of_class_maps_keep_their_code(shared_data, tmp_path):
     assert tuple(first.target.semantic.shape) == first.size
     assert same(kept[0], first)
     assert annotations.maps is not None
-    other = replace(annotations, maps=annotations.maps.relabelled(np.array([1, 0])))
+    other = replace(annotations, maps=annotations.maps.relabeled(np.array([1, 0])))
     changed = FileDataset(other, "train", task="semantic_segmentation", hold_out=False)
     assert entry_key(changed, 0, 90) != entry_key(dataset, 0, 90)

@@ -14,7 +14,7 @@ from tapetum.data.splits.assign import ALL, in_order
 FILE = "labels.lines"
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     return (path / FILE).is_file()
 
 
@@ -44,4 +44,4 @@ def write(annotations: Annotations, out: Path, copy: Copy) -> list[str]:
     return ["splits"]
 
 
-FORMAT = Format("lines", FILE, recognise, read, write, label_split="all")
+FORMAT = Format("lines", FILE, recognize, read, write, label_split="all")

@@ -82,10 +82,10 @@ def test_layouts(tmp_path, make, files, splits):
 
 def test_other_json_is_not_coco(tmp_path):
     write(tmp_path / "package.json", {"name": "x"})
-    assert not coco.recognise(tmp_path)
+    assert not coco.recognize(tmp_path)
     with pytest.raises(AnnotationError, match="looked for coco: annotations"):
         read_annotations(tmp_path)
-    with pytest.raises(AnnotationError, match="no COCO detection truth"):
+    with pytest.raises(AnnotationError, match="no COCO detection ground truth"):
         read_annotations(tmp_path, "coco")
 
 

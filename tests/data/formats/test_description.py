@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tapetum.base.errors import AnnotationError, TapetumError, UsageError
-from tapetum.data.formats import convert, read_annotations, recognise
+from tapetum.data.formats import convert, read_annotations, recognize
 from tapetum.data.reading.files import open_dataset
 from tapetum.data.splits.assign import available
 
@@ -49,7 +49,7 @@ def describe(folder: Path, text: str, name: str = "data.yaml", **values: object)
 
 def test_road_scenes_with_names_and_without_void(shared_data, tmp_path):
     file = describe(tmp_path, CAMVID, root=shared_data / "camvid")
-    assert recognise(file) == "described"
+    assert recognize(file) == "described"
     dataset = open_dataset(file, "val", task="semantic_segmentation")
     assert (len(dataset), len(dataset.classes), dataset.classes[3]) == (51, 11, "Road")
     assert dataset.name == "camvid/val"
@@ -153,16 +153,16 @@ def test_ignored_classes_by_name_in_the_middle(tmp_path, make):
 def test_a_folder_with_its_description(coco_folder):
     root = coco_folder()
     (root / "mine.tapetum.yaml").write_text("format: coco\nclasses: [dog, cat]\n")
-    assert recognise(root) == "described"
+    assert recognize(root) == "described"
     assert open_dataset(root, "all").classes == ("dog", "cat")
     assert open_dataset(root, "all", "coco").classes == ("cat", "dog")
 
 
 def test_the_yaml_of_yolo_stays_with_yolo(yolo_folder):
     root = yolo_folder()
-    assert recognise(root / "data.yaml") == "yolo"
+    assert recognize(root / "data.yaml") == "yolo"
     (root / "a.yaml").write_text("format: yolo\nsplits: {train: rest}\n# names of nothing\n")
-    assert recognise(root) == "yolo"
+    assert recognize(root) == "yolo"
     found = read_annotations(root / "a.yaml")
     assert {split: len(own) for split, own in found.splits.items()} == {"train": 2}
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError, FileAccessError
 from tapetum.base.limits import DEFAULT_LIMITS
-from tapetum.data.formats import read_annotations, recognise
+from tapetum.data.formats import read_annotations, recognize
 from tapetum.data.reading.files import open_dataset
 
 WIDTH, HEIGHT = 40, 30
@@ -156,7 +156,7 @@ def test_cvat_yolo(tmp_path: Path) -> None:
         write(tmp_path / name, f"data/{folder}/a.jpg\n")
         image(tmp_path / folder / "a.jpg")
         write(tmp_path / folder / "a.txt", "1 0.5 0.5 0.5 0.5\n")
-    assert recognise(tmp_path) == "yolo"
+    assert recognize(tmp_path) == "yolo"
     found = read_annotations(tmp_path)
     assert found.classes == ("RBC", "WBC")
     assert {split: len(own) for split, own in found.splits.items()} == {"train": 1, "val": 1}
@@ -206,7 +206,7 @@ def cvat(tmp_path: Path) -> Path:
 
 
 def test_cvat_for_images(cvat: Path) -> None:
-    assert recognise(cvat) == "cvat"
+    assert recognize(cvat) == "cvat"
     found = read_annotations(cvat)
     assert found.classes == ("RBC", "WBC", "slide")
     (a,), (b,) = found.splits["train"], found.splits["val"]
@@ -285,7 +285,7 @@ def test_label_studio_yolo_has_notes(tmp_path: Path) -> None:
     write(tmp_path / "notes.json", json.dumps(notes))
     image(tmp_path / "images" / "7a5e1c2b-a.jpg")
     write(tmp_path / "labels" / "7a5e1c2b-a.txt", "1 0.5 0.5 0.5 0.5\n0 0.1 0.1 0.4 0.1 0.2 0.5\n")
-    assert recognise(tmp_path) == "yolo"
+    assert recognize(tmp_path) == "yolo"
     (record,) = read_annotations(tmp_path).splits["all"]
     assert record.labels.tolist() == [1, 0]
     np.testing.assert_allclose(record.xywh[1], [4, 3, 12, 12])
@@ -325,7 +325,7 @@ def test_labelme(tmp_path: Path) -> None:
     labelme(tmp_path / "train" / "a.json", shapes)
     image(tmp_path / "val" / "b.png")
     labelme(tmp_path / "val" / "b.json", [], "..\\elsewhere\\b.png")
-    assert recognise(tmp_path) == "labelme"
+    assert recognize(tmp_path) == "labelme"
     found = read_annotations(tmp_path)
     assert found.classes == ("RBC", "WBC")
     (a,), (b,) = found.splits["train"], found.splits["val"]
@@ -359,7 +359,7 @@ def test_labelme_is_known_wherever_its_shapes_stand(tmp_path: Path, size: int) -
     found = read_annotations(tmp_path)
     assert [len(own) for own in found.splits["all"]] == [1, 1]
     (tmp_path / "a.json").unlink()
-    assert recognise(tmp_path) == "labelme"
+    assert recognize(tmp_path) == "labelme"
 
 
 @pytest.mark.parametrize(
@@ -429,7 +429,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_export_as_it_was_downloaded(archive: Path) -> None:
     before = archive.read_bytes()
-    assert recognise(archive) == "coco"
+    assert recognize(archive) == "coco"
     found = read_annotations(archive)
     assert found.classes == ("RBC", "WBC")
     assert len(open_dataset(str(archive), "train", hold_out=False)) == 1

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.data.checking.check import check_dataset
-from tapetum.data.formats import convert, read_annotations, recognise
+from tapetum.data.formats import convert, read_annotations, recognize
 from tapetum.data.reading.files import open_dataset
 from tapetum.data.records.segments import segment_to_mask
 
@@ -44,7 +44,7 @@ def instances_folder(tmp_path, make):
 
 def test_objects_become_outlines_and_boxes(instances_folder):
     root = instances_folder()
-    assert recognise(root) == recognise(root, "instance_segmentation") == "instance_maps"
+    assert recognize(root) == recognize(root, "instance_segmentation") == "instance_maps"
     found = read_annotations(root)
     assert (list(found.splits), found.classes, found.class_ids) == (
         ["train", "val"],

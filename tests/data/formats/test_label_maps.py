@@ -14,7 +14,7 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError, ImageError, UsageError
 from tapetum.data.checking.check import check_dataset
-from tapetum.data.formats import read_annotations, recognise
+from tapetum.data.formats import read_annotations, recognize
 from tapetum.data.formats.label_maps.legend import parse_legend
 from tapetum.data.images.orientation import turn_array
 from tapetum.data.images.reader import read_levels
@@ -59,7 +59,7 @@ def semantic(root: Path, index: int = 0, split: str = "all") -> np.ndarray:
 )
 def test_layouts(maps_folder, images, maps):
     root = maps_folder(images, maps)
-    assert recognise(root, "semantic_segmentation") == "label_maps"
+    assert recognize(root, "semantic_segmentation") == "label_maps"
     dataset = open_dataset(root, "all", task="semantic_segmentation")
     assert dataset.classes == ("class 0", "class 1", "class 2")
     assert [dataset[i].name for i in range(4)] == [f"{i}.png" for i in range(4)]
@@ -109,8 +109,8 @@ def test_voc_with_boxes_and_maps(voc_folder, make):
     root = voc_folder()
     for name in ("a", "b"):
         make.save(root / "SegmentationClass" / f"{name}.png", classes_map(size=(40, 60)))
-    assert recognise(root) == recognise(root, "classification") == "voc"
-    assert recognise(root, "semantic_segmentation") == "label_maps"
+    assert recognize(root) == recognize(root, "classification") == "voc"
+    assert recognize(root, "semantic_segmentation") == "label_maps"
     assert len(open_dataset(root, "train", task="detection")[0].target.objects) == 2
     assert open_dataset(root, "all", task="semantic_segmentation")[0].target.semantic.shape == (
         40,
@@ -121,7 +121,7 @@ def test_voc_with_boxes_and_maps(voc_folder, make):
 
 
 def test_yolo_labels_are_no_maps(yolo_folder):
-    assert recognise(yolo_folder(), "semantic") == "yolo"
+    assert recognize(yolo_folder(), "semantic") == "yolo"
 
 
 def test_real_maps(shared_data):
@@ -285,9 +285,9 @@ def test_codes_relabel_as_tables_do(order, seed):
     levels = random.choice([*range(count), 255], (5, 5)).astype(np.uint8)
     code = MapCode.of({value: value for value in range(count)})
     table = np.append(np.where(places < 0, 255, places), np.full(256 - count, 255))
-    np.testing.assert_array_equal(code.relabelled(places).classes(levels), table[levels])
+    np.testing.assert_array_equal(code.relabeled(places).classes(levels), table[levels])
     with pytest.raises(ValueError, match=f"value {count} is not a class"):
-        code.relabelled(places).classes(np.full((1, 1), count, dtype=np.uint8))
+        code.relabeled(places).classes(np.full((1, 1), count, dtype=np.uint8))
 
 
 # --- faults -------------------------------------------------------------------------------------

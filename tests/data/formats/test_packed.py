@@ -16,7 +16,7 @@ import torch
 from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.limits import Limits
 from tapetum.data.checking.check import check_dataset
-from tapetum.data.formats import cifar, convert, folders, idx, read_annotations, recognise
+from tapetum.data.formats import cifar, convert, folders, idx, read_annotations, recognize
 from tapetum.data.reading.files import open_dataset
 
 # --- folders ------------------------------------------------------------------------------------
@@ -41,7 +41,7 @@ def classes_folder(tmp_path, make):
 def test_folders_are_classes_in_alphabetical_order(classes_folder):
     root = classes_folder()
     dataset = open_dataset(root, "all", task="classification")
-    assert (recognise(root), dataset.classes) == ("folders", ("cat", "dog"))
+    assert (recognize(root), dataset.classes) == ("folders", ("cat", "dog"))
     assert not dataset.multilabel
     labels = {dataset[i].name: dataset[i].target.labels.item() for i in range(5)}
     dogs, cats = (f"dog/{i}.png" for i in range(3)), (f"cat/{i}.png" for i in range(2))
@@ -76,10 +76,10 @@ def test_a_class_may_be_called_train_and_lie_deeper(tmp_path, make):
 
 def test_what_is_no_folder_of_classes(tmp_path, make):
     make.save(tmp_path / "a" / "images" / "a.png", make.noise(4, 4))
-    assert not folders.recognise(tmp_path / "a")  # one folder tells nothing
+    assert not folders.recognize(tmp_path / "a")  # one folder tells nothing
     make.save(tmp_path / "b" / "train" / "a.png", make.noise(4, 4))
     make.save(tmp_path / "b" / "val" / "a.png", make.noise(4, 4))
-    assert not folders.recognise(tmp_path / "b")  # splits without classes
+    assert not folders.recognize(tmp_path / "b")  # splits without classes
     with pytest.raises(AnnotationError, match="no folders of classes"):
         read_annotations(tmp_path / "b", "folders")
 
@@ -89,7 +89,7 @@ def test_other_formats_come_first(coco_folder, voc_folder, yolo_folder, make):
         root = build()
         make.save(root / "x" / "a.png", make.noise(4, 4))
         make.save(root / "y" / "a.png", make.noise(4, 4))
-        assert recognise(root, "classification") == name
+        assert recognize(root, "classification") == name
 
 
 def test_faults_in_folders(classes_folder):
@@ -136,7 +136,7 @@ def write_idx(root: Path, count: int = 30, packed: bool = False, stem: str = "tr
 def test_idx_images_and_labels(tmp_path, packed):
     images = write_idx(tmp_path, packed=packed)
     write_idx(tmp_path, 7, packed, "t10k")
-    assert recognise(tmp_path, "classification") == "idx"
+    assert recognize(tmp_path, "classification") == "idx"
     assert list(read_annotations(tmp_path).splits) == ["train", "test"]
     train, val = (
         open_dataset(tmp_path, split, task="classification") for split in ("train", "val")
@@ -277,7 +277,7 @@ def test_cifar_10_in_binary(tmp_path, inner):
         (root / f"{name}.bin").write_bytes(data)
     names = "airplane automobile bird cat deer dog frog horse ship truck".split()  # noqa: SIM905
     (root / "batches.meta.txt").write_text("\n".join(names) + "\n\n")
-    assert recognise(tmp_path, "classification") == "cifar"
+    assert recognize(tmp_path, "classification") == "cifar"
     dataset = open_dataset(tmp_path, "all", task="classification")
     assert (len(dataset), dataset.classes) == (36, tuple(names))
     assert not dataset.multilabel
@@ -315,4 +315,4 @@ def test_damaged_cifar(tmp_path):
     assert [f.code for f in read_annotations(tmp_path).findings] == ["class-names-missing"]
     with pytest.raises(AnnotationError, match="more than 3 images"):
         read_annotations(tmp_path, limits=Limits(annotations=3))
-    assert not cifar.recognise(tmp_path / "absent")
+    assert not cifar.recognize(tmp_path / "absent")

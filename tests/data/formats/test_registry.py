@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from tapetum.data.formats import FORMATS, convert, read_annotations, recognise
+from tapetum.data.formats import FORMATS, convert, read_annotations, recognize
 from tapetum.data.formats.registry import PLACES, Place
 from tapetum.structures import TASKS
 
@@ -41,7 +41,7 @@ def test_a_further_format_is_a_file_and_a_line(coco_folder, tmp_path, monkeypatc
     done = convert(tmp_path / "coco", tmp_path / "lines", to="lines")
     assert (done.images, done.objects) == (2, 3)
     assert "not kept: splits" in str(done)
-    assert recognise(tmp_path / "lines") == "lines"
+    assert recognize(tmp_path / "lines") == "lines"
     again = read_annotations(tmp_path / "lines")
     for before, after in zip(source.splits["train"], again.splits["all"], strict=True):
         np.testing.assert_array_equal(before.xywh, after.xywh)

@@ -202,9 +202,9 @@ def test_two_images_of_one_name_cannot_be_written(tmp_path, make):
 
 
 def test_recognised_by_its_folder_only(voc_folder, tmp_path):
-    assert voc.recognise(voc_folder())
+    assert voc.recognize(voc_folder())
     (tmp_path / "x.txt").write_text("")
-    assert not voc.recognise(tmp_path)
-    assert not voc.recognise(tmp_path / "x.txt")
+    assert not voc.recognize(tmp_path)
+    assert not voc.recognize(tmp_path / "x.txt")
     with pytest.raises(AnnotationError, match="no VOC annotations"):
         read_annotations(tmp_path / "x.txt", "voc")

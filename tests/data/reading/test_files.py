@@ -177,7 +177,7 @@ def test_splits_of_a_dataset_with_none(coco_folder):
 def test_formats_can_be_named_and_must_be_where_two_fit(voc_folder, make):
     root = voc_folder()
     assert open_dataset(root, "all", "voc").classes == ("cat", "dog")
-    with pytest.raises(AnnotationError, match="no COCO detection truth"):
+    with pytest.raises(AnnotationError, match="no COCO detection ground truth"):
         open_dataset(root, "all", "coco")
     with pytest.raises(UsageError, match=r"unknown format 'kitti'.*auto, coco, voc, yolo"):
         open_dataset(root, "all", "kitti")

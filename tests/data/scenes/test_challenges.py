@@ -140,20 +140,20 @@ def test_a_tilt_by_hand():
     assert np.ptp(x) / max(heights) == pytest.approx(0.5 * (2 / (1 - depth**2)) / (2 / (1 - depth)))
 
 
-def test_intraclass_widens_the_spread_of_colours_and_shapes():
-    colours, shapes = [], []
+def test_intraclass_widens_the_spread_of_colors_and_shapes():
+    colors, shapes = [], []
     for level in (0.0, 0.5, 1.0):
-        colour, shape = {}, {}
+        color, shape = {}, {}
         for layout in layouts("intraclass", level):
             for piece in layout.pieces:
-                inside = piece.sprite.colour[:, piece.sprite.alpha == 1]
+                inside = piece.sprite.color[:, piece.sprite.alpha == 1]
                 if inside.size:
-                    colour.setdefault(piece.label, []).append(inside.mean(1))
+                    color.setdefault(piece.label, []).append(inside.mean(1))
                     high, wide = piece.sprite.alpha.shape
                     shape.setdefault(piece.label, []).append(np.log(high / wide))
-        colours.append(np.mean([np.std(each, 0).mean() for each in colour.values()]))
+        colors.append(np.mean([np.std(each, 0).mean() for each in color.values()]))
         shapes.append(np.mean([np.std(each) for each in shape.values()]))
-    assert colours[0] < 0.3 * colours[1] < 0.3 * colours[2]
+    assert colors[0] < 0.3 * colors[1] < 0.3 * colors[2]
     assert shapes[0] < shapes[1] < 0.8 * shapes[2]
 
 

@@ -85,7 +85,7 @@ def test_the_person_faces_us_so_that_left_is_at_the_right():
 
 @pytest.mark.parametrize("pose", POSES)
 def test_a_joint_is_seen_exactly_where_its_own_part_is_on_top(pose):
-    """Each part of the body is painted in a colour of its own; the joint's pixel has to show it."""
+    """Each part of the body is painted in a color of its own; the joint's pixel has to show it."""
     ink = {1: (10, 0, 0), 2: (20, 0, 0), 3: (30, 0, 0), 4: (40, 0, 0), 5: (50, 0, 0), 6: (60, 0, 0)}
     own = [{1}] * 5 + [{2, 3}, {2, 4}, {3}, {4}, {3}, {4}, {2, 5}, {2, 6}, {5}, {6}, {5}, {6}]
     counts = np.zeros(2)
@@ -95,7 +95,7 @@ def test_a_joint_is_seen_exactly_where_its_own_part_is_on_top(pose):
         dyed = [
             Patch(p.points, ink[part]) for p, part in zip(person.patches, person.parts, strict=True)
         ]
-        red = draw_patches(dyed, 500, Warp()).colour[0]
+        red = draw_patches(dyed, 500, Warp()).color[0]
         for (x, y, seen), parts in zip(points, own, strict=True):
             shown = red[int(y), int(x)] / 10
             if shown == int(shown):  # not at the border of two parts

@@ -15,7 +15,7 @@ from tapetum.data.scenes.textures import TEXTURES, noise
 from tapetum.data.scenes.warps import Warp
 
 
-def test_a_drawn_square_has_its_area_place_and_colour():
+def test_a_drawn_square_has_its_area_place_and_color():
     patch = Patch(box(-0.5, -0.25, 0.5, 0.25), (250, 120, 10))
     for angle in (0.0, 0.7):
         sprite = draw_patches([patch], 80, Warp(angle))
@@ -32,7 +32,7 @@ def test_a_drawn_square_has_its_area_place_and_colour():
             second = np.average((places - middle) ** 2, weights=sprite.alpha)
             assert second * 12 == pytest.approx(expected, rel=0.02)
         inside = sprite.alpha == 1
-        assert (sprite.colour[:, inside] == np.array([[250], [120], [10]])).all()
+        assert (sprite.color[:, inside] == np.array([[250], [120], [10]])).all()
 
 
 def test_a_drawn_digit_is_the_written_one():
@@ -41,7 +41,7 @@ def test_a_drawn_digit_is_the_written_one():
     written = [np.kron(glyph - glyph.mean(), np.ones((8, 8))) for glyph in glyphs]
     recognised = 0
     for number, glyph in enumerate(glyphs):
-        stroke = draw_digit(glyph, ((255, 0, 0), (0, 0, 0)), 72, Warp()).colour[0]  # 8 px a cell
+        stroke = draw_digit(glyph, ((255, 0, 0), (0, 0, 0)), 72, Warp()).color[0]  # 8 px a cell
         likeness = [
             fftconvolve(stroke, other[::-1, ::-1]).max() / np.linalg.norm(other)
             for other in written
@@ -58,7 +58,7 @@ def test_a_digit_ends_where_its_outline_ends(size):
         near = binary_dilation(sprite.mask, np.ones((3, 3)), iterations=2)
         assert (sprite.alpha > 0)[~near].sum() <= 0.02 * sprite.mask.sum()
         assert max(sprite.mask.shape) <= 1.4 * size
-        assert (sprite.colour <= 255 * sprite.alpha + 1e-3).all()
+        assert (sprite.color <= 255 * sprite.alpha + 1e-3).all()
 
 
 def test_light_falls_on_the_side_that_faces_it_and_the_shadow_on_the_other():
@@ -82,7 +82,7 @@ def test_every_object_fills_its_square_and_varies(name):
         assert np.abs(corners).max() <= 1.05
         assert (np.ptp(corners, 0) > 0.9).all()
         assert np.ptp(corners, 0).max() > 1.4
-        shapes.add(tuple(patches[1].points.round(3).ravel()) + tuple(patches[0].colour))
+        shapes.add(tuple(patches[1].points.round(3).ravel()) + tuple(patches[0].color))
     assert len(shapes) == 20
 
 

@@ -9,8 +9,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from tapetum.base.runtime import Runtime, generator
-from tapetum.models.classification import neighbours
-from tapetum.models.classification.knn import KNNOutput, NearestNeighbours, knn
+from tapetum.models.classification import neighbors
+from tapetum.models.classification.knn import KNNOutput, NearestNeighbors, knn
 from tapetum.structures import FIT, Sample, Target
 
 
@@ -27,14 +27,14 @@ def samples(images: list[Tensor], labels: list[int]) -> list[Sample]:
     ]
 
 
-def fitted(count: int = 90, classes: int = 4, **more: Any) -> NearestNeighbours:
+def fitted(count: int = 90, classes: int = 4, **more: Any) -> NearestNeighbors:
     model = knn(**{"num_classes": classes, "image_size": 6, **more})
     labels = torch.randint(0, classes, (count,), generator=generator(7)).tolist()
     model.fit(samples(images(count, 1), labels), generator(0))
     return model
 
 
-def answers(model: NearestNeighbours, images: list[Tensor]) -> list[Any]:
+def answers(model: NearestNeighbors, images: list[Tensor]) -> list[Any]:
     batch = model.preprocess(images)
     return model.postprocess(model(batch.pixels, batch.sizes), batch)
 
@@ -65,7 +65,7 @@ def test_pieces_make_no_difference(metric: str, monkeypatch: pytest.MonkeyPatch)
     model = fitted(metric=metric)
     batch = model.preprocess(images(9, 3))
     whole = model(batch.pixels, batch.sizes)
-    monkeypatch.setattr(neighbours, "VALUES", 7 * 3 * 6 * 6)  # seven images at a time
+    monkeypatch.setattr(neighbors, "VALUES", 7 * 3 * 6 * 6)  # seven images at a time
     pieces = model(batch.pixels, batch.sizes)
     for a, b in zip(whole, pieces, strict=True):
         assert torch.equal(a, b)

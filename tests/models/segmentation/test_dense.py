@@ -18,7 +18,7 @@ from tapetum.models.segmentation.dense import (
     pad_targets,
     postprocess_maps,
 )
-from tapetum.structures import Batch, Target
+from tapetum.structures import Batch, PostprocessOptions, Target
 
 LIKE = torch.zeros(1)
 
@@ -130,6 +130,18 @@ def test_decoding_cuts_the_padding_and_resizes_logits_before_it_compares() -> No
     made[0, 2, 0, :2] = 3.2  # more than 3/4 of 4, less than 3/4 of 5
     assert postprocess_maps(SegmentationOutput(made), batch)[0].semantic.tolist() == [[0, 2, 1, 1]]
     assert prediction.semantic.dtype == torch.uint8
+
+
+def test_pixel_scores_are_the_probabilities_of_the_map_and_come_on_request() -> None:
+    made = torch.randn(1, 3, 4, 6)
+    batch = Batch(torch.zeros(1, 3, 4, 6), torch.tensor([[4, 5]]), torch.tensor([[9, 7]]))
+    output = SegmentationOutput(made)
+    (prediction,) = postprocess_maps(output, batch, PostprocessOptions(pixel_scores=True))
+    scores = prediction.require("pixel_scores")
+    assert scores.shape == (3, 9, 7)
+    torch.testing.assert_close(scores.sum(0), torch.ones(9, 7))
+    assert torch.equal(scores.argmax(0).to(torch.uint8), prediction.require("semantic"))
+    assert postprocess_maps(output, batch)[0].pixel_scores is None
 
 
 def test_bfloat16_logits_are_compared_after_they_are_widened() -> None:

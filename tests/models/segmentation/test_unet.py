@@ -50,7 +50,7 @@ def test_the_paper_has_its_31_million_weights() -> None:
     channels = [stage.convs.conv1.in_channels for stage in model.network.decoder.stages]
     assert channels == [1024, 512, 256, 128]
     assert list(model.network.encoder.channels.values()) == [64, 128, 256, 512, 1024]
-    # Figure 1, layer by layer, with three colours instead of one.
+    # Figure 1, layer by layer, with three colors instead of one.
     convs = [(3, 64), (64, 128), (128, 256), (256, 512), (512, 1024)]
     down = sum(9 * a * b + b + 9 * b * b + b for a, b in convs)
     up = sum(4 * b * a + a + 9 * b * a + a + 9 * a * a + a for a, b in convs[1:] if a > 3)
@@ -74,10 +74,10 @@ def test_the_paper_is_figure_1_arrow_by_arrow() -> None:
             blue(left[-1].unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5)), f"encoder.stages.{stage}")
         )
     up = left.pop()
-    for stage, grey in enumerate(reversed(left)):
+    for stage, gray in enumerate(reversed(left)):
         name = f"decoder.stages.{stage}"
         green = F.conv_transpose2d(up, weights[f"{name}.up.weight"], weights[f"{name}.up.bias"], 2)
-        up = blue(torch.cat((green, grey), dim=1), f"{name}.convs")
+        up = blue(torch.cat((green, gray), dim=1), f"{name}.convs")
     expected = F.conv2d(up, weights["head.weight"], weights["head.bias"])
     torch.testing.assert_close(model(x, torch.tensor([[32, 48]])).logits, expected)
 

@@ -33,7 +33,7 @@ HOSTILE = "<img src=x onerror=alert(1)>&'.png"
 
 
 def scene(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Soft blobs of blues: unlike each other, and never of the colour that marks a fault."""
+    """Soft blobs of blues: unlike each other, and never of the color that marks a fault."""
     few = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     few[..., 0] //= 4
     return np.asarray(Image.fromarray(few).resize((width, height), Image.Resampling.BICUBIC))
@@ -71,7 +71,7 @@ def section(page: str, code: str) -> str:
 
 
 def marked(image: Image.Image) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of what is drawn in the colour of faults, as shares."""
+    """Left, top, right and bottom of what is drawn in the color of faults, as shares."""
     far = np.abs(np.asarray(image).astype(int) - np.array(OKABE_ITO[0])).max(2)
     rows, columns = np.nonzero(far < 3)
     size = np.array([image.width, image.height] * 2)

@@ -7,12 +7,12 @@ import re
 
 from PIL import Image
 
-from tapetum.reporting import Crop, Mistakes, ReportContents, Suggestion, Table, make_page
+from tapetum.reporting import Crop, ErrorGroup, ReportContents, Suggestion, Table, make_page
 
-CROP = Crop(Image.new("RGB", (8, 8)), "photo-7.jpg", "cat", 0.9, "labelled dog")
+CROP = Crop(Image.new("RGB", (8, 8)), "photo-7.jpg", "cat", 0.9, "labeled dog")
 KINDS = [
-    Mistakes("class", 3, 12, 0.2, "right place, wrong class", "look at cats", [CROP]),
-    Mistakes("missed", 0, 0, 0.0),
+    ErrorGroup("class", 3, 12, 0.2, "right place, wrong class", "look at cats", [CROP]),
+    ErrorGroup("missed", 0, 0, 0.0),
 ]
 
 
@@ -26,7 +26,7 @@ def test_kinds_are_rows_with_costs_and_examples() -> None:
     assert "how they are told apart" in shown
     assert "class right place, wrong class 3 12 0.200 look at cats" in shown
     assert "missed 0 0 0.000" in shown
-    assert "photo-7.jpg cat 0.90 labelled dog" in shown
+    assert "photo-7.jpg cat 0.90 labeled dog" in shown
     assert "<h3>Class</h3>" in page
     assert "<h3>Missed</h3>" not in page  # there is no example of it
     # The most costly kind fills its bar.
@@ -34,7 +34,7 @@ def test_kinds_are_rows_with_costs_and_examples() -> None:
 
 
 def test_programs_find_the_costs() -> None:
-    page = make_page(ReportContents("t", errors=[*KINDS, Mistakes("shown only", examples=[CROP])]))
+    page = make_page(ReportContents("t", errors=[*KINDS, ErrorGroup("shown", examples=[CROP])]))
     island = re.search(r'id="run">(.*?)</script>', page, re.S)
     assert island is not None
     assert json.loads(island[1])["errors"] == {
@@ -45,7 +45,7 @@ def test_programs_find_the_costs() -> None:
 
 def test_kinds_that_nobody_counted_have_no_table() -> None:
     page = make_page(
-        ReportContents("t", errors=[Mistakes("most confident errors", examples=[CROP])])
+        ReportContents("t", errors=[ErrorGroup("most confident errors", examples=[CROP])])
     )
     assert "<h3>Most confident errors</h3>" in page
     assert "<table" not in page

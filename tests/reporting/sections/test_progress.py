@@ -11,7 +11,7 @@ from PIL import Image
 
 from tapetum.base.errors import AnnotationError, ImageError
 from tapetum.reporting import Explanation, Moment, ReportContents, Sheet, make_page
-from tapetum.reporting.sections.progress import FILE, FOLDER, keep_progress, kept_progress
+from tapetum.reporting.sections.progress import FILE, FOLDER, load_progress, save_progress
 
 RED, BLUE = Image.new("RGB", (40, 30), "red"), Image.new("RGBA", (30, 40), "blue")
 MOMENTS = [
@@ -21,8 +21,8 @@ MOMENTS = [
 
 
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
-    keep_progress(tmp_path, MOMENTS)
-    kept = kept_progress(tmp_path)
+    save_progress(tmp_path, MOMENTS)
+    kept = load_progress(tmp_path)
     assert [moment.title for moment in kept] == ["untrained", "the end"]
     assert [list(moment.lines) for moment in kept] == [[], ["b: a cup was missed"]]
     for old, new in zip(MOMENTS, kept, strict=True):
@@ -33,7 +33,7 @@ def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
 
 
 def test_runs_without_it_have_nothing(tmp_path: Path) -> None:
-    assert kept_progress(tmp_path) == []
+    assert load_progress(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -48,17 +48,17 @@ def test_runs_without_it_have_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_another_content_is_refused_in_one_line(tmp_path: Path, content: object) -> None:
-    keep_progress(tmp_path, MOMENTS)
+    save_progress(tmp_path, MOMENTS)
     (tmp_path / FOLDER / FILE).write_text(json.dumps(content))
     with pytest.raises(AnnotationError, match=FILE):
-        kept_progress(tmp_path)
+        load_progress(tmp_path)
 
 
 def test_an_image_that_is_gone_is_named(tmp_path: Path) -> None:
-    keep_progress(tmp_path, MOMENTS)
+    save_progress(tmp_path, MOMENTS)
     (tmp_path / FOLDER / "0-1.jpg").unlink()
     with pytest.raises(ImageError, match=r"0-1\.jpg"):
-        kept_progress(tmp_path)
+        load_progress(tmp_path)
 
 
 def test_the_section_has_a_row_for_each_moment() -> None:

@@ -25,7 +25,7 @@ from tapetum.reporting.tasks.detection_tables import (
     frequent_confusions,
     labels_to_check,
 )
-from tapetum.reporting.tasks.error_kinds import kinds_of_mistakes, spread, why_missed
+from tapetum.reporting.tasks.error_kinds import error_groups, spread, why_missed
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
 from tapetum.runs.train_options import TrainOptions
@@ -107,7 +107,7 @@ FOUND = [
     (1, CAT, (0, 0, 10, 10), 0.9),
     (1, CAT, (30, 30, 20, 20), 0.8),  # it is a dog
     (2, CAT, (10, 10, 20, 8), 0.7),  # loose
-    (3, DOG, (5, 5, 30, 30), 0.95),  # nothing is labelled there
+    (3, DOG, (5, 5, 30, 30), 0.95),  # nothing is labeled there
     (3, DOG, (40, 40, 9, 9), 0.3),
 ]
 
@@ -146,11 +146,11 @@ def view(found: list[tuple], task: str = "detection") -> Inspected:
 def test_kinds_are_counted_priced_and_shown(tmp_path: Path) -> None:
     seen = view(FOUND)
     numbers = detection_numbers(seen, image_outcomes(seen.evaluation, seen.thresholds))
-    kinds = {k.name: k for k in kinds_of_mistakes(run(tmp_path, Zoo()), seen, numbers)}
+    kinds = {k.name: k for k in error_groups(run(tmp_path, Zoo()), seen, numbers)}
     counts = {name: (kind.count, kind.everywhere) for name, kind in kinds.items()}
     assert counts == {
-        "class": (1, 1),
-        "place": (1, 1),
+        "classification": (1, 1),
+        "localization": (1, 1),
         "both": (0, 0),
         "duplicate": (0, 0),
         "background": (1, 2),
@@ -160,14 +160,14 @@ def test_kinds_are_counted_priced_and_shown(tmp_path: Path) -> None:
     }
     costs = [kind.cost for kind in list(kinds.values())[:6]]
     assert costs == sorted(costs, reverse=True)
-    (crop,) = kinds["class"].examples
+    (crop,) = kinds["classification"].examples
     assert (crop.name, crop.label, crop.score) == ("photo-1.jpg", "cat", 0.8)
-    assert crop.reason == "labelled dog, IoU 1.00"
-    assert kinds["class"].advice == (
-        "most often dog is predicted as cat: are the two labelled consistently?"
+    assert crop.reason == "labeled dog, IoU 1.00"
+    assert kinds["classification"].advice == (
+        "most often dog is predicted as cat: are the two labeled consistently?"
     )
-    assert kinds["place"].advice == "most often cat: are its boxes drawn tightly?"
-    assert kinds["place"].examples[0].reason == "only IoU 0.40 with the object"
+    assert kinds["localization"].advice == "most often cat: are its boxes drawn tightly?"
+    assert kinds["localization"].examples[0].reason == "only IoU 0.40 with the object"
     assert kinds["both"].advice == ""
 
 
@@ -186,7 +186,7 @@ def test_labels_that_the_model_doubts(tmp_path: Path) -> None:
 
 
 def test_a_pose_that_fits_nothing_is_no_missing_label() -> None:
-    """Its box lies on a labelled animal: the points are bad, the label is there."""
+    """Its box lies on a labeled animal: the points are bad, the label is there."""
     askew = [(2, CAT, (10, 10, 20, 20), 0.9)]
     poses = evaluation(askew, "keypoint_detection")
     poses.detections.keypoints[0, :, :2] = [[60, 1], [1, 60]]

@@ -42,7 +42,7 @@ __all__ = [
     "image_ids",
     "read",
     "read_keypoints",
-    "recognise",
+    "recognize",
     "write",
 ]
 
@@ -53,7 +53,7 @@ _JSON = (".json",)
 _MARKS = (b'"images"', b'"annotations"', b'"categories"')
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a COCO file, or a folder with some?
 
     Args:
@@ -104,7 +104,9 @@ def read_keypoints(path: Path, limits: Limits = DEFAULT_LIMITS) -> Annotations:
 
 def _read(files: list[Path], path: Path, limits: Limits) -> Annotations:
     if not files:
-        raise AnnotationError("no COCO detection truth", file=path, hint=f"needs {LOOKED_FOR}")
+        raise AnnotationError(
+            "no COCO detection ground truth", file=path, hint=f"needs {LOOKED_FOR}"
+        )
     root = _root(path)
     collector, finder = FindingCollector(root), Finder(root)
     splits = dict(zip(_split_names(files, root), files, strict=True))
@@ -142,12 +144,12 @@ def _root(path: Path) -> Path:
 def _files(folder: Path) -> list[Path]:
     """The folder's files of objects, by the rules in this module's docstring."""
     finder = Finder(folder)
-    below = [file for file in _json(finder, "annotations") if _is_truth(file)]
+    below = [file for file in _json(finder, "annotations") if _is_ground_truth(file)]
     instances = [file for file in below if file.name.startswith("instances_")]
-    found = instances or below or [file for file in _json(finder, "") if _is_truth(file)]
+    found = instances or below or [file for file in _json(finder, "") if _is_ground_truth(file)]
     if not found:
         for part in filter(split_name, finder.folders()):
-            found += [file for file in _json(finder, part) if _is_truth(file)]
+            found += [file for file in _json(finder, part) if _is_ground_truth(file)]
     return found or _keypoint_files(finder)
 
 
@@ -160,7 +162,7 @@ def _json(finder: Finder, folder: str) -> list[Path]:
     return [finder.root / folder / name for name in finder.files(folder, _JSON, deep=False)]
 
 
-def _is_truth(file: Path) -> bool:
+def _is_ground_truth(file: Path) -> bool:
     """Is it a COCO file, to judge by its name and its keys, wherever they stand?"""
     if file.name.startswith(_OTHERS):
         return False
@@ -243,7 +245,7 @@ def _keypoints(
 FORMAT = Format(
     "coco",
     LOOKED_FOR,
-    recognise,
+    recognize,
     read,
     write,
     tasks=TASKS,

@@ -47,8 +47,10 @@ def _list_of(content: Any, key: str, path: Path) -> list[Any]:
         raise AnnotationError("not COCO: the file does not hold an object {...}", file=path)
     if not isinstance(content.get(key), list):
         problem = "is not a list" if key in content else "is missing"
-        hint = "detection truth has images, annotations and categories"
-        raise AnnotationError(f"not COCO detection truth: {key!r} {problem}", file=path, hint=hint)
+        hint = "detection ground truth has images, annotations and categories"
+        raise AnnotationError(
+            f"not COCO detection ground truth: {key!r} {problem}", file=path, hint=hint
+        )
     return content[key]
 
 

@@ -20,7 +20,7 @@ CocoObject = tuple[int, Sequence[float]]
 @dataclass
 class CocoFile:
     """A file while it is read. classes: (id, name) as listed; groups: the supercategory of each
-    class, or ""; table: its images and objects, labelled by place in `classes`. scheme: the
+    class, or ""; table: its images and objects, labeled by place in `classes`. scheme: the
     keypoints that the classes `posed` have."""
 
     path: Path

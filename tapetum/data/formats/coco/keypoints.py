@@ -70,12 +70,12 @@ def plain_keypoints(points: np.ndarray) -> list[int | float]:
 def _doubts(
     points: np.ndarray, entry: dict[str, Any], size: tuple[int, int] | None
 ) -> Iterator[Fault]:
-    labelled = points[points[:, 2] > 0, :2]
-    if "num_keypoints" in entry and entry["num_keypoints"] != len(labelled):
-        message = f"num_keypoints is {entry['num_keypoints']!r}, but {len(labelled)} have v above 0"
+    labeled = points[points[:, 2] > 0, :2]
+    if "num_keypoints" in entry and entry["num_keypoints"] != len(labeled):
+        message = f"num_keypoints is {entry['num_keypoints']!r}, but {len(labeled)} have v above 0"
         yield "keypoints-count", message
-    if size is not None and len(labelled):
-        over = np.maximum(-labelled, labelled - np.array(size[::-1], dtype=np.float64)).max()
+    if size is not None and len(labeled):
+        over = np.maximum(-labeled, labeled - np.array(size[::-1], dtype=np.float64)).max()
         if over > ROUNDING:
             yield "keypoint-outside", f"a keypoint is {over:g} pixels outside its image"
 

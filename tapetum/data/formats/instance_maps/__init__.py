@@ -30,13 +30,13 @@ from tapetum.data.splits.assign import in_order
 from tapetum.ops.masks import rle_encode
 from tapetum.structures.tasks import TASKS
 
-__all__ = ["LOOKED_FOR", "read", "read_placed", "recognise", "write"]
+__all__ = ["LOOKED_FOR", "read", "read_placed", "recognize", "write"]
 
 LOOKED_FOR = "images/ beside instances/ with a 16-bit PNG for each image"
 FOLDER = "instances"
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a folder with images and instance maps?
 
     Args:
@@ -184,7 +184,7 @@ class _Reading:
 FORMAT = Format(
     "instance_maps",
     LOOKED_FOR,
-    recognise,
+    recognize,
     read,
     write,
     tasks=TASKS,

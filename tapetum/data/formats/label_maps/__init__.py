@@ -27,12 +27,12 @@ from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations, ImageRecord, bare_record
 from tapetum.data.splits.assign import in_order
 
-__all__ = ["LOOKED_FOR", "read", "read_placed", "recognise"]
+__all__ = ["LOOKED_FOR", "read", "read_placed", "recognize"]
 
 LOOKED_FOR = "images/ beside labels/ or masks/ with a PNG for each image"
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a folder with images and maps of the same names?
 
     Args:
@@ -129,7 +129,7 @@ def _image(root: Path, pair: Pair, id: int) -> ImageRecord:
 FORMAT = Format(
     "label_maps",
     LOOKED_FOR,
-    recognise,
+    recognize,
     read,
     tasks=("semantic_segmentation",),
     read_placed=read_placed,

@@ -25,7 +25,7 @@ from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.splits.assign import ALL, in_order, split_name
 
-__all__ = ["read", "recognise", "write"]
+__all__ = ["read", "recognize", "write"]
 
 LOOKED_FOR = "Annotations/*.xml"
 _XML = (".xml",)
@@ -34,7 +34,7 @@ OTHERS_FILE = "annotations.xml"
 """Of CVAT's own format, which keeps all images in one file."""
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a folder with VOC's XML files where they belong?
 
     Args:
@@ -161,5 +161,5 @@ def _note_absent(name: str, path: Path, where: str, collector: FindingCollector)
 
 
 FORMAT = Format(
-    "voc", LOOKED_FOR, recognise, read, write, label_split="default", label_per_image=True
+    "voc", LOOKED_FOR, recognize, read, write, label_split="default", label_per_image=True
 )

@@ -38,13 +38,13 @@ from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import Annotations
 from tapetum.data.splits.assign import ALL, in_order, split_name
 
-__all__ = ["read", "recognise", "write"]
+__all__ = ["read", "recognize", "write"]
 
 LOOKED_FOR = "data.yaml, or labels/*.txt beside images/"
 _TXT = (".txt",)
 
 
-def recognise(path: Path) -> bool:
+def recognize(path: Path) -> bool:
     """Is this a YOLO data file, or a folder with one, or with labels where they belong?
 
     Args:
@@ -190,5 +190,5 @@ def _label_folder(folder: str) -> str:
 
 
 FORMAT = Format(
-    "yolo", LOOKED_FOR, recognise, read, write, label_split="train", label_per_image=True
+    "yolo", LOOKED_FOR, recognize, read, write, label_split="train", label_per_image=True
 )

@@ -36,8 +36,8 @@ def test_losses_by_hand() -> None:
     logits = torch.zeros(1, 4, 2)
     logits[0, 0, 1] = math.log(3)
     logits[0, 1] = 100.0
-    truth_box = (0.0, -2, 10, 10, 1)  # moved up by 1 and higher by a fifth
-    losses = tiny().losses(output(logits), [targets(truth_box)])
+    gt_box = (0.0, -2, 10, 10, 1)  # moved up by 1 and higher by a fifth
+    losses = tiny().losses(output(logits), [targets(gt_box)])
     expected = focal(0.75, 0.25) + 5 * focal(0.5, 0.75)
     assert losses["classification"].item() == pytest.approx(expected, rel=1e-5)
     assert losses["bbox_regression"].item() == pytest.approx(0.1 + math.log(1.2), rel=1e-5)

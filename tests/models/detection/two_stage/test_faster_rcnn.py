@@ -50,19 +50,19 @@ def test_losses_of_regions_by_hand() -> None:
     """Region 0 is background, region 1 an object of class 1, region 2 one of class 0."""
     logits = torch.zeros(3, 3)
     logits[1, 2] = math.log(2)  # probability 1/2 for class 1, output 2
-    truths = [targets((20, 20, 40, 40, 1)), targets((0, 0, 0, 0, 0), (1, 0, 11, 10, 0))]
-    losses = tiny().losses(output(logits, [-1, 0, 1], REGIONS, [0, 0, 1]), truths)
+    targets_list = [targets((20, 20, 40, 40, 1)), targets((0, 0, 0, 0, 0), (1, 0, 11, 10, 0))]
+    losses = tiny().losses(output(logits, [-1, 0, 1], REGIONS, [0, 0, 1]), targets_list)
     assert losses["loss_classifier"].item() == pytest.approx((2 * math.log(3) + math.log(2)) / 3)
     # Offset 0.1, weighted by 10, costs 1 - 1/18.
     assert losses["loss_box_reg"].item() == pytest.approx((1 - 1 / 18) / 3)
 
 
 def test_offsets_are_learnt_for_the_class_of_the_object_only() -> None:
-    model, truths = tiny(), [targets((0, 0, 10, 10, 1)), targets()]
+    model, targets_list = tiny(), [targets((0, 0, 10, 10, 1)), targets()]
     one = output(torch.zeros(1, 3), [0], REGIONS[:1], [0])
     for raw_output, cost in ((0, False), (1, False), (2, True)):
         one.roi_deltas.zero_()[0, raw_output] = 1
-        assert (model.losses(one, truths)["loss_box_reg"] > 0) == cost
+        assert (model.losses(one, targets_list)["loss_box_reg"] > 0) == cost
 
 
 def test_losses_need_a_forward_with_truth() -> None:
