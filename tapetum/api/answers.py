@@ -146,7 +146,7 @@ def explain_file(
     (prediction,) = predictor.predictions([pixels])
     obj = explain_target(target, prediction, predictor.task, predictor.model_info)
     method = predictor.method_for(obj.target) if method == AUTO else method
-    log(f"{obj.words}: {method}")
+    log(f"{obj.description}: {method}")
     heat = predictor.explain(pixels, obj.target, method=method, layer=layer)
     if not (heat > 0).any():
         log("the heat map is empty: no pixel raises this score")

@@ -208,7 +208,7 @@ def predict(
         print_json(answers)
     else:
         for answer in answers["images"]:
-            print(f"{answer['file']}: {predictor.task.words(answer)}")
+            print(f"{answer['file']}: {predictor.task.describe(answer)}")
     for failed in answers["failed"]:
         log(f"tapetum: {failed['error']}")
     return 1 if answers["failed"] else 0

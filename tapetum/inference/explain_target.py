@@ -134,16 +134,16 @@ def _part(obj: ExplainTarget, part: str, name: str | None, names: Names) -> Expl
     objects = obj.target.objects
     assert objects is not None
     if part == "box":
-        return _obj(obj.words, objects.with_(masks=None, keypoints=None))
+        return _obj(obj.description, objects.with_(masks=None, keypoints=None))
     if part == "mask":
-        return _obj(f"the pixels of {obj.words}", objects)
+        return _obj(f"the pixels of {obj.description}", objects)
     if name is None:
-        return _obj(f"the keypoints of {obj.words}", objects)
+        return _obj(f"the keypoints of {obj.description}", objects)
     assert objects.keypoints is not None
     number = _keypoint(name, names.keypoint_names)
     points = torch.zeros_like(objects.keypoints)
     points[:, number] = objects.keypoints[:, number]
-    text = f"{names.keypoint_names[number]} of {obj.words}"
+    text = f"{names.keypoint_names[number]} of {obj.description}"
     return _obj(text, objects.with_(keypoints=points))
 
 
@@ -173,7 +173,7 @@ def _of_pixel(
             if objects.masks is not None:
                 near = _around(x, y, objects.masks.shape[1:]) & objects.masks[0]
                 objects = objects.with_(masks=near[None])
-            return _obj(f"{where} of {obj.words}", objects)
+            return _obj(f"{where} of {obj.description}", objects)
     raise UsageError(f"nothing was found at {where}", option="target")
 
 
@@ -202,5 +202,5 @@ def _inside(x: int, y: int, pixels: Tensor) -> None:
         )
 
 
-def _obj(words: str, objects: Objects) -> ExplainTarget:
-    return ExplainTarget(words, Target(objects=objects))
+def _obj(description: str, objects: Objects) -> ExplainTarget:
+    return ExplainTarget(description, Target(objects=objects))

@@ -129,7 +129,7 @@ class Result(Prediction):
 
     def __repr__(self) -> str:
         assert self.task is not None
-        return f"<{self.task.name}: {self.task.words(self.answer())}>"
+        return f"<{self.task.name}: {self.task.describe(self.answer())}>"
 
     def draw(self, threshold: float | None = None) -> Image.Image:
         """Draw the predictions that count into the image."""

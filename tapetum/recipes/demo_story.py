@@ -100,13 +100,13 @@ class Story:
         few = Subset(open_dataset(self._data, "test", task=task.name), SCENES)
         samples = [few[index] for index in range(len(few))]
         answers = predictor.predict([sample.image for sample in samples])
-        captions = [task.words(answer.answer(THRESHOLD)) for answer in answers]
+        captions = [task.describe(answer.answer(THRESHOLD)) for answer in answers]
         evaluation = task.measure(predictor.model, few, predictor.runtime)
         if isinstance(evaluation, DetectionEvaluation):
             self.evaluation = evaluation
             captions = [o.caption() for o in image_outcomes(evaluation, _thresholds(evaluation))]
         rows = zip(samples, answers, captions, strict=True)
-        sheets = [Sheet(answer.draw(THRESHOLD), s.name, words) for s, answer, words in rows]
+        sheets = [Sheet(answer.draw(THRESHOLD), s.name, text) for s, answer, text in rows]
         self.moments.append(Moment(title, sheets))
 
 

@@ -92,7 +92,6 @@ class Classification(Task):
 
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
         return {
-            "classes": len(dataset.classes),
             "num_classes": len(dataset.classes),
             "image_size": image_size,
             "multilabel": dataset.multilabel,
@@ -150,7 +149,7 @@ class Classification(Task):
             "scores": {names.classes[label]: float(scores[label]) for label in order},
         }
 
-    def words(self, answer: Mapping[str, Any]) -> str:
+    def describe(self, answer: Mapping[str, Any]) -> str:
         first = list(answer["scores"].items())[: max(1, len(answer["labels"]))]
         return ", ".join(f"{name} {score:.2f}" for name, score in first)
 

@@ -116,7 +116,6 @@ class Detection(Task):
         """
         smallest = 2 ** ((image_size // 18).bit_length() - 1)
         return {
-            "classes": len(dataset.classes),
             "num_classes": len(dataset.classes),
             "min_size": image_size,
             "max_size": image_size * 5 // 3,
@@ -224,7 +223,7 @@ class Detection(Task):
         objects = confident(prediction, threshold)
         return {"objects": [_obj(objects, row, names) for row in range(len(objects))]}
 
-    def words(self, answer: Mapping[str, Any]) -> str:
+    def describe(self, answer: Mapping[str, Any]) -> str:
         found = (f"{obj['class']} {obj['score']:.2f}" for obj in answer["objects"])
         return ", ".join(found) or "nothing"
 

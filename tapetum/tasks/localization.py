@@ -79,7 +79,6 @@ class Localization(Task):
 
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
         return {
-            "classes": len(dataset.classes),
             "num_classes": len(dataset.classes),
             "image_size": image_size,
         }
@@ -128,8 +127,8 @@ class Localization(Task):
         since the number of answers is fixed."""
         return _OBJECTS.answer(prediction, names, 0.0)
 
-    def words(self, answer: Mapping[str, Any]) -> str:
-        return _OBJECTS.words(answer)
+    def describe(self, answer: Mapping[str, Any]) -> str:
+        return _OBJECTS.describe(answer)
 
     def draw(
         self, image: Tensor, prediction: Prediction, names: Names, threshold: float

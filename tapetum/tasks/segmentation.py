@@ -74,7 +74,7 @@ class Segmentation(Task):
         return max(32, min(320, min(dataset[0].size) // 32 * 32))
 
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
-        return {"classes": len(dataset.classes), "num_classes": len(dataset.classes)}
+        return {"num_classes": len(dataset.classes)}
 
     def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
         return segmentation_transforms((image_size, image_size), augmentation)
@@ -118,7 +118,7 @@ class Segmentation(Task):
         order = torch.sort(shares, descending=True, stable=True).indices.tolist()
         return {"pixels": {names.classes[i]: float(shares[i]) for i in order if shares[i] > 0}}
 
-    def words(self, answer: Mapping[str, Any]) -> str:
+    def describe(self, answer: Mapping[str, Any]) -> str:
         return ", ".join(
             f"{name} {100 * fraction:.0f} %" for name, fraction in answer["pixels"].items()
         )

@@ -56,10 +56,12 @@ class Evaluation(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ExplainTarget:
-    """One answer out of a prediction, to be explained. words: as in "dog 0.93"; target: it alone,
-    as `target_logits` takes it."""
+    """One object or class of a prediction, to be explained.
 
-    words: str
+    description: as in "dog 0.93". target: it alone, as `target_logits` takes it.
+    """
+
+    description: str
     target: Target
 
 
@@ -174,7 +176,7 @@ class Task(ABC):
         """The prediction as JSON values; objects below `threshold` are left out."""
 
     @abstractmethod
-    def words(self, answer: Mapping[str, Any]) -> str:
+    def describe(self, answer: Mapping[str, Any]) -> str:
         """The result of `answer` in one line."""
 
     @abstractmethod

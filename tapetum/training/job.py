@@ -54,14 +54,14 @@ def make_job(
 
     @cache
     def ground_truth() -> Any:
-        assert images.held is not None  # a training that validates holds images out
-        return task.ground_truth(images.held, record.class_ids)
+        assert images.validation is not None  # a training that validates holds images out
+        return task.ground_truth(images.validation, record.class_ids)
 
     def validate(model: Model[Any], flag: StopFlag) -> dict[str, float]:
-        assert images.held is not None
+        assert images.validation is not None
         return task.measure(
             model,
-            images.held,
+            images.validation,
             measuring,
             class_ids=record.class_ids,
             watch=Watch(check=flag.check),

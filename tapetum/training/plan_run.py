@@ -17,7 +17,7 @@ from tapetum.data.reading.training_data import (
     InMemoryData,
     TrainingData,
     in_files,
-    refuse_words_for_files,
+    refuse_file_options,
 )
 from tapetum.data.splits.hold_out import HoldOut
 from tapetum.data.splits.split_file import read_parts
@@ -60,13 +60,13 @@ def plan_run(
     reading = DataSpec.of(options)
     hold_out = HoldOut.of(options)
     if in_memory is not None or not in_files(options.data):
-        refuse_words_for_files(reading, hold_out)
+        refuse_file_options(reading, hold_out)
     if in_memory is None:
         images = TrainingData.open(reading, task.name, hold_out, progress=progress, log=log)
     else:
         images = in_memory.open(task.name, options.validate)
     training = images.training
-    size = chosen_size(task, name, training, options.image_size)
+    size = chosen_size(task, name, training, options)
     arguments = chosen_arguments(options, task, training, size)
     source = source_of(options.weights, name, arguments)
     record = RunRecord(

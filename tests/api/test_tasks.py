@@ -61,7 +61,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         DATA,
         out=tmp_path_factory.mktemp(task) / "run",
         backbone=None if task == "classification" else "resnet10",
-        image_size=96,
+        image_size=None if task == "semantic_segmentation" else 96,
         arguments=fitting_arguments(model, {}, arguments),
         augment="flip",
         precision="fp32",
@@ -110,7 +110,7 @@ def test_answers_are_json_and_images(run: Path, photo: Path, tmp_path: Path) -> 
     answers = api.predict_files(predictor, [photo], threshold=0.0, out=out)
     assert json.loads(json.dumps(answers, allow_nan=False)) == answers
     assert answers["task"] == predictor.task.name
-    assert predictor.task.words(answers["images"][0])
+    assert predictor.task.describe(answers["images"][0])
     with Image.open(out / "photo.png") as drawn:
         assert drawn.width >= 256
 

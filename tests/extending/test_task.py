@@ -179,7 +179,7 @@ class Counting(Task):
         values = prediction.require("class_scores").tolist()
         return {"counts": dict(zip(names.classes, values, strict=True))}
 
-    def words(self, answer: Mapping[str, Any]) -> str:
+    def describe(self, answer: Mapping[str, Any]) -> str:
         return ", ".join(f"{round(value)} {name}" for name, value in answer["counts"].items())
 
     def draw(

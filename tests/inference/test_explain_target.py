@@ -64,7 +64,7 @@ MAPS = TASKS["semantic_segmentation"], Zoo()
 def test_objects(words: str, box: list[float]) -> None:
     obj = explain_target(words, objects(), *DETECTOR)
     assert boxes_of(obj.target) == box
-    assert ("dog" in obj.words) == (box[0] < 20)
+    assert ("dog" in obj.description) == (box[0] < 20)
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_one_keypoint_of_all() -> None:
     assert nose.target.objects is not None
     assert torch.equal(everything.keypoints, points[[1]])
     assert nose.target.objects.keypoints.tolist() == [[[0, 0, 0], [10, 11, 12]]]
-    assert nose.words.startswith("nose of dog")
-    assert explain_target("keypoint:0:left eye", answer, *poses).words.startswith("left_eye")
+    assert nose.description.startswith("nose of dog")
+    assert explain_target("keypoint:0:left eye", answer, *poses).description.startswith("left_eye")
     with pytest.raises(UsageError, match=r"no keypoint 'tail'.*one of left_eye, nose"):
         explain_target("keypoint:0:tail", answer, *poses)
 

@@ -63,7 +63,7 @@ def test_masks_and_keypoints_are_whole() -> None:
 def test_nothing_found_is_said_so() -> None:
     task = TASKS["detection"]
     answer = task.answer(Prediction(objects=Objects.empty(scored=True)), Zoo(), 0.0)
-    assert (answer, task.words(answer)) == ({"objects": []}, "nothing")
+    assert (answer, task.describe(answer)) == ({"objects": []}, "nothing")
 
 
 def test_the_likeliest_class_comes_first() -> None:
@@ -72,7 +72,7 @@ def test_the_likeliest_class_comes_first() -> None:
     answer = task.answer(prediction, Zoo(), 0.5)
     assert answer["labels"] == ["owl"]
     assert list(answer["scores"].items()) == [("owl", 0.5), ("cat", 0.25), ("dog", 0.125)]
-    assert task.words(answer) == "owl 0.50"
+    assert task.describe(answer) == "owl 0.50"
     objects = task.objects(prediction, Zoo())
     assert [obj.target.labels.tolist() for obj in objects] == [[2], [0], [1]]
 
@@ -83,9 +83,9 @@ def test_the_pixels_of_a_class_are_one_object() -> None:
     prediction = Prediction(semantic=semantic)
     answer = task.answer(prediction, Zoo(), 0.5)
     assert answer == {"pixels": {"cat": 0.625, "owl": 0.375}}
-    assert task.words(answer) == "cat 62 %, owl 38 %"
+    assert task.describe(answer) == "cat 62 %, owl 38 %"
     first, second = task.objects(prediction, Zoo())
-    assert first.words.startswith("cat")
+    assert first.description.startswith("cat")
     assert second.target.semantic.tolist() == [[255, 255, 255, 2], [255, 255, 2, 2]]
 
 
@@ -98,7 +98,7 @@ def test_the_map_itself_is_drawn_beside_the_image() -> None:
 
 def test_every_found_object_can_be_explained_alone() -> None:
     instances = TASKS["detection"].objects(Prediction(objects=objects()), Zoo())
-    assert [obj.words for obj in instances] == ["dog 0.75", "cat 0.25"]
+    assert [obj.description for obj in instances] == ["dog 0.75", "cat 0.25"]
     assert [obj.target.objects.labels.tolist() for obj in instances] == [[1], [0]]
 
 

@@ -63,14 +63,14 @@ class TrainingData:
 
     Args:
         training: what is learned from.
-        held: what is used for validation; None for none.
-        words: how the files were read, lines for the log.
+        validation: what is used for validation; None for none.
+        log_lines: how the files were read.
         annotations: of `training`, where it is in files.
     """
 
     training: Dataset
-    held: Dataset | None
-    words: tuple[str, ...] = ()
+    validation: Dataset | None
+    log_lines: tuple[str, ...] = ()
     annotations: Annotations | None = None
 
     @staticmethod
@@ -100,9 +100,9 @@ class TrainingData:
         else:
             images = _built_in(reading, task)
         if reading.validate and reading.val is not None:
-            held, words = open_validation(reading, task)
-            images = replace(images, held=held, words=(*images.words, *words))
-        if images.held is not None and images.held.classes != images.training.classes:
+            validation, lines = open_validation(reading, task)
+            images = replace(images, validation=validation, log_lines=(*images.log_lines, *lines))
+        if images.validation is not None and images.validation.classes != images.training.classes:
             why = "its classes differ from those of the training data"
             raise UsageError(why, file=reading.val)
         return images
@@ -121,7 +121,7 @@ class TrainingData:
 
     def describe(self) -> list[str]:
         """Splits, classes, what is left out and why, before the training starts."""
-        lines = [*self.words, *self._splits()]
+        lines = [*self.log_lines, *self._splits()]
         classes = self.training.classes
         lines.append(f"{len(classes)} classes: {', '.join(self._counted()[:MAX_LISTED_CLASSES])}")
         if len(classes) > MAX_LISTED_CLASSES:
@@ -130,7 +130,7 @@ class TrainingData:
 
     def _parts(self) -> dict[str, Dataset]:
         parts = {"train": self.training}
-        return parts if self.held is None else parts | {"val": self.held}
+        return parts if self.validation is None else parts | {"val": self.validation}
 
     def _splits(self) -> list[str]:
         counts = ", ".join(f"{name} {len(part):,}" for name, part in self._parts().items())
@@ -171,11 +171,11 @@ class TrainingData:
         if self.annotations is None:
             return []
         lines = []
-        for severity, words in (("error", "left out"), ("warning", "doubtful")):
+        for severity, label in (("error", "left out"), ("warning", "doubtful")):
             found = [f.code for f in self.annotations.findings if f.severity == severity]
             if found:
                 counted = (f"{code} {count:,}" for code, count in Counter(found).most_common())
-                lines.append(f"{words}: {', '.join(counted)}; tapetum check shows each")
+                lines.append(f"{label}: {', '.join(counted)}; tapetum check shows each")
         return lines
 
 
@@ -184,19 +184,19 @@ def in_files(data: str) -> bool:
     return data.partition(":")[0] != SCENES and data != IN_PYTHON and not is_custom_data(data)
 
 
-def refuse_words_for_files(reading: DataSpec, options: HoldOut | None) -> None:
+def refuse_file_options(reading: DataSpec, options: HoldOut | None) -> None:
     """What cannot be followed for images that are in no files is not silently left.
 
     Raises:
         UsageError: something of that kind was asked for.
     """
-    asked = {
+    given = {
         "format": reading.format != DataSpec.format,
         "unlabeled": reading.unlabeled != DataSpec.unlabeled,
         "group_by": options is not None and options.group_by is not None,
         "split_ratio": options is not None,
     }
-    for option in (option for option, given in asked.items() if given):
+    for option in (name for name, is_given in given.items() if is_given):
         raise UsageError("is for images in files", file=reading.data, option=option)
 
 
@@ -210,22 +210,22 @@ class InMemoryData:
 
     @staticmethod
     def of(data: Any, val: Any, classes: Sequence[str] | None) -> InMemoryData | None:
-        """None where `data` is words.
+        """None where `data` is a path or a name.
 
         Raises:
-            UsageError: one of the two is words and the other is not, or classes for files.
+            UsageError: one of the two is a path and the other is not, or classes for files.
         """
-        words = [value is None or isinstance(value, str | Path) for value in (data, val)]
-        if words[0] and words[1]:
+        paths = [value is None or isinstance(value, str | Path) for value in (data, val)]
+        if paths[0] and paths[1]:
             if classes is not None:
                 raise UsageError("classes are for samples in Python; files name their own")
             return None
-        if words[0] or (words[1] and val is not None):
+        if paths[0] or (paths[1] and val is not None):
             raise UsageError("data and val: expected samples for both, or files for both")
         return InMemoryData(data, val, classes)
 
     def open(self, task: str, validate: bool) -> TrainingData:
-        """As `Images.open`.
+        """As `TrainingData.open`.
 
         Raises:
             UsageError: no samples or classes, too few to hold any out, or others in `val`.
@@ -238,20 +238,20 @@ class InMemoryData:
         if self.val is None:
             return TrainingData(training, open_samples(self.data, "val", classes, task=task))
         classes = classes or getattr(self.val, "classes", None) or training.classes
-        held = open_samples(self.val, "all", classes, task=task, name="val")
-        if held.classes != training.classes:
+        validation = open_samples(self.val, "all", classes, task=task, name="val")
+        if validation.classes != training.classes:
             raise UsageError("its classes differ from those of the training data", file="val")
-        return TrainingData(training, held)
+        return TrainingData(training, validation)
 
 
 def open_validation(reading: DataSpec, task: str) -> tuple[Dataset, list[str]]:
-    """All images of the place that is named for validation; how its files were read, in words."""
+    """All images of the place that is named for validation; how its files were read."""
     assert reading.val is not None
     if not in_files(reading.val):
         return open_dataset(reading.val, "all", task=task), []
     part = replace(reading, data=reading.val, format=DataSpec.format)
-    annotations, words = annotations_of(part, task)
-    return FileDataset(annotations, "all", task=task), words
+    annotations, lines = annotations_of(part, task)
+    return FileDataset(annotations, "all", task=task), lines
 
 
 def annotations_of(reading: DataSpec, task: str) -> tuple[Annotations, list[str]]:
@@ -259,19 +259,19 @@ def annotations_of(reading: DataSpec, task: str) -> tuple[Annotations, list[str]
     annotations = narrowed(read_annotations(reading.data, reading.format, task=task), task)
     all_records = {id(p): p for part in annotations.splits.values() for p in part}
     without_labels = {number for number, image in all_records.items() if unlabeled(image, task)}
-    words = [f"{reading.data}: {annotations.format}, {len(all_records):,} images"]
+    lines = [f"{reading.data}: {annotations.format}, {len(all_records):,} images"]
     if not without_labels:
-        return annotations, words
-    words.append(f"{len(without_labels):,} of them have no labels and ")
+        return annotations, lines
+    lines.append(f"{len(without_labels):,} of them have no labels and ")
     if reading.unlabeled == "negative":
-        words[-1] += "count as images without objects (`unlabeled` skip leaves them out)"
-        return annotations, words
-    words[-1] += "are left out (`unlabeled` is skip)"
+        lines[-1] += "count as images without objects (`unlabeled` skip leaves them out)"
+        return annotations, lines
+    lines[-1] += "are left out (`unlabeled` is skip)"
     splits = {
         name: tuple(p for p in part if id(p) not in without_labels)
         for name, part in annotations.splits.items()
     }
-    return replace(annotations, splits=splits), words
+    return replace(annotations, splits=splits), lines
 
 
 def unlabeled(image: ImageRecord, task: str) -> bool:
@@ -290,7 +290,7 @@ def _of_files(
     progress: Progress,
     log: Log,
 ) -> TrainingData:
-    annotations, words = annotations_of(reading, task)
+    annotations, lines = annotations_of(reading, task)
     holds_out = reading.validate and reading.val is None
     if options is not None and (not holds_out or to_divide(annotations) is None):
         why = "it has a split for validation" if holds_out else "nothing is held out of it"
@@ -302,10 +302,10 @@ def _of_files(
             annotations = with_held_out(annotations, options or HoldOut(), alike)
         else:
             annotations, changes = with_parts(annotations, names)
-            words += changes
+            lines += changes
     training = FileDataset(annotations, "train", task=task, hold_out=holds_out)
-    held = FileDataset(annotations, "val", task=task) if holds_out else None
-    return TrainingData(training, held, tuple(words), annotations)
+    validation = FileDataset(annotations, "val", task=task) if holds_out else None
+    return TrainingData(training, validation, tuple(lines), annotations)
 
 
 def _built_in(reading: DataSpec, task: str) -> TrainingData:

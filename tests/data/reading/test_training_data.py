@@ -82,15 +82,15 @@ def test_faults_are_counted_aloud(photos: Path) -> None:
 
 def test_images_without_labels_can_be_left_out(photos: Path) -> None:
     images = TrainingData.open(DataSpec(str(photos), unlabeled="skip"), "detection")
-    assert len(images.training) + len(images.held or ()) == 16
+    assert len(images.training) + len(images.validation or ()) == 16
     assert "4 of them have no labels and are left out" in images.describe()[1]
 
 
 def test_people_come_to_one_side(photos: Path) -> None:
     options = HoldOut(val=0.3, group_by=r"person(\d+)_")
     images = TrainingData.open(DataSpec(str(photos)), "detection", options)
-    assert images.held is not None
-    held = {name[:8] for name in names(images.held)}
+    assert images.validation is not None
+    held = {name[:8] for name in names(images.validation)}
     assert len(held) == 3
     assert not held & {name[:8] for name in names(images.training)}
 
@@ -117,7 +117,7 @@ def test_near_duplicates_come_to_one_side(tmp_path: Path) -> None:
         "40 images are near-duplicates of another",
     ]
     of = {image["file_name"]: image["of"] for image in images}
-    held = names(inputs.held)
+    held = names(inputs.validation)
     assert len(held) == 16
     assert len({of[name] for name in held}) == 8
 
@@ -153,7 +153,7 @@ def test_validation_data_of_its_own_leaves_all_others_for_training(
 ) -> None:
     other = make_photos(tmp_path / "other", 6, 40)
     images = TrainingData.open(DataSpec(str(photos), val=str(other)), "detection")
-    assert (len(images.training), len(images.held or ())) == (20, 6)
+    assert (len(images.training), len(images.validation or ())) == (20, 6)
 
 
 def test_a_run_keeps_its_splits(photos: Path, tmp_path: Path) -> None:
@@ -223,9 +223,9 @@ def test_bare_images_are_skipped_in_validation_data_too(photos: Path, tmp_path: 
     other = make_photos(tmp_path / "other", 10, 40)  # every fifth shows nothing
     reading = DataSpec(str(photos), val=str(other), unlabeled="skip")
     images = TrainingData.open(reading, "detection")
-    assert images.held is not None
-    assert len(images.held) == 8
-    assert "2 of them have no labels and are left out (`unlabeled` is skip)" in images.words
+    assert images.validation is not None
+    assert len(images.validation) == 8
+    assert "2 of them have no labels and are left out (`unlabeled` is skip)" in images.log_lines
 
 
 def test_the_runs_own_data_by_name_is_what_it_held_out(photos: Path, tmp_path: Path) -> None:
