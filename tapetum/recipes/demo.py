@@ -26,13 +26,13 @@ from tapetum.runs.record import refuse_used
 class Demo:
     """A tiny model for a task.
 
-    seconds: training time; numbers: the metrics that are printed; check_data: begin with
-    `tapetum check` on a dataset with planted faults.
+    seconds: training time; image_size: None where the model sees whole images; numbers: the metrics
+    that are printed; check_data: begin with `tapetum check` on a dataset with planted faults.
     """
 
     model: str
     seconds: float
-    image_size: int
+    image_size: int | None
     numbers: tuple[str, ...]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -93,7 +93,7 @@ DEMOS: dict[str, Demo] = {
     "semantic_segmentation": Demo(
         model="unet",
         seconds=60,
-        image_size=160,
+        image_size=None,
         numbers=("mIoU", "accuracy"),
         arguments={
             "encoder": "resnet10",

@@ -92,7 +92,6 @@ class Classification(Task):
 
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
         return {
-            "classes": len(dataset.classes),
             "num_classes": len(dataset.classes),
             "image_size": image_size,
             "multilabel": dataset.multilabel,

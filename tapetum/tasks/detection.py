@@ -116,7 +116,6 @@ class Detection(Task):
         """
         smallest = 2 ** ((image_size // 18).bit_length() - 1)
         return {
-            "classes": len(dataset.classes),
             "num_classes": len(dataset.classes),
             "min_size": image_size,
             "max_size": image_size * 5 // 3,

@@ -79,7 +79,6 @@ class Localization(Task):
 
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
         return {
-            "classes": len(dataset.classes),
             "num_classes": len(dataset.classes),
             "image_size": image_size,
         }

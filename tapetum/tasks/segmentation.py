@@ -74,7 +74,7 @@ class Segmentation(Task):
         return max(32, min(320, min(dataset[0].size) // 32 * 32))
 
     def arguments(self, dataset: Dataset, image_size: int) -> dict[str, Any]:
-        return {"classes": len(dataset.classes), "num_classes": len(dataset.classes)}
+        return {"num_classes": len(dataset.classes)}
 
     def transforms(self, dataset: Dataset, image_size: int, augmentation: str) -> Augment:
         return segmentation_transforms((image_size, image_size), augmentation)

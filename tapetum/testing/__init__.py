@@ -29,7 +29,7 @@ QUESTIONS = (*IDENTITY, *ANSWERING, *LEARNING, *EXPLAINING, *FINDING)
 def check_model(
     make: Callable[..., nn.Module] | str,
     *,
-    classes: int = 3,
+    num_classes: int = 3,
     arguments: Mapping[str, Any] | None = None,
     images: Sequence[Tensor] | None = None,
     seconds: float = 120.0,
@@ -42,7 +42,7 @@ def check_model(
             CATALOG. It is called many times, with `arguments`, and with `num_classes` and
             `keypoints` (3) where it has these. Small arguments make a quick check: 128 pixels are
             enough.
-        classes: the number of classes; models for keypoints have 1.
+        num_classes: the number of classes; models for keypoints have 1.
         arguments: keywords of `make`, JSON values.
         images: (3, H, W) uint8 or float in [0, 1], in place of noise; three at most are used.
         seconds: no check starts later; a report with checks left is not ok.
@@ -55,7 +55,7 @@ def check_model(
         ContractError: a TapetumError that names all checks that failed; `report` is in it.
         UsageError: there is no such model.
     """
-    subject = Subject.of(make, arguments, classes, images)
+    subject = Subject.of(make, arguments, num_classes, images)
     report = ask_all(name_of(make), QUESTIONS, subject, seconds)
     if raises and not report.ok:
         raise report.error()

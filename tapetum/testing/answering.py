@@ -139,7 +139,10 @@ def is_in_the_frame(subject: Subject) -> None:
             hint = "cut the padding off and resize to batch.originals in postprocess"
             expect(found.semantic.shape == one.shape[1:], why, hint)
             top = int(found.semantic.max())
-            expect(top < subject.classes, f"semantic: {top} is none of {subject.classes} classes")
+            expect(
+                top < subject.num_classes,
+                f"semantic: {top} is none of {subject.num_classes} classes",
+            )
         if found.class_scores is not None:
             _are_probabilities(subject, found.class_scores)
 
@@ -160,7 +163,10 @@ def _has_its_fields(subject: Subject, found: Prediction) -> None:
 
 def _are_probabilities(subject: Subject, scores: Tensor) -> None:
     shape = tuple(scores.shape)
-    expect(shape == (subject.classes,), f"class_scores: expected {subject.classes}, got {shape}")
+    expect(
+        shape == (subject.num_classes,),
+        f"class_scores: expected {subject.num_classes}, got {shape}",
+    )
     low, total = float(scores.min()), float(scores.sum())
     expect(low >= 0, f"class_scores: {low:.3g} is below 0", "softmax")
     expect(abs(total - 1) <= 1e-5, f"class_scores: sum {total:.6g}, expected 1", "softmax")

@@ -44,11 +44,11 @@ def scores_each_object(subject: Subject) -> None:
 
 
 def follows_the_label(subject: Subject) -> None:
-    if subject.classes < 2:
+    if subject.num_classes < 2:
         raise DoesNotApply("the model has one class")
     model, (height, width) = subject.build(), subject.size
     row = (0.08 * width, 0.1 * height, 0.47 * width, 0.52 * height)
-    labels = range(min(3, subject.classes))
+    labels = range(min(3, subject.num_classes))
     one = [subject.target(subject.size, (*row, label)) for label in labels]
     scores = [model.target_logits(subject.images[:1], [each]).item() for each in one]
     shown = ", ".join(f"{score:.4g}" for score in scores)

@@ -38,8 +38,8 @@ def objects_are_sound(subject: Subject) -> None:
         expect((objects.scores.diff() <= 0).all(), "scores do not fall", "best first")
         in_unit = (objects.scores >= 0) & (objects.scores <= 1)
         expect(in_unit.all(), "a score lies outside of [0, 1]", "sigmoid or softmax in postprocess")
-        known = (objects.labels >= 0) & (objects.labels < subject.classes)
-        expect(known.all(), f"a label is none of {subject.classes} classes")
+        known = (objects.labels >= 0) & (objects.labels < subject.num_classes)
+        expect(known.all(), f"a label is none of {subject.num_classes} classes")
         _extras_have_shapes(subject, objects, (height, width))
 
 

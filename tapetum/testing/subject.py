@@ -55,7 +55,7 @@ class Subject:
     function: Callable[..., nn.Module]
     arguments: Mapping[str, Any]
     task: str
-    classes: int
+    num_classes: int
     fitted: bool
     images: tuple[Tensor, ...] = IMAGES
     variants: tuple[Mapping[str, Any], ...] = ({},)
@@ -65,7 +65,7 @@ class Subject:
         cls,
         make: Callable[..., nn.Module] | str,
         arguments: Mapping[str, Any] | None = None,
-        classes: int = 3,
+        num_classes: int = 3,
         images: Sequence[Tensor] | None = None,
         variants: Sequence[Mapping[str, Any]] = ({},),
     ) -> Subject:
@@ -75,7 +75,7 @@ class Subject:
             make: a function, "FILE.py:FUNCTION", or a name in CATALOG.
             arguments: its keywords; by default `num_classes` (1 for keypoints) and `keypoints`
                 where it has these.
-            classes: the number of classes.
+            num_classes: the number of classes.
             images: (3, H, W), in place of noise.
             variants: arguments over which forward must mean the same.
 
@@ -89,8 +89,9 @@ class Subject:
             code.name()
         function = model_function(make) if isinstance(make, str) else make
         task = declared_task(function)
-        classes = 1 if task is not None and learns_from(task) == "keypoints" else classes
-        follows = {"num_classes": classes, "classes": classes, "keypoints": KEYPOINTS}
+        one_class = task is not None and learns_from(task) == "keypoints"
+        num_classes = 1 if one_class else num_classes
+        follows = {"num_classes": num_classes, "keypoints": KEYPOINTS}
         known = arguments_with_defaults(function)
         keywords = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
         try:
@@ -104,7 +105,7 @@ class Subject:
             function,
             keywords,
             task or model.task,
-            int(keywords.get("num_classes") or keywords.get("classes") or classes),
+            int(keywords.get("num_classes") or num_classes),
             DESCEND not in model.phases,
             IMAGES if images is None else three(images),
             tuple(variants),
@@ -126,7 +127,7 @@ class Subject:
     def target(self, size: tuple[int, int], *rows: Row, crowd: bool = False) -> Target:
         """The target of an image of `size` with objects at `rows`, as the task has it: the class of
         an image is that of the first object; pixels without object are 255."""
-        rows = tuple((*row[:4], row[4] % self.classes) for row in rows)
+        rows = tuple((*row[:4], row[4] % self.num_classes) for row in rows)
         if self.annotation == "labels":
             return Target(labels=torch.tensor([row[4] for row in rows[:1]], dtype=torch.int64))
         if self.annotation == "semantic":

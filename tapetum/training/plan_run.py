@@ -66,7 +66,7 @@ def plan_run(
     else:
         images = in_memory.open(task.name, options.validate)
     training = images.training
-    size = chosen_size(task, name, training, options.image_size)
+    size = chosen_size(task, name, training, options)
     arguments = chosen_arguments(options, task, training, size)
     source = source_of(options.weights, name, arguments)
     record = RunRecord(

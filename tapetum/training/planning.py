@@ -10,11 +10,12 @@ from typing import Any
 
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log
+from tapetum.base.words import count_of
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.training_data import TrainingData
 from tapetum.data.reading.views import Subset
 from tapetum.models import task_of
-from tapetum.models.catalog import defaults_of, fitting_arguments, model_function
+from tapetum.models.catalog import arguments_of, defaults_of, fitting_arguments, model_function
 from tapetum.models.custom import declared_settings, is_custom
 from tapetum.runs.record import RunRecord
 from tapetum.runs.settings import Settings
@@ -64,20 +65,53 @@ def chosen_backbone(model: str, backbone: str | None) -> dict[str, Any]:
     return arguments
 
 
-def chosen_size(task: Task, model: str, dataset: Dataset, image_size: int | None) -> int:
+def chosen_size(task: Task, model: str, dataset: Dataset, options: TrainOptions) -> int:
     """The given size, else that of the task for these images, at most the model's default.
 
+    A given size must decide what the model sees. Of tasks that tell the model its size (an
+    argument `image_size` or `min_size`) the model must have that argument: without it only the
+    augmented images of the training would have the size, and those that are predicted another.
+    Segmentation tells the model none: there the size is that of the windows that the
+    augmentation cuts, and it needs one that cuts windows.
+
     Raises:
-        UsageError: smaller than SMALLEST.
+        UsageError: a given size is smaller than SMALLEST, or decides nothing.
     """
-    if image_size is not None:
-        if image_size < SMALLEST:
-            raise UsageError(f"must be at least {SMALLEST}, got {image_size}", option="image_size")
-        return image_size
+    if options.image_size is not None:
+        _refuse_size(task, model, dataset, options, options.image_size)
+        return options.image_size
     defaults = defaults_of(model)
     limit = defaults.get("image_size") or defaults.get("min_size")
     size = task.image_size(dataset)
     return size if limit is None else min(size, limit)
+
+
+SIZES = ("image_size", "min_size")
+"""Arguments of models for the size of the images."""
+
+
+def _refuse_size(
+    task: Task, model: str, dataset: Dataset, options: TrainOptions, size: int
+) -> None:
+    """Refuse a size that is too small or without effect.
+
+    Raises:
+        UsageError: it is.
+    """
+    if size < SMALLEST:
+        raise UsageError(f"must be at least {SMALLEST}, got {size}", option="image_size")
+    if any(name in task.arguments(dataset, size) for name in SIZES):
+        known = arguments_of(model)
+        if not any(name in known for name in SIZES):
+            why = f"{model} has neither an argument image_size nor min_size"
+            hint = "it takes " + (", ".join(known) or "none")
+            raise UsageError(why, option="image_size", hint=hint)
+        return
+    augment = options.augment
+    transforms = [task.transforms(dataset, side, augment) for side in (size, 2 * size)]
+    if transforms[0] == transforms[1]:
+        why = f"has no effect with `augment` {augment}, which keeps images at their size"
+        raise UsageError(why, option="image_size", hint="leave it out")
 
 
 def chosen_settings(options: TrainOptions, task: Task) -> Settings:
@@ -95,24 +129,29 @@ def chosen_settings(options: TrainOptions, task: Task) -> Settings:
 
 
 def describe(record: RunRecord, model: Model[Any]) -> list[str]:
-    """Describe a training in two lines.
+    """Describe a training before it starts.
 
     Args:
         record: of the run.
         model: its model.
 
     Returns:
-        The lines: model and image size; device, precision and optimizer.
+        The lines: model and image size; device, precision and optimizer; and of a custom model
+        that cannot be told the number of classes, how many there are.
     """
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     body = record.arguments.get("backbone") or record.arguments.get("encoder")
     name = Path(record.model).name  # of a custom model its file, without folders
     network = f"{name}, {body}" if body else name
     settings = record.settings
-    return [
+    lines = [
         f"{network}, {parameters:.2f} million parameters, images of {record.image_size} pixels",
         f"{record.device} {record.precision}, {settings.optimizer}, lr {settings.lr:g}",
     ]
+    if "num_classes" not in record.arguments:
+        classes = count_of(len(record.classes), "class", "classes")
+        lines.append(f"{name} has no argument num_classes: it is not told that there are {classes}")
+    return lines
 
 
 def in_minutes(

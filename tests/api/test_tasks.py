@@ -61,7 +61,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         DATA,
         out=tmp_path_factory.mktemp(task) / "run",
         backbone=None if task == "classification" else "resnet10",
-        image_size=96,
+        image_size=None if task == "semantic_segmentation" else 96,
         arguments=fitting_arguments(model, {}, arguments),
         augment="flip",
         precision="fp32",

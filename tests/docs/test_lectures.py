@@ -23,7 +23,7 @@ ROWS = [
 ]
 COMMANDS = [shlex.split(row[1].strip("`")) for row in ROWS]
 TWO_STEPS = ("--max-steps", "2", "--batch-size", "4")
-PLANNED = {"classes", "num_classes", "image_size", "min_size", "max_size", "keypoints", "norm", "k"}
+PLANNED = {"num_classes", "image_size", "min_size", "max_size", "keypoints", "norm", "k"}
 """Arguments that follow from the data, or that the page sets itself."""
 
 

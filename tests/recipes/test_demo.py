@@ -22,7 +22,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few scenes to measure, and small steps."""
     monkeypatch.setitem(scenes.LENGTHS, "test", max(SCENES) + 1)
     for task, own in DEMOS.items():
-        tiny = replace(own, image_size=64, settings={**own.settings, "batch_size": 2})
+        size = 64 if own.image_size else None
+        tiny = replace(own, image_size=size, settings={**own.settings, "batch_size": 2})
         monkeypatch.setitem(DEMOS, task, tiny)
 
 

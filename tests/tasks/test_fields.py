@@ -9,6 +9,7 @@ import torch
 
 from tapetum.cli.options import TaskName
 from tapetum.data.records.annotation_types import ANNOTATION_TYPES
+from tapetum.data.scenes import open_scenes
 from tapetum.evaluation.iou_types import IOU_TYPES
 from tapetum.reporting.tasks import GATHER
 from tapetum.structures import TASKS as NAMES
@@ -49,3 +50,11 @@ def test_drawings_and_objects_are_those_that_the_fields_promise(name: str) -> No
     assert task.has_thresholds == bool(task.max_detections)
     assert task.noun
     assert task.annotation
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_number_of_classes_has_one_name(name: str) -> None:
+    scenes = open_scenes("scenes", "train", name)
+    suggested = TASKS[name].arguments(scenes, 64)
+    assert suggested["num_classes"] == len(scenes.classes)
+    assert "classes" not in suggested

@@ -36,7 +36,7 @@ class Sound(Model[SegmentationOutput]):
 
     task = "semantic_segmentation"
 
-    def __init__(self, classes: int = 3) -> None:
+    def __init__(self, num_classes: int = 3) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(3, 8, 5, stride=4, padding=2),
@@ -44,7 +44,7 @@ class Sound(Model[SegmentationOutput]):
             nn.Conv2d(8, 8, 3, stride=2, padding=1),
             nn.ReLU(),
         )
-        self.head = nn.Conv2d(8, classes, 1)
+        self.head = nn.Conv2d(8, num_classes, 1)
         self.preprocessing = make_preprocessing(None, None, IMAGENET_MEAN, IMAGENET_STD, 8)
 
     def preprocess(self, images: Sequence[Tensor], targets: Any = None) -> Batch:
@@ -82,8 +82,8 @@ class HasAnUnknownPhase(Sound):
 
 
 class TakesASet(Sound):
-    def __init__(self, classes: int = 3, sizes: Any = frozenset({1})) -> None:
-        super().__init__(classes)
+    def __init__(self, num_classes: int = 3, sizes: Any = frozenset({1})) -> None:
+        super().__init__(num_classes)
 
 
 class MarksEverything(Sound):
@@ -135,8 +135,8 @@ class TakesBytesAsTheyAre(Sound):
 
 
 class Counts(Sound):
-    def __init__(self, classes: int = 3) -> None:
-        super().__init__(classes)
+    def __init__(self, num_classes: int = 3) -> None:
+        super().__init__(num_classes)
         self.register_buffer("seen", torch.zeros(()))
 
     def postprocess(
@@ -150,9 +150,9 @@ class Counts(Sound):
 
 
 class DrawsAtBirth(Sound):
-    def __init__(self, classes: int = 3) -> None:
-        super().__init__(classes)
-        self.shift = torch.randn(classes, 1, 1)
+    def __init__(self, num_classes: int = 3) -> None:
+        super().__init__(num_classes)
+        self.shift = torch.randn(num_classes, 1, 1)
 
     def forward(
         self, pixels: Tensor, sizes: Tensor, targets: Any = None, generators: Any = None
@@ -161,8 +161,8 @@ class DrawsAtBirth(Sound):
 
 
 class HasASpare(Sound):
-    def __init__(self, classes: int = 3) -> None:
-        super().__init__(classes)
+    def __init__(self, num_classes: int = 3) -> None:
+        super().__init__(num_classes)
         self.spare = nn.Linear(4, 5)
 
 
@@ -243,8 +243,8 @@ SMALL = {"min_size": 64, "max_size": 96, "fpn_channels": 16}
 def detector(**changes: Callable[..., Any]) -> Callable[..., nn.Module]:
     """A tiny RetinaNet with some of its verbs wrapped: each takes the model's own verb first."""
 
-    def build(classes: int = 3) -> nn.Module:
-        model: Any = retinanet(**{**CATALOG["retinanet"].tiny, **SMALL, "num_classes": classes})
+    def build(num_classes: int = 3) -> nn.Module:
+        model: Any = retinanet(**{**CATALOG["retinanet"].tiny, **SMALL, "num_classes": num_classes})
         for verb, change in changes.items():
             own = getattr(model, verb)
             setattr(model, verb, lambda *a, own=own, change=change: change(own, *a))

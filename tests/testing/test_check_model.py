@@ -126,7 +126,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     text = "from tests.testing.broken import HasASpare\n\n\nclass Mine(HasASpare): ...\n"
     (tmp_path / "mine.py").write_text(text)
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tapetum.testing", "mine.py:Mine", "classes=4"],
+        [sys.executable, "-W", "error", "-m", "tapetum.testing", "mine.py:Mine", "num_classes=4"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -141,7 +141,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     ("words", "says"),
     [
         ([], "expected MODEL [KEY=VALUE ...]"),
-        (["linear", "classes"], "expected KEY=VALUE, got 'classes'"),
+        (["linear", "num_classes"], "expected KEY=VALUE, got 'num_classes'"),
         (["nothing.py:build"], "no such file"),
         (["linear", "wide=3"], "unexpected keyword argument 'wide'"),
     ],

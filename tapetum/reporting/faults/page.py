@@ -10,6 +10,7 @@ from PIL import Image
 from tapetum.base.errors import printable
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.base.outputs import open_output
+from tapetum.base.words import count_of
 from tapetum.data.records.findings import CODES
 from tapetum.data.records.image_record import Annotations, Finding
 from tapetum.reporting.contents import Table
@@ -21,7 +22,6 @@ from tapetum.reporting.page import (
     EMPTY,
     FOOTER,
     Html,
-    count_of,
     document,
     image_tag,
     join,

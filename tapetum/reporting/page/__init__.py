@@ -8,7 +8,6 @@ from tapetum.reporting.page.style import CSS
 from tapetum.reporting.page.tables import (
     bar,
     compact,
-    count_of,
     mixed_table,
     number,
     number_table,
@@ -25,7 +24,6 @@ __all__ = [
     "bar",
     "card",
     "compact",
-    "count_of",
     "crop_cards",
     "data_uri",
     "document",

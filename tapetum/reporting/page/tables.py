@@ -68,19 +68,6 @@ def compact(count: int) -> str:
     return f"{value:.3g}{units[0]}"
 
 
-def count_of(count: int, name: str) -> str:
-    """A count with its noun, "1 image" or "2 images".
-
-    Args:
-        count: 0 or more.
-        name: the noun in the singular.
-
-    Returns:
-        Text.
-    """
-    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
-
-
 def percent(fraction: float) -> str:
     """A fraction as "12 %", with a decimal below 10 %.
 

@@ -7,10 +7,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tapetum.base.words import count_of
 from tapetum.render.charts import Line, line_chart, loss_curves, metric_curves
 from tapetum.reporting.contents import ReportContents
 from tapetum.reporting.page.html import EMPTY, Html, join, tag
-from tapetum.reporting.page.tables import count_of, percent
+from tapetum.reporting.page.tables import percent
 
 Row = Mapping[str, Any]
 
