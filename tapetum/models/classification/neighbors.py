@@ -29,9 +29,9 @@ def search(
     """The `k` nearest of the vectors `known` for each of `x`.
 
     In two steps. All distances are computed roughly, where "l2" is the expanded product
-    |a|^2 - 2 a b + |b|^2, one matrix product on vectors less their `mean`, since small numbers lose
-    less in it. The k + SLACK best ones are then measured again, difference by difference, and ordered by that;
-    among equals the first remembered comes first.
+    |a|^2 - 2 a b + |b|^2, one matrix product on vectors less their `mean`, since small numbers
+    lose less in it. The k + SLACK best ones are then measured again, difference by difference,
+    and ordered by that; among equals the first remembered comes first.
 
     Args:
         x: (B, D) in [0, 1].
