@@ -12,7 +12,8 @@ import torch
 from tapetum.base.download import Bar
 from tapetum.base.errors import DownloadError, UsageError
 from tapetum.base.progress import Log, no_log
-from tapetum.base.runtime import Runtime, derive_seed
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import derive_seed
 from tapetum.data.cache.cached_dataset import cached
 from tapetum.data.reading.training_data import TrainingData
 from tapetum.models import task_of

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tapetum.base.errors import ImageError
-from tapetum.base.runtime import Runtime, generator
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import generator
 from tapetum.runs.history import read_history
 from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.settings import Settings
