@@ -16,7 +16,7 @@ from tapetum.inference.evaluation_data import evaluation_dataset
 from tapetum.inference.predictor import load
 from tapetum.inference.thresholds import chosen_thresholds, write_thresholds
 from tapetum.reporting import write_report
-from tapetum.reporting.measured import explainable, judged_to_choose, resources
+from tapetum.reporting.measured import evaluation_for_thresholds, explainable, resources
 from tapetum.reporting.sections import Run
 from tapetum.reporting.tasks import gather
 from tapetum.runs.history import read_history
@@ -73,10 +73,10 @@ def report(
 
     thresholds, chosen_on = None, ""
     if predictor.task.has_thresholds:
-        chosen_on, judged = judged_to_choose(
+        chosen_on, val_evaluation = evaluation_for_thresholds(
             predictor, folder, split, dataset, evaluation, progress, log
         )
-        thresholds = chosen_thresholds(judged)
+        thresholds = chosen_thresholds(val_evaluation)
         write_thresholds(folder, predictor, thresholds, chosen_on)
 
     def explain(image: Tensor, target: Target) -> Tensor:

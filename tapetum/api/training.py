@@ -35,7 +35,8 @@ from tapetum.training.observers import Observer
 from tapetum.training.observing import run_job, watching
 from tapetum.training.plan_run import data_of_run, plan_run
 from tapetum.training.planning import describe, in_minutes
-from tapetum.weights.checkpoint import FOLDER, find_checkpoint, refuse_links
+from tapetum.weights.checkpoint import FOLDER, refuse_links
+from tapetum.weights.run_checkpoint import checkpoint_of_run
 
 
 @process_group()
@@ -179,7 +180,7 @@ def resume(
     images = data_of_run(record, folder, data, val, log)
     start = None
     if any((folder / FOLDER).glob("step-*")):
-        start, complaints = find_checkpoint(folder, "last")
+        start, complaints = checkpoint_of_run(folder, "last")
         for line in [*complaints, f"resuming at {start.name}"]:
             log(line)
     job = make_job(record, images, folder, runtime, log)

@@ -19,6 +19,7 @@ from tapetum.base.files import give_usual_rights, refuse_link, safe_path, sha256
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 _TEMPORARY = ".tapetum-"
+ANOTHER = "use another checkpoint of this run"
 
 Writer = Callable[[Path], None]
 """Writes a file; raises OSError where the system does not let it."""
@@ -103,10 +104,10 @@ def verify_bundle(folder: Path) -> dict[str, Any]:
     for name, expected in manifest["files"].items():
         path = safe_path(folder, name)
         if not path.is_file():
-            raise CheckpointError("missing", file=path)
+            raise CheckpointError("missing", file=path, hint=ANOTHER)
         if path.stat().st_size != expected["bytes"] or _digest(path) != expected["sha256"]:
             why = "damaged: its content is not what was saved"
-            raise CheckpointError(why, file=path, hint="use another checkpoint of this run")
+            raise CheckpointError(why, file=path, hint=ANOTHER)
     return manifest["facts"]
 
 

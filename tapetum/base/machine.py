@@ -94,7 +94,7 @@ def look_around() -> Machine:
     Returns:
         The facts that `advice` needs.
     """
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         available = torch.cuda.is_available()
     count = torch.cuda.device_count() if available else 0
@@ -103,7 +103,7 @@ def look_around() -> Machine:
     floors = _floors()
     return Machine(
         cuda=torch.version.cuda,
-        complaint="" if available else " ".join(str(warning.message) for warning in heard),
+        complaint="" if available else " ".join(str(warning.message) for warning in caught),
         driver=bool(shutil.which("nvidia-smi")) or Path("/proc/driver/nvidia/version").exists(),
         hidden=os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"),
         gpus=tuple(zip(names, capabilities, strict=True)),
@@ -184,9 +184,9 @@ def _runs(major: int, minor: int, architectures: tuple[str, ...]) -> bool:
     """Machine code ("sm") runs on GPUs of its own major version that are not older, intermediate
     code ("compute") on all that are not older; with a letter behind, on no other."""
     for kind, number, letter in (_architecture(name) for name in architectures):
-        own = divmod(number, 10)
-        newer = (major, minor) >= own and (kind == "compute" or major == own[0])
-        if (major, minor) == own or (newer and not letter):
+        compiled_for = divmod(number, 10)
+        newer = (major, minor) >= compiled_for and (kind == "compute" or major == compiled_for[0])
+        if (major, minor) == compiled_for or (newer and not letter):
             return True
     return not architectures  # not a CUDA build: nothing is known
 
@@ -198,8 +198,8 @@ def _architecture(name: str) -> tuple[str, int, str]:
 
 def _floors() -> dict[str, str]:
     """The oldest versions that the package asks for, by the name of what it needs."""
-    asked = importlib.metadata.requires("tapetum") or []
-    found = (re.fullmatch(r"([\w.-]+)>=([\d.]+)", words) for words in asked)
+    requirements = importlib.metadata.requires("tapetum") or []
+    found = (re.fullmatch(r"([\w.-]+)>=([\d.]+)", requirement) for requirement in requirements)
     return {match[1]: match[2] for match in found if match}
 
 

@@ -137,10 +137,10 @@ def _open_stream(path: Path) -> int:
 
 def _refuse_place(shown: Path, places: list[Path], folders: Iterable[str | Path]) -> None:
     """Raise UsageError if one of `places` is one of `folders`, by whatever name or link."""
-    own = [status for place in places if (status := _status(place)) is not None]
+    outputs = [status for place in places if (status := _status(place)) is not None]
     for folder in folders:
         read = _status(Path(folder))
-        if read is not None and any(os.path.samestat(status, read) for status in own):
+        if read is not None and any(os.path.samestat(status, read) for status in outputs):
             why = f"an output here would be taken for data: {folder} is read"
             raise UsageError(why, file=shown, hint="name a place outside of it")
 

@@ -52,8 +52,8 @@ def latency(measured: dict[str, Any] | None) -> str:
     if measured is None:
         return "latency not measured: python benchmarks/pace.py"
     size, predict, train = (measured[key] for key in ("image_size", "predict_ms", "train_ms"))
-    words = f"images of {size} pixels: predicts one in {predict:.3g} ms"
-    return words if train is None else f"{words}, trains on 1,000 in {train:.3g} s"
+    text = f"images of {size} pixels: predicts one in {predict:.3g} ms"
+    return text if train is None else f"{text}, trains on 1,000 in {train:.3g} s"
 
 
 def env(*, json: Flag = False) -> int:
@@ -71,8 +71,8 @@ def env(*, json: Flag = False) -> int:
         advice = facts.pop("advice")
         for name, value in facts.items():
             print(f"{name:16s} {value}")
-        for words in advice:
-            print(f"advice: {words}")
+        for text in advice:
+            print(f"advice: {text}")
     return 0
 
 

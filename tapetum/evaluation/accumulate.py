@@ -20,7 +20,7 @@ _EPSILON = np.spacing(1)
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class CountedDetections:
     """All ranked detections (N, in ranking order), and the S of them that may match something.
 
     category (N,), score (N,), rank (N,); inside: (A, N) bool, the detection's own area is in the
@@ -78,10 +78,10 @@ def accumulate(
     -1 where a class has no ground truth that counts in the area range. The score is the threshold
     at which the recall is reached, 0 where it is not.
     """
-    judged = _judge(ground_truth, detections, ranking, matches, rules)
+    counted = _count_detections(ground_truth, detections, ranking, matches, rules)
     positives = count_ground_truths(ground_truth, ignored_by_area(ground_truth, rules)).T  # (A, K)
     needed = _hits_needed(rules.recall_thresholds, positives)  # (A, K, R)
-    top = _top_scores(judged, positives.shape[1])  # (K,)
+    top = _top_scores(counted, positives.shape[1])  # (K,)
     shape = (
         len(rules.iou_thresholds),
         needed.shape[2],
@@ -91,31 +91,31 @@ def accumulate(
     precision, scores = np.empty(shape), np.empty(shape)  # (T, R, K, A, M)
     recall = np.empty((shape[0], *shape[2:]))  # (T, K, A, M)
     for m, cap in enumerate(rules.max_dets):
-        hits = _hits_under_cap(judged, cap, positives.shape[1])
+        hits = _hits_under_cap(counted, cap, positives.shape[1])
         curves = _read_off(hits, needed, positives, top, shape[0])
         precision[..., m], recall[..., m], scores[..., m] = curves
     return precision, recall, scores
 
 
-def _judge(
+def _count_detections(
     ground_truth: GroundTruth,
     detections: Detections,
     ranking: Ranking,
     matches: Matches,
     rules: Rules,
-) -> Judged:
+) -> CountedDetections:
     index = ranking.index
     inside = np.stack([area.holds(detections.area[index]) for area in rules.areas])  # (A, N)
     given, counts = matches.ground_truth.transpose(2, 1, 0), matches.counts.transpose(2, 1, 0)
-    own = inside[:, None, matches.position]  # (A, 1, S)
+    in_area = inside[:, None, matches.position]  # (A, 1, S)
     hit = np.ascontiguousarray(counts)  # (A, T, S)
     if 0 in ground_truth.ids or "0" in ground_truth.ids:
         # The reference stores the id of the match, and 0 means none: such a hit is a false alarm.
         void = np.array([i in (0, "0") for i in ground_truth.ids])
         hit = hit & ~void[given]
-    counted = hit | (own & ((given < 0) | counts))
-    change = counted.astype(np.int8) - own
-    return Judged(
+    counted = hit | (in_area & ((given < 0) | counts))
+    change = counted.astype(np.int8) - in_area
+    return CountedDetections(
         detections.category[index],
         detections.score[index],
         ranking.rank,
@@ -136,29 +136,29 @@ def _hits_needed(recalls: np.ndarray, positives: np.ndarray) -> np.ndarray:
     return hits.astype(np.int64)
 
 
-def _top_scores(judged: Judged, classes: int) -> np.ndarray:
+def _top_scores(counted: CountedDetections, classes: int) -> np.ndarray:
     """(K,) the best score of each class, 0 where it has no detections."""
-    first = np.searchsorted(judged.category, np.arange(classes))
-    empty = np.bincount(judged.category, minlength=classes) == 0
-    return np.where(empty, 0.0, np.append(judged.score, 0.0)[first])
+    first = np.searchsorted(counted.category, np.arange(classes))
+    empty = np.bincount(counted.category, minlength=classes) == 0
+    return np.where(empty, 0.0, np.append(counted.score, 0.0)[first])
 
 
-def _hits_under_cap(judged: Judged, cap: int, classes: int) -> Hits:
+def _hits_under_cap(counted: CountedDetections, cap: int, classes: int) -> Hits:
     """The true positives among the detections of rank below `cap`, with what was seen before."""
-    shown = judged.rank < cap  # (N,)
-    shown_here = shown[judged.position]  # (S,)
-    plain = _running_total(judged.inside & shown)  # (A, N + 1)
-    extra = _running_total(judged.change * shown_here)  # (A, T, S + 1)
-    area, threshold, s = np.nonzero(judged.hit & shown_here)  # each (H,)
-    where = judged.position[s]
-    category = judged.category[where]
+    shown = counted.rank < cap  # (N,)
+    shown_here = shown[counted.position]  # (S,)
+    plain = _running_total(counted.inside & shown)  # (A, N + 1)
+    extra = _running_total(counted.change * shown_here)  # (A, T, S + 1)
+    area, threshold, s = np.nonzero(counted.hit & shown_here)  # each (H,)
+    where = counted.position[s]
+    category = counted.category[where]
     numbers = np.arange(classes)
-    begin = np.searchsorted(judged.category, numbers)[category]
-    begin_here = np.searchsorted(judged.category[judged.position], numbers)[category]
+    begin = np.searchsorted(counted.category, numbers)[category]
+    begin_here = np.searchsorted(counted.category[counted.position], numbers)[category]
     seen = plain[area, where + 1] - plain[area, begin]
     seen += extra[area, threshold, s + 1] - extra[area, threshold, begin_here]
-    cell = (area * judged.hit.shape[1] + threshold) * classes + category
-    return Hits(cell, seen, judged.score[where])
+    cell = (area * counted.hit.shape[1] + threshold) * classes + category
+    return Hits(cell, seen, counted.score[where])
 
 
 def _running_total(values: np.ndarray) -> np.ndarray:

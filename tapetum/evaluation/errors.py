@@ -96,8 +96,10 @@ def error_kinds(
     shown = _under_cap(detections, max_dets or rules_of(iou_type).max_dets[-1])
     match = np.where(outcomes.true_positive & shown, outcomes.matched_target, -1)
     wrong = outcomes.false_alarm & shown
-    own, other = _nearest(ground_truth, detections, outcomes, wrong, iou_type, near)
-    number, target, overlap = _sorted_out(wrong, own, other, effective(np.array([iou]))[0])
+    same_class, other_class = _nearest(ground_truth, detections, outcomes, wrong, iou_type, near)
+    number, target, overlap = _kind_of_each(
+        wrong, same_class, other_class, effective(np.array([iou]))[0]
+    )
     counted = outcomes.found | outcomes.missed
     plain = ErrorKinds(
         number, target, overlap, match, np.zeros_like(counted), counted, ap=-1.0, costs={}
@@ -137,11 +139,11 @@ def _nearest(
     who = ranking.index[pairs.position]
     counted = (outcomes.found | outcomes.missed)[pairs.ground_truth]
     same = ground_truth.category[pairs.ground_truth] == detections.category[who]
-    own, other = (
+    same_class, other_class = (
         _most_similar(who[rows], pairs.ground_truth[rows], pairs.similarity[rows], len(detections))
         for rows in (counted & same, counted & ~same)
     )
-    return own, other
+    return same_class, other_class
 
 
 def _most_similar(
@@ -155,20 +157,20 @@ def _most_similar(
     return nearest, overlap
 
 
-def _sorted_out(
-    wrong: np.ndarray, own: Nearest, other: Nearest, least: float
+def _kind_of_each(
+    wrong: np.ndarray, same_class: Nearest, other_class: Nearest, min_overlap: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """kind, target and overlap (N,) of the false positives `wrong`."""
-    loose = (own[0] >= 0) & (own[1] < least)
-    renamed = other[1] >= least
-    again = own[1] >= least
-    nothing = (own[0] < 0) & (other[0] < 0)
+    poor_box = (same_class[0] >= 0) & (same_class[1] < min_overlap)
+    wrong_class = other_class[1] >= min_overlap
+    duplicate = same_class[1] >= min_overlap
+    background = (same_class[0] < 0) & (other_class[0] < 0)
     kinds = [LOCALIZATION, CLASSIFICATION, DUPLICATE, BACKGROUND]
-    kind = np.select([loose, renamed, again, nothing], kinds, BOTH).astype(np.int8)
+    kind = np.select([poor_box, wrong_class, duplicate, background], kinds, BOTH).astype(np.int8)
     kind[~wrong] = -1
-    of_own = (kind == LOCALIZATION) | (kind == DUPLICATE)
-    target = np.where(of_own, own[0], other[0])
-    overlap = np.where(of_own, own[1], other[1])
+    of_same_class = (kind == LOCALIZATION) | (kind == DUPLICATE)
+    target = np.where(of_same_class, same_class[0], other_class[0])
+    overlap = np.where(of_same_class, same_class[1], other_class[1])
     return kind, np.where(wrong, target, -1), np.where(wrong, overlap, 0.0)
 
 

@@ -164,8 +164,10 @@ def _masks(
     assert ground_truth.image_sizes is not None
     sizes, refuse = ground_truth.image_sizes[image], refuse_by(blame)
     check_sizes(sizes, refuse)
-    own = [one.size for one in found if len(one)]
-    drawn = np.repeat(np.array(own, dtype=np.int64).reshape(-1, 2), counts[counts > 0], axis=0)
+    mask_sizes = [one.size for one in found if len(one)]
+    drawn = np.repeat(
+        np.array(mask_sizes, dtype=np.int64).reshape(-1, 2), counts[counts > 0], axis=0
+    )
     refuse((drawn != sizes).any(axis=1), "its mask is not of its image's size")
     runs = [one.masks for one in found for _ in range(len(one))]
     numbers = place_in_run(np.repeat(np.arange(len(counts)), counts)).tolist()

@@ -30,7 +30,7 @@ MEANINGS = {
 class LocalizationResult:
     """What boxes with classes are worth. What has nothing to be measured with is -1.
 
-    stats: "both_right", the share of the true objects whose class and box (IoU >= 0.5) are right
+    stats: "both_right", the fraction of the objects whose class and box (IoU >= 0.5) are right
     (Russakovsky et al. 2015, section 4.2, has its complement as the localization error);
     "class_accuracy", that of those whose class is right, wherever the box; "box_accuracy", that of
     those whose box is right, whatever the class; "mean_iou" with the box that belongs to it, 0

@@ -33,8 +33,8 @@ def mask_similarity(
         union = _union(crowd, area_d, area_g, shared)
         value = np.divide(shared, union, out=np.zeros(len(g)), where=shared > 0)
         for pair in np.flatnonzero(halts).tolist():
-            own = int(area_d[pair]) if crowd[pair] else None
-            value[pair] = _walk(_counts(found, d[pair]), _counts(true, g[pair]), own)
+            union_area = int(area_d[pair]) if crowd[pair] else None
+            value[pair] = _walk(_counts(found, d[pair]), _counts(true, g[pair]), union_area)
         return value
 
     return similarity
@@ -59,7 +59,7 @@ def _counts(masks: Masks, index: int) -> list[int]:
     return masks.runs.counts[first[index] : first[index + 1]].tolist()
 
 
-def _walk(one: list[int], other: list[int], own: int | None) -> float:
+def _walk(one: list[int], other: list[int], union_area: int | None) -> float:
     """The overlap of two codes, run by run, up to where both have an empty run at once.
 
     There the reference takes its walk for finished. Codes with empty runs within are written by
@@ -78,4 +78,4 @@ def _walk(one: list[int], other: list[int], own: int | None) -> float:
             if following is not None:
                 left[side], inside[side] = following, not inside[side]
         if left == [0, 0]:
-            return shared / (union if own is None else own) if shared else 0.0
+            return shared / (union if union_area is None else union_area) if shared else 0.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -25,6 +26,8 @@ PIXELS_AT_ONCE = 2**20
 """Prepared pixels of all images that a method scores at once, and at most so many images: a
 detector's maps of an image take hundreds of megabytes."""
 IMAGES_AT_ONCE = 64
+RESNET_LAYERS = {f"layer{n}": f"c{n + 1}" for n in range(1, 5)}
+"""What torchvision and timm call the stages of a ResNet: C2 to C5 of the FPN paper."""
 
 
 def explain(
@@ -134,8 +137,17 @@ def find_layer(model: Model, name: str | None) -> ExplainLayer:
     if name is None:
         return next(iter(layers.values()))
     if name not in layers:
-        raise UsageError(f"unknown layer {name!r}", hint="one of " + ", ".join(layers))
+        raise UsageError(f"unknown layer {name!r}", option="layer", hint=_layers_hint(name, layers))
     return layers[name]
+
+
+def _layers_hint(name: str, layers: Mapping[str, ExplainLayer]) -> str:
+    """The layer that is probably meant, if any, and all of them, the best one first."""
+    listed = f"one of {', '.join(layers)}"
+    if RESNET_LAYERS.get(name) in layers:
+        return f"ResNet's {name} is {RESNET_LAYERS[name]}; {listed}"
+    close = get_close_matches(name, layers, n=1)
+    return f"did you mean {close[0]}? {listed}" if close else listed
 
 
 def to_unit(heat: Tensor) -> Tensor:

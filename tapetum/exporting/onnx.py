@@ -32,6 +32,8 @@ SIZES = ((320, 320), (352, 480))
 """Heights and widths in pixels of the images that are compared, by default."""
 LEAST = 16
 """Pixels of the smallest side of an image that is compared."""
+MORE = 6
+"""Steps of a size above its least, of the example that is traced."""
 MODULES = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -113,9 +115,7 @@ def _write(model: Model[Any], graph: ExportGraph, batch: Batch, folder: Path) ->
             why = f"an image has a {name} of {example.shape[axis]} pixels after preprocessing"
             hint = f"`sizes` with {factor * least} or more"
             raise UsageError(why, option="sizes", hint=hint)
-    if 0 in graph.dynamic:
-        # A size of 1 would be taken for a constant.
-        example = torch.cat((example, example))
+    example = _enlarged(example, graph)
     dims = {}
     for axis, (name, factor, least) in graph.dynamic.items():
         dim = torch.export.Dim(name, min=least)
@@ -141,6 +141,15 @@ def _write(model: Model[Any], graph: ExportGraph, batch: Batch, folder: Path) ->
         raise TapetumError(why, hint="TAPETUM_DEBUG=1 shows where") from error
     shape = graph.axes(example)
     return {"input": graph.input, "shape": shape, "outputs": list(graph.outputs)}
+
+
+def _enlarged(example: torch.Tensor, graph: ExportGraph) -> torch.Tensor:
+    """An example that is larger where the graph takes any size: tracing takes a size of 1, of the
+    batch or of the smallest map of a pyramid, for a constant."""
+    shape = list(example.shape)
+    for axis, (_, factor, least) in graph.dynamic.items():
+        shape[axis] = max(shape[axis], factor * (least + MORE if axis > 1 else 2))
+    return example.new_zeros(shape)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,8 +31,9 @@ SCORE = 1e-3
 BOX = 0.05
 """Pixels, of a corner of a box or a keypoint."""
 PIXELS = 1e-3
-"""Share of the pixels of an image, for maps; of the pixels of the object, ten times that, for
-masks."""
+"""Share of the pixels of an image, for maps."""
+MASKS = 1e-2
+"""Share of the pixels of an object, for masks."""
 POINTS = 0.02
 """Share of the keypoints that may jump to another, equal place of their map."""
 BEST = 20
@@ -47,34 +48,74 @@ Predict = Callable[[Tensor, PostprocessOptions], Prediction]
 
 @dataclass(frozen=True)
 class Parity:
-    """Largest differences found. raw: of outputs, relative. score, box: of answers. pixels: share
-    of the pixels of a map or mask. points: share of keypoints elsewhere. lost: answers without a
-    counterpart. count: answers compared."""
+    """The largest differences found; None where the task has nothing of the kind to compare.
+
+    Attributes:
+        output: of the outputs of the graphs, as a fraction of their largest value.
+        score: of the scores of objects, or of the probabilities of classes.
+        box: of a corner of a box, in pixels.
+        masks: share of the pixels of a mask.
+        points: share of the keypoints that are elsewhere.
+        pixels: share of the pixels of a label map.
+        lost: objects without a counterpart.
+        count: objects, or images for tasks without objects, that were compared.
+    """
 
     output: float = 0.0
-    score: float = 0.0
-    box: float = 0.0
-    pixels: float = 0.0
-    points: float = 0.0
+    score: float | None = None
+    box: float | None = None
+    masks: float | None = None
+    points: float | None = None
+    pixels: float | None = None
     lost: int = 0
     count: int = 0
 
     def holds(self) -> bool:
         """Are all differences within the tolerances? One that is not a number is not."""
-        small = self.output <= OUTPUT and self.score <= SCORE and self.box <= BOX
-        return small and self.pixels <= PIXELS and self.points <= POINTS and not self.lost
+        measured = {name: value for name, value in vars(self).items() if value is not None}
+        return not self.lost and all(measured.get(n, 0) <= most for n, most in TOLERANCES.items())
 
     def __or__(self, other: Parity) -> Parity:
         """The worse of both; counts add up."""
         mine, theirs = vars(self), vars(other)
-        worst = {name: float(np.maximum(mine[name], theirs[name])) for name in list(mine)[:5]}
+        worst: dict[str, Any] = {name: _worse(mine[name], theirs[name]) for name in TOLERANCES}
         return Parity(**worst, lost=self.lost + other.lost, count=self.count + other.count)
 
     def __str__(self) -> str:
-        parts = [f"score {self.score:.1e}", f"box {self.box:.1e} px", f"pixels {self.pixels:.1e}"]
-        parts += [f"{self.points:.1%} of keypoints elsewhere"] if self.points else []
-        answers = ", ".join((*parts, f"{self.lost} of {self.count} lost"))
-        return f"raw heads differ by {self.output:.1e} of their scale, answers by {answers}"
+        has_objects = self.box is not None
+        words = WORDS if has_objects else WORDS | {"score": "probabilities differ by {:.1e}"}
+        values = {name: getattr(self, name) for name in words}
+        parts = [words[name].format(x) for name, x in values.items() if x is not None]
+        if has_objects or self.lost:
+            parts.append(f"{self.lost} without a counterpart")
+        compared = f"{self.count} {'objects' if has_objects or self.lost else 'images'}"
+        outputs = f"outputs of the graphs differ by {self.output:.1e} of their largest value"
+        if not self.count:
+            return f"{outputs}; no objects were compared: their scores are all alike"
+        return f"{outputs}; in {compared}: {', '.join(parts)}"
+
+
+TOLERANCES = {
+    "output": OUTPUT,
+    "score": SCORE,
+    "box": BOX,
+    "masks": MASKS,
+    "points": POINTS,
+    "pixels": PIXELS,
+}
+WORDS = {
+    "score": "scores differ by {:.1e}",
+    "box": "boxes by {:.1e} pixels",
+    "masks": "masks by {:.2%} of their pixels",
+    "points": "{:.1%} of the keypoints are elsewhere",
+    "pixels": "{:.2%} of the pixels have another class",
+}
+
+
+def _worse(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return float(np.maximum(one, other))
 
 
 def check_folder(
@@ -178,10 +219,10 @@ def _compare_objects(a: dict[str, Array], b: dict[str, Array], most: int | None)
         for i in np.flatnonzero(one["scores"] > least)[:BEST]:
             beside = _beside(one, other, int(i))
             total |= beside
-            moved += beside.points
+            moved += beside.points or 0.0
             count += 1
-    points = moved / max(count, 1)
-    return Parity(0.0, total.score, total.box, total.pixels, points, total.lost, count)
+    points = None if total.points is None else moved / count
+    return replace(total, points=points, count=count)
 
 
 def _beside(one: dict[str, Array], other: dict[str, Array], i: int) -> Parity:
@@ -196,15 +237,14 @@ def _beside(one: dict[str, Array], other: dict[str, Array], i: int) -> Parity:
     if not gaps.min() <= BOX:
         return Parity(lost=1)
     score = float(abs(other["scores"][j] - one["scores"][i]))
-    pixels = 0.0
+    masks = points = None
     if "masks" in one:
         wrong = (one["masks"][i] != other["masks"][j]).sum()
-        pixels = float(wrong / max(int(one["masks"][i].sum()), 100) / 10)
-    points = 0.0
+        masks = float(wrong / max(int(one["masks"][i].sum()), 100))
     if "keypoints" in one:
         apart = np.abs(one["keypoints"][i] - other["keypoints"][j])[:, :2].max(axis=1)
         points = float((apart > BOX).mean())
-    return Parity(score=score, box=float(gaps.min()), pixels=pixels, points=points)
+    return Parity(score=score, box=float(gaps.min()), masks=masks, points=points)
 
 
 def _arrays(objects: Objects) -> dict[str, Array]:

@@ -29,13 +29,15 @@ class Choice:
         """The choice in the terms of a model.
 
         Raises:
-            UsageError: an unknown class, a number under 1, or a task without objects.
+            UsageError: an unknown class, a number under 1, or a task without objects, or with a
+                fixed number of them.
         """
-        if (classes or max_objects is not None) and not predictor.task.has_objects:
-            option = "classes" if classes else "max_detections"
-            raise UsageError(
-                f"{predictor.task.name} finds no objects to choose from", option=option
-            )
+        task = predictor.task
+        if classes and not task.has_objects:
+            raise UsageError(f"has no effect on {task.name}: no objects", option="classes")
+        if max_objects is not None and not task.has_thresholds:
+            why = "the number of objects is fixed" if task.has_objects else "no objects"
+            raise UsageError(f"has no effect on {task.name}: {why}", option="max_detections")
         if max_objects is not None and max_objects < 1:
             raise UsageError(f"must be above 0, got {max_objects}", option="max_detections")
         known = {name: label for label, name in enumerate(predictor.classes)}
@@ -82,7 +84,7 @@ def nms_options(predictor: Predictor, nms_thresh: float | None) -> PostprocessOp
         return DEFAULT_POSTPROCESS
     if not 0 <= nms_thresh <= 1:
         raise UsageError(f"must lie in [0, 1], got {nms_thresh}", option="nms_iou")
-    if not predictor.task.has_thresholds:
-        why = f"{predictor.model_info.model} does not suppress overlapping boxes"
+    if not predictor.model.has_nms:
+        why = f"has no effect on {predictor.model_info.model}: a model without NMS"
         raise UsageError(why, option="nms_iou")
     return PostprocessOptions(nms_thresh=nms_thresh)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -22,11 +23,12 @@ from tapetum.inference.custom_code import function_of_run, model_named
 from tapetum.inference.explain_target import valid_index
 from tapetum.inference.results import Result
 from tapetum.inference.thresholds import Thresholds
-from tapetum.models import task_of
+from tapetum.models import CATALOG, task_of
 from tapetum.models.classification.classifier import see_whole_images
 from tapetum.models.custom import is_custom
 from tapetum.models.predict import predict
 from tapetum.runs.model_info import ModelInfo
+from tapetum.runs.record import no_such_run
 from tapetum.structures import (
     DEFAULT_POSTPROCESS,
     Model,
@@ -35,8 +37,9 @@ from tapetum.structures import (
     Target,
 )
 from tapetum.tasks import TASKS, Task
-from tapetum.weights.checkpoint import find_checkpoint, load_model
-from tapetum.weights.published import model_of
+from tapetum.weights.checkpoint import load_model
+from tapetum.weights.published import all_published, model_of, network_name
+from tapetum.weights.run_checkpoint import checkpoint_of_run
 from tapetum.weights.sources import AUTO, build_network, network
 
 Image = Any
@@ -192,10 +195,11 @@ def load(
         The model in evaluation mode on its device, with its class names.
 
     Raises:
-        CheckpointError: no intact checkpoint, or custom code that must be named first.
+        CheckpointError: a damaged run, no intact checkpoint, or custom code that must be named
+            first.
         DownloadError: the weights cannot be downloaded.
-        UsageError: `whole_image` for a custom model, which preprocesses images by itself; or an
-            unknown checkpoint, device or precision.
+        UsageError: no run and no published network; `whole_image` for a custom model, which
+            preprocesses images by itself; or an unknown checkpoint, device or precision.
     """
     if checkpoint not in ("best", "last"):
         raise UsageError(f"unknown checkpoint {checkpoint!r}", hint="best or last")
@@ -205,9 +209,11 @@ def load(
         model_named(model_of(entry), model, Path(run))
         network_model, model_info, file = build_network(entry, weights, bar, log)
         return _ready(network_model, model_info, file, runtime, whole_image, log)
+    if not Path(run).is_dir():
+        raise _no_such_run(Path(run))
     if weights != AUTO:
         raise UsageError("is for networks by name; a run has weights", option="weights", file=run)
-    folder, complaints = find_checkpoint(Path(run), checkpoint)
+    folder, complaints = checkpoint_of_run(Path(run), checkpoint)
     for complaint in complaints:
         log(complaint)
 
@@ -218,6 +224,15 @@ def load(
         folder, lambda model_info: function_of_run(renamed(model_info), folder, log)
     )
     return _ready(run_model, renamed(model_info), folder, runtime, whole_image, log)
+
+
+def _no_such_run(run: Path) -> UsageError:
+    """The error of a path or name that is neither a run nor a published network."""
+    if str(run) in CATALOG:
+        return no_such_run(run, "no weights are published for this model: train it first")
+    names = [network_name(weights) for weights in all_published()]
+    close = get_close_matches(str(run), names)
+    return no_such_run(run, f"did you mean {' or '.join(close)}?") if close else no_such_run(run)
 
 
 def _ready(

@@ -51,14 +51,17 @@ class Thresholds:
             The thresholds and their origin.
 
         Raises:
-            UsageError: not in [0, 1].
+            UsageError: not in [0, 1], or the task leaves out no prediction.
             AnnotationError: the run's file is invalid.
         """
         count = len(predictor.classes)
         if threshold is not None and not 0 <= threshold <= 1:
             raise UsageError(f"must lie in [0, 1], got {threshold}", option="threshold")
         if not predictor.task.has_thresholds:
-            return cls((0.0,) * count, DEFAULT_THRESHOLD if threshold is None else threshold)
+            if threshold is not None:
+                why = f"has no effect on {predictor.task.name}: nothing is left out by its score"
+                raise UsageError(why, option="threshold")
+            return cls((0.0,) * count, DEFAULT_THRESHOLD)
         if threshold is not None:
             return cls((threshold,) * count, threshold)
         run = run_of(predictor)

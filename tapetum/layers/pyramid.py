@@ -95,9 +95,9 @@ class FeaturePyramid(nn.Module):
         self.top = top
         self.map_strides = tuple(strides[name] for name in self.names)
         coarser = range(1, 1 + (top.levels if top else 0))
-        every = (*self.map_strides, *(self.map_strides[-1] * 2**i for i in coarser))
-        first = round(math.log2(every[0]))
-        self.strides = {f"p{first + i}": stride for i, stride in enumerate(every)}
+        all_strides = (*self.map_strides, *(self.map_strides[-1] * 2**i for i in coarser))
+        first = round(math.log2(all_strides[0]))
+        self.strides = {f"p{first + i}": stride for i, stride in enumerate(all_strides)}
 
     def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Backbone maps (B, C, h, w) by name to pyramid maps by name, fine to coarse."""

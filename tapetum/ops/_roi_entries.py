@@ -68,7 +68,7 @@ def align_axis(
     rows = np.arange(0, weights.size, size).reshape(len(start), bins)  # (K, bins)
     places = np.arange(bins, dtype=start.dtype)
     begin = start[:, None] + places * step[:, None]  # (K, bins)
-    share = (1 / np.maximum(grid, 1))[:, None]
+    weight = (1 / np.maximum(grid, 1))[:, None]
     for sample in range(int(samples)):
         at = begin + (start.dtype.type(sample + 0.5) * step / np.maximum(grid, 1))[:, None]
         inside = (at >= -1) & (at <= size) & (sample < grid)[:, None]
@@ -77,8 +77,8 @@ def align_axis(
         part = at - low
         # One sample touches a bin once, so that no two additions meet in a cell.
         flat = weights.reshape(-1)
-        flat[rows + low] += inside * share * (1 - part)
-        flat[rows + np.minimum(low + 1, size - 1)] += inside * share * part
+        flat[rows + low] += inside * weight * (1 - part)
+        flat[rows + np.minimum(low + 1, size - 1)] += inside * weight * part
     return weights
 
 

@@ -49,12 +49,12 @@ def pool_backward(
         order, rounds = _rounds(entries)
         largest = _numbers(layout.bin_rows(features[part], last), rois.dtype).take(order, axis=0)
         rows = _numbers(layout.bin_rows(grad[part], last), rois.dtype).take(order, axis=0)
-        _add_by_cell(total, _shares(table, rounds, largest, rows))
+        _add_by_cell(total, _cells_and_rows(table, rounds, largest, rows))
     total = total.to(grad.device, grad.dtype)
     return layout.as_map(total, input.shape, layout.is_channels_last(input))
 
 
-def _shares(
+def _cells_and_rows(
     table: np.ndarray, rounds: list[np.ndarray], largest: np.ndarray, rows: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Cells (n,) of each round, and what they get (n, C) of the gradient rows (bins, C)."""
@@ -66,7 +66,7 @@ def _shares(
         yield cells, rows[head] * first
 
 
-def _add_by_cell(total: Tensor, shares: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
+def _add_by_cell(total: Tensor, cells_and_rows: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
     """Add rows to the rows of total that their cells name, many rounds at a time."""
     waiting: list[tuple[np.ndarray, np.ndarray]] = []
 
@@ -75,8 +75,8 @@ def _add_by_cell(total: Tensor, shares: Iterator[tuple[np.ndarray, np.ndarray]])
         total.index_add_(0, torch.from_numpy(cells), torch.from_numpy(rows))
         waiting.clear()
 
-    for share in shares:
-        waiting.append(share)
+    for pair in cells_and_rows:
+        waiting.append(pair)
         if sum(rows.size for _, rows in waiting) > layout.FEW:
             add()
     if waiting:

@@ -67,7 +67,7 @@ def box_iou(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> Tensor:
 def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     """Generalised IoU of every box of one set with every box of another.
 
-    IoU minus the share of the smallest enclosing box that neither box covers, so that boxes
+    IoU minus the fraction of the smallest enclosing box that neither box covers, so that boxes
     apart still have a gradient towards each other. Rezatofighi et al. 2019, "Generalized
     Intersection over Union" (arXiv 1902.09630), equation 1 and algorithm 1.
 

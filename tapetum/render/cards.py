@@ -64,7 +64,9 @@ def draw_class_scores(
         mark = _mark(label, place, known, ground_truth is not None)
         name = f"{mark} {class_name(classes, label)}".strip()
         row = (2 * canvas.pad, canvas.pad // 2 + place * height, height)
-        _bar(strip, canvas, row, name, float(values[label]), _share(values, label), _color(mark))
+        _bar(
+            strip, canvas, row, name, float(values[label]), _bar_length(values, label), _color(mark)
+        )
     sheet = Image.new("RGB", (pixels.width, pixels.height + strip.height), DARK)
     sheet.paste(pixels)
     sheet.paste(strip, (0, pixels.height))
@@ -145,7 +147,7 @@ def _bar(
         draw.text((end + left, top), number, fill=text_color(DARK), font=font)
 
 
-def _share(values: Tensor, label: int) -> float:
+def _bar_length(values: Tensor, label: int) -> float:
     """How long the bar of a class is, 0 to 1."""
     largest = float(values.abs().max())
     scale = 1.0 if float(values.min()) >= 0 and largest <= 1 else largest

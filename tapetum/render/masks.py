@@ -46,9 +46,9 @@ def blend_mask(
 
 def _border(inside: np.ndarray, line: int) -> np.ndarray:
     """The pixels of a mask within `line` pixels of its edge."""
-    solid = torch.from_numpy(np.pad(inside, line)).float()[None, None]
+    padded = torch.from_numpy(np.pad(inside, line)).float()[None, None]
     # Erosion by a square is a minimum filter; minus max-pooling of minus the mask.
-    core = -torch.nn.functional.max_pool2d(-solid, 2 * line + 1, stride=1)
+    core = -torch.nn.functional.max_pool2d(-padded, 2 * line + 1, stride=1)
     return inside & ~(core[0, 0].numpy() > 0)
 
 

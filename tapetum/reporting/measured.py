@@ -18,7 +18,7 @@ from tapetum.structures import Model
 from tapetum.tasks import Evaluation
 
 
-def judged_to_choose(
+def evaluation_for_thresholds(
     predictor: Predictor,
     folder: Path,
     split: str | None,
@@ -33,15 +33,15 @@ def judged_to_choose(
     if not record.options.validate or record.options.data == IN_PYTHON:
         return split_name(shown, split or "test"), evaluation
     # Images in a place of their own are all for validation, which is what no split means there.
-    own = "val" if record.options.val is None else None
-    held = evaluation_dataset(folder, None, own, predictor.task.name)
-    name = split_name(held, "val")
+    split_of_run = "val" if record.options.val is None else None
+    dataset = evaluation_dataset(folder, None, split_of_run, predictor.task.name)
+    name = split_name(dataset, "val")
     if name == split_name(shown, split or "test"):
         return name, evaluation
-    log(f"choosing thresholds: {name}, {len(held)} images")
+    log(f"choosing thresholds: {name}, {len(dataset)} images")
     workers = record.settings.workers
-    judged = evaluate_predictor(predictor, held, workers=workers, progress=progress)
-    return name, judged
+    val_evaluation = evaluate_predictor(predictor, dataset, workers=workers, progress=progress)
+    return name, val_evaluation
 
 
 def split_name(dataset: Dataset, split: str) -> str:

@@ -16,6 +16,8 @@ from tapetum.runs.settings import Settings
 from tapetum.runs.train_options import TrainOptions
 
 FILE, FORMAT_VERSION = "run.json", 1
+RUN = "a folder made by tapetum train; tapetum models lists the published networks"
+ALONE = "a folder in RUN/checkpoints can be used alone, without run.json"
 LIFTED = {
     "data": "data",
     "val": "val",
@@ -144,19 +146,10 @@ def read_run(folder: Path) -> RunRecord:
         The record, by today's names.
 
     Raises:
-        CheckpointError: not a run folder, damaged, or of a newer version.
+        UsageError: no such folder, or not a run.
+        CheckpointError: damaged, or of a newer version.
     """
-    path = folder / FILE
-    try:
-        raw = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        hint = "a folder made by tapetum train"
-        raise CheckpointError("holds no run.json: not a run", file=folder, hint=hint) from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"not readable: {error}", file=path) from error
-    if not isinstance(raw, dict) or raw.get("format_version") != FORMAT_VERSION:
-        version = raw.get("format_version") if isinstance(raw, dict) else None
-        raise CheckpointError(f"format version {version}, expected {FORMAT_VERSION}", file=path)
+    path, raw = folder / FILE, _read_file(folder)
     try:
         raw = current_record(raw)
         settings = Settings(**raw.pop("settings"))
@@ -169,8 +162,42 @@ def read_run(folder: Path) -> RunRecord:
         return RunRecord(
             **raw, options=options, settings=settings, classes=classes, class_ids=class_ids
         )
-    except (TypeError, KeyError, UsageError) as error:
-        raise CheckpointError(f"not a run record: {error}", file=path) from error
+    except (TypeError, KeyError, ValueError, AttributeError, UsageError) as error:
+        raise CheckpointError(f"damaged: {error!r}", file=path, hint=ALONE) from error
+
+
+def no_such_run(folder: Path, hint: str = RUN) -> UsageError:
+    """The error of a path that is no folder.
+
+    Args:
+        folder: the path.
+        hint: a way out.
+
+    Returns:
+        The error.
+    """
+    return UsageError("no such run folder", file=folder, hint=hint)
+
+
+def _read_file(folder: Path) -> dict[str, Any]:
+    """The content of run.json, of a format version that is known."""
+    path = folder / FILE
+    if not folder.is_dir():
+        raise no_such_run(folder)
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError("not a run folder: it holds no run.json", file=folder, hint=RUN) from error
+    except OSError as error:
+        raise CheckpointError(f"cannot read: {error.strerror or error}", file=path) from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"damaged, not JSON: {error}", file=path, hint=ALONE) from error
+    if not isinstance(raw, dict) or "format_version" not in raw:
+        raise CheckpointError("damaged: no format_version in it", file=path, hint=ALONE)
+    if raw["format_version"] != FORMAT_VERSION:
+        why = f"format version {raw['format_version']}, this program reads {FORMAT_VERSION}"
+        raise CheckpointError(why, file=path, hint="update tapetum")
+    return raw
 
 
 def _options(record: dict[str, Any], settings: Settings) -> TrainOptions:

@@ -1,4 +1,4 @@
-"""The options of a new training: keywords, and the options of an earlier run."""
+"""The options of a training that repeats or resumes an earlier run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import UsageError
 from tapetum.runs.record import read_run
 from tapetum.runs.settings import LENGTHS
@@ -33,8 +34,24 @@ def merge_options(from_run: str | Path | None, keywords: Mapping[str, Any]) -> T
         given = _on_top(asdict(read_run(Path(from_run)).options), given)
     for name in ("model", "data"):
         if name not in given:
-            raise UsageError(f"train needs a {name}", hint="`model` and `data`, or `from_run`")
+            raise UsageError(f"train needs `{name}`", hint="`model` and `data`, or `from_run`")
     return TrainOptions(**given)
+
+
+def refuse_changes(keywords: Mapping[str, Any]) -> None:
+    """Raise UsageError if a run that is resumed would get other options than it has.
+
+    Args:
+        keywords: fields of `TrainOptions` and `Settings`, flat. Code of the run's own model and
+            data may be named again, which says that it may be run.
+
+    Raises:
+        UsageError: anything else is given.
+    """
+    for name, value in keywords.items():
+        if name not in ("model", "data", "val") or custom_function(value) is None:
+            hint = "`from_run` begins a new run with other options"
+            raise UsageError("a resumed run keeps its own", option=name, hint=hint)
 
 
 def _on_top(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,8 @@ class Model(nn.Module, ABC, Generic[OutputT]):
     """One of `tapetum.structures.TASKS`: what it answers, so how it is trained and measured."""
     differentiable: ClassVar[bool] = True
     """Can `target_logits` be differentiated with respect to the images?"""
+    has_nms: ClassVar[bool] = False
+    """Does `postprocess` suppress overlapping boxes, so that `nms_thresh` of its options counts?"""
     phases: ClassVar[tuple[str, ...]] = (DESCEND,)
     """How it is trained, in order: "descend" (a loss), "fit" (`fit`, one look at all samples)."""
     references: Mapping[str, Renames] = MappingProxyType({})

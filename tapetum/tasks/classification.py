@@ -190,6 +190,6 @@ def _labels(target: Target) -> Tensor:
 def _table(labels: Sequence[Tensor], classes: int) -> np.ndarray:
     """(N, C) bool: which classes each image has."""
     table = torch.zeros(len(labels), classes, dtype=torch.bool)
-    for row, own in enumerate(labels):
-        table[row, own] = True
+    for row, image_labels in enumerate(labels):
+        table[row, image_labels] = True
     return table.numpy()

@@ -114,9 +114,11 @@ class Segmentation(Task):
 
     def answer(self, prediction: Prediction, names: Names, threshold: float) -> dict[str, Any]:
         """{"pixels": {class: fraction of the image}}, the largest first."""
-        shares = _shares(_map(prediction), len(names.classes))
-        order = torch.sort(shares, descending=True, stable=True).indices.tolist()
-        return {"pixels": {names.classes[i]: float(shares[i]) for i in order if shares[i] > 0}}
+        fractions = _class_fractions(_map(prediction), len(names.classes))
+        order = torch.sort(fractions, descending=True, stable=True).indices.tolist()
+        return {
+            "pixels": {names.classes[i]: float(fractions[i]) for i in order if fractions[i] > 0}
+        }
 
     def describe(self, answer: Mapping[str, Any]) -> str:
         return ", ".join(
@@ -134,15 +136,15 @@ class Segmentation(Task):
     def objects(self, prediction: Prediction, names: Names) -> list[ExplainTarget]:
         """The pixels of each class, the class with the most pixels first."""
         semantic = _map(prediction)
-        shares = _shares(semantic, len(names.classes))
-        order = torch.sort(shares, descending=True, stable=True).indices.tolist()
+        fractions = _class_fractions(semantic, len(names.classes))
+        order = torch.sort(fractions, descending=True, stable=True).indices.tolist()
         return [
             ExplainTarget(
-                f"{names.classes[label]}, {100 * float(shares[label]):.0f} % of the image",
+                f"{names.classes[label]}, {100 * float(fractions[label]):.0f} % of the image",
                 Target(semantic=torch.where(semantic == label, semantic, IGNORE_INDEX)),
             )
             for label in order
-            if shares[label] > 0
+            if fractions[label] > 0
         ]
 
 
@@ -152,7 +154,7 @@ def _map(target: Target) -> Tensor:
     return target.semantic
 
 
-def _shares(semantic: Tensor, classes: int) -> Tensor:
+def _class_fractions(semantic: Tensor, classes: int) -> Tensor:
     """(C,) the fraction of each class in the pixels."""
     counts = torch.bincount(semantic.flatten().long(), minlength=classes)[:classes]
     return counts.double() / semantic.numel()

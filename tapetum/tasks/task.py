@@ -220,8 +220,8 @@ def batches(
 
 def _own_indices(count: int, size: int) -> list[int]:
     """The images of this rank: groups of `size`, dealt out to the ranks in turn."""
-    own = ranks()
-    starts = range(own.rank * size, count, own.world_size * size)
+    process = ranks()
+    starts = range(process.rank * size, count, process.world_size * size)
     return [index for start in starts for index in range(start, min(start + size, count))]
 
 

@@ -59,8 +59,8 @@ def takes_json(subject: Subject) -> None:
             why = f"argument {name}: expected a JSON value, got {type(value).__name__}"
             expect(False, why, "a run stores the arguments: numbers, texts, lists, None")
     again = subject.function(**json.loads(json.dumps(given))).state_dict()
-    own = subject.build().state_dict()
-    odd = sorted(set(again) ^ set(own))
+    state = subject.build().state_dict()
+    odd = sorted(set(again) ^ set(state))
     expect(not odd, f"built twice, it has other weights: {', '.join(odd[:5])}")
 
 
@@ -87,9 +87,9 @@ def moves_targets(subject: Subject) -> None:
         why = f"boxes: expected {_list(ours)} in an image of {height} x {width}, got {_list(found)}"
         expect(torch.isclose(found, ours, rtol=1.3e-6, atol=1e-5).all(), why)
     if moved.semantic is not None:
-        share = (moved.semantic[:height, :width] == 0).double().mean().item()
-        why = f"semantic: {share:.3f} of the map is marked, expected {24 * 24 / (48 * 64):.3f}"
-        expect(abs(share - 24 * 24 / (48 * 64)) <= 0.02, why, "resize it to nearest")
+        fraction = (moved.semantic[:height, :width] == 0).double().mean().item()
+        why = f"semantic: {fraction:.3f} of the map is marked, expected {24 * 24 / (48 * 64):.3f}"
+        expect(abs(fraction - 24 * 24 / (48 * 64)) <= 0.02, why, "resize it to nearest")
         rest = bool((moved.semantic[height:] == IGNORE_INDEX).all())
         expect(rest, f"semantic: the padding is not {IGNORE_INDEX}", "there pixels are ignored")
     batch.pixels.sum().backward()

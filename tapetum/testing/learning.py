@@ -60,9 +60,9 @@ def every_parameter_learns(subject: Subject) -> None:
     model = subject.build().train()
     objective(model, subject.images, subject.targets()).backward()
     odd = [f"{name} {_gradient(p)}" for name, p in model.named_parameters() if _gradient(p)]
-    words = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
+    text = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
     hint = "use it in forward, or do not register it; frozen weights are buffers"
-    expect(not odd, words, hint)
+    expect(not odd, text, hint)
 
 
 def _gradient(parameter: nn.Parameter) -> str:
@@ -83,9 +83,9 @@ def forward_means_the_same(subject: Subject) -> None:
         for targets in (batch.targets, None):
             first, second = (_outputs(model, batch, targets, mode) for mode in (True, False))
             given = "with" if targets is not None else "without"
-            words = f"{given} targets, forward gives {{}} in training and {{}} in evaluation"
+            text = f"{given} targets, forward gives {{}} in training and {{}} in evaluation"
             counts = len(first), len(second)
-            expect(counts[0] == counts[1], words.format(*(f"{n} tensors" for n in counts)))
+            expect(counts[0] == counts[1], text.format(*(f"{n} tensors" for n in counts)))
             for place, (a, b) in enumerate(zip(first, second, strict=True)):
                 why = f"{given} targets, output {place} {tuple(a.shape)} of forward differs by mode"
                 hint = "ask `targets is not None`, not self.training; tapetum.layers.dropout"

@@ -93,19 +93,19 @@ class Subject:
         num_classes = 1 if one_class else num_classes
         follows = {"num_classes": num_classes, "keypoints": KEYPOINTS}
         known = arguments_with_defaults(function)
-        own = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
+        keywords = {k: v for k, v in follows.items() if k in known} | dict(arguments or {})
         try:
-            model = unspread(function, own, name=name_of(make))
+            model = unspread(function, keywords, name=name_of(make))
         except TapetumError:
             raise
         except Exception as error:
-            why = f"cannot be built with {own}: {type(error).__name__}: {error}"
+            why = f"cannot be built with {keywords}: {type(error).__name__}: {error}"
             raise UsageError(why, file=name_of(make)) from error
         return cls(
             function,
-            own,
+            keywords,
             task or model.task,
-            int(own.get("num_classes") or num_classes),
+            int(keywords.get("num_classes") or num_classes),
             DESCEND not in model.phases,
             IMAGES if images is None else three(images),
             tuple(variants),

@@ -24,7 +24,7 @@ _SECONDS_BETWEEN_LINES = 20.0
 
 
 class ConsoleObserver:
-    """Shows steps, time left, the share of time spent waiting for data, losses and the metric.
+    """Shows steps, time left, the fraction of time spent waiting for data, losses and the metric.
 
     evaluations: the steps after which the model is evaluated, see `loop.evaluation_steps`; the
     forecast of the end counts them in. None: it says that it does not.
@@ -61,26 +61,26 @@ class ConsoleObserver:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(elapsed_when_finished=False),
-            TextColumn("{task.fields[words]}"),
+            TextColumn("{task.fields[text]}"),
             console=self.console,
         )
         self._progress.start()
-        self._task = self._progress.add_task("", total=total_steps, completed=first_step, words="")
+        self._task = self._progress.add_task("", total=total_steps, completed=first_step, text="")
 
     def on_step(self, row: dict[str, Any], state: StepView) -> None:
         self._loss.add(row["loss"])
         self._seconds.add(row["seconds"])
         self._wait.add(100 * row["data_wait"] / max(row["seconds"], 1e-9))
         parts = " ".join(f"{name} {value:.3f}" for name, value in row["losses"].items())
-        words = f"loss {self._loss.value:.3f} ({parts})  data wait {self._wait.value:.0f} %"
+        text = f"loss {self._loss.value:.3f} ({parts})  data wait {self._wait.value:.0f} %"
         if self._progress is not None and self._task is not None:
-            shown = f"{words}  {self._best}"
-            self._progress.update(self._task, completed=row["step"], words=shown)
+            shown = f"{text}  {self._best}"
+            self._progress.update(self._task, completed=row["step"], text=shown)
         elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             left = self._seconds.value * (self._total - row["step"]) / 60
             step = f"step {row['step']}/{self._total}"
-            self._log(f"{step}  {words}  {left:.1f} min left")
+            self._log(f"{step}  {text}  {left:.1f} min left")
         self._remark(row)
         if self._forecast:
             self._log(self._forecast.step(row))
@@ -123,5 +123,5 @@ class _Smooth:
 
     def add(self, value: float) -> None:
         self._seen += 1
-        share = max(1 - self.keep, 1 / self._seen)
-        self.value += share * (value - self.value)
+        weight = max(1 - self.keep, 1 / self._seen)
+        self.value += weight * (value - self.value)

@@ -24,9 +24,9 @@ class MovingAverage:
     def update(self, model: nn.Module) -> None:
         """Move the average towards the weights of `model`."""
         self.updates += 1
-        share = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
+        weight = 1 - min(self.decay, (1 + self.updates) / (10 + self.updates))
         floating = [(self.average[n], v) for n, v in _state(model).items() if v.is_floating_point()]
-        torch._foreach_lerp_([mean for mean, _ in floating], [v for _, v in floating], share)
+        torch._foreach_lerp_([mean for mean, _ in floating], [v for _, v in floating], weight)
         for name, value in _state(model).items():
             if not value.is_floating_point():
                 self.average[name].copy_(value)
@@ -48,12 +48,12 @@ class MovingAverage:
     @contextlib.contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:
         """Inside, `model` has the averaged weights; afterwards its own again."""
-        own = {name: value.detach().clone() for name, value in _state(model).items()}
+        trained = {name: value.detach().clone() for name, value in _state(model).items()}
         _copy(self.average, model)
         try:
             yield
         finally:
-            _copy(own, model)
+            _copy(trained, model)
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:

@@ -42,9 +42,9 @@ class Forecast:
         if self._seen != STEPS or row["step"] == self.total:
             return None
         seconds = self._seconds / (STEPS - WARM_UP)
-        words = f"step {row['step']}: {duration(seconds)} a step, {self._to_the_end(row['step'])}"
+        text = f"step {row['step']}: {duration(seconds)} a step, {self._to_the_end(row['step'])}"
         memory = self.memory()
-        return f"{words}; {memory}" if memory else words
+        return f"{text}; {memory}" if memory else text
 
     def evaluated(self, row: dict[str, Any]) -> str | None:
         """After the first evaluation: what it changes, if a forecast has been made."""
@@ -58,18 +58,18 @@ class Forecast:
         count = sum(due > step for due in self.evaluations or ())
         times = f"{count} evaluation" if count == 1 else f"{count} evaluations"
         if self.evaluations is None:
-            words = ", evaluations not counted"
+            text = ", evaluations not counted"
         elif not count:
-            words = ""
+            text = ""
         elif self._evaluation is None:
-            words = f" and {times} that have not been timed yet"
+            text = f" and {times} that have not been timed yet"
         else:
             left += count * self._evaluation
-            words = f" with {times} of {duration(self._evaluation)}"
+            text = f" with {times} of {duration(self._evaluation)}"
         now = self.clock()
         end = now + datetime.timedelta(seconds=left)
         when = f"{end:%H:%M}" if end.date() == now.date() else f"{end:%d %b %H:%M}"
-        return f"{duration(left)} to the end (about {when}){words}"
+        return f"{duration(left)} to the end (about {when}){text}"
 
 
 def duration(seconds: float) -> str:

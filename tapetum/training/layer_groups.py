@@ -35,8 +35,8 @@ def freeze(model: Model[Any], count: int) -> list[nn.Module]:
     return [module for name, module in model.named_modules() if name in names]
 
 
-def rate_shares(model: Model[Any], decay: float) -> dict[str, float]:
-    """For each parameter the share of the learning rate that it follows: 1 behind the backbone, and
+def lr_scales(model: Model[Any], decay: float) -> dict[str, float]:
+    """For each parameter the factor of its learning rate: 1 behind the backbone, and
     `decay` times less with each stage towards the image (Clark et al. 2020, "ELECTRA", section
     3.1, for layers).
 
@@ -46,11 +46,11 @@ def rate_shares(model: Model[Any], decay: float) -> dict[str, float]:
     stages = stages_of(model)
     if not stages and decay != 1:
         raise UsageError("the model has no stages", option="layer_decay")
-    shares = {}
+    scales = {}
     for name, _ in model.named_parameters():
         depth = next((i for i, names in enumerate(stages) if _starts(name, names)), len(stages))
-        shares[name] = decay ** (len(stages) - depth)
-    return shares
+        scales[name] = decay ** (len(stages) - depth)
+    return scales
 
 
 def stages_of(model: Model[Any]) -> list[list[str]]:

@@ -95,10 +95,10 @@ def plan_of(job: Job) -> Plan:
     Raises:
         UsageError: there are more processes than images of a step.
     """
-    settings, own = job.settings, ranks()
-    plan = Plan(len(job.dataset), settings.batch_size, settings.seed, own, settings.accumulate)
+    settings, process = job.settings, ranks()
+    plan = Plan(len(job.dataset), settings.batch_size, settings.seed, process, settings.accumulate)
     smallest = min(map(len, split(range(plan.images_per_step), settings.accumulate)))
-    if smallest < own.world_size:
-        why = f"{own.world_size} processes, but a micro-batch of {smallest} images"
+    if smallest < process.world_size:
+        why = f"{process.world_size} processes, but a micro-batch of {smallest} images"
         raise UsageError(why, hint="a larger batch size, fewer micro-batches or fewer processes")
     return plan

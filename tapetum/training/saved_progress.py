@@ -32,16 +32,16 @@ def read_progress(path: Path, groups: Sequence[Mapping[str, Any]]) -> dict[str, 
             raise CheckpointError(f"expected {expected}", file=path, where=name)
     if len(raw["groups"]) != len(groups):
         raise CheckpointError(f"expected {len(groups)} groups", file=path, where="groups")
-    for saved, own in zip(raw["groups"], groups, strict=True):
-        _check_group(saved, own, path)
+    for saved, group in zip(raw["groups"], groups, strict=True):
+        _check_group(saved, group, path)
     return raw
 
 
-def _check_group(saved: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> None:
+def _check_group(saved: Mapping[str, Any], group: Mapping[str, Any], path: Path) -> None:
     """Only settings, and of the optimizer's own only what is of the same kind. Other versions of
     PyTorch may have more of them."""
     for name, value in saved.items():
-        ours = own.get(name)
+        ours = group.get(name)
         fits = _plain(value) and _plain(ours)
         if type(ours) in (int, float):
             fits = type(value) in (int, float) and _plain(value)

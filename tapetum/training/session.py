@@ -214,9 +214,9 @@ class Session:
         """A signal or a request to stop that came to one process is one for all, at this step."""
         if ranks().world_size == 1:
             return
-        number, asked = highest(self.flag.signal_number or 0, int(bool(self.asked_by)))
+        number, requested = highest(self.flag.signal_number or 0, int(bool(self.asked_by)))
         self.flag.signal_number = number or None
-        self.asked_by = self.asked_by or ("the first process" if asked else None)
+        self.asked_by = self.asked_by or ("the first process" if requested else None)
 
     def _at_end(self) -> bool:
         return self.state.step == self.phases[-1].last

@@ -42,9 +42,9 @@ class StepBatch:
         """This process's images of each micro-batch, with fresh generators for them."""
         total = self.total or len(self.samples)
         keys = self.keys or [(0, index) for index in range(len(self.samples))]
-        own, start = ranks(), 0
+        process, start = ranks(), 0
         for images in split(range(total), accumulate):
-            stop = start + len(images[own.rank :: own.world_size])
+            stop = start + len(images[process.rank :: process.world_size])
             named = [("step", *key) for key in keys[start:stop]]
             generators = ImageGenerators(self.seed, named, device)
             yield MicroBatch(self.samples[start:stop], generators, len(images) / total)

@@ -14,6 +14,7 @@ _PLACES = {
     "all_published": "tapetum.weights.published",
     "automatic": "tapetum.weights.sources",
     "build_network": "tapetum.weights.sources",
+    "checkpoint_of_run": "tapetum.weights.run_checkpoint",
     "fetch_published": "tapetum.weights.sources",
     "fill": "tapetum.weights.checkpoint",
     "find_checkpoint": "tapetum.weights.checkpoint",

@@ -26,6 +26,7 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.models.custom import as_model
 from tapetum.runs.aliases import current_record, current_state
 from tapetum.runs.model_info import ModelInfo
+from tapetum.runs.record import no_such_run
 from tapetum.structures import FIT, Model
 
 WEIGHTS, MODEL_INFO, FOLDER = "model.safetensors", "model.json", "checkpoints"
@@ -264,6 +265,7 @@ def find_checkpoint(run: Path, which: str = "best") -> tuple[Path, list[str]]:
         The folder of the checkpoint, and a line about each damaged one that was passed over.
 
     Raises:
+        UsageError: no such folder.
         CheckpointError: there is none, or it cannot be read.
     """
     try:
@@ -277,22 +279,23 @@ def _find_checkpoint(run: Path, which: str) -> tuple[Path, list[str]]:
     if (run / "manifest.json").is_file():
         return run, []
     if not run.is_dir():
-        raise CheckpointError("no such run folder", file=run)
-    complaints = []
+        raise no_such_run(run)
+    complaints, errors = [], []
     for folder, facts in ranked_checkpoints(run, which):
         try:
             verify_bundle(folder)
         except CheckpointError as error:
             complaints.append(str(error))
+            errors.append(error)
             continue
         if complaints:
             complaints.append(f"using {folder.name} (step {facts['step']}) instead")
         return folder, complaints
-    if complaints:
-        raise CheckpointError(f"no intact checkpoint: {complaints[0]}", file=run)
-    raise CheckpointError(
-        "holds no checkpoint", file=run, hint="is it a folder made by tapetum train?"
-    )
+    if errors:
+        why = f"no intact checkpoint: {errors[0].file}: {errors[0].why}"
+        raise CheckpointError(why, file=run, hint="restore it from a copy, or train again")
+    hint = "tapetum train with `resume` goes on with it"
+    raise CheckpointError("holds no checkpoint yet", file=run, hint=hint)
 
 
 def ranked_checkpoints(run: Path, which: str) -> list[tuple[Path, dict[str, Any]]]:

@@ -25,11 +25,11 @@ from tapetum.structures import Model
 from tapetum.weights.checkpoint import (
     MODEL_INFO,
     WEIGHTS,
-    find_checkpoint,
     read_model_info,
     read_weights_of,
 )
 from tapetum.weights.published import all_published, model_info, model_of, published
+from tapetum.weights.run_checkpoint import checkpoint_of_run
 from tapetum.weights.transfer import Transfer, check_file, read_weights, transfer
 
 AUTO, NONE = "auto", "none"
@@ -55,7 +55,7 @@ class Source:
     def norm(self) -> str:
         """The norm that suits the weights: "group" where a run with it made them, else "frozen"."""
         if self.entry is None and Path(self.where).is_dir():
-            folder, _ = find_checkpoint(Path(self.where))
+            folder, _ = checkpoint_of_run(Path(self.where))
             if read_model_info(folder).arguments.get("norm") == "group":
                 return "group"
         return "frozen"
@@ -69,7 +69,7 @@ class Source:
         """
         if self.entry is None and "://" not in self.where:
             if Path(self.where).is_dir():
-                find_checkpoint(Path(self.where))
+                checkpoint_of_run(Path(self.where))
             else:
                 check_file(Path(self.where))
 
@@ -92,7 +92,7 @@ class Source:
             cached, digest = _file_of(self.where)
             path = download(self.where, cached, sha256=digest, bar=bar, log=log)
         elif Path(self.where).is_dir():
-            folder, complaints = find_checkpoint(Path(self.where))
+            folder, complaints = checkpoint_of_run(Path(self.where))
             for complaint in complaints:
                 log(complaint)
             return read_weights_of(folder), folder / WEIGHTS

@@ -27,6 +27,7 @@ from tapetum.data.scenes import Scenes
 from tapetum.models import CATALOG
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import model_parts
+from tests.runs.records import write_record
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 matplotlib.get_cachedir()  # remembers its place: commands would give it an empty one to fill
@@ -132,6 +133,8 @@ def make_run(folder: Path, name: str, **arguments: Any) -> Path:
         small |= {"min_size": 64}
     torch.manual_seed(0)
     model = CATALOG[name].build(**small)
-    parts = model_parts(model.state_dict(), ModelInfo(name, small, classes))
+    model_info = ModelInfo(name, small, classes)
+    write_record(folder, model_info)
+    parts = model_parts(model.state_dict(), model_info)
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
     return folder

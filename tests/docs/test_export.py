@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (words, _) = PAGE.commands
         code, _, error = run(words)
         assert code == 0, error
-        assert "raw heads differ by" in error
+        assert "outputs of the graphs differ by" in error
         yield here
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from tapetum.base.errors import UsageError
 from tapetum.explain import METHODS, Method, explain, method_for
 from tapetum.explain.methods import find_layer, to_unit
+from tapetum.models import CATALOG
 from tapetum.structures import Target
 
 
@@ -146,6 +147,8 @@ def test_unknown_names_are_refused_with_those_there_are(levels, obj, image):
         explain(levels, image, obj(1, 1, 5, 5), "lime")
     with pytest.raises(UsageError, match=r"unknown layer 'neck'.*head, coarse"):
         explain(levels, image, obj(1, 1, 5, 5), "grad-cam", "neck")
+    with pytest.raises(UsageError, match=r"layer: unknown.*did you mean coarse\? one of head"):
+        explain(levels, image, obj(1, 1, 5, 5), "grad-cam", "coars")
     with pytest.raises(UsageError, match="saliency explains the pixels and takes no layer"):
         explain(levels, image, obj(1, 1, 5, 5), "saliency", "head")
     with pytest.raises(ValueError, match=r"image: expected \(3, H, W\)"):
@@ -160,3 +163,9 @@ def test_the_first_layer_is_the_default(levels):
 def test_a_map_without_heat_stays_zero():
     assert to_unit(torch.zeros(2, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
     assert to_unit(torch.tensor([[0.5, 2.0]])).tolist() == [[0.25, 1]]
+
+
+def test_a_layer_by_torchvisions_name_is_told_ours():
+    tiny = CATALOG["resnet10"].build(**CATALOG["resnet10"].tiny)
+    with pytest.raises(UsageError, match=r"ResNet's layer3 is c4; one of c5, c4, c3, c2"):
+        find_layer(tiny, "layer3")

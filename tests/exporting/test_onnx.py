@@ -20,12 +20,13 @@ from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.runtime import generator
 from tapetum.exporting.client.masks import describe as describe_masks
 from tapetum.exporting.client.masks import run_lengths
-from tapetum.exporting.parity import _compare_objects, compare_answers, load_client
+from tapetum.exporting.parity import Parity, _compare_objects, compare_answers, load_client
 from tapetum.inference.custom_code import named_by_user
 from tapetum.models import CATALOG
 from tapetum.models.catalog import model_function
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import model_parts
+from tests.runs.records import write_record
 
 for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install 'tapetum[onnx]'")
@@ -63,6 +64,7 @@ def make_run(name: str, folder: Path, **changes: Any) -> Path:
     classes = tuple(f"class {i}" for i in range(CATALOG[name].tiny["num_classes"]))
     model_info = ModelInfo(name, arguments, classes, keypoint_names=points)
     parts = model_parts(model.state_dict(), model_info)
+    write_record(folder, model_info)
     write_bundle(folder / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
     return folder
 
@@ -88,7 +90,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     folder = make_run(request.param, tmp_path_factory.mktemp("export") / request.param, **changes)
     said: list[str] = []
     assert api.export(folder, sizes=SIZES, log=said.append) == folder / "onnx"
-    assert said[-1].startswith("raw heads differ by")
+    assert said[-1].startswith("outputs of the graphs differ by")
     return folder
 
 
@@ -99,7 +101,34 @@ def test_the_folder_is_whole_and_says_how_it_was_proven(run: Path) -> None:
     assert about["parity"]["output"] <= 1e-4
     assert about["parity"]["count"] >= 3
     assert about["parity"]["lost"] == 0
-    assert {path.name for path in run.iterdir()} == {"checkpoints", "onnx"}
+    assert {path.name for path in run.iterdir()} == {"checkpoints", "onnx", "run.json"}
+
+
+COMPARED = {
+    "classification": {"score"},
+    "localization": {"score", "box"},
+    "detection": {"score", "box"},
+    "instance_segmentation": {"score", "box", "masks"},
+    "keypoint_detection": {"score", "box", "points"},
+    "semantic_segmentation": {"pixels"},
+}
+SAID = {
+    "score": "differ by",
+    "box": "boxes by",
+    "masks": "masks by",
+    "points": "keypoints are elsewhere",
+    "pixels": "pixels have another class",
+}
+
+
+def test_what_was_compared_is_said_for_each_task(run: Path) -> None:
+    about = json.loads((run / "onnx" / "model.json").read_text())
+    parity = about["parity"]
+    del parity["sizes"]
+    assert {name for name in SAID if parity[name] is not None} == COMPARED[about["task"]]
+    line = str(Parity(**parity)).partition("; ")[2]
+    assert {name for name, words in SAID.items() if words in line} == COMPARED[about["task"]]
+    assert ("probabilities" in line) == (about["task"] == "classification")
 
 
 def test_the_client_alone_answers_as_the_package_does(run: Path, tmp_path: Path) -> None:
@@ -149,7 +178,7 @@ def test_lines_of_json(run: Path, tmp_path: Path) -> None:
 
 
 def nothing_left(folder: Path) -> bool:
-    return {path.name for path in folder.iterdir()} == {"checkpoints"}
+    return {path.name for path in folder.iterdir()} == {"checkpoints", "run.json"}
 
 
 def test_a_file_with_other_weights_fails_the_export(
@@ -173,7 +202,7 @@ def test_a_file_with_other_weights_fails_the_export(
     monkeypatch.setattr(onnx, "_write", damaged)
     folder = make_run("linear", tmp_path / "run")
     with pytest.raises(
-        TapetumError, match="outputs of the exported model differ from the model: raw heads"
+        TapetumError, match="outputs of the exported model differ from the model: outputs"
     ):
         api.export(folder, sizes=SIZES)
     assert nothing_left(folder)
@@ -245,6 +274,20 @@ def test_classifiers_of_small_images_keep_their_size(tmp_path: Path) -> None:
     assert about["graphs"]["model"]["shape"][2:] == [32, 32]
 
 
+@pytest.mark.slow
+def test_a_detector_of_small_images_is_exported(tmp_path: Path) -> None:
+    """The last map of its pyramid is a single cell."""
+    run = make_run("retinanet", tmp_path / "run", min_size=64, max_size=128)
+    lines: list[str] = []
+    folder = api.export(run, out=tmp_path / "out", sizes=[(64, 64), (64, 96)], log=lines.append)
+    about = json.loads((folder / "model.json").read_text())
+    assert about["graphs"]["model"]["shape"][2:] == ["32 * height", "32 * width"]
+
+
+def test_nothing_to_compare_is_said() -> None:
+    assert "no objects were compared: their scores are all alike" in str(Parity())
+
+
 def test_the_client_of_a_classifier_that_crops_crops(tmp_path: Path) -> None:
     """Proven by the export itself, on images of two proportions and a scene."""
     own = {"image_size": 48, "resize_size": 55, "crop_mode": "center"}
@@ -312,6 +355,7 @@ def custom_run(tmp_path: Path, **arguments: Any) -> Path:
     model_info = ModelInfo(name, {"num_classes": 3, **arguments}, ("a", "b", "c"))
     parts = model_parts(model_function(name)().state_dict(), model_info)
     run = tmp_path / "run"
+    write_record(run, model_info)
     write_bundle(run / "checkpoints" / "step-00000001", parts, {"step": 1, "metric": None})
     return run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from tapetum.models.catalog import (
 from tapetum.runs.model_info import ModelInfo
 from tapetum.weights.checkpoint import model_parts
 from tapetum.weights.sources import source_of
+from tests.runs.records import write_record
 
 MODEL = """
 import helper
@@ -163,8 +163,7 @@ def saved(run: Path, model: str, facts: dict[str, str] | None = None) -> Path:
         ("a", "b", "c"),
         facts={"environment": environment},
     )
-    (run / "run.json").parent.mkdir(parents=True, exist_ok=True)
-    (run / "run.json").write_text(json.dumps({"environment": environment}))
+    write_record(run, model_info)
     folder = run / "checkpoints" / "step-00000001"
     write_bundle(folder, model_parts(network.state_dict(), model_info), {"step": 1, "metric": 0.5})
     return run
@@ -229,6 +228,7 @@ def test_a_function_that_makes_no_model_is_not_called(tmp_path: Path) -> None:
     shown = run / "checkpoints" / "step-00000002"
     model_info = ModelInfo(f"{tmp_path / 'tool.py'}:wipe", {"folder": "/"}, ("a",))
     write_bundle(shown, model_parts({}, model_info), {"step": 2, "metric": 0.9})
+    write_record(run, model_info)
     with pytest.raises(CheckpointError, match="you have not named it yourself"):
         load(run)
     with pytest.raises(TapetumError, match="says of no task that it makes a model"):
@@ -284,6 +284,7 @@ def test_a_run_of_a_model_that_inherits_nothing_is_refused_in_one_line(tmp_path:
     arguments = {"in_features": 3, "out_features": 2}
     model_info = ModelInfo(f"{path}:Duck", arguments, ("a", "b"))
     state = torch.nn.Linear(3, 2).state_dict()
+    write_record(tmp_path / "run", model_info)
     checkpoint = tmp_path / "run" / "checkpoints" / "step-00000002"
     write_bundle(checkpoint, model_parts(state, model_info), {"step": 2, "metric": 0.9})
     with pytest.raises(UsageError, match=r"duck.py:Duck: builds a Duck.*inherit tapetum\.Model"):

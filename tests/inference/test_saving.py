@@ -30,6 +30,10 @@ WIDTH, HEIGHT = 60, 40
 BOXES = [[4.0, 5.0, 20.0, 25.0], [30.5, 10.25, 50.0, 39.0], [1.0, 1.0, 9.0, 9.0]]
 
 
+class WithoutNms(torch.nn.Identity):
+    has_nms = False
+
+
 @dataclass(frozen=True)
 class Fixed(Predictor):
     """A model that always finds the same."""
@@ -43,7 +47,7 @@ class Fixed(Predictor):
 def predictor(model: str, found: Prediction, **model_info: Any) -> Fixed:
     own = ModelInfo(model, {}, ("cat", "dog"), (3, 7), **model_info)
     runtime = Runtime(torch.device("cpu"), "fp32")
-    return Fixed(torch.nn.Identity(), own, Path(), runtime, found)
+    return Fixed(WithoutNms(), own, Path(), runtime, found)
 
 
 @pytest.fixture
@@ -202,6 +206,7 @@ def test_what_counts(detector: Fixed, images: list[Path]) -> None:
         ({"classes": ["bird"]}, "classes: unknown class 'bird'"),
         ({"max_detections": 0}, "max_detections: must be above 0"),
         ({"nms_iou": 2.0}, "nms_iou: must lie in"),
+        ({"nms_iou": 0.5}, "nms_iou: has no effect on retinanet: a model without NMS"),
         ({"out": "x", "save": ["pdf"]}, "save: unknown kind 'pdf'"),
     ],
 )
@@ -212,12 +217,29 @@ def test_what_cannot_be_chosen(
         api.predict_files(detector, images, **options)
 
 
-def test_a_localizer_suppresses_no_boxes() -> None:
-    model = CATALOG["localizer"].build(**CATALOG["localizer"].tiny)
-    info = ModelInfo("localizer", {}, ("a", "b", "c"))
+OPTIONS = {"threshold": 0.3, "classes": ["a"], "max_detections": 2, "nms_iou": 0.5}
+WITH_EFFECT = {
+    "linear": set(),
+    "unet": set(),
+    "localizer": {"classes"},
+    "retinanet": set(OPTIONS),
+    "faster_rcnn": set(OPTIONS),
+    "mask_rcnn": set(OPTIONS),
+    "keypoint_rcnn": set(OPTIONS),
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("name", WITH_EFFECT)
+def test_an_option_without_effect_on_a_model_is_refused(name: str, option: str) -> None:
+    model = CATALOG[name].build(**CATALOG[name].tiny)
+    info = ModelInfo(name, {}, ("a", "b", "c"))
     predictor = Predictor(model, info, Path(), Runtime(torch.device("cpu"), "fp32"))
-    with pytest.raises(UsageError, match="nms_iou: localizer does not suppress overlapping boxes"):
-        nms_options(predictor, 0.5)
+    if option in WITH_EFFECT[name]:
+        api.predict_files(predictor, [], **{option: OPTIONS[option]})
+    else:
+        with pytest.raises(UsageError, match=f"^{option}: has no effect on"):
+            api.predict_files(predictor, [], **{option: OPTIONS[option]})
     assert nms_options(predictor, None) == DEFAULT_POSTPROCESS
 
 

@@ -206,10 +206,11 @@ def test_other_tasks_leave_out_no_answer(
 ) -> None:
     monkeypatch.setattr(Predictor, "task", TASKS[name])
     other = replace(predictor)  # it has not looked up its task yet
-    for asked in (None, 0.9):
-        chosen = Thresholds.of(other, asked)
-        assert set(chosen.values) == {0.0}
-        assert (chosen.given, chosen.origin) == (asked or 0.5, "")
+    chosen = Thresholds.of(other, None)
+    assert set(chosen.values) == {0.0}
+    assert (chosen.given, chosen.origin) == (0.5, "")
+    with pytest.raises(UsageError, match=f"threshold: has no effect on {name}"):
+        Thresholds.of(other, 0.9)
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ def test_what_is_not_said_has_a_default() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"data": "d"}, "train needs a model"),
-        ({"model": "m"}, "train needs a data"),
+        ({"data": "d"}, "train needs model"),
+        ({"model": "m"}, "train needs data"),
         ({"learning": 1}, "unknown option 'learning'"),
         ({"settings": {"learning": 1}}, "unknown setting 'learning'"),
         ({"unlabeled": "maybe"}, "unlabeled: cannot be 'maybe'"),

@@ -10,7 +10,7 @@ from tapetum.base.runtime import Runtime, generator
 from tapetum.models import CATALOG
 from tapetum.runs.settings import Settings
 from tapetum.structures import Objects, Sample, Target
-from tapetum.training.layer_groups import freeze, rate_shares, stages_of
+from tapetum.training.layer_groups import freeze, lr_scales, stages_of
 from tapetum.training.optim import make_optimizer, set_learning_rate
 from tapetum.training.state import TrainingState
 from tapetum.training.step import StepBatch, train_step
@@ -59,11 +59,11 @@ def test_frozen_stages_keep_weights_and_statistics(count: int) -> None:
 
 
 def test_rates_shrink_towards_the_image() -> None:
-    shares = rate_shares(detector(), 0.5)
-    found = {name: shares[name] for name in shares if name.endswith("0.conv1.conv.weight")}
+    scales = lr_scales(detector(), 0.5)
+    found = {name: scales[name] for name in scales if name.endswith("0.conv1.conv.weight")}
     assert found == {f"backbone.stage{i}.0.conv1.conv.weight": 0.5 ** (5 - i) for i in (1, 2, 3, 4)}
-    assert shares["backbone.stem.conv.weight"] == 0.5**5
-    assert shares["class_tower.predict.weight"] == 1
+    assert scales["backbone.stem.conv.weight"] == 0.5**5
+    assert scales["class_tower.predict.weight"] == 1
 
 
 def test_the_rates_of_the_groups_follow() -> None:
@@ -100,7 +100,7 @@ def test_an_attribute_called_stages_is_no_backbone() -> None:
     paper = CATALOG["unet"].build(encoder="paper", width=4, num_classes=2)
     for model in (own, paper):
         assert stages_of(model) == []
-        assert set(rate_shares(model, 1.0).values()) == {1.0}
+        assert set(lr_scales(model, 1.0).values()) == {1.0}
         with pytest.raises(UsageError, match="freeze: the model has no stages, not 1"):
             freeze(model, 1)
 
@@ -111,6 +111,6 @@ def test_what_cannot_be_frozen() -> None:
     with pytest.raises(UsageError, match="freeze: the model has 5 stages, not 6"):
         freeze(detector(), 6)
     with pytest.raises(UsageError, match="layer_decay: the model has no stages"):
-        rate_shares(CATALOG["linear"].build(num_classes=2), 0.9)
+        lr_scales(CATALOG["linear"].build(num_classes=2), 0.9)
     with pytest.raises(UsageError, match=r"layer_decay: must lie in \(0, 1\]"):
         Settings(layer_decay=0)

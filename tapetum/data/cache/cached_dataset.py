@@ -163,7 +163,7 @@ def _in_ram(dataset: Dataset, needed: int | None, workers: int, log: Log) -> Dat
     if not room:
         log(f"cache: {what}, and it is not known how much is free; there is none")
         return dataset
-    log(f"cache: {what}{_share(size, room)}")
+    log(f"cache: {what}{_fraction_that_fits(size, room)}")
     try:
         # More than the estimate costs nothing until it is filled.
         store = MemoryStore(len(dataset), min(room, 2 * size + 2**24))
@@ -184,7 +184,7 @@ def _on_disk(dataset: Dataset, needed: int | None, folder: Path, log: Log) -> Da
         return dataset
     size, room = _estimate(dataset, needed), free_disk(folder)
     what = f"{len(dataset):,} images take about {_gigabytes(size)} in {folder}"
-    log(f"cache: {what}{_share(size, room)}")
+    log(f"cache: {what}{_fraction_that_fits(size, room)}")
     key = partial(entry_key, dataset, needed=needed)
     return CachedDataset(dataset, DiskStore(folder, key), needed)
 
@@ -203,7 +203,7 @@ def _estimate(dataset: Dataset, needed: int | None) -> int:
     return round(_MORE * float(np.mean(sizes)) * len(dataset)) if sizes else 0
 
 
-def _share(size: int, room: int) -> str:
+def _fraction_that_fits(size: int, room: int) -> str:
     """What is said where not everything fits."""
     if size <= room:
         return ""

@@ -10,8 +10,8 @@ from tapetum.data.reading.files import SCENES
 
 def absolute(place: str) -> str:
     """A path that is there as an absolute one, so that it is found from anywhere; else as it is."""
-    if (own := custom_function(place)) is not None:
-        return str(own)
+    if (code := custom_function(place)) is not None:
+        return str(code)
     if place.partition(":")[0] == SCENES:
         return place
     return str(Path(place).resolve()) if Path(place).exists() else place

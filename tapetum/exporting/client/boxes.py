@@ -63,7 +63,7 @@ def clip(boxes: Array, size: tuple[int, int]) -> Array:
     return boxes.clip(0, limits)
 
 
-def solid(boxes: Array, smallest: float) -> Array:
+def large_enough(boxes: Array, smallest: float) -> Array:
     """Indices of the boxes that are no narrower or lower than that."""
     return np.flatnonzero((boxes[:, 2:] - boxes[:, :2] >= np.float32(smallest)).all(axis=1))
 
@@ -102,7 +102,7 @@ def best_boxes(
 ) -> dict[str, Array]:
     """Candidates clipped to the prepared image, suppressed class by class, cut, best first."""
     boxes = clip(boxes, size)
-    kept = solid(boxes, SMALLEST)
+    kept = large_enough(boxes, SMALLEST)
     survivors = suppress(boxes[kept], scores[kept], labels[kept], rule["nms_thresh"])
     kept = kept[survivors][: rule["detections_per_img"]]
     return {"boxes": boxes[kept], "labels": labels[kept], "scores": scores[kept]}

@@ -35,8 +35,8 @@ def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Arra
         boxes.append(move_boxes(deltas[level][anchor], anchors[anchor]))
         labels.append(label[best])
         scores.append(score[best])
-    every, label, score = (np.concatenate(each) for each in (boxes, labels, scores))
-    found = best_boxes(every, label, score, prepared.size, rule)
+    all_boxes, label, score = (np.concatenate(each) for each in (boxes, labels, scores))
+    found = best_boxes(all_boxes, label, score, prepared.size, rule)
     return found | {"boxes": to_original(found["boxes"], prepared)}
 
 

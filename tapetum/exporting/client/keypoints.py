@@ -20,7 +20,7 @@ def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Arra
     points = np.zeros((len(inside), rule["keypoints"], 3), np.float32)
     if len(inside):
         (heat,) = run("branch", pool(maps, inside, rule["branch_output_size"], rule))
-        points = np.stack([read_heat(own, box) for own, box in zip(heat, inside, strict=True)])
+        points = np.stack([read_heat(one, box) for one, box in zip(heat, inside, strict=True)])
     (height, width), (old_height, old_width) = prepared.size, prepared.original
     scale = np.array((old_width / width, old_height / height, 1), np.float32)
     return found | {"boxes": to_original(inside, prepared), "keypoints": points * scale}

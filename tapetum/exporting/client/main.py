@@ -56,9 +56,9 @@ def main() -> int:
     parser.add_argument(
         "--threshold", type=float, help="lowest score of an object (default: by class)"
     )
-    words = parser.parse_args()
+    options = parser.parse_args()
     client, failed = Client(Path(__file__).parent), 0
-    for name in words.images:
+    for name in options.images:
         try:
             image = read_image(name)
         except (OSError, ValueError) as error:
@@ -66,7 +66,7 @@ def main() -> int:
             print(f"{name}: cannot be read: {error}", file=sys.stderr)
             continue
         row = {"file": name, "size": list(image.shape[:2])}
-        print(json.dumps(row | client.describe(client.predict(image), words.threshold)))
+        print(json.dumps(row | client.describe(client.predict(image), options.threshold)))
     return failed
 
 

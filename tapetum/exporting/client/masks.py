@@ -19,8 +19,8 @@ def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Arra
     if not len(boxes):
         return found | {"boxes": boxes, "masks": np.zeros((0, *prepared.original), bool)}
     (logits,) = run("branch", pool(maps, found["boxes"], rule["branch_output_size"], rule))
-    own = sigmoid(logits[np.arange(len(boxes)), 1 + found["labels"]])  # (N, S, S)
-    drawn = [paste(mask, box, prepared.original) for mask, box in zip(own, boxes, strict=True)]
+    small = sigmoid(logits[np.arange(len(boxes)), 1 + found["labels"]])  # (N, S, S)
+    drawn = [paste(mask, box, prepared.original) for mask, box in zip(small, boxes, strict=True)]
     return found | {"boxes": boxes, "masks": np.stack(drawn)}
 
 

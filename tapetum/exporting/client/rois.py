@@ -9,11 +9,11 @@ import numpy as np
 from tapetum.exporting.client.boxes import (
     best_boxes,
     clip,
+    large_enough,
     make_anchors,
     move_boxes,
     sigmoid,
     softmax,
-    solid,
     strongest,
     suppress,
 )
@@ -43,14 +43,14 @@ def propose(objectness: Array, deltas: Array, prepared: Prepared, rule: dict[str
         logits = objectness[start : start + len(anchors)]
         best = strongest(logits, rule["rpn_pre_nms_top_n"])
         moved = clip(move_boxes(deltas[start + best], anchors[best]), prepared.size)
-        kept = solid(moved, rule["rpn_min_size"])
+        kept = large_enough(moved, rule["rpn_min_size"])
         boxes.append(moved[kept])
         scores.append(sigmoid(logits[best][kept]))
         levels.append(np.full(len(kept), level))
         start += len(anchors)
-    every, score, group = (np.concatenate(each) for each in (boxes, scores, levels))
-    kept = suppress(every, score, group, rule["rpn_nms_thresh"])
-    return every[kept[: rule["rpn_post_nms_top_n"]]]
+    all_boxes, score, group = (np.concatenate(each) for each in (boxes, scores, levels))
+    kept = suppress(all_boxes, score, group, rule["rpn_nms_thresh"])
+    return all_boxes[kept[: rule["rpn_post_nms_top_n"]]]
 
 
 def pool(maps: list[Array], boxes: Array, size: int, rule: dict[str, Any]) -> Array:
@@ -64,13 +64,13 @@ def pool(maps: list[Array], boxes: Array, size: int, rule: dict[str, Any]) -> Ar
     pooled = np.zeros((len(boxes), maps[0].shape[0], size, size), np.float32)
     samples = rule["sampling_ratio"]
     for i, (features, stride) in enumerate(zip(maps, rule["map_strides"], strict=True)):
-        own = np.flatnonzero(level == i)
-        start = boxes[own, :2] * np.float32(1 / stride)
-        length = np.maximum(boxes[own, 2:] * np.float32(1 / stride) - start, np.float32(1))
+        at_level = np.flatnonzero(level == i)
+        start = boxes[at_level, :2] * np.float32(1 / stride)
+        length = np.maximum(boxes[at_level, 2:] * np.float32(1 / stride) - start, np.float32(1))
         height, width = features.shape[1:]
         rows = axis_weights(start[:, 1], length[:, 1], size, samples, height)
         columns = axis_weights(start[:, 0], length[:, 0], size, samples, width)
-        for place, row, column in zip(own, rows, columns, strict=True):
+        for place, row, column in zip(at_level, rows, columns, strict=True):
             y, x = (np.flatnonzero(each.any(axis=0)) for each in (row, column))
             if len(y) and len(x):
                 high, wide = slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1)
@@ -87,10 +87,10 @@ def axis_weights(start: Array, length: Array, bins: int, samples: int, size: int
     row, column = np.indices(begin.shape)
     for sample in range(samples):
         at = begin + (np.float32(sample + 0.5) * step / np.float32(samples))[:, None]
-        share = ((at >= -1) & (at <= size)) * np.float32(1 / samples)
+        weight = ((at >= -1) & (at <= size)) * np.float32(1 / samples)
         at = at.clip(0, size - 1)
         low = at.astype(np.int64)
         part = (at - low).astype(np.float32)
-        weights[row, column, low] += share * (1 - part)
-        weights[row, column, np.minimum(low + 1, size - 1)] += share * part
+        weights[row, column, low] += weight * (1 - part)
+        weights[row, column, np.minimum(low + 1, size - 1)] += weight * part
     return weights

@@ -23,11 +23,11 @@ def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Arra
 
 
 def run_tiles(rule: dict[str, Any], run: Run, pixels: Array) -> Array:
-    """Logits (1, C, H, W) of pixels, tile by tile; where tiles meet, their shares add up to 1."""
+    """Logits (1, C, H, W) of pixels, tile by tile; the weights of all tiles add up to 1."""
     tile, overlap, multiple = rule["tile"], rule["overlap"], rule["multiple"]
     sides = [spans(side, tile, overlap, multiple) for side in pixels.shape[2:]]
     down, across = (
-        list(zip(tiles, shares(side, tiles, overlap), strict=True))
+        list(zip(tiles, tile_weights(side, tiles, overlap), strict=True))
         for side, tiles in zip(pixels.shape[2:], sides, strict=True)
     )
     whole: Array | None = None
@@ -36,8 +36,8 @@ def run_tiles(rule: dict[str, Any], run: Run, pixels: Array) -> Array:
             (part,) = run("model", np.ascontiguousarray(pixels[:, :, top:bottom, left:right]))
             if whole is None:
                 whole = np.zeros((1, part.shape[1], *pixels.shape[2:]), np.float32)
-            share = high[top:bottom, None] * wide[left:right]
-            whole[:, :, top:bottom, left:right] += part * share.astype(np.float32)
+            weight = high[top:bottom, None] * wide[left:right]
+            whole[:, :, top:bottom, left:right] += part * weight.astype(np.float32)
     assert whole is not None
     return whole
 
@@ -52,18 +52,18 @@ def spans(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[int
     return [(begin, begin + tile) for begin in begins]
 
 
-def shares(length: int, tiles: list[tuple[int, int]], overlap: int) -> Array:
+def tile_weights(length: int, tiles: list[tuple[int, int]], overlap: int) -> Array:
     """(T, length), how much each tile counts at each pixel: nothing in the outermost quarter of
     the overlap, all from three quarters on."""
     where = np.arange(length) + 0.5
     rows = []
     for begin, end in tiles:
-        share = ((where > begin) & (where < end)).astype(np.float64)
+        weight = ((where > begin) & (where < end)).astype(np.float64)
         if begin > 0:
-            share = share * _rise(where - begin, overlap)
+            weight = weight * _rise(where - begin, overlap)
         if end < length:
-            share = share * _rise(end - where, overlap)
-        rows.append(share)
+            weight = weight * _rise(end - where, overlap)
+        rows.append(weight)
     table = np.stack(rows)
     return np.asarray(table / table.sum(axis=0))
 
@@ -78,7 +78,7 @@ def _rise(depth: Array, overlap: int) -> Array:
 def describe(
     found: dict[str, Array], about: dict[str, Any], threshold: float | None
 ) -> dict[str, Any]:
-    """{"pixels": {class: share of the image}}, the largest first."""
+    """{"pixels": {class: fraction of the image}}, the largest first."""
     counts = np.bincount(found["map"].ravel(), minlength=len(about["classes"]))
     order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
     return {"pixels": {about["classes"][i]: float(counts[i] / found["map"].size) for i in order}}

@@ -24,8 +24,8 @@ def answer(rule: dict[str, Any], run: Run, prepared: Prepared) -> dict[str, Arra
     place, sides = np.split(sigmoid(fractions), 2, axis=-1)  # (K, A, 2) each
     half = np.float32(0.5) * np.maximum(sides, np.float32(rule["smallest"]))
     boxes = np.concatenate((place - half, place + half), axis=-1) * np.float32(prepared.size[0])
-    own = boxes[slot, label if rule["boxes_a_slot"] > 1 else 0]
-    return {"boxes": to_original(own, prepared), "labels": label, "scores": best[slot]}
+    class_boxes = boxes[slot, label if rule["boxes_a_slot"] > 1 else 0]
+    return {"boxes": to_original(class_boxes, prepared), "labels": label, "scores": best[slot]}
 
 
 def describe(

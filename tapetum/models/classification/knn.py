@@ -79,12 +79,12 @@ class NearestNeighbors(Model[KNNOutput]):
         """
         rows, labels = [], []
         for sample in samples:
-            own = sample.target.labels
-            if own is None or not len(own):
+            image_labels = sample.target.labels
+            if image_labels is None or not len(image_labels):
                 continue
             square = self.preprocess([sample.image]).pixels.flatten(1)  # (1, 3 * S * S)
-            rows.append((square * 255).round().to(torch.uint8).expand(len(own), -1))
-            labels.append(own.to(self.labels.device))
+            rows.append((square * 255).round().to(torch.uint8).expand(len(image_labels), -1))
+            labels.append(image_labels.to(self.labels.device))
         if not rows:
             raise ValueError("samples: expected images with labels, got none")
         known = torch.cat(labels)
@@ -130,15 +130,15 @@ class NearestNeighbors(Model[KNNOutput]):
         self, output: KNNOutput, batch: Batch, options: PostprocessOptions = DEFAULT_POSTPROCESS
     ) -> list[Prediction]:
         """The class with the most votes, among equals the one whose voters are nearer in sum; and
-        in `class_scores` the share of the votes of each."""
+        in `class_scores` the fraction of the votes of each."""
         votes = F.one_hot(output.labels, self.num_classes).to(output.distances.dtype)  # (B, k, C)
-        shares = votes.mean(dim=1)  # (B, C)
+        fractions = votes.mean(dim=1)  # (B, C)
         sums = (votes * output.distances[:, :, None]).sum(dim=1)  # (B, C)
         ahead = votes.sum(dim=1) == votes.sum(dim=1).amax(dim=1, keepdim=True)
         winner = torch.where(ahead, sums, torch.inf).argmin(dim=1)  # (B,)
         return [
-            Prediction(labels=label[None], class_scores=share)
-            for label, share in zip(winner, shares, strict=True)
+            Prediction(labels=label[None], class_scores=fraction)
+            for label, fraction in zip(winner, fractions, strict=True)
         ]
 
     def target_logits(self, images: Sequence[Tensor], targets: Sequence[Target]) -> Tensor:
@@ -152,9 +152,9 @@ class NearestNeighbors(Model[KNNOutput]):
         index = self._search(x).nearest[image, label]
         known = self.pixels[index.clamp(min=0)].to(x.dtype) / 255  # (N, 3 * S * S)
         # Nothing is farther than black from white.
-        own = torch.where(index[:, None] >= 0, x[image], torch.ones_like(known))
+        query = torch.where(index[:, None] >= 0, x[image], torch.ones_like(known))
         other = torch.where(index[:, None] >= 0, known, torch.zeros_like(known))
-        return -distance(own, other, self.metric)
+        return -distance(query, other, self.metric)
 
     def explain_layers(self) -> dict[str, ExplainLayer]:
         """None: there is nothing between the pixels and the score."""
@@ -162,9 +162,9 @@ class NearestNeighbors(Model[KNNOutput]):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         for name in ("pixels", "labels"):
-            own, given = getattr(self, name), state_dict.get(prefix + name)
-            if given is not None and given.shape[1:] == own.shape[1:]:
-                setattr(self, name, own.new_zeros(given.shape))
+            buffer, given = getattr(self, name), state_dict.get(prefix + name)
+            if given is not None and given.shape[1:] == buffer.shape[1:]:
+                setattr(self, name, buffer.new_zeros(given.shape))
         super()._load_from_state_dict(state_dict, prefix, *rest)
         if len(self.pixels) != len(self.labels):
             *_, errors = rest

@@ -43,12 +43,12 @@ def search(
         for start in range(0, total, step):
             part = known[start : start + step].to(x.dtype) / 255  # (m, D)
             far = _rough(x, part, mean, metric)  # (B, m)
-            own = torch.arange(start, start + len(part), device=x.device).expand(len(x), -1)
+            indices = torch.arange(start, start + len(part), device=x.device).expand(len(x), -1)
             rough, order = torch.cat((rough, far), 1).topk(
                 min(k + SLACK, rough.shape[1] + len(part)), dim=1, largest=False
             )
-            best = torch.cat((best, own), 1).gather(1, order)
-            _nearest_of_each(far, labels[start : start + step], own, class_best, nearest)
+            best = torch.cat((best, indices), 1).gather(1, order)
+            _nearest_of_each(far, labels[start : start + step], indices, class_best, nearest)
         best = best.sort(dim=1).values
         candidates = (known[column].to(x.dtype) / 255 for column in best.T)  # (B, D) each
         exact = torch.stack([distance(x, one, metric) for one in candidates], dim=1)

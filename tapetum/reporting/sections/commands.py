@@ -53,15 +53,15 @@ def train_again(
     Returns:
         The command.
     """
-    words = ["tapetum", "train", "--from", str(run.folder), *_as_options(options)]
+    command = ["tapetum", "train", "--from", str(run.folder), *_as_options(options)]
     if arguments:
-        words += ["--set", *(f"{name}={value}" for name, value in arguments.items())]
-    return shlex.join([*words, "--out", str(_free_name(run.folder))])
+        command += ["--set", *(f"{name}={value}" for name, value in arguments.items())]
+    return shlex.join([*command, "--out", str(_free_name(run.folder))])
 
 
 def _as_options(options: Mapping[str, Any]) -> Sequence[str]:
     named = (("--" + name.replace("_", "-"), str(value)) for name, value in options.items())
-    return [word for pair in named for word in pair]
+    return [part for pair in named for part in pair]
 
 
 def _free_name(folder: Path) -> Path:

@@ -77,9 +77,9 @@ def _from_obj_data(file: Path, finder: Finder, limits: Limits) -> Config:
     """CVAT's older form: `key = value` lines that name list files, and obj.names beside it. The
     folder `data/` of the names is where it was meant to be put, not where it is."""
     lines = (line.partition("=") for line in read_text(file, limits).splitlines())
-    said = {key.strip().lower(): value.strip() for key, _, value in lines}
+    values = {key.strip().lower(): value.strip() for key, _, value in lines}
     config = Config(file=file)
-    for key, value in said.items():
+    for key, value in values.items():
         split = split_name(key)
         if split and value:
             name = posixpath.basename(value.replace("\\", "/"))

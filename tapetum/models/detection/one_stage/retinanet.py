@@ -127,6 +127,7 @@ class RetinaNet(Model[RetinaNetOutput]):
     """
 
     task = "detection"
+    has_nms = True
 
     def __init__(self, backbone: Backbone, options: RetinaNetOptions) -> None:
         super().__init__()

@@ -100,6 +100,7 @@ class FasterRCNN(Model[FasterRCNNOutput]):
     """
 
     task = "detection"
+    has_nms = True
 
     def __init__(self, backbone: Backbone, options: FasterRCNNOptions) -> None:
         super().__init__()

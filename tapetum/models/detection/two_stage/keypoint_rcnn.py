@@ -109,6 +109,7 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
     """
 
     task = "keypoint_detection"
+    has_nms = True
 
     def __init__(self, backbone: Backbone, options: KeypointRCNNOptions) -> None:
         super().__init__()

@@ -109,6 +109,7 @@ class MaskRCNN(Model[MaskRCNNOutput]):
     """
 
     task = "instance_segmentation"
+    has_nms = True
 
     def __init__(self, backbone: Backbone, options: MaskRCNNOptions) -> None:
         super().__init__()
