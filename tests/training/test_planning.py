@@ -124,7 +124,7 @@ def never(*_: object, **__: object) -> None:
         ({"weights": "photo.jpg"}, "photo.jpg: a file .jpg; weights are read from"),
         ({"weights": "photo.pth"}, "photo.pth: not a file of weights"),
         ({"weights": "photo.safetensors"}, "photo.safetensors: not a safetensors file"),
-        ({"weights": "empty"}, "empty: holds no checkpoint"),
+        ({"weights": "empty"}, "empty: not a run folder"),
         ({"arguments": {"paths": 5}}, "resnet10 has no argument 'paths'"),
         ({"model": "own.py:Duck"}, "own.py:Duck: builds a Duck, not a Model"),
     ],
