@@ -60,6 +60,7 @@ WHOLE_ROOMS = (
     "tapetum.backbones",
     "tapetum.base",
     "tapetum.layers",
+    "tapetum.models",
     "tapetum.ops",
     "tapetum.weights",
 )
@@ -75,8 +76,9 @@ def functions(room: str) -> Iterator[tuple[str, Callable]]:
 
 
 def functions_of_files(room: str) -> Iterator[tuple[str, Callable]]:
-    """The public functions in the files of a room; a name with an underscore is not public."""
-    for file in pkgutil.iter_modules(importlib.import_module(room).__path__, f"{room}."):
+    """The public functions in the files of a room and of the rooms in it; a name with an underscore
+    is not public."""
+    for file in pkgutil.walk_packages(importlib.import_module(room).__path__, f"{room}."):
         if not file.name.rpartition(".")[2].startswith("_"):
             for name, value in vars(importlib.import_module(file.name)).items():
                 here = inspect.isfunction(value) and value.__module__ == file.name

@@ -18,25 +18,41 @@ NamesAndIds = tuple[tuple[str, ...], tuple[int, ...]]
 
 
 def imagenet_classes() -> NamesAndIds:
-    """The 1,000 classes of ImageNet-1K and their indices."""
+    """The 1,000 classes of ImageNet-1K and their indices.
+
+    Returns:
+        1,000 names, and 0 to 999.
+    """
     names = _lines("imagenet.txt")
     return names, tuple(range(len(names)))
 
 
 def coco_classes() -> NamesAndIds:
-    """COCO's 90 category ids, of which ten were never used ("unused 12" and so on)."""
+    """COCO's 90 category ids, of which ten were never used ("unused 12" and so on).
+
+    Returns:
+        90 names, and 1 to 90.
+    """
     names = tuple(name or f"unused {i}" for i, name in enumerate(_lines("coco.txt"), start=1))
     return names, tuple(range(1, len(names) + 1))
 
 
 def coco_classes_with_background() -> NamesAndIds:
-    """The same after a class for the background, which torchvision's RetinaNet never uses."""
+    """The same after a class for the background, which torchvision's RetinaNet never uses.
+
+    Returns:
+        91 names, and 0 to 90.
+    """
     names, _ = coco_classes()
     return ("background", *names), tuple(range(len(names) + 1))
 
 
 def coco_person() -> NamesAndIds:
-    """COCO's category with keypoints."""
+    """COCO's category with keypoints.
+
+    Returns:
+        ("person",), and its id.
+    """
     return ("person",), (1,)
 
 

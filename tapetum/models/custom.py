@@ -12,13 +12,27 @@ from tapetum.structures import TASKS, Model
 
 
 def is_custom(model: str) -> bool:
-    """Whether a name means a function in a file, rather than a model of CATALOG."""
+    """Whether a name means a function in a file, rather than a model of CATALOG.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+
+    Returns:
+        True for the latter.
+    """
     return custom_function(model) is not None
 
 
 def custom_model(model: str) -> Callable[..., Model[Any]]:
-    """The function that "FILE.py:FUNCTION" names. The file is run; the function is not called, and
-    never will be if it does not declare a task.
+    """The function that "FILE.py:FUNCTION" names.
+
+    The file is run; the function is not called, and never will be if it does not declare a task.
+
+    Args:
+        model: "FILE.py:FUNCTION".
+
+    Returns:
+        The function.
 
     Raises:
         UsageError: the user did not name it (`CustomFunction.load`); no such file or function; the
@@ -43,6 +57,9 @@ def as_model(built: object, name: str) -> Model[Any]:
         built: what the function returned.
         name: "FILE.py:FUNCTION", or a name in CATALOG.
 
+    Returns:
+        The same object.
+
     Raises:
         UsageError: its class does not inherit `tapetum.Model`.
     """
@@ -57,15 +74,33 @@ def _no_model(kind: type, name: str) -> UsageError:
 
 
 def declared_task(function: Callable[..., Any]) -> str | None:
-    """The attribute `task` of a class or function, else of the class that the function's signature
-    says it returns; None where that is not one of TASKS."""
+    """The task that a function declares.
+
+    It is the attribute `task` of a class or function, else of the class that the function's
+    signature says it returns.
+
+    Args:
+        function: builds a model.
+
+    Returns:
+        One of TASKS; None where none of them is declared.
+    """
     task = getattr(function, "task", None) or getattr(_returned(function), "task", None)
     return task if task in TASKS else None
 
 
 def declared_settings(function: Callable[..., Any]) -> dict[str, Any]:
-    """The attribute `preferred_settings` of a class or function, else of the class that the
-    function's signature says it returns: settings of training that suit this model better."""
+    """Settings of training that suit a model better than the defaults.
+
+    They are the attribute `preferred_settings` of a class or function, else of the class that the
+    function's signature says it returns.
+
+    Args:
+        function: builds a model.
+
+    Returns:
+        Settings by name; {} where none are declared.
+    """
     custom = getattr(function, "preferred_settings", None)
     custom = custom or getattr(_returned(function), "preferred_settings", None)
     return dict(custom) if isinstance(custom, Mapping) else {}

@@ -105,10 +105,26 @@ ValueT = TypeVar("ValueT")
 
 
 def prefixed(prefix: str, values: Mapping[str, ValueT]) -> dict[str, ValueT]:
-    """The same values, with names of weights as a larger module has them."""
+    """The same values, with names of weights as a larger module has them.
+
+    Args:
+        prefix: of the names in the larger module.
+        values: by the name of a weight.
+
+    Returns:
+        The values by their new names.
+    """
     return {prefix + name: value for name, value in values.items()}
 
 
 def prefixed_groups(prefix: str, groups: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Groups of names of weights, as a larger module has them."""
+    """Groups of names of weights, as a larger module has them.
+
+    Args:
+        prefix: of the names in the larger module.
+        groups: names of weights.
+
+    Returns:
+        The groups with the new names.
+    """
     return [tuple(prefix + name for name in group) for group in groups]

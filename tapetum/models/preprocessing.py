@@ -97,7 +97,15 @@ class Preprocessing:
 
 
 def check_images(images: Sequence[Tensor], targets: Sequence[Target] | None) -> None:
-    """Raise ValueError unless there are images (3, H, W) of pixels, and as many targets."""
+    """Check a batch of images and targets.
+
+    Args:
+        images: to check.
+        targets: one an image; None for none.
+
+    Raises:
+        ValueError: there are no images, other shapes or types, or not as many targets.
+    """
     if not images:
         raise ValueError("images: expected at least one, got none")
     for image in images:
@@ -110,12 +118,28 @@ def check_images(images: Sequence[Tensor], targets: Sequence[Target] | None) -> 
 
 
 def as_float(image: Tensor, dtype: torch.dtype) -> Tensor:
-    """The image with values in [0, 1]."""
+    """The image with values in [0, 1].
+
+    Args:
+        image: (3, H, W), uint8 or float in [0, 1].
+        dtype: a floating type.
+
+    Returns:
+        (3, H, W) of that type.
+    """
     return image.to(dtype) / 255 if image.dtype == torch.uint8 else image.to(dtype)
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """A float image (C, H, W) brought to `size` (height, width), bilinear, no anti-aliasing."""
+    """Resize an image, bilinear, without anti-aliasing.
+
+    Args:
+        image: (C, H, W) float.
+        size: height and width.
+
+    Returns:
+        (C, height, width), of the same type.
+    """
     if image.shape[-2:] == size:
         return image
     return F.interpolate(image[None], size, mode="bilinear", align_corners=False)[0]
@@ -124,7 +148,17 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
 def resize_target(
     target: Target, old: tuple[int, int], new: tuple[int, int], dtype: torch.dtype
 ) -> Target:
-    """The target of an image of size `old` (height, width) after it became `new`."""
+    """The target of an image that was resized.
+
+    Args:
+        target: of an image of size `old`.
+        old: height and width.
+        new: height and width.
+        dtype: of the boxes and keypoints.
+
+    Returns:
+        The target of the image of size `new`.
+    """
     objects, proposals = (
         None if part is None else _resize_objects(part, old, new, dtype)
         for part in (target.objects, target.proposals)
@@ -157,9 +191,17 @@ def _nearest(masks: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def boxes_to_original(boxes: Tensor, size: tuple[int, int], original: tuple[int, int]) -> Tensor:
-    """Boxes (N, 4) found in an image of `size` (height, width), in the frame of the original.
+    """Move boxes from the preprocessed image to the original one.
 
     They end inside the image, whatever the rounding.
+
+    Args:
+        boxes: (N, 4) xyxy in pixels.
+        size: height and width of the preprocessed image, without padding.
+        original: height and width of the original image.
+
+    Returns:
+        (N, 4) xyxy in pixels of the original image.
     """
     y, x = original[0] / size[0], original[1] / size[1]
     return clip_boxes_to_image(boxes * boxes.new_tensor((x, y, x, y)), original)

@@ -34,6 +34,9 @@ def torchvision_classifier(
         fixed_arguments: see `PublishedWeights`.
         resize_size: pixels that the short side becomes before the middle is cropped.
         starts_backbones: see `PublishedWeights`.
+
+    Returns:
+        The entry for `ModelEntry.weights`.
     """
     file = f"{name.partition('.')[0]}-{digest}.pth"
     protocol = {"image_size": 224, "resize_size": resize_size, "crop_mode": "center"}
@@ -71,6 +74,9 @@ def torchvision_detector(
         fixed_arguments: see `PublishedWeights`.
         keypoint_names: of an object's keypoints.
         skeleton: pairs of keypoints that a line joins.
+
+    Returns:
+        The entry for `ModelEntry.weights`.
     """
     num_classes = len(class_names()[0])
     return PublishedWeights(

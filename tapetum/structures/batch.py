@@ -1,4 +1,4 @@
-"""Batch: what `prepare` makes of images and `forward` takes."""
+"""Batch: what `preprocess` makes of images and `forward` takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Batch(NamedTuple):
     originals: (B, 2) int64, height and width of the images as they came.
     targets: one Target per image in the frame of `pixels`, or None.
     windows: (B, 4) x1 y1 x2 y2 in the frame of each original, the part of it that the content
-        shows where `prepare` cuts the rest off; None: all of it.
+        shows where `preprocess` cuts the rest off; None: all of it.
     """
 
     pixels: Tensor

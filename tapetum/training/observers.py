@@ -62,7 +62,7 @@ class StepView:
 
     @property
     def batch(self) -> Batch:
-        """The prepared batch with its targets; of the last micro-batch where there are several."""
+        """The preprocessed batch with its targets; the last micro-batch where there are several."""
         return copied(self._batch)
 
     @property

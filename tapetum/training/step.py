@@ -1,4 +1,4 @@
-"""One step of a training: prepare, forward, losses, backward, clip, descend."""
+"""One step of a training: preprocess, forward, losses, backward, clip, descend."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class MicroBatch(NamedTuple):
 
 
 class Computed(NamedTuple):
-    """A prepared batch, what the model's forward gave for it, and its losses by name."""
+    """A preprocessed batch, what the model's forward gave for it, and its losses by name."""
 
     batch: Batch
     output: Any

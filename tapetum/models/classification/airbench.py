@@ -113,6 +113,9 @@ def flipped_and_shifted(network: Network[Tensor], pixels: Tensor) -> Tensor:
     Args:
         network: pixels to logits (B, C).
         pixels: (B, 3, H, W).
+
+    Returns:
+        (B, C) logits.
     """
     total = torch.zeros((), device=pixels.device)
     padded = F.pad(pixels, (1, 1, 1, 1), mode="reflect")
@@ -125,7 +128,15 @@ def flipped_and_shifted(network: Network[Tensor], pixels: Tensor) -> Tensor:
 
 
 def identity_convolution(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3 x 3 convolution that hands its inputs on; what outputs there are more start random."""
+    """A 3 x 3 convolution that hands its inputs on; what outputs there are more start random.
+
+    Args:
+        inputs: channels.
+        outputs: channels, at least as many.
+
+    Returns:
+        The convolution, without a bias.
+    """
     conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
     with torch.no_grad():
         nn.init.dirac_(conv.weight[:inputs])
@@ -133,8 +144,17 @@ def identity_convolution(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def whitening_filters(batches: Iterable[Tensor]) -> Tensor:
-    """(FILTERS, 3, PATCH, PATCH) float32: eigenvectors of the patches of batches of pixels
-    (B, 3, H, W), each scaled to give a variance of one, and their negatives."""
+    """Filters that whiten patches of images.
+
+    They are the eigenvectors of the covariance of the patches, each scaled to give a variance of
+    one, and their negatives.
+
+    Args:
+        batches: of pixels (B, 3, H, W).
+
+    Returns:
+        (FILTERS, 3, PATCH, PATCH) float32.
+    """
     total, count = torch.zeros(FILTERS // 2, FILTERS // 2, dtype=torch.float64), 0
     for pixels in batches:
         patches = pixels.unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (B, 3, h, w, PATCH, PATCH)

@@ -178,6 +178,9 @@ def label_loss(
         logits: (B, C).
         targets: one an image, with labels.
         loss: of each label.
+
+    Returns:
+        A scalar.
     """
     logits = wide(logits)
     image, label = labels_of(targets, logits.device)  # (L,) each
@@ -205,6 +208,9 @@ def multilabel_loss(logits: Tensor, targets: Sequence[Target], smoothing: float 
         targets: one an image; `labels` of length 0 say that no class is true, None that they are
             unknown: such an image teaches nothing. With `label_weights` a label is true in part.
         smoothing: fraction of the target that is spread evenly over true and false.
+
+    Returns:
+        A scalar.
     """
     logits = wide(logits)
     wanted = torch.zeros_like(logits)  # (B, C)
@@ -217,7 +223,15 @@ def multilabel_loss(logits: Tensor, targets: Sequence[Target], smoothing: float 
 
 
 def labels_of(targets: Sequence[Target], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Image (L,) and class (L,) of every label of every image, in order."""
+    """All labels of all images, in order.
+
+    Args:
+        targets: one an image.
+        device: of the result.
+
+    Returns:
+        (L,) int64 the image, and (L,) int64 the class of each label.
+    """
     rows = [t.labels.tolist() if t.labels is not None else [] for t in targets]
     pairs = [(i, label) for i, row in enumerate(rows) for label in row]
     table = torch.tensor(pairs, dtype=torch.int64, device=device).reshape(-1, 2)
@@ -225,7 +239,14 @@ def labels_of(targets: Sequence[Target], device: torch.device) -> tuple[Tensor, 
 
 
 def wide(values: Tensor) -> Tensor:
-    """In float32 at least: what comes out of half precision is too coarse for a logarithm."""
+    """Values in float32 at least: half precision is too coarse for a logarithm.
+
+    Args:
+        values: of any floating type.
+
+    Returns:
+        The same in float64 if they are, else in float32.
+    """
     return values if values.dtype == torch.float64 else values.float()
 
 

@@ -26,12 +26,24 @@ class Result(NamedTuple):
 def search(
     x: Tensor, known: Tensor, labels: Tensor, mean: Tensor, k: int, metric: str, classes: int
 ) -> Result:
-    """The `k` nearest of the vectors `known` (M, D) uint8, read as 255ths, of each of x (B, D).
+    """The `k` nearest of the vectors `known` for each of `x`.
 
     In two steps. All distances are computed roughly, where "l2" is the expanded product
-    |a|^2 - 2 a b + |b|^2, one matrix product on vectors less their `mean` (D,), since small numbers
-    lose less in it. The k + SLACK best ones are then measured again, difference by difference, and
-    ordered by that; among equals the first remembered comes first. labels: (M,) of `known`.
+    |a|^2 - 2 a b + |b|^2, one matrix product on vectors less their `mean`, since small numbers
+    lose less in it. The k + SLACK best ones are then measured again, difference by difference,
+    and ordered by that; among equals the first remembered comes first.
+
+    Args:
+        x: (B, D) in [0, 1].
+        known: (M, D) uint8, read as 255ths.
+        labels: (M,) int64, of `known`.
+        mean: (D,) of `known`.
+        k: how many neighbors.
+        metric: one of METRICS.
+        classes: how many there are.
+
+    Returns:
+        The neighbors, and the nearest of each class.
     """
     with torch.autocast(x.device.type, enabled=False):
         total, width = known.shape
@@ -57,7 +69,16 @@ def search(
 
 
 def distance(a: Tensor, b: Tensor, metric: str) -> Tensor:
-    """(...) between vectors (..., D), computed by their differences; gradient 0 where they meet."""
+    """Distance of vectors, computed by their differences; its gradient is 0 where they are equal.
+
+    Args:
+        a: (..., D).
+        b: (..., D).
+        metric: "l1" or "l2".
+
+    Returns:
+        (...).
+    """
     return torch.linalg.vector_norm(a - b, ord=1 if metric == "l1" else 2, dim=-1)
 
 

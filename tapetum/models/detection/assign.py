@@ -65,6 +65,13 @@ def assign(
     one, so background candidates with half of their area inside are ignored. Objects whose boxes
     have no area are left out.
 
+    Args:
+        objects: of one image, M.
+        candidates: (N, 4) xyxy in pixels.
+        high: IoU from which a candidate is matched.
+        low: IoU below which it is background.
+        allow_low_quality: match the best candidates of each object, too.
+
     Returns:
         (N,) int64, for each of the candidates (N, 4) the index of its object, -1 for background,
         -2 for ignored.
@@ -83,14 +90,29 @@ def assign(
 
 
 def crowd_of(objects: Objects) -> Tensor:
-    """(N,) bool: which of the objects are crowd regions (none, where the field is absent)."""
+    """Which of the objects are crowd regions.
+
+    Args:
+        objects: N of them.
+
+    Returns:
+        (N,) bool, all False where the field is absent.
+    """
     if objects.crowd is not None:
         return objects.crowd
     return torch.zeros(len(objects), dtype=torch.bool, device=objects.boxes.device)
 
 
 def fraction_inside(boxes: Tensor, regions: Tensor) -> Tensor:
-    """(N, M): the fraction of the area of each box (N, 4) that lies in each region (M, 4)."""
+    """The fraction of the area of each box that lies in each region.
+
+    Args:
+        boxes: (N, 4) xyxy.
+        regions: (M, 4) xyxy.
+
+    Returns:
+        (N, M) in [0, 1].
+    """
     iou, area = box_iou(boxes, regions), box_area(boxes)[:, None]
     # IoU = I / (A + B - I), so I = IoU (A + B) / (1 + IoU).
     intersection = iou / (1 + iou) * (area + box_area(regions))
@@ -99,6 +121,12 @@ def fraction_inside(boxes: Tensor, regions: Tensor) -> Tensor:
 
 def objects_of(target: Target) -> Objects:
     """The objects of a target.
+
+    Args:
+        target: of an image for detection.
+
+    Returns:
+        Its objects, none or more.
 
     Raises:
         ValueError: it has none, not even an empty `Objects`: it is not a target for detection.
@@ -111,7 +139,16 @@ def objects_of(target: Target) -> Objects:
 def matched_objects(
     targets: Sequence[Target], image: Tensor, match: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Boxes (S, 4) and labels (S,) of the objects with index `match` (S,) in image (S,)."""
+    """Boxes and labels of matched objects.
+
+    Args:
+        targets: one an image.
+        image: (S,) int64, an index into `targets`.
+        match: (S,) int64, an index into the objects of that image.
+
+    Returns:
+        (S, 4) boxes and (S,) labels.
+    """
     objects = [objects_of(target) for target in targets]
     counts = torch.tensor([0, *(len(o) for o in objects)], device=match.device)
     index = match + counts.cumsum(0)[image]

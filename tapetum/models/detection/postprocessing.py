@@ -63,5 +63,8 @@ def to_original(detections: Objects, size: tuple[int, int], original: tuple[int,
         detections: with boxes in the preprocessed image.
         size: height and width of the preprocessed image, without padding.
         original: height and width of the original image.
+
+    Returns:
+        The same objects with boxes in the original image.
     """
     return detections.with_(boxes=boxes_to_original(detections.boxes, size, original))

@@ -28,6 +28,9 @@ def make_pyramid(
         channels: of the pyramid maps.
         top: makes the coarser levels.
 
+    Returns:
+        The pyramid, with fresh weights.
+
     Raises:
         ValueError: the backbone has no map of that stride or coarser.
     """
@@ -46,13 +49,32 @@ def make_preprocessing(
     mean: Iterable[float],
     std: Iterable[float],
 ) -> Preprocessing:
-    """Preprocessing whose padded sizes all maps of the backbone divide."""
+    """Preprocessing whose padded sizes all maps of the backbone divide.
+
+    Args:
+        backbone: any.
+        min_size: pixels of the short side.
+        max_size: largest length of the long side.
+        mean: of each channel.
+        std: of each channel.
+
+    Returns:
+        The preprocessing.
+    """
     multiple = max(backbone.strides.values())
     return Preprocessing(min_size, max_size, tuple(mean), tuple(std), multiple)
 
 
 def check_anchors(anchors: AnchorGrid, pyramid: FeaturePyramid) -> None:
-    """Raise ValueError unless there are anchor sizes for each level of the pyramid."""
+    """Check that there are anchor sizes for each level of the pyramid.
+
+    Args:
+        anchors: with sizes for each level.
+        pyramid: with its levels.
+
+    Raises:
+        ValueError: there are more or fewer.
+    """
     expected, given = len(pyramid.strides), len(anchors.sizes)
     if given != expected:
         raise ValueError(f"anchor_sizes: expected {expected}, one a pyramid level, got {given}")
@@ -61,7 +83,16 @@ def check_anchors(anchors: AnchorGrid, pyramid: FeaturePyramid) -> None:
 def pyramid_layers(
     backbone: Backbone, pyramid: FeaturePyramid, levels: Iterable[str]
 ) -> dict[str, ExplainLayer]:
-    """Backbone maps, then levels of the pyramid, for `Model.explain_layers`; see BEST_STRIDE."""
+    """Backbone maps, then levels of the pyramid, for `Model.explain_layers`; see BEST_STRIDE.
+
+    Args:
+        backbone: with maps.
+        pyramid: on these maps.
+        levels: names of the pyramid's levels.
+
+    Returns:
+        Name -> layer, the best one first.
+    """
     strides = backbone.strides
     maps = sorted(pyramid.names, key=lambda name: strides[name] < BEST_STRIDE)
     layers: dict[str, ExplainLayer] = {name: (backbone, itemgetter(name)) for name in maps}
@@ -69,12 +100,28 @@ def pyramid_layers(
 
 
 def anchor_rule(anchors: AnchorGrid, pyramid: FeaturePyramid) -> dict[str, Any]:
-    """JSON values: anchors of a cell, x1 y1 x2 y2, and pixels between cells, of each level."""
+    """Anchors as JSON values.
+
+    Args:
+        anchors: sizes and ratios of each level.
+        pyramid: with the strides of the levels.
+
+    Returns:
+        {"cell_anchors": for each level x1 y1 x2 y2 of the anchors of a cell, "strides": pixels
+        between cells}.
+    """
     cells = [cell_anchors(sizes, anchors.ratios).tolist() for sizes in anchors.sizes]
     return {"cell_anchors": cells, "strides": list(pyramid.strides.values())}
 
 
 def free_size(preprocessing: Preprocessing) -> dict[int, tuple[str, int, int]]:
-    """Height and width of an exported graph's images; see `ExportGraph.dynamic`."""
+    """Height and width of an exported graph's images; see `ExportGraph.dynamic`.
+
+    Args:
+        preprocessing: whose padded sizes are multiples of a number.
+
+    Returns:
+        Axis of the pixels -> name, factor and minimum.
+    """
     multiple = preprocessing.multiple
     return {2: ("height", multiple, 2), 3: ("width", multiple, 2)}

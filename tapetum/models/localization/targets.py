@@ -27,11 +27,20 @@ class Slots(NamedTuple):
 
 
 def slots(targets: Sequence[Target], count: int, size: int, dtype: torch.dtype) -> Slots:
-    """The `count` largest objects of each prepared image (size x size), from left to right.
+    """The `count` largest objects of each image, from left to right.
 
-    With one slot there is no class for nothing: an image without an object teaches nothing. With
-    several, slots that are left over are to say NOTHING, unless a crowd region lies in the image,
-    which may hold objects that are not annotated.
+    With one slot there is no class for nothing: an image without an object adds no loss. With
+    several, the class of the slots that are left over is NOTHING, unless a crowd region lies in the
+    image, which may hold objects that are not annotated.
+
+    Args:
+        targets: one an image, in the frame of the preprocessed images.
+        count: slots of an image, K.
+        size: height and width of the preprocessed images.
+        dtype: of the boxes.
+
+    Returns:
+        Classes and boxes of (B, K) slots.
     """
     parts = [_main_objects(target, count, size) for target in targets]
     device = parts[0].boxes.device
@@ -50,7 +59,14 @@ def slots(targets: Sequence[Target], count: int, size: int, dtype: torch.dtype) 
 
 
 def first_class(count: int) -> int:
-    """The index in the logits of the class 0, with `count` slots."""
+    """The index of class 0 in the logits.
+
+    Args:
+        count: slots of an image.
+
+    Returns:
+        0, or 1 where the index 0 is NOTHING.
+    """
     return 0 if count == 1 else NOTHING + 1
 
 

@@ -55,7 +55,18 @@ def make_preprocessing(
     std: Sequence[float],
     multiple: int,
 ) -> Preprocessing:
-    """At their own size where `min_size` is None, else as `Preprocessing` says."""
+    """Preprocessing for models of semantic maps.
+
+    Args:
+        min_size: pixels of the short side; None: images keep their size.
+        max_size: largest length of the long side; None for any.
+        mean: of each channel.
+        std: of each channel.
+        multiple: of which the padded sizes are multiples.
+
+    Returns:
+        The preprocessing.
+    """
     longest = sys.maxsize if max_size is None else max_size
     if min_size is None:
         return NativeSize(max_size=longest, mean=tuple(mean), std=tuple(std), multiple=multiple)
@@ -64,6 +75,13 @@ def make_preprocessing(
 
 def pad_targets(batch: Batch, num_classes: int) -> Batch:
     """The batch with semantic maps in the frame of `pixels`: 255 where these are padding.
+
+    Args:
+        batch: whose maps have the sizes of the images without padding.
+        num_classes: the classes are 0 to num_classes - 1.
+
+    Returns:
+        The batch; the same where it has no targets.
 
     Raises:
         ValueError: a map holds something that is neither a class nor 255.
@@ -141,7 +159,15 @@ def _count(logits: Tensor, target: Tensor, class_weights: Tensor | None) -> Tens
 
 
 def stack_targets(logits: Tensor, targets: Sequence[Target]) -> Tensor:
-    """Semantic maps as (B, H, W) int64; 255 all over where a target has none."""
+    """Semantic maps as one tensor; 255 all over where a target has none.
+
+    Args:
+        logits: (B, C, H, W).
+        targets: one an image, with maps (H, W).
+
+    Returns:
+        (B, H, W) int64.
+    """
     size = logits.shape[-2:]
     nothing = torch.full(size, IGNORE_INDEX, device=logits.device)
     maps = [nothing if t.semantic is None else t.semantic.long() for t in targets]

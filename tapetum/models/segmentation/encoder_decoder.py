@@ -133,7 +133,13 @@ class Decoder(nn.Module):
 
 
 def map_of_stride(encoder: Backbone) -> dict[int, str]:
-    """The name of the map of each stride; of several the last, which has seen most.
+    """The name of the map of each stride; of several the last one.
+
+    Args:
+        encoder: any backbone.
+
+    Returns:
+        Stride -> name of the map.
 
     Raises:
         UsageError: a stride is not a power of 2.
@@ -152,6 +158,9 @@ def make_encoder(name: str, width: int, norm: str) -> Backbone:
         width: channels of the first convolution.
         norm: kind of norm, see `layers.norm`; for the paper's encoder also "none".
 
+    Returns:
+        The encoder, with fresh weights.
+
     Raises:
         UsageError: an unknown name.
     """
@@ -167,7 +176,13 @@ def make_encoder(name: str, width: int, norm: str) -> Backbone:
 
 
 def init_relu(module: nn.Module) -> None:
-    """Section 3.1 of the paper: deviation sqrt(2 / inputs), which keeps the variance."""
+    """Initialize a convolution as section 3.1 of the paper: deviation sqrt(2 / inputs).
+
+    It keeps the variance from layer to layer.
+
+    Args:
+        module: a convolution; others stay as they are.
+    """
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if module.bias is not None:

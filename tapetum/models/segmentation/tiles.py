@@ -17,13 +17,20 @@ from torch import Tensor
 def forward_tiles(
     network: Callable[[Tensor], Tensor], pixels: Tensor, tile: int, overlap: int, multiple: int
 ) -> Tensor:
-    """`network` of pixels (B, 3, H, W), tile by tile: maps (B, C, H, W), float32 at least.
-
-    network: images (1, 3, h, w) to maps (1, C, h, w) of the same size.
-    tile, overlap: pixels of a tile's side, and that neighbours share at least; whole multiples of
-        `multiple`, as H and W are, so that the network's grids lie as they do in the whole image.
+    """The output of a network, tile by tile.
 
     No more than one tile of one image is in the network at a time.
+
+    Args:
+        network: images (1, 3, h, w) to maps (1, C, h, w) of the same size.
+        pixels: (B, 3, H, W).
+        tile: pixels of a tile's side.
+        overlap: pixels that neighboring tiles have in common at least.
+        multiple: tile, overlap, H and W are multiples of it, so that the network's grids lie as
+            they do in the whole image.
+
+    Returns:
+        (B, C, H, W), float32 at least.
     """
     sides = pixels.shape[-2:]
     down, across = (_weighted_spans(side, tile, overlap, multiple) for side in sides)
@@ -52,7 +59,16 @@ def _weighted_spans(
 
 
 def spans(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[int, int]]:
-    """(begin, end) of the tiles along one side, evenly spread; they begin at whole multiples.
+    """The tiles along one side, evenly spread; they begin at whole multiples.
+
+    Args:
+        length: of the side in pixels.
+        tile: pixels of a tile's side.
+        overlap: pixels that neighboring tiles have in common at least.
+        multiple: the sizes are multiples of it.
+
+    Returns:
+        (begin, end) of each tile.
 
     Raises:
         ValueError: sizes that are not whole multiples, or an overlap of more than half a tile.
@@ -70,7 +86,16 @@ def spans(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[int
 
 
 def tile_weights(length: int, tiles: list[tuple[int, int]], overlap: int) -> Tensor:
-    """(T, length) float64, the weight of each tile at each pixel; columns sum to one."""
+    """The weight of each tile at each pixel of a side.
+
+    Args:
+        length: of the side in pixels.
+        tiles: (begin, end) of each, T of them.
+        overlap: pixels that neighboring tiles have in common at least.
+
+    Returns:
+        (T, length) float64; columns sum to one.
+    """
     where = torch.arange(length, dtype=torch.float64) + 0.5
     rows = []
     for begin, end in tiles:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 def proposal_graph(detector: FasterRCNN) -> ExportGraph:
-    """Pixels to the outputs of the proposal network, and the maps that regions are read from."""
+    """Pixels to the outputs of the proposal network, and the maps that regions are read from.
+
+    Args:
+        detector: with its proposal network.
+
+    Returns:
+        The graph.
+    """
     count = len(detector.pyramid.map_strides)
 
     def proposals(pixels: Tensor) -> tuple[Tensor, ...]:
@@ -37,7 +44,18 @@ def region_graph(
     head: Callable[[Tensor], tuple[Tensor, ...]],
     outputs: tuple[str, ...],
 ) -> ExportGraph:
-    """Features of regions, as `layer` pools them, to the outputs of a head."""
+    """Features of regions, as `layer` pools them, to the outputs of a head.
+
+    Args:
+        detector: whose maps are pooled.
+        name: of the graph.
+        layer: pools the features of regions.
+        head: features (P, C, S, S) to the outputs.
+        outputs: their names.
+
+    Returns:
+        The graph.
+    """
 
     def feed(batch: Batch) -> Tensor:
         maps = detector.maps(batch.pixels)
@@ -48,7 +66,14 @@ def region_graph(
 
 
 def detector_rule(detector: FasterRCNN) -> ExportRule:
-    """Anchors, limits and thresholds; the client proposes, pools, decodes and suppresses."""
+    """Anchors, limits and thresholds; the client proposes, pools, decodes and suppresses.
+
+    Args:
+        detector: with preprocessing, anchors and thresholds.
+
+    Returns:
+        JSON values.
+    """
     options = detector.options
     return {
         "preprocess": detector.preprocessing.export_rule(),

@@ -35,9 +35,15 @@ def keypoint_cells(keypoints: Tensor, boxes: Tensor, size: int) -> tuple[Tensor,
 
 
 def bicubic_matrix(cells: int, size: int, like: Tensor) -> Tensor:
-    """(size, cells): PyTorch's bicubic interpolation of a row of cells to another size.
+    """PyTorch's bicubic interpolation of a row of cells, as a matrix.
 
-    In the dtype of `like` and on its device.
+    Args:
+        cells: length of the row.
+        size: length to which it is interpolated.
+        like: gives dtype and device.
+
+    Returns:
+        (size, cells).
     """
     identity = torch.eye(cells, dtype=like.dtype, device=like.device)[None, None]
     return F.interpolate(identity, (size, cells), mode="bicubic", align_corners=False)[0, 0]

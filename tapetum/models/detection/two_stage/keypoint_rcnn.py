@@ -246,8 +246,15 @@ class KeypointRCNN(Model[KeypointRCNNOutput]):
 
 
 def mean_at_keypoints(logits: Tensor, objects: Sequence[Objects]) -> tuple[Tensor, Tensor]:
-    """(N,) the mean of heatmaps (N, K, S, S) at the keypoints of the objects of all images, and
-    (N,) bool, whether an object has keypoints in its box."""
+    """The mean of the heatmaps at the keypoints of objects.
+
+    Args:
+        logits: (N, K, S, S) heatmaps.
+        objects: one an image, N in all.
+
+    Returns:
+        (N,) the mean, and (N,) bool, whether an object has keypoints in its box.
+    """
     count, size = logits.shape[1], logits.shape[-1]
     points = torch.cat(
         [
@@ -262,7 +269,15 @@ def mean_at_keypoints(logits: Tensor, objects: Sequence[Objects]) -> tuple[Tenso
 
 
 def keypoint_targets(rois: RoIs, targets: Sequence[Target], count: int) -> Tensor:
-    """The keypoints (P, count, 3) of the object of each region.
+    """The keypoints of the object of each region.
+
+    Args:
+        rois: P matched regions.
+        targets: one an image.
+        count: keypoints of an object.
+
+    Returns:
+        (P, count, 3): x, y in pixels and visibility.
 
     Raises:
         ValueError: an image has objects, and no keypoints of them, or not `count`.
@@ -276,7 +291,14 @@ def keypoint_targets(rois: RoIs, targets: Sequence[Target], count: int) -> Tenso
 
 
 def keypoints_of(objects: Objects, count: int) -> Tensor:
-    """The keypoints (N, count, 3) of annotated objects.
+    """The keypoints of annotated objects.
+
+    Args:
+        objects: N of them.
+        count: keypoints of an object.
+
+    Returns:
+        (N, count, 3): x, y in pixels and visibility.
 
     Raises:
         ValueError: they have none, or not `count`.

@@ -236,8 +236,15 @@ class MaskRCNN(Model[MaskRCNNOutput]):
 
 
 def mean_inside(logits: Tensor, objects: Sequence[Objects]) -> tuple[Tensor, Tensor]:
-    """(N,) the mean of logits (N, S, S) inside the masks of the objects of all images, and (N,)
-    bool, whether a mask has pixels."""
+    """The mean of the logits inside the masks of objects.
+
+    Args:
+        logits: (N, S, S), in the boxes of the objects.
+        objects: one an image, N in all.
+
+    Returns:
+        (N,) the mean, and (N,) bool, whether a mask has pixels.
+    """
     parts = [
         o.boxes.new_zeros(len(o), *logits.shape[1:])
         if o.masks is None
@@ -251,6 +258,11 @@ def mean_inside(logits: Tensor, objects: Sequence[Objects]) -> tuple[Tensor, Ten
 
 def mask_targets(rois: RoIs, targets: Sequence[Target], size: int) -> tuple[Tensor, Tensor]:
     """The masks that regions are to have.
+
+    Args:
+        rois: P matched regions.
+        targets: one an image.
+        size: of the masks of regions.
 
     Returns:
         (P, size, size) in [0, 1], and (P,) bool: has the object of the region a mask?
@@ -270,7 +282,17 @@ def mask_targets(rois: RoIs, targets: Sequence[Target], size: int) -> tuple[Tens
 
 
 def masks_of(objects: Objects) -> Tensor:
-    """The masks (N, H, W) of annotated objects; ValueError if they have none."""
+    """The masks of annotated objects.
+
+    Args:
+        objects: N of them.
+
+    Returns:
+        (N, H, W) bool.
+
+    Raises:
+        ValueError: they have none.
+    """
     if objects.masks is not None:
         return objects.masks
     if len(objects):

@@ -20,7 +20,14 @@ _KEYPOINTS = (
 
 
 def detector_references(backbone: Backbone) -> dict[str, Renames]:
-    """Names of Faster R-CNN on a backbone; none where torchvision does not have the backbone."""
+    """Names of Faster R-CNN on a backbone; none where torchvision does not have the backbone.
+
+    Args:
+        backbone: with its references.
+
+    Returns:
+        Renames by the name of the reference.
+    """
     if "torchvision" not in backbone.references:
         return {}
     body = backbone.references["torchvision"].inside("backbone.", "backbone.body.")
@@ -32,7 +39,14 @@ def detector_references(backbone: Backbone) -> dict[str, Renames]:
 
 
 def mask_references(detector: Mapping[str, Renames]) -> dict[str, Renames]:
-    """Names of Mask R-CNN, given those of its detector."""
+    """Names of Mask R-CNN, given those of its detector.
+
+    Args:
+        detector: renames by the name of the reference.
+
+    Returns:
+        The same for the whole model.
+    """
     return {
         version: Renames((*renames.inside("detector.", ""), *_masks(_MASK_CONVS[version])))
         for version, renames in detector.items()
@@ -40,7 +54,14 @@ def mask_references(detector: Mapping[str, Renames]) -> dict[str, Renames]:
 
 
 def keypoint_references(detector: Mapping[str, Renames]) -> dict[str, Renames]:
-    """Names of Keypoint R-CNN, given those of its detector."""
+    """Names of Keypoint R-CNN, given those of its detector.
+
+    Args:
+        detector: renames by the name of the reference.
+
+    Returns:
+        The same for the whole model.
+    """
     return {
         version: Renames((*renames.inside("detector.", ""), *_KEYPOINTS))
         for version, renames in detector.items()

@@ -30,7 +30,14 @@ class RoIs(NamedTuple):
 
 
 def rois_of(objects: Sequence[Objects]) -> RoIs:
-    """The boxes of the objects of all images."""
+    """The boxes of the objects of all images.
+
+    Args:
+        objects: one an image.
+
+    Returns:
+        The regions, with scores where the objects have them.
+    """
     boxes = [o.boxes for o in objects]
     scores = [o.scores for o in objects if o.scores is not None]
     return RoIs(
@@ -48,14 +55,32 @@ def head_rois(
     sizes: Tensor,
     targets: Sequence[Target] | None,
 ) -> RoIs:
-    """Where the head looks: at the objects among the regions, or without targets at detections."""
+    """Where the head looks: at the objects among the regions, or without targets at detections.
+
+    Args:
+        detector: whose detections are looked at.
+        detection: output of its forward.
+        sizes: (B, 2) height and width of the images without padding.
+        targets: one an image; None in prediction.
+
+    Returns:
+        The regions.
+    """
     if targets is None:
         return rois_of(detector.detections(detection, sizes))
     return positive_rois(detection, targets)
 
 
 def positive_rois(detection: FasterRCNNOutput, targets: Sequence[Target]) -> RoIs:
-    """The regions, among those of a forward with targets, that are objects."""
+    """The regions, among those of a forward with targets, that are objects.
+
+    Args:
+        detection: output of a forward with targets.
+        targets: one an image.
+
+    Returns:
+        The regions, with the index of their objects.
+    """
     assert detection.roi_match is not None
     positive = torch.nonzero(detection.roi_match >= 0).flatten()
     image, match = detection.image[positive], detection.roi_match[positive]
@@ -64,7 +89,15 @@ def positive_rois(detection: FasterRCNNOutput, targets: Sequence[Target]) -> RoI
 
 
 def split_by_image(rois: RoIs, logits: Tensor, count: int) -> list[tuple[Objects, Tensor]]:
-    """Detections and logits (N, ...) of the head for each of `count` images.
+    """Detections and logits of the head for each image.
+
+    Args:
+        rois: detections of all images.
+        logits: (N, ...) of the head, one a region.
+        count: of images.
+
+    Returns:
+        For each image its detections and their logits.
 
     Raises:
         ValueError: they come from a forward with targets, which detects nothing.

@@ -58,6 +58,12 @@ def sample_rois(
 
     They come from the proposals (P, 4) and the boxes of the objects; crowd regions are left out.
 
+    Args:
+        proposals: (P, 4) xyxy of each image.
+        targets: one an image.
+        sampler: draws from the candidates.
+        generators: one an image; None takes the first ones.
+
     Returns:
         The boxes of each image, and of all of them the index of the object (S,), -1 for none.
     """
@@ -91,6 +97,9 @@ def roi_losses(
         image: (P,) int64, the image of each region.
         match: (P,) int64, the object of each region in its image, -1 for background.
         targets: one an image.
+
+    Returns:
+        {"loss_classifier": a scalar, "loss_box_reg": a scalar}.
     """
     positive = torch.nonzero(match >= 0).flatten()
     boxes, labels = matched_objects(targets, image[positive], match[positive])
@@ -106,7 +115,13 @@ def roi_losses(
 def roi_candidates(
     class_logits: Tensor, deltas: Tensor, rois: Tensor, score_thresh: float
 ) -> tuple[Objects, Tensor]:
-    """All pairs of region and class above the threshold; arguments as in `roi_losses`.
+    """All pairs of region and class above the threshold.
+
+    Args:
+        class_logits: (P, 1 + K), background first.
+        deltas: (P, 1 + K, 4) offsets.
+        rois: (P, 4) xyxy in pixels.
+        score_thresh: lowest score, exclusive.
 
     Returns:
         N scored boxes, and (N,) int64, the region of each.
@@ -118,5 +133,12 @@ def roi_candidates(
 
 
 def image_index(boxes: Sequence[Tensor]) -> Tensor:
-    """(P,) int64: the position in the list of each of the P boxes in it."""
+    """The image of each box.
+
+    Args:
+        boxes: (P_i, 4) of each image, P in all.
+
+    Returns:
+        (P,) int64.
+    """
     return torch.cat([b.new_full((len(b),), i, dtype=torch.int64) for i, b in enumerate(boxes)])

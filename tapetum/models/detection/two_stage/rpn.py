@@ -84,6 +84,9 @@ def propose(
         pre_nms_top_n: anchors of each level before suppression.
         post_nms_top_n: proposals of an image after it.
         nms_thresh: IoU above which the weaker of two boxes of a level is dropped.
+
+    Returns:
+        (P, 4) xyxy in pixels for each image, the best first.
     """
     all_anchors = torch.cat(list(anchors))
     logits, deltas = logits.detach().to(all_anchors.dtype), deltas.detach()
@@ -119,7 +122,17 @@ def sample_anchors(
     sampler: Sampler,
     generators: Sequence[torch.Generator] | None,
 ) -> SampledAnchors:
-    """Draw the anchors (N, 4) of each image that take part in the losses."""
+    """Draw the anchors of each image that take part in the losses.
+
+    Args:
+        targets: one an image.
+        anchors: (N, 4) xyxy in pixels.
+        sampler: draws from the anchors.
+        generators: one an image; None takes the first ones.
+
+    Returns:
+        The anchors of all images.
+    """
     parts = []
     for i, target in enumerate(targets):
         generator = None if generators is None else generators[i]
@@ -145,6 +158,9 @@ def proposal_losses(
         anchors: (N, 4) xyxy in pixels.
         sampled: the anchors that count.
         targets: one an image.
+
+    Returns:
+        {"loss_objectness": a scalar, "loss_rpn_box_reg": a scalar}.
     """
     image, anchor, match = sampled
     count = normalizer(len(anchor))
