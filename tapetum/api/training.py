@@ -28,6 +28,7 @@ from tapetum.runs.repeat import merge_options
 from tapetum.runs.train_options import TrainOptions
 from tapetum.training.callbacks import Call
 from tapetum.training.data_preview import draw_data
+from tapetum.training.early_checks import refuse_idle_settings
 from tapetum.training.job import make_job, start_from
 from tapetum.training.leftovers import run_folder
 from tapetum.training.observers import Observer
@@ -104,6 +105,7 @@ def train(
     runtime = choose_runtime(planned.device, planned.precision, training=True)
     record, images = plan_run(planned, runtime, progress, log, in_memory)
     job = make_job(record, images, folder, runtime, log)
+    refuse_idle_settings(planned, job.model)
     for line in [*images.describe(), *describe(record, job.model)]:
         log(line)
     start_from(record, job.model, bar, log)

@@ -36,7 +36,7 @@ def custom_model(model: str) -> Callable[..., Model[Any]]:
 
     Raises:
         UsageError: the user did not name it (`CustomFunction.load`); no such file or function; the
-            file fails, or the function declares no task.
+            file fails, or the function declares no task, or is a class that is no `tapetum.Model`.
     """
     custom = custom_function(model)
     assert custom is not None
@@ -45,6 +45,8 @@ def custom_model(model: str) -> Callable[..., Model[Any]]:
         why = "says of no task that it makes a model for it"
         hint = f'task = "..." in the class, and "-> Class" after the function; {", ".join(TASKS)}'
         raise UsageError(why, file=custom.file, where=custom.function, hint=hint)
+    if isinstance(function, type) and not issubclass(function, Model):
+        raise _no_model(function, model)
     return function
 
 
@@ -62,9 +64,13 @@ def as_model(built: object, name: str) -> Model[Any]:
         UsageError: its class does not inherit `tapetum.Model`.
     """
     if not isinstance(built, Model):
-        hint = "inherit tapetum.Model and implement its verbs"
-        raise UsageError(f"builds a {type(built).__name__}, not a Model", file=name, hint=hint)
+        raise _no_model(type(built), name)
     return built
+
+
+def _no_model(kind: type, name: str) -> UsageError:
+    hint = "inherit tapetum.Model and implement its verbs"
+    return UsageError(f"builds a {kind.__name__}, not a Model", file=name, hint=hint)
 
 
 def declared_task(function: Callable[..., Any]) -> str | None:

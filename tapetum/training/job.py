@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -96,10 +97,28 @@ def metric_of(task: Task, images: TrainingData) -> str:
 
 
 def build_model(record: RunRecord) -> Model[Any]:
-    """Build the model of a run with its random start weights, a function of the seed alone.
+    """Build the model of a run with its random start weights.
 
     Args:
         record: of the run.
+
+    Returns:
+        The model, on the CPU.
+
+    Raises:
+        UsageError: see `build_with`.
+        CheckpointError: see `build_with`.
+    """
+    return build_with(record.model, record.arguments, record.settings.seed)
+
+
+def build_with(model: str, arguments: Mapping[str, Any], seed: int) -> Model[Any]:
+    """Build a model with its random start weights, a function of the seed alone.
+
+    Args:
+        model: a name in CATALOG, or "FILE.py:FUNCTION".
+        arguments: of the model.
+        seed: of the training.
 
     Returns:
         The model, on the CPU.
@@ -109,14 +128,13 @@ def build_model(record: RunRecord) -> Model[Any]:
         CheckpointError: weights that could not be saved.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(record.settings.seed, "weights"))
+        torch.manual_seed(derive_seed(seed, "weights"))
         try:
-            built = model_function(record.model)(**record.arguments)
+            built = as_model(model_function(model)(**arguments), model)
         except (TypeError, ValueError) as error:
-            raise UsageError(f"{record.model}: {error}", hint="tapetum models") from error
-    model = as_model(built, record.model)
-    refuse_unsavable(model)
-    return model
+            raise UsageError(f"{model}: {error}", hint="tapetum models") from error
+    refuse_unsavable(built)
+    return built
 
 
 def start_from(record: RunRecord, model: Model[Any], bar: Bar, log: Log) -> None:

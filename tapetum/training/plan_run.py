@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import UsageError
 from tapetum.base.machine import environment
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.base.runtime import Runtime
+from tapetum.data.dataset import Dataset
 from tapetum.data.reading.places import absolute
 from tapetum.data.reading.samples import Samples
 from tapetum.data.reading.training_data import (
@@ -26,14 +28,16 @@ from tapetum.models import task_of
 from tapetum.models.catalog import lasting_name
 from tapetum.runs.record import RunRecord, command_line
 from tapetum.runs.train_options import TrainOptions
-from tapetum.tasks import TASKS
+from tapetum.tasks import TASKS, Task
+from tapetum.training.early_checks import check_before_data, refuse_idle_settings
+from tapetum.training.job import build_with
 from tapetum.training.planning import (
     chosen_arguments,
     chosen_settings,
     chosen_size,
     with_norm,
 )
-from tapetum.weights.sources import NONE, is_name, source_of
+from tapetum.weights.sources import NONE, Source, is_name, source_of
 
 
 def plan_run(
@@ -57,29 +61,37 @@ def plan_run(
     """
     name = lasting_name(options.model)
     task = TASKS[task_of(name)]
+    settings = chosen_settings(options, task)
+    check_before_data(options, name)
     reading = DataSpec.of(options)
     hold_out = HoldOut.of(options)
     if in_memory is not None or not in_files(options.data):
         refuse_file_options(reading, hold_out)
+
+    def check(dataset: Dataset) -> None:
+        size, arguments, _ = _chosen(options, task, name, dataset)
+        task.transforms(dataset, size, options.augment)
+        refuse_idle_settings(options, build_with(name, arguments, settings.seed))
+
     if in_memory is None:
-        images = TrainingData.open(reading, task.name, hold_out, progress=progress, log=log)
+        images = TrainingData.open(
+            reading, task.name, hold_out, progress=progress, log=log, check=check
+        )
     else:
         images = in_memory.open(task.name, options.validate)
     training = images.training
-    size = chosen_size(task, name, training, options)
-    arguments = chosen_arguments(options, task, training, size)
-    source = source_of(options.weights, name, arguments)
+    size, arguments, source = _chosen(options, task, name, training)
     record = RunRecord(
         model=name,
         options=kept(options),
-        arguments=with_norm(options, task, arguments, source),
+        arguments=arguments,
         weights=NONE if source is None else source.lasting(),
         image_size=size,
         classes=training.classes,
         class_ids=tuple(getattr(training, "class_ids", ())),
         keypoint_names=training.keypoint_names,
         skeleton=training.skeleton,
-        settings=chosen_settings(options, task),
+        settings=settings,
         device=str(runtime.device),
         precision=runtime.precision,
         counts=images.counts(),
@@ -87,6 +99,16 @@ def plan_run(
         environment=environment() | custom_code_facts(name),
     )
     return record, images
+
+
+def _chosen(
+    options: TrainOptions, task: Task, model: str, dataset: Dataset
+) -> tuple[int, dict[str, Any], Source | None]:
+    """Image size, arguments of the model, and the weights to start from."""
+    size = chosen_size(task, model, dataset, options)
+    arguments = chosen_arguments(options, task, dataset, size)
+    source = source_of(options.weights, model, arguments)
+    return size, with_norm(options, task, arguments, source), source
 
 
 def data_of_run(

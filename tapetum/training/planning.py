@@ -144,9 +144,11 @@ def describe(record: RunRecord, model: Model[Any]) -> list[str]:
     name = Path(record.model).name  # of a custom model its file, without folders
     network = f"{name}, {body}" if body else name
     settings = record.settings
+    how = f"{settings.optimizer}, lr {settings.lr:g}"
     lines = [
         f"{network}, {parameters:.2f} million parameters, images of {record.image_size} pixels",
-        f"{record.device} {record.precision}, {settings.optimizer}, lr {settings.lr:g}",
+        f"{record.device} {record.precision}, "
+        + (how if DESCEND in model.phases else "fitted in one step"),
     ]
     if "num_classes" not in record.arguments:
         classes = count_of(len(record.classes), "class", "classes")

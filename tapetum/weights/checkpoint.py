@@ -245,7 +245,7 @@ def read_tensors(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tenso
     Raises:
         CheckpointError: the file is missing or damaged.
     """
-    _check_header(path, limits)
+    check_header(path, limits)
     try:
         tensors = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
@@ -325,12 +325,21 @@ def _metric(facts: Mapping[str, Any]) -> float:
     return float("-inf") if value is None else float(value)
 
 
-def _check_header(path: Path, limits: Limits) -> None:
+def check_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Check the header of a safetensors file.
+
+    Args:
+        path: the file.
+        limits: of the header and the number of tensors.
+
+    Raises:
+        CheckpointError: not such a file, a header that is too large, or names of no weights.
+    """
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if length > limits.header_bytes:
-                raise CheckpointError("its header is too large", file=path)
+                raise CheckpointError("not a safetensors file: its header is too large", file=path)
             header = json.loads(file.read(length), object_pairs_hook=_unique)
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"not a safetensors file: {error}", file=path) from error

@@ -30,7 +30,7 @@ from tapetum.weights.checkpoint import (
 )
 from tapetum.weights.published import all_published, model_info, model_of, published
 from tapetum.weights.run_checkpoint import checkpoint_of_run
-from tapetum.weights.transfer import Transfer, read_weights, transfer
+from tapetum.weights.transfer import Transfer, check_file, read_weights, transfer
 
 AUTO, NONE = "auto", "none"
 
@@ -59,6 +59,19 @@ class Source:
             if read_model_info(folder).arguments.get("norm") == "group":
                 return "group"
         return "frozen"
+
+    def check(self) -> None:
+        """Check what can be seen of a file or a run without reading the weights.
+
+        Raises:
+            CheckpointError: not a file of weights, or a folder without checkpoint.
+            UsageError: a file of another kind.
+        """
+        if self.entry is None and "://" not in self.where:
+            if Path(self.where).is_dir():
+                checkpoint_of_run(Path(self.where))
+            else:
+                check_file(Path(self.where))
 
     def fetch(self, bar: Bar = no_bar, log: Log = no_log) -> tuple[dict[str, Tensor], Path]:
         """Download the file if need be, and read it.

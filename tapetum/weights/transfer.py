@@ -18,7 +18,7 @@ from tapetum.backbones.backbone import Backbone
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.structures import Model
-from tapetum.weights.checkpoint import read_tensors, refuse_non_finite
+from tapetum.weights.checkpoint import check_header, read_tensors, refuse_non_finite
 
 Names = Callable[[str], str | None]
 """From our name of a weight to the file's, None where there is none."""
@@ -75,11 +75,7 @@ def read_weights(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> dict[str,
         UsageError: another kind of file.
     """
     path = Path(path)
-    if path.suffix not in SUFFIXES:
-        why = f"a file {path.suffix or 'without suffix'}; weights are read from"
-        raise UsageError(f"{why} {', '.join(SUFFIXES)}", file=path)
-    if not path.is_file():
-        raise CheckpointError("no such file", file=path)
+    check_file(path, limits)
     if path.suffix == ".safetensors":
         return read_tensors(path, limits)
     try:
@@ -92,6 +88,39 @@ def read_weights(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> dict[str,
         raise CheckpointError(f"{len(tensors):,} tensors, more than {limits.tensors:,}", file=path)
     refuse_non_finite(tensors, path)
     return tensors
+
+
+def check_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Check by its name and its first bytes that a file may hold weights.
+
+    Args:
+        path: a .safetensors, .pth or .pt file.
+        limits: of the header and the number of tensors.
+
+    Raises:
+        CheckpointError: not there, or not a file of weights.
+        UsageError: another kind of file.
+    """
+    if path.suffix not in SUFFIXES:
+        why = f"a file {path.suffix or 'without suffix'}; weights are read from"
+        raise UsageError(f"{why} {', '.join(SUFFIXES)}", file=path)
+    if not path.is_file():
+        raise CheckpointError("no such file", file=path)
+    if path.suffix == ".safetensors":
+        check_header(path, limits)
+    elif not _has_start_of_pytorch(path):
+        raise CheckpointError("not a file of weights", file=path)
+
+
+def _has_start_of_pytorch(path: Path) -> bool:
+    """Does it begin as what torch.save writes: a .zip file, in older versions a pickle?"""
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+    except OSError as error:
+        why = f"cannot read: {error.strerror or error}"
+        raise CheckpointError(why, file=path) from error
+    return start == b"PK" or start[:1] == b"\x80"
 
 
 def transfer(

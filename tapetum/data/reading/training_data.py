@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,7 @@ class TrainingData:
         names: Names | None = None,
         progress: Progress = no_progress,
         log: Log = no_log,
+        check: Callable[[Dataset], None] | None = None,
     ) -> TrainingData:
         """Open the data of a training.
 
@@ -91,12 +92,14 @@ class TrainingData:
             names: the images of each split that the run made before, if it did.
             progress: wraps the indices while near-duplicates are searched.
             log: gets a line about each long step.
+            check: is called with the images that are to be divided, before near-duplicates are
+                searched among them; it may raise.
 
         Raises:
             UsageError: options that do not fit the data, or validation data of other classes.
         """
         if in_files(reading.data):
-            images = _of_files(reading, task, options, names, progress, log)
+            images = _of_files(reading, task, options, names, progress, log, check)
         else:
             images = _built_in(reading, task)
         if reading.validate and reading.val is not None:
@@ -289,6 +292,7 @@ def _of_files(
     names: Names | None,
     progress: Progress,
     log: Log,
+    check: Callable[[Dataset], None] | None,
 ) -> TrainingData:
     annotations, lines = annotations_of(reading, task)
     holds_out = reading.validate and reading.val is None
@@ -298,6 +302,8 @@ def _of_files(
         raise UsageError(why, file=reading.data)
     if holds_out and to_divide(annotations) is not None:
         if names is None:
+            if check is not None:
+                check(FileDataset(annotations, "train", task=task, hold_out=False))
             alike = near_duplicates(annotations, progress, log)
             annotations = with_held_out(annotations, options or HoldOut(), alike)
         else:

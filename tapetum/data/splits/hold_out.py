@@ -48,11 +48,14 @@ class HoldOut:
         """What the options of a training hold out; None where they hold out nothing.
 
         Raises:
-            UsageError: see `parse_ratio`.
+            UsageError: see `parse_ratio` and `check_group_by`.
+            AnnotationError: a table of groups that cannot be read.
         """
         ratio, group_by = options.split_ratio, options.group_by
         if ratio is None and group_by is None:
             return None
+        if group_by is not None:
+            check_group_by(group_by)
         val, test = parse_ratio(ratio) if ratio else (HELD_OUT, 0.0)
         return HoldOut(val, test, group_by)
 
@@ -175,23 +178,51 @@ def grouped(images: Sequence[ImageRecord], group_by: str | None) -> list[list[in
     return list(groups.values())
 
 
+def check_group_by(group_by: str) -> None:
+    """Check an expression or a table of groups before any image is read.
+
+    Args:
+        group_by: as in `HoldOut`.
+
+    Raises:
+        UsageError: not a regular expression; no such file or column.
+        AnnotationError: a table that cannot be read.
+    """
+    table = _table_of(group_by)
+    if table is None:
+        _pattern_of(group_by)
+    else:
+        _read_table(*table)
+
+
 def _from_names(images: Sequence[ImageRecord], pattern: str) -> list[str | None]:
-    try:
-        sought = re.compile(pattern)
-    except re.error as error:
-        hint = "a regular expression for names, or FILE.csv:COLUMN"
-        raise UsageError(f"{pattern!r}: {error}", option="group_by", hint=hint) from error
+    sought = _pattern_of(pattern)
     found = (sought.search(image.name) for image in images)
     return [None if match is None else match[1 if sought.groups else 0] for match in found]
 
 
+def _pattern_of(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        hint = "a regular expression for names, or FILE.csv:COLUMN"
+        raise UsageError(f"{pattern!r}: {error}", option="group_by", hint=hint) from error
+
+
 def _from_table(images: Sequence[ImageRecord], text: str) -> list[str | None] | None:
     """By FILE.csv:COLUMN; None where the text is not of that kind."""
-    place, colon, column = text.rpartition(":")
-    if not colon or not place.lower().endswith((".csv", ".tsv")):
+    table = _table_of(text)
+    if table is None:
         return None
-    of = _read_table(Path(place), column)
+    of = _read_table(*table)
     return [of.get(image.name) or of.get(posixpath.basename(image.name)) for image in images]
+
+
+def _table_of(text: str) -> tuple[Path, str] | None:
+    """File and column of FILE.csv:COLUMN; None where the text is not of that kind."""
+    place, colon, column = text.rpartition(":")
+    is_table = bool(colon) and place.lower().endswith((".csv", ".tsv"))
+    return (Path(place), column) if is_table else None
 
 
 def _read_table(file: Path, column: str) -> dict[str, str]:
@@ -209,7 +240,7 @@ def _read_table(file: Path, column: str) -> dict[str, str]:
         why = f"no column {column!r}" if name else "no column with the names of the images"
         hint = f"it has {', '.join(map(str, columns)) or 'none'}"
         hint += "" if name else f"; one must be called {', '.join(NAME_COLUMNS)}"
-        raise UsageError(why, file=file, hint=hint)
+        raise UsageError(why, file=file, option="group_by", hint=hint)
     of: dict[str, str] = {}
     for row in rows:
         if row[name] and row[column]:
