@@ -25,8 +25,8 @@ from tapetum.structures import DESCEND, Model
 from tapetum.tasks import TASKS, Task, Watch
 from tapetum.training.loop import Job
 from tapetum.training.signals import StopFlag
-from tapetum.weights.checkpoint import refuse_unsavable
 from tapetum.weights.sources import source_of
+from tapetum.weights.tensors_file import refuse_unsavable
 
 
 def make_job(

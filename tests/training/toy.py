@@ -18,7 +18,8 @@ from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.settings import Settings
 from tapetum.structures import Batch, Model, Sample, Target
 from tapetum.training.loop import Job
-from tapetum.weights.checkpoint import find_checkpoint, read_tensors
+from tapetum.weights.checkpoint import find_checkpoint
+from tapetum.weights.tensors_file import read_tensors
 
 TIMES = ("seconds", "data_wait", "evaluation_seconds")
 
