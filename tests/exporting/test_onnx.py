@@ -17,7 +17,7 @@ from torch import nn
 from tapetum import api
 from tapetum.base.bundle import write_bundle
 from tapetum.base.errors import TapetumError, UsageError
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.exporting.client.masks import describe as describe_masks
 from tapetum.exporting.client.masks import run_lengths
 from tapetum.exporting.parity import Parity, _compare_objects, compare_answers, load_client
