@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.data.cache.cached_dataset import cached
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.files import open_dataset

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tapetum.base.runtime import tune_allocator
+from tapetum.base.memory import tune_allocator
 
 REPLACED = (
     ("@torch.compile\n", ""),

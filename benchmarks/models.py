@@ -103,7 +103,7 @@ def measure(
     from safetensors.torch import load_file
     from torch.utils.flop_counter import FlopCounterMode
 
-    from tapetum.base.runtime import tune_allocator
+    from tapetum.base.memory import tune_allocator
 
     tune_allocator()
     size = PAIRS[model].size

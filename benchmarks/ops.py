@@ -29,7 +29,7 @@ from torch import Tensor
 from torchvision import ops as theirs
 
 from tapetum import ops
-from tapetum.base.runtime import tune_allocator
+from tapetum.base.memory import tune_allocator
 
 
 class Row(NamedTuple):

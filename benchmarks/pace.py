@@ -19,7 +19,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from tapetum.base.runtime import choose_runtime, generator, tune_allocator
+from tapetum.base.memory import tune_allocator
+from tapetum.base.runtime import choose_runtime
+from tapetum.base.seeds import generator
 from tapetum.models import CATALOG
 from tapetum.models.latency import Latency
 from tapetum.models.predict import predict

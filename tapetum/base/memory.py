@@ -1,9 +1,12 @@
-"""How much memory there is, how much of it is free, and how much this program took at its peak."""
+"""Memory: how much there is, is free and was used at most; errors for want of it; release."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import multiprocessing
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +19,8 @@ _GROUPS = (
 )
 """Where Linux says what a container may take and has taken, in version 2 and 1 of its control
 groups."""
+
+_NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 
 
 class Memory(NamedTuple):
@@ -71,6 +76,52 @@ def free_memory() -> int:
         if maximum is not None and used_now is not None:
             free.append(max(0, maximum - used_now))
     return min(free)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that a device or the machine is out of memory.
+
+    Linux often kills a process instead, which no program can catch.
+
+    Args:
+        error: what was raised.
+
+    Returns:
+        True if it does.
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(part in text for part in _NO_MEMORY)
+
+
+def release_memory() -> None:
+    """Give memory that is no longer used back to the system and the devices."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def tune_allocator() -> str:
+    """Keep big blocks in the process instead of returning them to the system after each forward.
+
+    glibc's defaults cost some 400,000 page faults per forward of a ResNet-50 on 16 images. Linux
+    with glibc only; TAPETUM_ALLOCATOR=system switches it off. Called by the command line, never by
+    an import.
+
+    Returns:
+        What was done, a phrase.
+    """
+    if os.environ.get("TAPETUM_ALLOCATOR") == "system":
+        return "system (TAPETUM_ALLOCATOR=system)"
+    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
+        return "system"
+    mallopt = ctypes.CDLL("libc.so.6").mallopt
+    mmap_threshold, trim_threshold = -3, -1
+    done = mallopt(mmap_threshold, 1 << 30) and mallopt(trim_threshold, 2**31 - 1)
+    return "tuned (large blocks kept)" if done else "system"
 
 
 def _physical() -> int:

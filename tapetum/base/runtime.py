@@ -1,18 +1,13 @@
-"""Device, precision, randomness and memory: where a computation runs, decided in one place."""
+"""Device and precision: where a computation runs, decided in one place."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
-import hashlib
 import multiprocessing
-import os
-import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar, overload
+from typing import TypeVar
 
 import torch
 
@@ -23,7 +18,6 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _MAX_FILES = 65536
 ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
-_NO_MEMORY = ("out of memory", "not enough memory", "allocate memory", "alloc_failed")
 
 
 @dataclass(frozen=True)
@@ -222,169 +216,3 @@ def allow_many_files() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):  # macOS has further limits
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def generator(seed: int, *keys: int | str, device: str = "cpu") -> torch.Generator:
-    """A random generator that is a pure function of its arguments.
-
-    Each random choice is named, as in `generator(seed, "augment", epoch, index)`, so that no draw
-    depends on workers, on order, or on what was drawn before.
-
-    Args:
-        seed: of the run.
-        keys: the name of the choice.
-        device: of the generator.
-
-    Returns:
-        The generator.
-    """
-    return torch.Generator(device).manual_seed(derive_seed(seed, *keys))
-
-
-class ImageGenerators(Sequence[torch.Generator]):
-    """A random generator for each image of a batch, made when it is first asked for.
-
-    What is drawn for an image is a function of `seed`, its keys and the kind of device: not of its
-    place in the batch, of the other images, or of the process.
-    """
-
-    def __init__(
-        self, seed: int, keys: Sequence[tuple[int | str, ...]], device: torch.device | str = "cpu"
-    ) -> None:
-        """
-        Args:
-            seed: of the training.
-            keys: what names each image and the purpose, as in ("step", epoch, index).
-            device: where the numbers are drawn.
-        """
-        self._seed, self._keys, self._device = seed, keys, str(device)
-        self._made: dict[int, torch.Generator] = {}
-
-    @overload
-    def __getitem__(self, index: int) -> torch.Generator: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[torch.Generator]: ...
-    def __getitem__(self, index: int | slice) -> torch.Generator | Sequence[torch.Generator]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        keys = self._keys[index]  # an index that there is not is refused here
-        if index not in self._made:
-            self._made[index] = generator(self._seed, *keys, device=self._device)
-        return self._made[index]
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-
-def image_generators(seed: int, count: int) -> ImageGenerators:
-    """Generators for images that are named by their index alone.
-
-    Args:
-        seed: of the run.
-        count: of images.
-
-    Returns:
-        A generator for each image.
-    """
-    return ImageGenerators(seed, [(index,) for index in range(count)])
-
-
-def derive_seed(seed: int, *keys: int | str) -> int:
-    """A seed from a seed and keys, the same on all machines and Python versions.
-
-    Args:
-        seed: of the run.
-        keys: the name of the choice.
-
-    Returns:
-        63 bits.
-    """
-    digest = hashlib.blake2b(repr((int(seed), *keys)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
-
-
-@contextlib.contextmanager
-def deterministic() -> Iterator[None]:
-    """Bit-equal results for equal inputs, inside this context; the caller's setting comes back.
-
-    Yields:
-        None.
-    """
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # On CUDA some backward kernels have no deterministic twin: say so, and go on.
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
-
-
-@contextlib.contextmanager
-def undisturbed(module: torch.nn.Module) -> Iterator[None]:
-    """Inside, a module is in evaluation mode; afterwards the mode of each submodule is as it was.
-
-    The global random state is restored too, so that predicting never changes a training.
-
-    Args:
-        module: the module.
-
-    Yields:
-        None.
-    """
-    modes = [(part, part.training) for part in module.modules()]
-    state = torch.random.get_rng_state()
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
-        torch.random.set_rng_state(state)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that a device or the machine is out of memory.
-
-    Linux often kills a process instead, which no program can catch.
-
-    Args:
-        error: what was raised.
-
-    Returns:
-        True if it does.
-    """
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(part in text for part in _NO_MEMORY)
-
-
-def release_memory() -> None:
-    """Give memory that is no longer used back to the system and the devices."""
-    gc.collect()
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-    if torch.backends.mps.is_available():
-        torch.mps.empty_cache()
-
-
-def tune_allocator() -> str:
-    """Keep big blocks in the process instead of returning them to the system after each forward.
-
-    glibc's defaults cost some 400,000 page faults per forward of a ResNet-50 on 16 images. Linux
-    with glibc only; TAPETUM_ALLOCATOR=system switches it off. Called by the command line, never by
-    an import.
-
-    Returns:
-        What was done, a phrase.
-    """
-    if os.environ.get("TAPETUM_ALLOCATOR") == "system":
-        return "system (TAPETUM_ALLOCATOR=system)"
-    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
-        return "system"
-    mallopt = ctypes.CDLL("libc.so.6").mallopt
-    mmap_threshold, trim_threshold = -3, -1
-    done = mallopt(mmap_threshold, 1 << 30) and mallopt(trim_threshold, 2**31 - 1)
-    return "tuned (large blocks kept)" if done else "system"

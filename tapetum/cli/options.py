@@ -110,6 +110,6 @@ def download_bar(pieces: Iterable[int], total: int | None, start: int) -> Iterat
 
 def prepare_process() -> None:
     """What a command that computes does first: keep large blocks of memory in the process."""
-    from tapetum.base.runtime import tune_allocator
+    from tapetum.base.memory import tune_allocator
 
     tune_allocator()

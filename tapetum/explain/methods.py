@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import generator as make_generator
-from tapetum.base.runtime import undisturbed
+from tapetum.base.seeds import generator as make_generator
+from tapetum.base.seeds import undisturbed
 from tapetum.explain import cam, gradients, perturbation
 from tapetum.explain.method import Method
 from tapetum.structures import ExplainLayer, Model, Target

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tapetum.base.custom_code import Fresh
 from tapetum.base.errors import TapetumError
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.data.scenes import Scenes
 from tapetum.exporting.graphs import rule_of
 from tapetum.structures import ExportGraph, Model, Objects, PostprocessOptions, Prediction

@@ -9,7 +9,9 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from tapetum.base.runtime import Runtime, is_out_of_memory, release_memory, undisturbed
+from tapetum.base.memory import is_out_of_memory, release_memory
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import undisturbed
 from tapetum.structures import (
     DEFAULT_POSTPROCESS,
     Batch,

@@ -83,7 +83,7 @@ def bccd(
 
 
 if __name__ == "__main__":
-    from tapetum.base.runtime import tune_allocator
+    from tapetum.base.memory import tune_allocator
 
     tune_allocator()
     model, data, out, *numbers = sys.argv[1:]

@@ -12,8 +12,8 @@ from typing import Any
 
 from tapetum import api
 from tapetum.base.files import atomic_write
+from tapetum.base.memory import tune_allocator
 from tapetum.base.progress import Log
-from tapetum.base.runtime import tune_allocator
 
 
 def train_unet(

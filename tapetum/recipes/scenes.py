@@ -92,7 +92,7 @@ def scenes(model: str, out: str | Path, steps: int | None = None, log: Log = no_
 
 
 if __name__ == "__main__":
-    from tapetum.base.runtime import tune_allocator
+    from tapetum.base.memory import tune_allocator
 
     tune_allocator()
     model, out, *steps = sys.argv[1:]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tapetum import api
+from tapetum.base.memory import tune_allocator
 from tapetum.base.progress import Log, no_log
-from tapetum.base.runtime import tune_allocator
 
 SETTINGS: dict[str, Any] = {
     "schedule": "linear",

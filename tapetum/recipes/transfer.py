@@ -87,7 +87,7 @@ def transfer(
 
 
 if __name__ == "__main__":
-    from tapetum.base.runtime import tune_allocator
+    from tapetum.base.memory import tune_allocator
 
     tune_allocator()
     data, out, *weights = sys.argv[1:]

@@ -26,7 +26,7 @@ from tapetum.testing.subject import (
     noise,
     unspread,
 )
-from tapetum.weights.checkpoint import refuse_unsavable
+from tapetum.weights.tensors_file import refuse_unsavable
 
 LOW = "keep low scores: callers apply their thresholds; or give images="
 

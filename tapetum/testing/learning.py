@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tapetum.base.runtime import ImageGenerators, Runtime, image_generators
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import ImageGenerators, image_generators
 from tapetum.models.predict import predict
 from tapetum.structures import Batch, Model, Target
 from tapetum.testing.report import DoesNotApply, Question, expect

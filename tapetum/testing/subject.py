@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tapetum.base.custom_code import custom_function
 from tapetum.base.errors import TapetumError, UsageError
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.data.records.annotation_types import learns_from
 from tapetum.models.catalog import CATALOG, arguments_of, model_function
 from tapetum.models.custom import as_model, declared_task

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from tapetum.base.ranks import ranks, share_weights
-from tapetum.base.runtime import generator, placed
+from tapetum.base.runtime import placed
+from tapetum.base.seeds import generator
 from tapetum.structures import Model
 from tapetum.structures.model import DESCEND
 from tapetum.training.ema import MovingAverage

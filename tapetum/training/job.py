@@ -13,7 +13,8 @@ import torch
 from tapetum.base.download import Bar
 from tapetum.base.errors import DownloadError, UsageError
 from tapetum.base.progress import Log, no_log
-from tapetum.base.runtime import Runtime, derive_seed
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import derive_seed
 from tapetum.data.cache.cached_dataset import cached
 from tapetum.data.reading.training_data import TrainingData
 from tapetum.models import task_of
@@ -24,8 +25,8 @@ from tapetum.structures import DESCEND, Model
 from tapetum.tasks import TASKS, Task, Watch
 from tapetum.training.loop import Job
 from tapetum.training.signals import StopFlag
-from tapetum.weights.checkpoint import refuse_unsavable
 from tapetum.weights.sources import source_of
+from tapetum.weights.tensors_file import refuse_unsavable
 
 
 def make_job(

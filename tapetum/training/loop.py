@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tapetum.base.progress import Log, no_log
-from tapetum.base.runtime import Runtime, deterministic
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import deterministic
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.loading import Augment
 from tapetum.runs.settings import Settings

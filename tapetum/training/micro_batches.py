@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from tapetum.base.errors import TrainingError
+from tapetum.base.memory import is_out_of_memory, release_memory
 from tapetum.base.ranks import ranks
-from tapetum.base.runtime import is_out_of_memory, release_memory
 
 if TYPE_CHECKING:
     from tapetum.training.state import TrainingState

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tapetum.base.errors import TrainingError
 from tapetum.base.progress import Log, no_log
 from tapetum.base.ranks import highest, ranks, share_buffers
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.data.reading.loading import split, training_batches
 from tapetum.runs.history import History
 from tapetum.structures import Sample

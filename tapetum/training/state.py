@@ -26,11 +26,10 @@ from tapetum.weights.checkpoint import (
     model_parts,
     ranked_checkpoints,
     read_model_info,
-    read_tensors,
     step_folder,
-    tensors_writer,
     text_writer,
 )
+from tapetum.weights.tensors_file import read_tensors, tensors_writer
 
 STATE, PROGRESS = "state.safetensors", "state.json"
 

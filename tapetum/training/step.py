@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from tapetum.base.errors import TrainingError
 from tapetum.base.ranks import ranks
-from tapetum.base.runtime import ImageGenerators, Runtime
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import ImageGenerators
 from tapetum.data.reading.loading import split
 from tapetum.structures import Batch, Model, Sample
 from tapetum.training.gradients import average_gradients

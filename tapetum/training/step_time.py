@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from tapetum.base.runtime import deterministic
+from tapetum.base.seeds import deterministic
 from tapetum.data.reading.loading import Plan, training_batches
 from tapetum.runs.settings import Settings
 from tapetum.training.beginning import begin_training

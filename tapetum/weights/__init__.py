@@ -27,13 +27,13 @@ _PLACES = {
     "network_name": "tapetum.weights.published",
     "ranked_checkpoints": "tapetum.weights.checkpoint",
     "read_model_info": "tapetum.weights.checkpoint",
-    "read_tensors": "tapetum.weights.checkpoint",
+    "read_tensors": "tapetum.weights.tensors_file",
     "read_weights": "tapetum.weights.transfer",
     "refuse_links": "tapetum.weights.checkpoint",
-    "refuse_unsavable": "tapetum.weights.checkpoint",
+    "refuse_unsavable": "tapetum.weights.tensors_file",
     "source_of": "tapetum.weights.sources",
     "step_folder": "tapetum.weights.checkpoint",
-    "tensors_writer": "tapetum.weights.checkpoint",
+    "tensors_writer": "tapetum.weights.tensors_file",
     "text_writer": "tapetum.weights.checkpoint",
 }
 

@@ -8,29 +8,24 @@ them, so that a crash at any moment leaves a run that loads.
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
 from torch import Tensor
 
 from tapetum.base.bundle import Writer, read_manifest, verify_bundle
 from tapetum.base.errors import CheckpointError
 from tapetum.base.files import refuse_link
-from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.models.custom import as_model
 from tapetum.runs.aliases import current_record, current_state
 from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.record import no_such_run
 from tapetum.structures import FIT, Model
+from tapetum.weights.tensors_file import read_tensors, refuse_non_finite, tensors_writer
 
 WEIGHTS, MODEL_INFO, FOLDER = "model.safetensors", "model.json", "checkpoints"
-_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
 
 
 def model_parts(state: Mapping[str, Tensor], model_info: ModelInfo) -> dict[str, Writer]:
@@ -49,34 +44,6 @@ def model_parts(state: Mapping[str, Tensor], model_info: ModelInfo) -> dict[str,
     refuse_non_finite(state, MODEL_INFO)
     text = json.dumps(asdict(model_info), indent=2, allow_nan=False, ensure_ascii=False)
     return {WEIGHTS: tensors_writer(state), MODEL_INFO: text_writer(text)}
-
-
-def tensors_writer(tensors: Mapping[str, Tensor]) -> Writer:
-    """The function that writes tensors to a safetensors file.
-
-    Args:
-        tensors: by name, on any device.
-
-    Returns:
-        A function of the path.
-    """
-    dense = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-
-    def write(path: Path) -> None:
-        try:
-            safetensors.torch.save_file(dense, path)
-        except safetensors.SafetensorError as error:
-            raise _os_error(error) from error
-
-    return write
-
-
-def _os_error(error: Exception) -> OSError:
-    """The error of the system in one of safetensors, which states its number in the message."""
-    number = re.search(r"\(os error (\d+)\)", str(error))
-    if number is None:
-        return OSError(str(error))
-    return OSError(int(number[1]), os.strerror(int(number[1])))
 
 
 def text_writer(text: str) -> Writer:
@@ -228,32 +195,6 @@ def fill(model: Model[Any], tensors: Mapping[str, Tensor], file: Path) -> None:
         raise CheckpointError(f"its weights do not fit: {error}", file=file) from error
 
 
-def read_tensors(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Tensor]:
-    """All tensors of a safetensors file by name.
-
-    safetensors itself refuses overlaps and holes; refused here as well: a huge header, too many
-    tensors, a name twice, other characters in names than letters, digits, "_", "." and "-", and
-    values that are not finite.
-
-    Args:
-        path: the file.
-        limits: of the header and the number of tensors.
-
-    Returns:
-        Tensors by name.
-
-    Raises:
-        CheckpointError: the file is missing or damaged.
-    """
-    check_header(path, limits)
-    try:
-        tensors = safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"not a safetensors file: {error}", file=path) from error
-    refuse_non_finite(tensors, path)
-    return tensors
-
-
 def find_checkpoint(run: Path, which: str = "best") -> tuple[Path, list[str]]:
     """The best or last intact checkpoint of a run.
 
@@ -323,68 +264,3 @@ def ranked_checkpoints(run: Path, which: str) -> list[tuple[Path, dict[str, Any]
 def _metric(facts: Mapping[str, Any]) -> float:
     value = facts.get("metric")
     return float("-inf") if value is None else float(value)
-
-
-def check_header(path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
-    """Check the header of a safetensors file.
-
-    Args:
-        path: the file.
-        limits: of the header and the number of tensors.
-
-    Raises:
-        CheckpointError: not such a file, a header that is too large, or names of no weights.
-    """
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > limits.header_bytes:
-                raise CheckpointError("not a safetensors file: its header is too large", file=path)
-            header = json.loads(file.read(length), object_pairs_hook=_unique)
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"not a safetensors file: {error}", file=path) from error
-    names = [name for name in header if name != "__metadata__"]
-    if len(names) > limits.tensors:
-        raise CheckpointError(f"{len(names):,} tensors, more than {limits.tensors:,}", file=path)
-    for name in names:
-        if not _NAME.fullmatch(name):
-            raise CheckpointError("not a name for a weight", file=path, where=name[:80])
-
-
-def refuse_unsavable(model: Model[Any]) -> None:
-    """Check before a training that the weights of a model can be saved and read again.
-
-    Args:
-        model: the model.
-
-    Raises:
-        CheckpointError: one has a name that no checkpoint may have, or is not finite.
-    """
-    state = model.state_dict()
-    for name in state:
-        if not _NAME.fullmatch(name):
-            hint = "letters, digits, _ and - (of modules in a ModuleDict, too)"
-            raise CheckpointError("not a name for a weight", where=name[:80], hint=hint)
-    refuse_non_finite(state, "the new model")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a name occurs twice in its header")
-    return result
-
-
-def refuse_non_finite(tensors: Mapping[str, Tensor], file: str | Path) -> None:
-    """Check that all values are finite.
-
-    Args:
-        tensors: by name; integers always pass.
-        file: where they come from, for messages.
-
-    Raises:
-        CheckpointError: a value is NaN or infinite.
-    """
-    for name, value in tensors.items():
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise CheckpointError("holds values that are not finite", file=file, where=name)

@@ -22,12 +22,7 @@ from tapetum.models.custom import is_custom
 from tapetum.models.entry import PublishedWeights
 from tapetum.runs.model_info import ModelInfo
 from tapetum.structures import Model
-from tapetum.weights.checkpoint import (
-    MODEL_INFO,
-    WEIGHTS,
-    read_model_info,
-    read_weights_of,
-)
+from tapetum.weights.checkpoint import MODEL_INFO, WEIGHTS, read_model_info, read_weights_of
 from tapetum.weights.published import all_published, model_info, model_of, published
 from tapetum.weights.run_checkpoint import checkpoint_of_run
 from tapetum.weights.transfer import Transfer, check_file, read_weights, transfer

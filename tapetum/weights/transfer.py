@@ -18,7 +18,7 @@ from tapetum.backbones.backbone import Backbone
 from tapetum.base.errors import CheckpointError, UsageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.structures import Model
-from tapetum.weights.checkpoint import check_header, read_tensors, refuse_non_finite
+from tapetum.weights.tensors_file import check_header, read_tensors, refuse_non_finite
 
 Names = Callable[[str], str | None]
 """From our name of a weight to the file's, None where there is none."""

@@ -26,8 +26,8 @@ from tapetum.training.ema import MovingAverage
 from tapetum.training.job import build_model
 from tapetum.training.optim import make_optimizer
 from tapetum.training.state import STATE, TrainingState
-from tapetum.weights.checkpoint import read_tensors
 from tapetum.weights.sources import Source
+from tapetum.weights.tensors_file import read_tensors
 
 STORED = Path(__file__).parents[1] / "stored"
 

@@ -11,7 +11,7 @@ import torch
 
 from tapetum.base.bundle import MANIFEST, read_manifest, sweep_bundles, verify_bundle, write_bundle
 from tapetum.base.errors import CheckpointError, FileAccessError
-from tapetum.weights.checkpoint import tensors_writer
+from tapetum.weights.tensors_file import tensors_writer
 
 
 def bundle(path, content=b"0123456789" * 50):

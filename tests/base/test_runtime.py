@@ -5,17 +5,9 @@ import torch
 from torch import nn
 
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import (
-    Runtime,
-    choose_runtime,
-    derive_seed,
-    deterministic,
-    generator,
-    has_bf16,
-    is_out_of_memory,
-    recorded_runtime,
-    undisturbed,
-)
+from tapetum.base.memory import is_out_of_memory
+from tapetum.base.runtime import Runtime, choose_runtime, has_bf16, recorded_runtime
+from tapetum.base.seeds import derive_seed, deterministic, generator, undisturbed
 
 
 def test_auto_precision_is_fp32_except_in_training():

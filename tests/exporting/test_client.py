@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.data.images.reader import read_image
 from tapetum.exporting.assemble import PARTS, assemble_client
 from tapetum.exporting.client import (

@@ -17,7 +17,7 @@ from torch import nn
 from tapetum import api
 from tapetum.base.bundle import write_bundle
 from tapetum.base.errors import TapetumError, UsageError
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.exporting.client.masks import describe as describe_masks
 from tapetum.exporting.client.masks import run_lengths
 from tapetum.exporting.parity import Parity, _compare_objects, compare_answers, load_client
@@ -84,7 +84,7 @@ def make_images(folder: Path) -> list[Path]:
 )
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with its folder `onnx`."""
-    changes = {"unet": {"tile": 96, "overlap": 32, "test_time_augmentation": "turns"}}.get(
+    changes = {"unet": {"tile": 96, "overlap": 32, "test_time_augmentation": "d4"}}.get(
         request.param, {}
     )
     folder = make_run(request.param, tmp_path_factory.mktemp("export") / request.param, **changes)

@@ -16,7 +16,8 @@ from PIL import Image
 
 from tapetum import api
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import Runtime, generator
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import generator
 from tapetum.data.formats import read_annotations
 from tapetum.data.images.reader import image_size
 from tapetum.inference.filtering import nms_options

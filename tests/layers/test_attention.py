@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tapetum.base.runtime import generator, image_generators
+from tapetum.base.seeds import generator, image_generators
 from tapetum.layers.attention import Block, SelfAttention
 from tapetum.layers.dropout import check_dropout, dropout
 

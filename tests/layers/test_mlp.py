@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from tapetum.base.runtime import image_generators
+from tapetum.base.seeds import image_generators
 from tapetum.layers.mlp import MLP
 
 

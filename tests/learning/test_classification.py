@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models.classification.knn import knn
 from tapetum.models.classification.linear import linear
 from tapetum.models.classification.resnet import resnet10

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tapetum.base.runtime import ImageGenerators, generator
+from tapetum.base.seeds import ImageGenerators, generator
 from tapetum.models import CATALOG
 from tapetum.models.predict import predict
 from tapetum.ops.boxes import box_iou

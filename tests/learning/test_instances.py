@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.keypoint_rcnn import keypoint_rcnn
 from tapetum.models.detection.two_stage.mask_rcnn import mask_rcnn

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models.localization.localizer import ObjectLocalizer, localizer
 from tapetum.models.predict import predict
 from tapetum.ops.boxes import box_iou

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.evaluation.segmentation import Confusion
 from tapetum.models.predict import predict
 from tapetum.models.segmentation.unet import unet

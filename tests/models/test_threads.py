@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models.classification.linear import linear
 from tapetum.models.classification.resnet import resnet10
 from tapetum.models.predict import predict

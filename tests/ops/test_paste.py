@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.ops.paste import crop_masks, paste_masks
 from tapetum.ops.roi import roi_align
 

@@ -17,7 +17,8 @@ from tapetum.recipes.demo_story import FILE, SCENES, Story, Subset, misses
 from tapetum.reporting.sections.progress import load_progress
 from tapetum.tasks import TASKS
 from tapetum.tasks.detection import Detection, DetectionEvaluation, DetectionGroundTruth
-from tapetum.weights.checkpoint import WEIGHTS, read_tensors
+from tapetum.weights.checkpoint import WEIGHTS
+from tapetum.weights.tensors_file import read_tensors
 
 STEPS = 8
 TINY = {

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from tapetum.runs.history import read_history
-from tapetum.weights.checkpoint import find_checkpoint, read_tensors
+from tapetum.weights.checkpoint import find_checkpoint
+from tapetum.weights.tensors_file import read_tensors
 
 TIMES = ("seconds", "data_wait", "evaluation_seconds")
 

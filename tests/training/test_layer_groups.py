@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import Runtime, generator
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import generator
 from tapetum.models import CATALOG
 from tapetum.runs.settings import Settings
 from tapetum.structures import Objects, Sample, Target

@@ -14,7 +14,8 @@ from tapetum.runs.settings import OPTIMIZERS, Settings
 from tapetum.training.loop import fit
 from tapetum.training.optim import learning_rate
 from tapetum.training.signals import Stopped
-from tapetum.weights.checkpoint import find_checkpoint, ranked_checkpoints, read_tensors
+from tapetum.weights.checkpoint import find_checkpoint, ranked_checkpoints
+from tapetum.weights.tensors_file import read_tensors
 from tests.training.toy import (
     StopAt,
     Toy,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.runs.settings import Settings
 from tapetum.training.muon import RMS, Muon, orthogonalize
 from tapetum.training.optim import make_optimizer

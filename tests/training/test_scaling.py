@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from tapetum.base.errors import TrainingError
-from tapetum.base.runtime import Runtime, generator
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import generator
 from tapetum.runs.history import read_history
 from tapetum.runs.settings import Settings
 from tapetum.training.ema import MovingAverage

@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tapetum.base.errors import ImageError
-from tapetum.base.runtime import Runtime, generator
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import generator
 from tapetum.runs.history import read_history
 from tapetum.runs.model_info import ModelInfo
 from tapetum.runs.settings import Settings
 from tapetum.structures import Batch, Model, Sample, Target
 from tapetum.training.loop import Job
-from tapetum.weights.checkpoint import find_checkpoint, read_tensors
+from tapetum.weights.checkpoint import find_checkpoint
+from tapetum.weights.tensors_file import read_tensors
 
 TIMES = ("seconds", "data_wait", "evaluation_seconds")
 

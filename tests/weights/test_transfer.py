@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from tapetum.backbones import Backbone
 from tapetum.base.errors import CheckpointError, UsageError
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.layers.norm import FrozenBatchNorm
 from tapetum.models import CATALOG
 from tapetum.structures import Model

@@ -20,7 +20,8 @@ from torch.utils.data import BatchSampler, DataLoader
 from tapetum.base.custom_code import CUSTOM_MODULE
 from tapetum.base.errors import TapetumError, UsageError
 from tapetum.base.ranks import ALONE, Ranks
-from tapetum.base.runtime import allow_many_files, generator, worker_start
+from tapetum.base.runtime import allow_many_files, worker_start
+from tapetum.base.seeds import generator
 from tapetum.data.dataset import Dataset
 from tapetum.data.transforms.transform import EpochContext, Transform
 from tapetum.structures import Sample

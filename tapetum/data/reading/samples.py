@@ -17,7 +17,7 @@ import numpy as np
 
 from tapetum.base.custom_code import CustomFunction, custom_code_error, custom_function
 from tapetum.base.errors import TapetumError, UsageError
-from tapetum.base.runtime import derive_seed
+from tapetum.base.seeds import derive_seed
 from tapetum.data.reading.sample_validation import SampleValidator
 from tapetum.data.records.annotation_types import learns_from
 from tapetum.data.records.image_record import ImageRecord, bare_record

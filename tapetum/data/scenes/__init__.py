@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import derive_seed
+from tapetum.base.seeds import derive_seed
 from tapetum.data.records.annotation_types import BACKGROUND, learns_from
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes.figures import FIGURE

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tapetum.base.errors import AnnotationError, UsageError
-from tapetum.base.runtime import derive_seed
+from tapetum.base.seeds import derive_seed
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.splits.stratify import stratify
 from tapetum.runs.train_options import TrainOptions

@@ -11,6 +11,7 @@ Normalising is not done here; it belongs to a model's `preprocess`.
 from __future__ import annotations
 
 from tapetum.data.transforms.compose import Compose, OperationSequence, Stages
+from tapetum.data.transforms.copy_paste import CopyPaste
 from tapetum.data.transforms.crops import RandomResizedCrop, RandomScaledCrop
 from tapetum.data.transforms.elastic import DisplacementField, ElasticTransform
 from tapetum.data.transforms.geometric import (
@@ -26,7 +27,8 @@ from tapetum.data.transforms.geometric import (
     ScaleJitter,
 )
 from tapetum.data.transforms.keypoints import keypoint_pairs
-from tapetum.data.transforms.mixing import CopyPaste, CutMix, MixUp, Mosaic
+from tapetum.data.transforms.mixing import CutMix, MixUp
+from tapetum.data.transforms.mosaic import Mosaic
 from tapetum.data.transforms.operations import Dihedral, ResizeCrop
 from tapetum.data.transforms.photometric import ColorAdjustment, ColorJitter
 from tapetum.data.transforms.presets import (

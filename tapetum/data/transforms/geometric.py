@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tapetum.base.runtime import derive_seed
+from tapetum.base.seeds import derive_seed
 from tapetum.data.transforms.keypoints import Pairs
 from tapetum.data.transforms.operations import MEAN_COLOR, Color, Dihedral, ResizeCrop
 from tapetum.data.transforms.transform import (

@@ -6,6 +6,7 @@ import math
 
 from tapetum.base.errors import UsageError
 from tapetum.data.transforms.compose import Compose, Stages
+from tapetum.data.transforms.copy_paste import CopyPaste
 from tapetum.data.transforms.crops import RandomResizedCrop, RandomScaledCrop
 from tapetum.data.transforms.elastic import ElasticTransform
 from tapetum.data.transforms.geometric import (
@@ -19,7 +20,8 @@ from tapetum.data.transforms.geometric import (
     ScaleJitter,
 )
 from tapetum.data.transforms.keypoints import Pairs
-from tapetum.data.transforms.mixing import CopyPaste, CutMix, MixUp, Mosaic
+from tapetum.data.transforms.mixing import CutMix, MixUp
+from tapetum.data.transforms.mosaic import Mosaic
 from tapetum.data.transforms.photometric import ColorJitter
 from tapetum.data.transforms.transform import Size, Transform
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.data.reading.loading import Plan, training_batches
 from tapetum.data.transforms import (
     Compose,

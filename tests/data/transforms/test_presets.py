@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.data.reading.loading import Plan, training_batches
 from tapetum.data.transforms import (
     CLASSIFICATION_AUGMENTATIONS,

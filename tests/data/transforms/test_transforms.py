@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.data.transforms import (
     DETECTION_AUGMENTATIONS,
     ColorAdjustment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models.classification.airbench import (
     FILTERS,
     SHIFTS,

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tapetum.base.runtime import Runtime, generator, image_generators
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import generator, image_generators
 from tapetum.explain import explain
 from tapetum.explain.cam import layer_gradient
 from tapetum.models.classification.classifier import (

@@ -8,7 +8,8 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from tapetum.base.runtime import Runtime, generator
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import generator
 from tapetum.models.classification import neighbors
 from tapetum.models.classification.knn import KNNOutput, NearestNeighbors, knn
 from tapetum.structures import FIT, Sample, Target

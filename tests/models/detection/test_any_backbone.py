@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.backbones.backbone import Backbone
-from tapetum.base.runtime import generator, image_generators
+from tapetum.base.seeds import generator, image_generators
 from tapetum.models.detection.one_stage.options import RetinaNetOptions
 from tapetum.models.detection.one_stage.retinanet import RetinaNet
 from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN

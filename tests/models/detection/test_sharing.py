@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models.catalog import CATALOG
 from tapetum.structures import DEFAULT_POSTPROCESS, PostprocessOptions, Prediction
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tapetum.base.runtime import Runtime, generator
+from tapetum.base.runtime import Runtime
+from tapetum.base.seeds import generator
 from tapetum.models.localization.localizer import (
     LocalizationOutput,
     ObjectLocalizer,

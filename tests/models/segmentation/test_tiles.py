@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models.segmentation.tiles import forward_tiles, spans, tile_weights
 from tapetum.models.segmentation.unet import unet
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tapetum.base.errors import UsageError
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models.predict import predict
 from tapetum.models.segmentation.segmenter import SemanticSegmenter
 from tapetum.models.segmentation.unet import unet

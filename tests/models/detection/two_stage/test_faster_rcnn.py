@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tapetum.base.runtime import image_generators
+from tapetum.base.seeds import image_generators
 from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN, FasterRCNNOutput, faster_rcnn
 from tapetum.models.detection.two_stage.rpn import SampledAnchors

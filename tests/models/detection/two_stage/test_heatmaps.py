@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models.detection.two_stage.heatmaps import (
     bicubic_matrix,
     keypoint_cells,

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models import CATALOG
 from tapetum.models.detection.two_stage.keypoint_rcnn import (
     KeypointHead,

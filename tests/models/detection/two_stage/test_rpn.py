@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tapetum.base.runtime import generator
+from tapetum.base.seeds import generator
 from tapetum.models.detection.assign import Sampler
 from tapetum.models.detection.two_stage.rpn import (
     SampledAnchors,
