@@ -31,7 +31,7 @@ ARGUMENTS: dict[str, Any] = {
     "dice_weight": 1.0,
     # The root of how rare a class is: poles, signs and riders are one pixel in a hundred or less.
     "class_weights": [0.88, 0.74, 3.7, 0.64, 1.68, 1.17, 3.42, 3.31, 1.5, 4.53, 6.6],
-    "test_time_augmentation": "mirror",
+    "test_time_augmentation": "hflip",
 }
 SETTINGS: dict[str, Any] = {
     "optimizer": "muon",

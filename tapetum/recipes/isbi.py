@@ -36,7 +36,7 @@ ARGUMENTS: dict[str, Any] = {
     "dice_weight": 1.0,
     # Favors membrane, the rarer class, which raises its Dice.
     "class_weights": [1.5, 1.0],
-    "test_time_augmentation": "turns",
+    "test_time_augmentation": "d4",
 }
 SETTINGS: dict[str, Any] = {
     "optimizer": "muon",

@@ -71,6 +71,10 @@ ARGUMENTS: dict[str, Mapping[str, str | tuple[str, ...]]] = {
     "retinanet": _RETINANET_ARGUMENTS,
 }
 """Arguments of the built-in models, by model; where one became several, all have its value."""
+VALUES: dict[str, Mapping[str, Mapping[Any, Any]]] = {
+    "unet": {"test_time_augmentation": {"one": "none", "mirror": "hflip", "turns": "d4"}},
+}
+"""Values of arguments of the built-in models, by model and today's name of the argument."""
 
 _FASTER_RCNN = Renames((("proposal_head.*", "rpn_head.*"), ("region_head.*", "box_head.*")))
 _INSIDE_NETWORK = Renames(
@@ -127,11 +131,14 @@ def current_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def current_arguments(arguments: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """Arguments of a stored run for `model`, by today's names."""
+    """Arguments of a stored run for `model`, by today's names and values."""
     names, current = ARGUMENTS.get(model, {}), {}
     for name, value in arguments.items():
         new = names.get(name, name)
         current.update(dict.fromkeys((new,) if isinstance(new, str) else new, value))
+    for name, values in VALUES.get(model, {}).items():
+        if isinstance(current.get(name), str):
+            current[name] = values.get(current[name], current[name])
     return current
 
 

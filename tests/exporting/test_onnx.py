@@ -84,7 +84,7 @@ def make_images(folder: Path) -> list[Path]:
 )
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with its folder `onnx`."""
-    changes = {"unet": {"tile": 96, "overlap": 32, "test_time_augmentation": "turns"}}.get(
+    changes = {"unet": {"tile": 96, "overlap": 32, "test_time_augmentation": "d4"}}.get(
         request.param, {}
     )
     folder = make_run(request.param, tmp_path_factory.mktemp("export") / request.param, **changes)

@@ -79,7 +79,7 @@ def test_isbi(tmp_path: Path) -> None:
     record = read_run(tmp_path / "run")
     assert record.classes == ("membrane", "cell")
     assert record.counts["images"] == {"train": 20}
-    assert record.arguments["test_time_augmentation"] == ISBI["test_time_augmentation"] == "turns"
+    assert record.arguments["test_time_augmentation"] == ISBI["test_time_augmentation"] == "d4"
 
 
 @pytest.mark.usefixtures("one_step")

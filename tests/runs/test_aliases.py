@@ -47,6 +47,15 @@ def test_arguments_of_a_model_have_todays_names(monkeypatch: pytest.MonkeyPatch)
     assert current_record(other) == other
 
 
+@pytest.mark.parametrize(("old", "new"), [("one", "none"), ("mirror", "hflip"), ("turns", "d4")])
+@pytest.mark.parametrize("name", ["views", "test_time_augmentation"])
+def test_values_of_an_argument_are_those_of_today(name: str, old: str, new: str) -> None:
+    assert current_arguments({name: old}, "unet") == {"test_time_augmentation": new}
+    assert current_arguments({name: new}, "unet") == {"test_time_augmentation": new}
+    CATALOG["unet"].build(**CATALOG["unet"].tiny, **current_arguments({name: old}, "unet"))
+    assert current_arguments({"views": True}, "airbench") == {"test_time_augmentation": True}
+
+
 def test_losses_have_todays_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(aliases.LOSSES, "knn", {"old": "new"})
     rows: list[dict[str, Any]] = [{"event": "step", "losses": {"old": 1.0, "other": 2.0}}]

@@ -57,7 +57,7 @@ class SemanticSegmenter(NetworkModel[SegmentationOutput]):
         class_weights: Sequence[float] | None = None,
         tile: int | None = None,
         overlap: int = 0,
-        test_time_augmentation: str = "one",
+        test_time_augmentation: str = "none",
     ) -> None:
         super().__init__(network)
         self.preprocessing = preprocessing

@@ -1,7 +1,7 @@
 """Test-time augmentation: flipped and rotated copies are predicted, turned back and averaged.
 
 What a network predicts for a pixel depends a little on the orientation of the image. Where all
-orientations are equally likely (mirrored for streets, all eight for microscopy), their mean is
+orientations are equally likely (flipped for streets, all eight for microscopy), their mean is
 usually nearer the truth than one of them. It costs as many predictions as there are copies.
 Source: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
 networks", 2012, section 4.1 (ten views of an image, there for its class).
@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 AUGMENTATIONS: dict[str, tuple[tuple[int, bool], ...]] = {
-    "one": ((0, False),),
-    "mirror": ((0, False), (0, True)),
-    "turns": tuple((quarters, mirrored) for quarters in range(4) for mirrored in (False, True)),
+    "none": ((0, False),),
+    "hflip": ((0, False), (0, True)),
+    "d4": tuple((quarters, flipped) for quarters in range(4) for flipped in (False, True)),
 }
-"""name -> quarter turns, and whether it is mirrored left to right after them."""
+"""name -> quarter turns, and whether it is flipped left to right after them. d4: the dihedral
+group of the square, all eight of its symmetries."""
 
 
 def augmented_mean(network: Callable[[Tensor], Tensor], pixels: Tensor, name: str) -> Tensor:
@@ -33,18 +34,18 @@ def augmented_mean(network: Callable[[Tensor], Tensor], pixels: Tensor, name: st
     Returns:
         (B, C, H, W), float32 at least unless there is only one copy.
     """
-    if name == "one":
+    if name == "none":
         return network(pixels)
     total = torch.zeros((), device=pixels.device)
-    for quarters, mirrored in AUGMENTATIONS[name]:
+    for quarters, flipped in AUGMENTATIONS[name]:
         copy = torch.rot90(pixels, quarters, (2, 3))
-        maps = network(_mirrored(copy) if mirrored else copy)
-        maps = _mirrored(maps) if mirrored else maps
+        maps = network(_flipped(copy) if flipped else copy)
+        maps = _flipped(maps) if flipped else maps
         total = total + torch.rot90(maps, -quarters, (2, 3)).to(
             torch.promote_types(maps.dtype, torch.float32)
         )
     return total / len(AUGMENTATIONS[name])
 
 
-def _mirrored(maps: Tensor) -> Tensor:
+def _flipped(maps: Tensor) -> Tensor:
     return maps.flip(3)

@@ -121,7 +121,7 @@ def unet(
     max_size: int | None = None,
     tile: int | None = 1024,
     overlap: int = 128,
-    test_time_augmentation: str = "one",
+    test_time_augmentation: str = "none",
     image_mean: Sequence[float] = IMAGENET_MEAN,
     image_std: Sequence[float] = IMAGENET_STD,
 ) -> SemanticSegmenter:
@@ -145,9 +145,9 @@ def unet(
         max_size: pixels of the longer side at most; None: any.
         tile: pixels of the side of tiles in which larger images are predicted; None: in one piece.
         overlap: pixels that neighbouring tiles share; see `tiles`.
-        test_time_augmentation: what a prediction is the mean of: "one", the image itself,
-            "mirror", its mirror image, too, or "turns", all eight orientations (as long as eight
-            predictions).
+        test_time_augmentation: what a prediction is the mean of: "none", the image itself,
+            "hflip", also flipped left to right, or "d4", all eight flips and rotations by quarter
+            turns (as long as eight predictions).
         image_mean: of images in [0, 1], a number a channel.
         image_std: standard deviation of images in [0, 1], a number a channel.
 

@@ -40,18 +40,18 @@ def test_turns_are_all_eight_and_come_back():
         shown.append(x)
         return x.cumsum(3) + 3 * x.cumsum(2)
 
-    mean = augmented_mean(network, seen, "turns")
+    mean = augmented_mean(network, seen, "d4")
     different = {tuple(x.flatten().tolist()) for x in shown}
     assert len(shown) == len(different) == 8
-    again = augmented_mean(network, seen.flip(3), "turns")
+    again = augmented_mean(network, seen.flip(3), "d4")
     torch.testing.assert_close(again.flip(3), mean)
-    again = augmented_mean(network, torch.rot90(seen, 1, (2, 3)), "turns")
+    again = augmented_mean(network, torch.rot90(seen, 1, (2, 3)), "d4")
     torch.testing.assert_close(torch.rot90(again, -1, (2, 3)), mean)
 
 
 def test_a_model_answers_for_the_mirror_image_as_for_the_image():
     seen, sizes = pixels(1, 3, 64, 96), torch.tensor([[64, 96]])
-    model = small(test_time_augmentation="mirror")
+    model = small(test_time_augmentation="hflip")
     logits = model(seen, sizes).logits
     torch.testing.assert_close(model(seen.flip(3), sizes).logits.flip(3), logits)
     assert not torch.allclose(small()(seen, sizes).logits, logits)
@@ -66,7 +66,7 @@ def test_each_tile_is_augmented(monkeypatch):
         shown.append(tuple(x.shape[2:]))
         return x[:, :1].cumsum(3)
 
-    model = small(test_time_augmentation="mirror", tile=96, overlap=32)
+    model = small(test_time_augmentation="hflip", tile=96, overlap=32)
     monkeypatch.setattr(model.network, "forward", network)
     model(pixels(1, 3, 64, 160), torch.tensor([[64, 160]]))
     assert shown == [(64, 96)] * 4  # two tiles, two copies
