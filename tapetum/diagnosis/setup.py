@@ -20,6 +20,7 @@ class Setup:
         augment: name of the augmentation.
         arguments: all arguments of the model with their values, defaults included.
         classes: names. class_counts: objects (or images) of each class in training; may be empty.
+        untrained: names of classes that no training image has.
     """
 
     image_size: int
@@ -31,6 +32,7 @@ class Setup:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     classes: Sequence[str] = ()
     class_counts: Sequence[int] = ()
+    untrained: Sequence[str] = ()
 
 
 def train_longer(setup: Setup, text: str) -> Remedy:

@@ -1,4 +1,4 @@
-"""What the log of a training says: too short, overfitting, waiting for images."""
+"""What the log of a training says: classes without images, too short, overfitting, waiting."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ OVERFITTING = 0.02
 WAITING = 0.3
 """Fraction of the training time spent on waiting for images, from which more workers help."""
 
+MOST_NAMED = 5
+"""Classes that a sentence names; more are counted."""
 _FEWEST_VALIDATIONS = 3
 
 
 def training_findings(
     history: Sequence[Mapping[str, Any]], metric: str, setup: Setup
 ) -> list[Finding]:
-    """Look for a training that was too short, that overfitted, or that waited for its images.
+    """Look for classes without images, and a training too short, overfitting or waiting for images.
 
     Args:
         history: rows of metrics.jsonl, in order.
@@ -37,7 +39,21 @@ def training_findings(
     found = [_still_rising, _overfitting] if len(values) >= _FEWEST_VALIDATIONS else []
     findings = [check(values, metric, setup) for check in found]
     findings.append(_waiting(history, setup))
+    findings.insert(0, _untrained(setup))
     return [finding for finding in findings if finding is not None]
+
+
+def _untrained(setup: Setup) -> Finding | None:
+    names = setup.untrained
+    if not names:
+        return None
+    listed = ", ".join(names[:MOST_NAMED])
+    if len(names) > MOST_NAMED:
+        listed += f" and {len(names) - MOST_NAMED} more"
+    what = "class" if len(names) == 1 else "classes"
+    text = f"No training image has the {what} {listed}."
+    remedy = Remedy(f"Add images of {'it' if len(names) == 1 else 'them'} to the training.")
+    return Finding(text, "warning", {"classes": len(names)}, remedy=remedy)
 
 
 def _still_rising(values: Sequence[float], metric: str, setup: Setup) -> Finding | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tapetum.diagnosis import Setup, training_findings
@@ -22,6 +23,15 @@ def test_a_metric_that_still_rises_asks_for_a_longer_training() -> None:
     assert finding.remedy.options == {"epochs": 20}
     for flat in (log(0.1, 0.3), log(0.1, 0.3, 0.305), log()):
         assert training_findings(flat, "AP", SETUP) == []
+
+
+def test_classes_without_training_images_come_first() -> None:
+    setup = replace(SETUP, untrained=["dog"])
+    first, _ = training_findings(log(0.1, 0.2, 0.3), "AP", setup)
+    assert first.text == "No training image has the class dog."
+    assert (first.severity, first.remedy.text) == ("warning", "Add images of it to the training.")
+    (finding,) = training_findings(log(), "AP", replace(SETUP, untrained=list("abcdefg")))
+    assert finding.text == "No training image has the classes a, b, c, d, e and 2 more."
 
 
 def test_a_metric_that_falls_is_overfitting() -> None:

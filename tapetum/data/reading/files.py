@@ -130,6 +130,13 @@ class FileDataset:
         counts = np.bincount(np.concatenate(labels) + self.label_shift, minlength=len(self.classes))
         return counts.tolist()
 
+    def classes_without_images(self) -> list[str]:
+        """The classes that no image has; none of what is known by pixels alone."""
+        if self.map_code is not None:
+            return []
+        counted = list(zip(self.classes, self.class_counts(), strict=True))
+        return [name for name, count in counted[self.label_shift :] if not count]
+
     def record(self, index: int) -> ImageRecord:
         """The record in the frame of the decoded image; reads no more than its header.
 

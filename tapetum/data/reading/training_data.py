@@ -10,6 +10,7 @@ from typing import Any
 
 from tapetum.base.errors import UsageError
 from tapetum.base.progress import Log, Progress, no_log, no_progress
+from tapetum.base.words import count_of
 from tapetum.data.checking.near_duplicates import (
     TINY,
     alike,
@@ -111,10 +112,12 @@ class TrainingData:
         return images
 
     def counts(self) -> dict[str, Any]:
-        """Images and, of datasets in files, objects of each class, by split."""
+        """Images and, of datasets in files, objects of each class, by split; and the classes that
+        no training image has."""
         both = self._parts()
         counted = {n: d.class_counts() for n, d in both.items() if isinstance(d, FileDataset)}
-        return {"images": {n: len(d) for n, d in both.items()}, "objects": counted}
+        images = {name: len(part) for name, part in both.items()}
+        return {"images": images, "objects": counted, "untrained": self._untrained()}
 
     def keep(self, folder: Path) -> None:
         """Note in the run folder which images were held out, if that was not the dataset's own
@@ -126,10 +129,27 @@ class TrainingData:
         """Splits, classes, what is left out and why, before the training starts."""
         lines = [*self.log_lines, *self._splits()]
         classes = self.training.classes
-        lines.append(f"{len(classes)} classes: {', '.join(self._counted()[:MAX_LISTED_CLASSES])}")
+        count = count_of(len(classes), "class", "classes")
+        lines.append(f"{count}: {', '.join(self._counted()[:MAX_LISTED_CLASSES])}")
         if len(classes) > MAX_LISTED_CLASSES:
             lines[-1] += f" and {len(classes) - MAX_LISTED_CLASSES} more"
-        return lines + self._unnamed() + self._findings()
+        return lines + self._warning() + self._unnamed() + self._findings()
+
+    def _untrained(self) -> list[str]:
+        """The classes that no training image has, as far as that is known."""
+        if not isinstance(self.training, FileDataset):
+            return []
+        return self.training.classes_without_images()
+
+    def _warning(self) -> list[str]:
+        names = self._untrained()
+        if not names:
+            return []
+        listed = ", ".join(names[:MAX_LISTED_CLASSES])
+        if len(names) > MAX_LISTED_CLASSES:
+            listed += f" and {len(names) - MAX_LISTED_CLASSES} more"
+        what, them = ("class", "it") if len(names) == 1 else ("classes", "them")
+        return [f"warning: no training image has the {what} {listed}: add images of {them}"]
 
     def _parts(self) -> dict[str, Dataset]:
         parts = {"train": self.training}

@@ -64,6 +64,7 @@ class Run:
             arguments={**defaults, **record.arguments},
             classes=record.classes,
             class_counts=counts,
+            untrained=record.counts.get("untrained", ()),
         )
 
 

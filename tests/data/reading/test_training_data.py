@@ -182,6 +182,33 @@ def test_a_run_keeps_its_splits(photos: Path, tmp_path: Path) -> None:
     assert len(evaluation_dataset(run, None, "val", "detection")) == 4
 
 
+def with_classes(photos: Path, *more: str) -> None:
+    """More classes, of which there is no object; and all boxes as outlines."""
+    file = photos / "labels.json"
+    content = json.loads(file.read_text())
+    content["categories"] += [
+        {"id": 7 + n, "name": name} for n, name in enumerate(more, len(content["categories"]))
+    ]
+    for one in content["annotations"]:
+        x, y, w, h = one["bbox"]
+        one["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("task", ["detection", "classification", "semantic_segmentation"])
+def test_classes_without_training_images_are_named(photos: Path, task: str) -> None:
+    """Those of the validation split do not count; background is no class of the file."""
+    with_classes(photos)
+    images = TrainingData.open(DataSpec(str(photos)), task)
+    assert not any("warning" in line for line in images.describe())
+    with_classes(photos, "cow")
+    one = "warning: no training image has the class cow: add images of it"
+    assert one in TrainingData.open(DataSpec(str(photos)), task).describe()
+    with_classes(photos, "fox")
+    two = "warning: no training image has the classes cow, fox: add images of them"
+    assert two in TrainingData.open(DataSpec(str(photos)), task).describe()
+
+
 def test_what_it_will_see_is_drawn(photos: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     run = api.train("retinanet", photos, out=tmp_path / "run", log=lines.append, **QUICK)

@@ -154,3 +154,9 @@ def test_a_classifier_names_confused_and_rare_classes(tmp_path: Path) -> None:
     assert first.text == "20% of the images of cat are predicted as dog."
     assert "owl (9, recall 0.50)" in second.text
     assert len(advice(evaluation, run(tmp_path / "a").setup())) == 1
+
+
+def test_classes_without_training_images_are_the_first_step(tmp_path: Path) -> None:
+    counts = {"objects": {"train": [9, 0]}, "untrained": ["dog"]}
+    first, *_ = next_steps(run(tmp_path / "a", [], counts=counts), "AP", [])
+    assert first.text == "No training image has the class dog. Add images of it to the training."
