@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -20,15 +19,14 @@ from tapetum.explain import AUTO as AUTO_METHOD
 from tapetum.explain import explain, method_for
 from tapetum.explain.methods import check_method
 from tapetum.inference.custom_code import function_of_run, model_named
-from tapetum.inference.explain_target import valid_index
+from tapetum.inference.explain_target import check_target, explain_target, valid_index
 from tapetum.inference.results import Result
 from tapetum.inference.thresholds import Thresholds
-from tapetum.models import CATALOG, task_of
+from tapetum.models import task_of
 from tapetum.models.classification.classifier import see_whole_images
 from tapetum.models.custom import is_custom
 from tapetum.models.predict import predict
 from tapetum.runs.model_info import ModelInfo
-from tapetum.runs.record import no_such_run
 from tapetum.structures import (
     DEFAULT_POSTPROCESS,
     Model,
@@ -38,8 +36,8 @@ from tapetum.structures import (
 )
 from tapetum.tasks import TASKS, Task
 from tapetum.weights.checkpoint import load_model
-from tapetum.weights.published import all_published, model_of, network_name
-from tapetum.weights.run_checkpoint import checkpoint_of_run
+from tapetum.weights.published import model_of
+from tapetum.weights.run_checkpoint import checkpoint_of_run, neither_run_nor_network
 from tapetum.weights.sources import AUTO, build_network, network
 
 Image = Any
@@ -119,7 +117,7 @@ class Predictor:
     def explain(
         self,
         image: Image,
-        target: Target,
+        target: Target | str,
         object: int | None = None,
         method: str = AUTO_METHOD,
         layer: str | None = None,
@@ -129,7 +127,8 @@ class Predictor:
         Args:
             image: as for `predict`.
             target: what the model can score: a label, objects, or the pixels of a map that are
-                not 255.
+                not 255; or a part of the model's prediction, as "dog" or "box:2", see
+                `tapetum.inference.explain_target`.
             object: only this one of its objects, counted from 0; for a prediction with objects the
                 first by default.
             method: a name in `tapetum.explain.METHODS`, or "auto".
@@ -142,11 +141,19 @@ class Predictor:
             UsageError: no such object, method or layer; or the method needs what the model lacks.
         """
         self.check_method(method, layer)
+        if isinstance(target, str):
+            target = self._part(image, target)
         objects = target.objects
         if objects is not None and (object is not None or isinstance(target, Prediction)):
             target = Target(objects=objects[[valid_index(object or 0, len(objects))]])
         pixels = as_image(image).to(self.runtime.device)
         return explain(self.model, pixels, target, method=method, layer=layer).cpu()
+
+    def _part(self, image: Image, text: str) -> Target:
+        """The part of the prediction for an image that a text names."""
+        check_target(text, self.task, self.model_info)
+        (prediction,) = self.predictions([as_image(image)])
+        return explain_target(text, prediction, self.task, self.model_info).target
 
     def check_method(self, method: str, layer: str | None = None) -> None:
         """Check that the model supports a method and a layer.
@@ -210,7 +217,7 @@ def load(
         network_model, model_info, file = build_network(entry, weights, bar, log)
         return _ready(network_model, model_info, file, runtime, whole_image, log)
     if not Path(run).is_dir():
-        raise _no_such_run(Path(run))
+        raise neither_run_nor_network(Path(run))
     if weights != AUTO:
         raise UsageError("is for networks by name; a run has weights", option="weights", file=run)
     folder, complaints = checkpoint_of_run(Path(run), checkpoint)
@@ -224,15 +231,6 @@ def load(
         folder, lambda model_info: function_of_run(renamed(model_info), folder, log)
     )
     return _ready(run_model, renamed(model_info), folder, runtime, whole_image, log)
-
-
-def _no_such_run(run: Path) -> UsageError:
-    """The error of a path or name that is neither a run nor a published network."""
-    if str(run) in CATALOG:
-        return no_such_run(run, "no weights are published for this model: train it first")
-    names = [network_name(weights) for weights in all_published()]
-    close = get_close_matches(str(run), names)
-    return no_such_run(run, f"did you mean {' or '.join(close)}?") if close else no_such_run(run)
 
 
 def _ready(

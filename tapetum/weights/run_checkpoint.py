@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from tapetum.base.bundle import MANIFEST
-from tapetum.base.errors import CheckpointError
+from tapetum.base.errors import CheckpointError, UsageError
+from tapetum.models.catalog import CATALOG
 from tapetum.models.custom import is_custom
 from tapetum.runs.model_info import ModelInfo
-from tapetum.runs.record import FILE, read_run
+from tapetum.runs.record import FILE, no_such_run, read_run
 from tapetum.weights.checkpoint import find_checkpoint, read_model_info
+from tapetum.weights.published import all_published, network_name
 
 SHOWN = 60
 """Characters of a value in an error."""
@@ -35,6 +38,22 @@ def checkpoint_of_run(run: Path, which: str = "best") -> tuple[Path, list[str]]:
         refuse_mismatch(recorded, read_model_info(folder), run / FILE, folder)
         return folder, complaints
     return find_checkpoint(run, which)
+
+
+def neither_run_nor_network(run: Path) -> UsageError:
+    """The error of a path or name that is no folder and no published network.
+
+    Args:
+        run: the path or name.
+
+    Returns:
+        The error, with the name that is probably meant.
+    """
+    if str(run) in CATALOG:
+        return no_such_run(run, "no weights are published for this model: train it first")
+    names = [network_name(weights) for weights in all_published()]
+    close = get_close_matches(str(run), names)
+    return no_such_run(run, f"did you mean {' or '.join(close)}?") if close else no_such_run(run)
 
 
 def refuse_mismatch(recorded: ModelInfo, saved: ModelInfo, file: Path, checkpoint: Path) -> None:

@@ -58,6 +58,14 @@ def test_a_model_without_layers_is_explained(
     assert heat.isfinite().all()
 
 
+def test_a_part_of_the_prediction_is_explained_by_its_name(predictor: Any, photo: Path) -> None:
+    heat = predictor.explain(photo, "bright", method="occlusion")
+    labels = Target(labels=torch.tensor([1]))
+    assert torch.equal(heat, predictor.explain(photo, labels, method="occlusion"))
+    with pytest.raises(UsageError, match="target: cannot be 'cow'"):
+        predictor.explain(photo, "cow")
+
+
 def test_an_empty_heat_map_is_said_to_be_empty(
     predictor: Any, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ from tapetum.layers.pyramid import ConvTop
 from tapetum.models.class_names import coco_classes_with_background
 from tapetum.models.detection.assign import assign, matched_objects, objects_of
 from tapetum.models.detection.one_stage.options import RetinaNetOptions
+from tapetum.models.detection.one_stage.references import retinanet_references
 from tapetum.models.detection.postprocessing import Thresholds, suppress, to_original
 from tapetum.models.detection.pyramid import (
     anchor_rule,
@@ -59,7 +60,6 @@ from tapetum.structures import (
     Prediction,
     Target,
 )
-from tapetum.structures.renames import Renames
 
 _MIN_STRIDE = 8
 """Of the maps in the pyramid: p3 is the finest level."""
@@ -132,7 +132,7 @@ class RetinaNet(Model[RetinaNetOutput]):
     def __init__(self, backbone: Backbone, options: RetinaNetOptions) -> None:
         super().__init__()
         self.options = options
-        self.references = _references(backbone)
+        self.references = retinanet_references(backbone)
         sizes = octave_sizes(options.anchor_sizes, options.anchor_octaves)
         self.anchors = AnchorGrid(sizes, options.anchor_ratios)
         self.backbone = backbone
@@ -313,37 +313,6 @@ def retinanet(options: RetinaNetOptions | None = None, /, **arguments: Any) -> R
     options = replace(options or RetinaNetOptions(), **arguments)
     backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)
     return RetinaNet(backbone, options)
-
-
-def _references(backbone: Backbone) -> dict[str, Renames]:
-    """Torchvision's names, where it has the backbone."""
-    if "torchvision" not in backbone.references:
-        return {}
-    body = backbone.references["torchvision"].inside("backbone.", "backbone.body.")
-    return {
-        "torchvision": Renames((*body, *_pairs(lambda i: f"{i}.0", fpn="0."))),
-        # Published files are older than the blocks that torchvision builds with today:
-        # convolutions of the towers count the activations between them.
-        "torchvision-published": Renames((*body, *_pairs(lambda i: str(2 * i), fpn=""))),
-    }
-
-
-def _pairs(conv: Callable[[int], str], fpn: str) -> tuple[tuple[str, str], ...]:
-    """Templates of a torchvision file whose towers and pyramid name their convolutions so."""
-    classes, boxes = "head.classification_head.", "head.regression_head."
-    towers = tuple(
-        (f"{ours}.convs.{i}.*", f"{theirs}conv.{conv(i)}.*")
-        for ours, theirs in (("class_tower", classes), ("box_tower", boxes))
-        for i in range(4)
-    )
-    return (
-        ("pyramid.lateral.#.*", f"backbone.fpn.inner_blocks.#.{fpn}*"),
-        ("pyramid.output.#.*", f"backbone.fpn.layer_blocks.#.{fpn}*"),
-        ("pyramid.top.p#.*", "backbone.fpn.extra_blocks.p#.*"),
-        *towers,
-        ("class_tower.predict.*", f"{classes}cls_logits.*"),
-        ("box_tower.predict.*", f"{boxes}bbox_reg.*"),
-    )
 
 
 ENTRIES = {

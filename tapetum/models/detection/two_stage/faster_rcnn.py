@@ -36,7 +36,7 @@ from tapetum.models.detection.pyramid import (
     pyramid_layers,
 )
 from tapetum.models.detection.two_stage.export import detector_rule, proposal_graph, region_graph
-from tapetum.models.detection.two_stage.options import FasterRCNNOptions
+from tapetum.models.detection.two_stage.options import FIXED_ARGUMENTS, TINY, FasterRCNNOptions
 from tapetum.models.detection.two_stage.references import detector_references
 from tapetum.models.detection.two_stage.roi_heads import (
     BoxHead,
@@ -335,31 +335,6 @@ def faster_rcnn(options: FasterRCNNOptions | None = None, /, **arguments: Any) -
     backbone = make_backbone(options.backbone, width=options.backbone_width, norm=options.norm)
     return FasterRCNN(backbone, options)
 
-
-TINY = {
-    "backbone": "resnet10",
-    "backbone_width": 8,
-    "norm": "group",
-    "num_classes": 3,
-    "fpn_channels": 32,
-    "head_width": 64,
-    "min_size": 96,
-    "max_size": 160,
-    "anchor_sizes": [8, 16, 32, 64, 128],
-    "rpn_pre_nms_top_n_test": 50,
-    "rpn_post_nms_top_n_test": 50,
-    "rpn_pre_nms_top_n_train": 100,
-    "rpn_post_nms_top_n_train": 100,
-    "rpn_batch_size_per_image": 64,
-    "box_batch_size_per_image": 32,
-}
-"""Smallest arguments of the two-stage detectors, for tests."""
-
-FIXED_ARGUMENTS = (
-    *("backbone", "backbone_width", "fpn_channels", "head_width"),
-    *("anchor_sizes", "anchor_ratios"),
-)
-"""Arguments that decide whether published weights fit."""
 
 ENTRIES = {
     "faster_rcnn": ModelEntry(

@@ -31,13 +31,8 @@ from tapetum.models.class_names import coco_classes
 from tapetum.models.detection.assign import objects_of
 from tapetum.models.detection.postprocessing import to_original
 from tapetum.models.detection.two_stage.export import region_graph
-from tapetum.models.detection.two_stage.faster_rcnn import (
-    FIXED_ARGUMENTS,
-    TINY,
-    FasterRCNN,
-    FasterRCNNOutput,
-)
-from tapetum.models.detection.two_stage.options import MaskRCNNOptions
+from tapetum.models.detection.two_stage.faster_rcnn import FasterRCNN, FasterRCNNOutput
+from tapetum.models.detection.two_stage.options import FIXED_ARGUMENTS, TINY, MaskRCNNOptions
 from tapetum.models.detection.two_stage.references import mask_references
 from tapetum.models.detection.two_stage.roi_branch import RoIs, head_rois, rois_of, split_by_image
 from tapetum.models.entry import ModelEntry

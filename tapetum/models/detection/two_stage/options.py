@@ -90,3 +90,29 @@ class KeypointRCNNOptions(FasterRCNNOptions):
     """Channels of the convolutions of the keypoint head."""
     keypoint_convs: int = 8
     """Number of these convolutions."""
+
+
+TINY = {
+    "backbone": "resnet10",
+    "backbone_width": 8,
+    "norm": "group",
+    "num_classes": 3,
+    "fpn_channels": 32,
+    "head_width": 64,
+    "min_size": 96,
+    "max_size": 160,
+    "anchor_sizes": [8, 16, 32, 64, 128],
+    "rpn_pre_nms_top_n_test": 50,
+    "rpn_post_nms_top_n_test": 50,
+    "rpn_pre_nms_top_n_train": 100,
+    "rpn_post_nms_top_n_train": 100,
+    "rpn_batch_size_per_image": 64,
+    "box_batch_size_per_image": 32,
+}
+"""Smallest arguments of the two-stage detectors, for tests."""
+
+FIXED_ARGUMENTS = (
+    *("backbone", "backbone_width", "fpn_channels", "head_width"),
+    *("anchor_sizes", "anchor_ratios"),
+)
+"""Arguments that decide whether published weights fit."""

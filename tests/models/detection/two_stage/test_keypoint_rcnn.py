@@ -12,8 +12,8 @@ from tapetum.models.detection.two_stage.keypoint_rcnn import (
     KeypointRCNN,
     KeypointRCNNOutput,
     keypoint_rcnn,
-    keypoint_targets,
 )
+from tapetum.models.detection.two_stage.keypoint_targets import keypoint_targets
 from tapetum.models.detection.two_stage.roi_branch import RoIs
 from tapetum.structures import Batch, Objects, Target
 
