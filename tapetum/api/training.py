@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tapetum.base.bundle import bundles
 from tapetum.base.download import Bar, no_bar
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.base.ranks import from_first, process_group, ranks
@@ -179,7 +180,7 @@ def resume(
     refuse_code(record.model, record.options.data, record.options.val, folder)
     images = data_of_run(record, folder, data, val, log)
     start = None
-    if any((folder / FOLDER).glob("step-*")):
+    if bundles(folder / FOLDER, "step-*"):
         start, complaints = checkpoint_of_run(folder, "last")
         for line in [*complaints, f"resuming at {start.name}"]:
             log(line)

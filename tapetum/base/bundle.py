@@ -19,6 +19,8 @@ from tapetum.base.files import give_usual_rights, refuse_link, safe_path, sha256
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 _TEMPORARY = ".tapetum-"
+_ASIDE = ".tapetum-old-"
+"""Before the name of a bundle while another takes its place."""
 ANOTHER = "use another checkpoint of this run"
 
 Writer = Callable[[Path], None]
@@ -29,7 +31,8 @@ def write_bundle(folder: Path, parts: Mapping[str, Writer], facts: Mapping[str, 
     """Write a folder of files with a manifest, all or nothing.
 
     The files are written to a temporary folder beside the final one, flushed to the disk, and
-    renamed.
+    renamed. An older bundle is renamed before, and deleted after that: killed in between, it is
+    still found by `bundles`.
 
     Args:
         folder: where the bundle goes; an older bundle there is replaced.
@@ -41,7 +44,7 @@ def write_bundle(folder: Path, parts: Mapping[str, Writer], facts: Mapping[str, 
             is intact.
     """
     temporary = folder.with_name(_TEMPORARY + folder.name)
-    for path in (folder, temporary):
+    for path in (folder, temporary, folder.with_name(_ASIDE + folder.name)):
         refuse_link(path)
     try:
         _write(folder, temporary, parts, facts)
@@ -67,10 +70,49 @@ def _write(
     (temporary / MANIFEST).write_text(text + "\n", "utf-8")
     _sync_file(temporary / MANIFEST)
     sync_folder(temporary)
+    _replace(folder, temporary)
+
+
+def _replace(folder: Path, new: Path) -> None:
+    aside = folder.with_name(_ASIDE + folder.name)
     if folder.exists():
-        shutil.rmtree(folder)
-    temporary.rename(folder)
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+    try:
+        new.rename(folder)
+    except BaseException:
+        _restore(aside)
+        raise
     sync_folder(folder.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _restore(aside: Path) -> None:
+    """Give a bundle its name back if no other has it."""
+    folder = _replaced_by(aside)
+    if aside.exists() and not folder.exists():
+        aside.rename(folder)
+
+
+def _replaced_by(aside: Path) -> Path:
+    return aside.with_name(aside.name.removeprefix(_ASIDE))
+
+
+def bundles(parent: Path, pattern: str) -> list[Path]:
+    """The bundles of a folder by name, whole or not.
+
+    Args:
+        parent: the folder of the bundles.
+        pattern: of their names, as "step-*".
+
+    Returns:
+        Their folders in the order of their names. Where a process was killed while it replaced a
+        bundle, the older one, under the name that it had then.
+    """
+    found = {path.name: path for path in parent.glob(pattern)}
+    for aside in parent.glob(_ASIDE + pattern):
+        found.setdefault(_replaced_by(aside).name, aside)
+    return [found[name] for name in sorted(found)]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -112,11 +154,13 @@ def verify_bundle(folder: Path) -> dict[str, Any]:
 
 
 def sweep_bundles(parent: Path) -> None:
-    """Delete unfinished bundles in `parent` that a killed process left.
+    """Delete what a killed process left in `parent`: unfinished bundles, and replaced ones.
 
     Args:
         parent: the folder of the bundles.
     """
+    for aside in parent.glob(f"{_ASIDE}*"):
+        _restore(aside)
     for stale in parent.glob(f"{_TEMPORARY}*"):
         shutil.rmtree(stale, ignore_errors=True)
 

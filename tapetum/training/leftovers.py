@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tapetum.base.bundle import bundles
 from tapetum.runs.history import read_history
 from tapetum.runs.record import RunRecord
 from tapetum.weights.checkpoint import FOLDER
@@ -46,7 +47,7 @@ def run_folder(folder: Path, record: RunRecord) -> Iterator[None]:
 
 def _has_steps(folder: Path) -> bool:
     """Whether the log has a step, or a checkpoint exists."""
-    return bool(read_history(folder)) or any((folder / FOLDER).glob("step-*"))
+    return bool(read_history(folder)) or bool(bundles(folder / FOLDER, "step-*"))
 
 
 def _empty(folder: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from tapetum.base.bundle import Writer, read_manifest, verify_bundle
+from tapetum.base.bundle import Writer, bundles, read_manifest, verify_bundle
 from tapetum.base.errors import CheckpointError
 from tapetum.base.files import refuse_link
 from tapetum.models.custom import as_model
@@ -250,7 +250,7 @@ def ranked_checkpoints(run: Path, which: str) -> list[tuple[Path, dict[str, Any]
         Folders and facts, without those whose manifest cannot be read.
     """
     ranked = []
-    for folder in sorted((run / FOLDER).glob("step-*"), reverse=True):
+    for folder in reversed(bundles(run / FOLDER, "step-*")):
         try:
             ranked.append((folder, read_manifest(folder)))
         except CheckpointError:

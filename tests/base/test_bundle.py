@@ -4,12 +4,23 @@ import json
 import os
 import random
 import resource
+import signal
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from tapetum.base.bundle import MANIFEST, read_manifest, sweep_bundles, verify_bundle, write_bundle
+from tapetum.base.bundle import (
+    MANIFEST,
+    bundles,
+    read_manifest,
+    sweep_bundles,
+    verify_bundle,
+    write_bundle,
+)
 from tapetum.base.errors import CheckpointError, FileAccessError
 from tapetum.weights.tensors_file import tensors_writer
 
@@ -91,6 +102,73 @@ def test_unfinished_bundles_are_swept(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
 
 
+KILLED = """
+import os, pathlib, shutil, signal, sys
+from tapetum.base import bundle
+
+def kill(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+folder, moment = pathlib.Path(sys.argv[1]), sys.argv[2]
+rename, calls = pathlib.Path.rename, []
+
+def renamed(path, target):
+    calls.append(path)
+    if len(calls) == {"first": 1, "second": 2}.get(moment):
+        kill()
+    return rename(path, target)
+
+def after_both(path, **_):
+    if len(calls) == 2:
+        (path / "a.bin").unlink()
+        kill()
+
+pathlib.Path.rename = renamed
+if moment == "deleting":
+    shutil.rmtree = after_both
+bundle.write_bundle(folder, {"a.bin": lambda p: p.write_bytes(b"new")}, {"step": 4})
+"""
+
+
+@pytest.mark.parametrize(("moment", "step"), [("first", 3), ("second", 3), ("deleting", 4)])
+def test_a_kill_while_a_bundle_is_replaced_leaves_one_of_both(tmp_path, moment, step):
+    folder = bundle(tmp_path / "step-1")
+    words = [sys.executable, "-c", KILLED, str(folder), moment]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    (found,) = bundles(tmp_path, "step-*")
+    assert verify_bundle(found) == {"step": step}
+    sweep_bundles(tmp_path)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert verify_bundle(folder) == {"step": step}
+    write_bundle(folder, {"a.bin": lambda p: p.write_bytes(b"newer")}, {"step": 5})
+    assert list(tmp_path.iterdir()) == [folder]
+    assert verify_bundle(folder) == {"step": 5}
+
+
+def test_after_a_kill_a_bundle_can_be_replaced_at_once(tmp_path):
+    folder = bundle(tmp_path / "step-1")
+    words = [sys.executable, "-c", KILLED, str(folder), "second"]
+    subprocess.run(words, check=False)
+    bundle(folder)
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_rename_that_fails_brings_the_older_bundle_back(tmp_path, monkeypatch):
+    folder = bundle(tmp_path / "one")
+    rename = Path.rename
+
+    def refuse(path, target):
+        if path.name == ".tapetum-one":
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(FileAccessError, match="Input/output error"):
+        write_bundle(folder, {"a.bin": lambda p: p.write_bytes(b"new")}, {"step": 4})
+    assert verify_bundle(folder) == {"step": 3}
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 @pytest.fixture
 def full_disk():
     """Files may not grow beyond a few pages, as on a disk that has no more."""
@@ -137,7 +215,7 @@ def test_files_and_folder_have_the_usual_rights(tmp_path, mask, rights):
     assert stat.S_IMODE((tmp_path / "one").stat().st_mode) == 0o777 & ~mask
 
 
-@pytest.mark.parametrize("name", ["one", ".tapetum-one"])
+@pytest.mark.parametrize("name", ["one", ".tapetum-one", ".tapetum-old-one"])
 def test_nothing_is_written_through_a_link(tmp_path, name):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "kept").write_text("kept")

@@ -97,7 +97,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         patch.chdir(folder)
         patch.setenv("TAPETUM_CACHE", str(folder / "cache"))
         patch.setattr(
-            "tapetum.data.images.reader.can_read", lambda: False
+            "tapetum.data.images.header.can_read", lambda: False
         )  # as without the extra for HEIC
         results = [(words, run(quick(words))) for words in PAGE.commands]
     return {"folder": folder, "results": results}

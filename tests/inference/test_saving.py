@@ -19,7 +19,7 @@ from tapetum.base.errors import UsageError
 from tapetum.base.runtime import Runtime
 from tapetum.base.seeds import generator
 from tapetum.data.formats import read_annotations
-from tapetum.data.images.reader import image_size
+from tapetum.data.images.header import image_size
 from tapetum.inference.filtering import nms_options
 from tapetum.inference.image_files import output_names
 from tapetum.inference.predictor import Predictor

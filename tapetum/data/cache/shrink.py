@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tapetum.data.dataset import Dataset
+from tapetum.data.images.header import ImageSize
 from tapetum.data.images.orientation import turned_size
-from tapetum.data.images.reader import ImageSize, read_image
+from tapetum.data.images.reader import read_image
 from tapetum.data.reading.files import FileDataset
 from tapetum.data.transforms.geometric import fit
 from tapetum.data.transforms.operations import (

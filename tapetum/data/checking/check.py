@@ -16,8 +16,9 @@ from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.base.progress import Progress, no_progress
 from tapetum.data.checking.duplicates import UNIONS, Duplicates, file_of
 from tapetum.data.formats import AUTO, read_annotations
+from tapetum.data.images.header import ImageSize
 from tapetum.data.images.orientation import UPRIGHT
-from tapetum.data.images.reader import ImageFile, ImageSize, read_image
+from tapetum.data.images.reader import ImageFile, read_image
 from tapetum.data.records.annotation_types import carried
 from tapetum.data.records.findings import CODES, FindingCollector
 from tapetum.data.records.image_record import Annotations, Finding, ImageRecord

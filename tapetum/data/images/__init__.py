@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tapetum.data.images.header import ImageSize, image_size
 from tapetum.data.images.orientation import (
     UPRIGHT,
     turn_array,
@@ -9,14 +10,7 @@ from tapetum.data.images.orientation import (
     turn_points,
     turned_size,
 )
-from tapetum.data.images.reader import (
-    SUFFIXES,
-    ImageFile,
-    ImageSize,
-    image_size,
-    read_image,
-    read_levels,
-)
+from tapetum.data.images.reader import SUFFIXES, ImageFile, read_image, read_levels
 
 __all__ = [
     "SUFFIXES",

@@ -11,7 +11,8 @@ from tapetum.base.errors import AnnotationError, UsageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
 from tapetum.data.dataset import Dataset
 from tapetum.data.formats import AUTO, read_annotations
-from tapetum.data.images.reader import ImageFile, ImageSize, read_image
+from tapetum.data.images.header import ImageSize
+from tapetum.data.images.reader import ImageFile, read_image
 from tapetum.data.reading.samples import IN_PYTHON, is_custom_data, open_custom
 from tapetum.data.records.align import settle, settle_in, to_objects
 from tapetum.data.records.annotation_types import (

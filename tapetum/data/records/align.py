@@ -9,8 +9,8 @@ import torch
 
 from tapetum.base.errors import AnnotationError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.images.header import ImageSize, image_size
 from tapetum.data.images.orientation import turn_boxes, turn_points
-from tapetum.data.images.reader import ImageSize, image_size
 from tapetum.data.records.box_validation import clipped_sides
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.records.segments import turn_segment

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from tapetum.base.errors import AnnotationError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.images.header import ImageSize
 from tapetum.data.images.orientation import turn_array
-from tapetum.data.images.reader import ImageSize, read_levels
+from tapetum.data.images.reader import read_levels
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.records.label_map import MapCode
 from tapetum.data.records.segments import fill_box, segment_to_mask

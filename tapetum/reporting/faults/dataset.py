@@ -8,7 +8,7 @@ import numpy as np
 
 from tapetum.base.errors import ImageError
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
-from tapetum.data.images.reader import image_size
+from tapetum.data.images.header import image_size
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.render.charts import histogram
 from tapetum.reporting.page.html import EMPTY, Html, join, tag

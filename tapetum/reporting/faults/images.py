@@ -12,8 +12,9 @@ from torch import Tensor
 
 from tapetum.base.errors import AnnotationError, ImageError, printable
 from tapetum.base.limits import DEFAULT_LIMITS, Limits
+from tapetum.data.images.header import ImageSize
 from tapetum.data.images.orientation import turn_boxes
-from tapetum.data.images.reader import ImageFile, ImageSize, read_image
+from tapetum.data.images.reader import ImageFile, read_image
 from tapetum.data.records.align import settle_in, to_objects
 from tapetum.data.records.image_record import Annotations, Finding, ImageRecord
 from tapetum.render.canvas import to_image

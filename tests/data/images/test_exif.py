@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tapetum.data.images.reader import image_size, read_image
+from tapetum.data.images.header import image_size
+from tapetum.data.images.reader import read_image
 from tests.data.image_files import chunk, exif_of, png, rgb
 
 LOSSLESS = {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True}}

@@ -12,7 +12,8 @@ from PIL import Image
 
 from tapetum.base.errors import ImageError
 from tapetum.base.limits import DEFAULT_LIMITS
-from tapetum.data.images.reader import image_size, read_image
+from tapetum.data.images.header import image_size
+from tapetum.data.images.reader import read_image
 from tapetum.inference.image_files import list_images
 
 STUB = b"\0\0\0\x18ftypheic\0\0\0\0"
@@ -65,7 +66,7 @@ def test_folders_list_them(photo: Path) -> None:
 
 
 def test_without_the_extra_a_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tapetum.data.images.reader.can_read", lambda: False)
+    monkeypatch.setattr("tapetum.data.images.header.can_read", lambda: False)
     path = tmp_path / "IMG_2.HEIC"
     path.write_bytes(STUB)
     for function in (read_image, image_size):

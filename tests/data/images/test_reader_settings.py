@@ -16,7 +16,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from tapetum.base.errors import ImageError
-from tapetum.data.images.reader import image_size, read_image
+from tapetum.data.images.header import image_size
+from tapetum.data.images.reader import read_image
 from tests.data.image_files import png
 
 
@@ -46,7 +47,8 @@ def test_what_pillow_logs_is_not_printed():
     script = (
         "import io, struct\n"
         "from PIL import Image\n"
-        "from tapetum.data.images.reader import image_size, read_image\n"
+        "from tapetum.data.images.header import image_size\n"
+        "from tapetum.data.images.reader import read_image\n"
         "stream = io.BytesIO()\n"
         "Image.new('RGB', (4, 4)).save(stream, 'TIFF')\n"
         "tag = struct.pack('<HHI', 277, 3, 1)\n"

@@ -17,7 +17,8 @@ from PIL import Image
 
 from tapetum.base.errors import ImageError
 from tapetum.base.limits import Limits
-from tapetum.data.images.reader import image_size, read_image
+from tapetum.data.images.header import image_size
+from tapetum.data.images.reader import read_image
 from tests.data.image_files import KINDS, chunk, png, rgb
 
 

@@ -15,7 +15,7 @@ from tapetum.base.errors import AnnotationError, FileAccessError, ImageError
 from tapetum.base.files import read_text
 from tapetum.base.limits import Limits
 from tapetum.data.formats.yolo.config import Config
-from tapetum.data.images.reader import image_size
+from tapetum.data.images.header import image_size
 from tapetum.data.records.findings import FindingCollector
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.records.table import Head, Table

@@ -9,7 +9,7 @@ import yaml
 from tapetum.base.errors import AnnotationError
 from tapetum.base.files import atomic_write, safe_path
 from tapetum.data.formats.format import Copy
-from tapetum.data.images.reader import image_size
+from tapetum.data.images.header import image_size
 from tapetum.data.records.image_record import Annotations, ImageRecord
 from tapetum.data.splits.assign import split_name
 
