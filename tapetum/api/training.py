@@ -118,7 +118,7 @@ def train(
     with run_folder(folder, record) if ranks().first else nullcontext():
         if ranks().first:
             images.keep(folder)
-            log(f"what it sees: {draw_data(job)}")
+            log(f"training images after augmentation: {draw_data(job)}")
         run_job(job, observing, log=log)
     return folder
 
