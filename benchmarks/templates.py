@@ -35,7 +35,6 @@ from tapetum import api
 from tapetum.data.dataset import Dataset
 from tapetum.inference.evaluation_data import evaluation_dataset
 from tapetum.models.classification.classifier import ImageClassifier
-from tapetum.models.classification.linear import class_templates
 from tapetum.render import image_grid, to_image
 from tapetum.tasks.task import Watch, batches
 
@@ -45,9 +44,9 @@ BATCH = 500
 def main(run: Path, image: Path | None = None) -> None:
     """Print a line for each class, and one for all."""
     loaded = api.load(run, checkpoint="last")
-    training = evaluation_dataset(run, None, "train", loaded.task.task)
+    training = evaluation_dataset(run, None, "train", loaded.task.name)
     means, overall, accuracy = look(loaded, training)
-    templates = class_templates(loaded.model)  # (C, 3, S, S)
+    templates = loaded.model.class_templates()  # (C, 3, S, S)
     assert templates is not None
     templates = templates.cpu()
     likeness = correlations(templates, means - overall)

@@ -305,7 +305,7 @@ def report(
 
 
 def print_stats(stats: dict[str, Any]) -> None:
-    """The numbers as a table; what has no truth to measure is shown as a dash."""
+    """The numbers as a table; what has no ground truth is shown as a dash."""
     for name, value in stats.items():
         print(f"{name:20s} {'-' if value == -1 else f'{value:.4f}'}")
 

@@ -41,6 +41,7 @@ class DetectionNumbers:
         thresholds: (lowest, highest) of the classes.
         outputs: "boxes", "masks" or "keypoints". annotations: what people draw for these.
         overlap: how they are compared, "IoU" or "OKS".
+        has_nms: whether the model suppresses overlapping boxes (NMS).
     """
 
     stats: Mapping[str, float]
@@ -58,6 +59,7 @@ class DetectionNumbers:
     outputs: str = "boxes"
     annotations: str = "boxes"
     overlap: str = "IoU"
+    has_nms: bool = True
 
 
 def error_meaning(kind: str, overlap: str) -> str:
@@ -98,7 +100,8 @@ def error_advice(kind: str, numbers: DetectionNumbers) -> str:
         "classification": f"most often {worst}: is it labeled consistently?",
         "localization": f"most often {worst}: are its {numbers.annotations} drawn tightly?",
         "both": f"most often {worst}: parts of objects, or groups of them?",
-        "duplicate": f"most often {worst}: predict with a lower nms_iou",
+        "duplicate": f"most often {worst}: "
+        + ("predict with a lower nms_iou" if numbers.has_nms else "train longer"),
         "background": f"most often {worst}: are labels missing?",
         "missed": f"most often {worst}: small, occluded, or rare in training?",
     }[kind]
@@ -253,6 +256,8 @@ def _wrong_in_both(worst: str, numbers: DetectionNumbers, setup: Setup) -> Advic
 
 def _duplicate(worst: str, numbers: DetectionNumbers, setup: Setup) -> Advice:
     text = f"Objects are detected more than once, most often {worst}"
+    if not numbers.has_nms:
+        return text, train_longer(setup, "Train longer: the model has no NMS to change.")
     advice = "Suppress more of the overlapping boxes."
     return text, Remedy(advice, "predict", {"nms_iou": _LOWER_NMS})
 

@@ -206,7 +206,7 @@ def _with_costs(
 
 def _mended(errors: ErrorKinds, score: np.ndarray) -> np.ndarray:
     """(N,) bool: the errors of class and place that become true positives, the best-scored one of
-    each ground truth that nobody found; the others would be duplicates and go (section 3.2)."""
+    each ground truth without a detection; the others would be duplicates and go (section 3.2)."""
     near = np.flatnonzero((errors.kind == CLASSIFICATION) | (errors.kind == LOCALIZATION))
     near = near[~np.isin(errors.target[near], errors.match)]
     order = near[np.argsort(-score[near], kind="stable")]

@@ -36,7 +36,7 @@ def check_iou_type(iou_type: str, *records: GroundTruth | Detections) -> None:
 
 
 def rules_of(iou_type: str, max_dets: Sequence[int] | None = None) -> Rules:
-    """COCO's rules; for keypoints a cap of 20 and no small area, since nobody marks those."""
+    """COCO's rules; for keypoints a cap of 20, and no small area, where none are annotated."""
     if iou_type == "keypoints":
         areas = tuple(area for area in COCO_AREAS if area.name != "small")
         return coco_rules((20,) if max_dets is None else tuple(max_dets), areas)

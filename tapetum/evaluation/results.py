@@ -1,4 +1,4 @@
-"""Detections as COCO's results: made only when somebody wants to keep them."""
+"""Detections as COCO's results: made only when they are to be saved."""
 
 from __future__ import annotations
 

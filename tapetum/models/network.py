@@ -57,6 +57,10 @@ class Network(nn.Module, ABC, Generic[RawT]):
         """Weights that a checkpoint may hold in another shape; see `Model`."""
         return {}
 
+    def class_templates(self) -> Tensor | None:
+        """The weights of each class as an image; see `Model`."""
+        return None
+
     def penalties(self) -> dict[str, Tensor]:
         """Losses that depend on the weights alone, by name."""
         return {}
@@ -94,6 +98,10 @@ class NetworkModel(Model[OutputT]):
     def resizable_weights(self) -> Mapping[str, Callable[[Tensor, Tensor], Tensor | None]]:
         """Those of the network."""
         return prefixed(PREFIX, self.network.resizable_weights())
+
+    def class_templates(self) -> Tensor | None:
+        """Those of the network."""
+        return self.network.class_templates()
 
     def initialize_from_data(self, samples: Iterable[Sample], generator: torch.Generator) -> None:
         """Preprocess as for training, one image at a time, what the network asks for."""

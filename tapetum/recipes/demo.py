@@ -18,7 +18,7 @@ from tapetum.base.files import read_json
 from tapetum.base.progress import Log, Progress, no_log, no_progress
 from tapetum.data.reading.files import SCENES
 from tapetum.recipes.demo_faults import check_lines, plant_faults
-from tapetum.recipes.demo_story import FILE, SAVES, Story
+from tapetum.recipes.demo_progress import FILE, SAVES, TrainingProgress
 from tapetum.runs.record import refuse_used
 
 
@@ -175,7 +175,7 @@ def train_demo(
     progress: Progress = no_progress,
 ) -> Path:
     """Train, draw predictions on the same test scenes several times, evaluate, write a report."""
-    demo, story = demo_of(task), Story(run, data)
+    demo, progress_images = demo_of(task), TrainingProgress(run, data)
     seconds = demo.seconds if seconds is None else seconds
     log(f"-- {task}: training {demo.model}, with predictions on four test scenes on the way")
     api.train(
@@ -189,12 +189,12 @@ def train_demo(
         validate=False,
         minutes=seconds / 60,
         save_seconds=seconds / SAVES,
-        on_step=story.on_step,
+        on_step=progress_images.on_step,
         log=log,
         **demo.settings,
     )
     log("-- predictions of the trained model on the four scenes")
-    scenes, missed = story.finish()
+    scenes, missed = progress_images.finish()
     for line in [*scenes, *few_of(missed)]:
         log(line)
     log("-- the report: metrics, curves, right and wrong predictions, heat maps")

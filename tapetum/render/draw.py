@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 
 from tapetum.render.canvas import Canvas, ImageLike, make_canvas
-from tapetum.render.keypoints import draw_body
+from tapetum.render.keypoints import draw_pose
 from tapetum.render.labels import Label, Rect, paste_labels
 from tapetum.render.legend import Entry, with_legend
 from tapetum.render.masks import blend_mask
@@ -49,14 +49,14 @@ def draw_objects(
     Returns:
         The drawn image.
     """
-    canvas, body = make_canvas(image), (skeleton, keypoint_names)
+    canvas, pose = make_canvas(image), (skeleton, keypoint_names)
     boxes = _draw_kind(
-        canvas, objects, classes, body, ground_truth=False, masks=masks, scores=scores
+        canvas, objects, classes, pose, ground_truth=False, masks=masks, scores=scores
     )
     dashed = []
     if ground_truth is not None:
         dashed = _draw_kind(
-            canvas, ground_truth, classes, body, ground_truth=True, masks=False, scores=False
+            canvas, ground_truth, classes, pose, ground_truth=True, masks=False, scores=False
         )
     if labels:
         paste_labels(canvas, boxes + dashed)
@@ -72,7 +72,7 @@ def _draw_kind(
     canvas: Canvas,
     objects: Objects,
     classes: Sequence[str],
-    body: tuple[Sequence[tuple[int, int]], Sequence[str]],
+    pose: tuple[Sequence[tuple[int, int]], Sequence[str]],
     *,
     ground_truth: bool,
     masks: bool,
@@ -96,7 +96,7 @@ def _draw_kind(
             dashed=ground_truth,
         )
         if objects.keypoints is not None:
-            draw_body(draw, canvas, objects, i, *body, color, dashed=ground_truth)
+            draw_pose(draw, canvas, objects, i, *pose, color, dashed=ground_truth)
     return [
         Label(
             box=_line_rect(rects[i], canvas, ground_truth),
@@ -188,9 +188,9 @@ def _dashes(start: int, end: int, line: int) -> list[tuple[int, int]]:
 def _with_legend(canvas: Canvas) -> Image.Image:
     """The image with a strip below that shows how predictions and ground truth are drawn."""
     line, entries = canvas.line, []
-    for name in ("prediction", "truth"):
+    for name in ("prediction", "ground truth"):
         swatch = Image.new("RGB", (14 * line, 4 * line), DARK)
         rect = (0, 0, 14 * line, 4 * line)
-        _outline(ImageDraw.Draw(swatch), rect, line, class_color(1), dashed=name == "truth")
+        _outline(ImageDraw.Draw(swatch), rect, line, class_color(1), dashed=name == "ground truth")
         entries.append(Entry(name, swatch))
     return with_legend(canvas.image, canvas.font, entries)

@@ -61,13 +61,13 @@ def draw_keypoints(
         if instances is not None and instances.keypoints is not None:
             for i in range(len(instances)):
                 color = class_color(int(instances.labels[i]))
-                draw_body(draw, canvas, instances, i, skeleton, names, color, dashed=dashed)
+                draw_pose(draw, canvas, instances, i, skeleton, names, color, dashed=dashed)
     if not legend:
         return canvas.image
     return with_legend(canvas.image, canvas.font, _entries(canvas, objects, names, ground_truth))
 
 
-def draw_body(
+def draw_pose(
     draw: ImageDraw.ImageDraw, canvas: Canvas, objects: Objects, row: int,
     skeleton: Sequence[tuple[int, int]], names: Sequence[str], color: Color, *, dashed: bool,
 ) -> None:  # fmt: skip
@@ -164,9 +164,9 @@ def _entries(
             entries.append(Entry(side, swatch))
     if ground_truth is not None:
         ends = Joint(0, size[1] / 2, "", True), Joint(size[0], size[1] / 2, "", True)
-        for name in ("prediction", "truth"):
+        for name in ("prediction", "ground truth"):
             swatch, draw = _swatch(size)
-            _limb(draw, *ends, canvas.line, WHITE, dashed=name == "truth")
+            _limb(draw, *ends, canvas.line, WHITE, dashed=name == "ground truth")
             entries.append(Entry(name, swatch))
     return entries
 

@@ -145,7 +145,7 @@ class ReportContents:
     parameters: count of the model's weights.
     classes: names. splits: split -> number of images.
     class_counts: split -> objects per class, in the order of `classes`.
-    progress: what the model said of the same images while it learnt, the first moment first.
+    progress: predictions on the same images during the training, in order.
     history: rows of metrics.jsonl: steps (event "step") and evaluations (event "evaluation").
     metric: the number that chose the checkpoint. stats: final numbers by name, in their order.
     stats_note: how they were measured. class_rows: the same for each class.

@@ -169,6 +169,11 @@ class Model(nn.Module, ABC, Generic[OutputT]):
         """
         return []
 
+    def class_templates(self) -> Tensor | None:
+        """(C, 3, S, S) in [0, 1], the weights of each class as an image, for reports; None unless
+        the scores are linear in the pixels."""
+        return None
+
     def export_graphs(self) -> list[ExportGraph]:
         """The parts that are the same arithmetic for every image; the first one takes images."""
         return []

@@ -31,10 +31,10 @@ class Renames:
 
 
 def _translate(name: str, pairs: Iterable[tuple[str, str]]) -> str | None:
-    for source, goal in pairs:
+    for source, target in pairs:
         pattern = re.escape(source).replace(r"\#", r"(\d+)").replace(r"\*", r"(.+)")
         found = re.fullmatch(pattern, name)
         if found:
             parts = iter(found.groups())
-            return re.sub(r"[#*]", lambda _: next(parts), goal)  # noqa: B023
+            return re.sub(r"[#*]", lambda _: next(parts), target)  # noqa: B023
     return None

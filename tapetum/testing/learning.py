@@ -150,7 +150,7 @@ def chance_is_given(subject: Subject) -> None:
     expect(torch.equal(state, now), "it draws from the global random state", hint)
 
 
-def answers_may_be_learnt(subject: Subject) -> None:
+def predictions_allow_training(subject: Subject) -> None:
     """Predicting warms the caches; neither they nor its answers may be tied to inference mode."""
     model = subject.build()
     found = predict(model, subject.images)
@@ -208,7 +208,7 @@ LEARNING = (
     Question("losses are finite where there is nothing to learn", nothing_to_learn, learners),
     Question("losses are pure", losses_are_pure, learners),
     Question("chance comes from the generators alone", chance_is_given, learners),
-    Question("predictions may be used in training", answers_may_be_learnt, learners),
+    Question("predictions may be used in training", predictions_allow_training, learners),
     Question("float64 stays float64", stays_exact, learners),
     Question("it takes a step in bf16", learns_in_half_precision, learners),
 )

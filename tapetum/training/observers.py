@@ -41,9 +41,9 @@ class StepView:
 
     def model(self) -> Model[Any]:
         """A copy of the model, after the step, in evaluation mode and without gradients."""
-        twin = copy.deepcopy(self._model).eval()
-        twin.zero_grad(set_to_none=True)
-        return twin
+        copied_model = copy.deepcopy(self._model).eval()
+        copied_model.zero_grad(set_to_none=True)
+        return copied_model
 
     @property
     def weights(self) -> Mapping[str, Tensor]:

@@ -142,9 +142,9 @@ def describe(record: RunRecord, model: Model[Any]) -> list[str]:
         that cannot be told the number of classes, how many there are.
     """
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
-    body = record.arguments.get("backbone") or record.arguments.get("encoder")
+    backbone = record.arguments.get("backbone") or record.arguments.get("encoder")
     name = Path(record.model).name  # of a custom model its file, without folders
-    network = f"{name}, {body}" if body else name
+    network = f"{name}, {backbone}" if backbone else name
     settings = record.settings
     how = f"{settings.optimizer}, lr {settings.lr:g}"
     lines = [

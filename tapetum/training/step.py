@@ -76,7 +76,7 @@ class Step(NamedTuple):
         losses: weighted losses by name, over all micro-batches.
         total: their sum.
         gradient_norm: before clipping.
-        computed: of the last micro-batch, without a graph; None if nobody asked for it.
+        computed: of the last micro-batch, without a graph; None if it was not asked for.
         skipped: the gradient overflowed, and nothing was changed by it.
     """
 

@@ -20,7 +20,7 @@ from tapetum.diagnosis import (
     localization_advice,
     segmentation_advice,
 )
-from tapetum.diagnosis.detection import COST_ADVICE
+from tapetum.diagnosis.detection import COST_ADVICE, error_advice
 
 SETUP = Setup(image_size=320, epochs=10, arguments={"box_weight": 5.0, "dice_weight": 0.0})
 KINDS = ("classification", "localization", "both", "duplicate", "background", "missed")
@@ -39,6 +39,16 @@ NUMBERS = DetectionNumbers(
 
 def texts(findings: list[Finding]) -> str:
     return " ".join(finding.text for finding in findings)
+
+
+@pytest.mark.parametrize(("has_nms", "option"), [(True, "nms_iou"), (False, "epochs")])
+def test_duplicates_of_a_model_without_nms_need_training(has_nms: bool, option: str) -> None:
+    numbers = replace(NUMBERS, has_nms=has_nms, costs=NUMBERS.costs | {"duplicate": 0.2})
+    findings = detection_advice(numbers, SETUP, 9)
+    (finding,) = (each for each in findings if "more than once" in each.text)
+    assert finding.remedy is not None
+    assert option in finding.remedy.options
+    assert ("nms_iou" in error_advice("duplicate", numbers)) == has_nms
 
 
 def test_severities_are_those_of_check() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tapetum.exporting.parity import BEST, BOX, OUTPUT, PIXELS, POINTS, SCORE
+from tapetum.exporting.parity import BEST, BOX, MASKS, OUTPUT, PIXELS, POINTS, SCORE
 from tapetum.models import CATALOG
 from tests.docs.pages import Page, make_photos, make_run, run
 
@@ -76,7 +76,7 @@ def test_the_files_of_the_page_are_those_of_the_folder(folder: Path) -> None:
 def test_the_tolerances_are_those_of_the_proof() -> None:
     told = [cell for _, cell in rows("The comparison")]
     numbers = [[float(n) for n in re.findall(r"\d+(?:\.\d+)?(?:e-\d)?", cell)] for cell in told]
-    assert numbers[:4] == [[OUTPUT], [SCORE], [BOX, 100 * POINTS], [1000 * PIXELS, 100 * PIXELS]]
+    assert numbers[:4] == [[OUTPUT], [SCORE], [BOX, 100 * POINTS], [100 * MASKS, 100 * PIXELS]]
     assert f"{BEST} best" in told[4]
 
 

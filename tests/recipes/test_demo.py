@@ -14,7 +14,7 @@ from tapetum.base.files import read_json
 from tapetum.cli.main import main
 from tapetum.data import scenes
 from tapetum.recipes.demo import DEMOS, FAULTS, FAULTY, few_of, own_data, run_demo
-from tapetum.recipes.demo_story import FILE, SCENES
+from tapetum.recipes.demo_progress import FILE, SCENES
 
 
 @pytest.fixture

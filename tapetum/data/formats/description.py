@@ -3,7 +3,7 @@
     format: label_maps                # any format by its name; this key makes it a description
     root: ../camvid                   # from this file's folder, or absolute; else its own folder
     images: frames                    # for label_maps and instance_maps: their folders,
-    maps: truth                       # if not in the usual folders
+    maps: ground_truth                # if not in the usual folders
     classes: [Sky, Building, Pole]    # names by number; or {0: Sky, 255: Road}, numbers to names
     ignore: [Pole, 11]                # for label_maps: classes or numbers whose pixels do not count
     splits:

@@ -206,8 +206,8 @@ def open_scenes(name: str, split: str = "train", task: str = "detection") -> Sce
     Raises:
         UsageError: an unknown split or challenge, or a count out of range.
     """
-    count, likeness = scene_count(name.partition(":")[2])
-    return Scenes(split, length=count, options=scene_options(likeness), task=task, name=name)
+    count, challenges = scene_count(name.partition(":")[2])
+    return Scenes(split, length=count, options=scene_options(challenges), task=task, name=name)
 
 
 @functools.cache

@@ -206,7 +206,7 @@ def multilabel_loss(logits: Tensor, targets: Sequence[Target], smoothing: float 
     Args:
         logits: (B, C).
         targets: one an image; `labels` of length 0 say that no class is true, None that they are
-            unknown: such an image teaches nothing. With `label_weights` a label is true in part.
+            unknown: such an image adds no loss. With `label_weights` a label is true in part.
         smoothing: fraction of the target that is spread evenly over true and false.
 
     Returns:

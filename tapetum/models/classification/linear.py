@@ -63,7 +63,7 @@ class PixelClassifier(Network[Tensor]):
         """ "l2", of the weights."""
         return {"l2": self.l2 * self.head.weight.square().sum()}
 
-    def templates(self) -> Tensor:
+    def class_templates(self) -> Tensor:
         """(C, 3, S, S) float in [0, 1]: the weights of each class as an image.
 
         From its own least weight, black, to its own largest, white.
@@ -71,20 +71,6 @@ class PixelClassifier(Network[Tensor]):
         weights = self.head.weight.detach().unflatten(1, (3, self.image_size, self.image_size))
         low, high = weights.amin(dim=(1, 2, 3), keepdim=True), weights.amax((1, 2, 3), keepdim=True)
         return (weights - low) / torch.where(high > low, high - low, 1)
-
-
-def class_templates(model: nn.Module) -> Tensor | None:
-    """The templates of a linear classifier's classes as images; None of other models.
-
-    Args:
-        model: any model.
-
-    Returns:
-        (C, 3, S, S) float in [0, 1], see `PixelClassifier.templates`.
-    """
-    if isinstance(model, ImageClassifier) and isinstance(model.network, PixelClassifier):
-        return model.network.templates()
-    return None
 
 
 def linear(

@@ -12,7 +12,7 @@ from tapetum.ops.boxes import box_convert, clip_boxes_to_image
 from tapetum.structures import Objects, Target
 
 IGNORED = -100
-"""The label of a slot that teaches no class."""
+"""The label of a slot without a class in the loss."""
 NOTHING = 0
 """The class of an empty slot, where there are several slots; the labels come after it."""
 

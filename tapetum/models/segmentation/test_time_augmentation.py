@@ -2,7 +2,7 @@
 
 What a network predicts for a pixel depends a little on the orientation of the image. Where all
 orientations are equally likely (flipped for streets, all eight for microscopy), their mean is
-usually nearer the truth than one of them. It costs as many predictions as there are copies.
+usually more accurate than one of them. It costs as many predictions as there are copies.
 Source: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
 networks", 2012, section 4.1 (ten views of an image, there for its class).
 """

@@ -47,7 +47,7 @@ ADVICE: dict[str, str] = {
     "class-id-differs": "Use one list of classes for all files; names are what counts here.",
     "image-duplicate": "Keep one. If their labels differ, find out which are right.",
     "image-near-duplicate": "Keep one, or keep both in the same split.",
-    "split-leak": "Remove it from one of the two splits: a memorized image scores too high.",
+    "split-leak": "Remove it from one of the two splits: models score better on training images.",
     "split-near-leak": "Move one of the two, so that both are in the same split.",
     "split-overlap": "List the image in one split only.",
     "label-without-image": "Add the image, or delete the file.",

@@ -18,7 +18,6 @@ from tapetum.diagnosis import (
     multilabel_findings,
 )
 from tapetum.evaluation import ClassificationResult, MultilabelResult
-from tapetum.models.classification.linear import class_templates
 from tapetum.render import (
     confusion_matrix,
     draw_class_scores,
@@ -129,7 +128,7 @@ def _panels(run: Run, evaluation: ClassificationEvaluation) -> list[Panel]:
         chart = reliability_diagram(bins.confidence, bins.accuracy, bins.count)
         note = "On the diagonal, confidence equals accuracy."
         panels.append(Panel("Calibration", chart, note))
-    templates = class_templates(run.model)
+    templates = run.model.class_templates()
     if templates is not None:
         images = [to_image(template) for template in templates.cpu()]
         note = "The weights of the linear score of each class, as an image."

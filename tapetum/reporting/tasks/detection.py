@@ -43,7 +43,7 @@ def detection_report(run: Run, evaluation: DetectionEvaluation) -> ReportContent
     best, worst = best_and_worst(outcomes, SHEETS)
     sheets = {o.index: _sheet(o, run) for o in [*best, *worst]}
     what, overlap = view.task.noun, view.task.overlap
-    numbers = detection_numbers(view, outcomes)
+    numbers = detection_numbers(view, outcomes, run.model.has_nms)
     shown = confusion(view)
     thresholds = thresholds_table(view, run.chosen_on)
     advice = detection_advice(numbers, run.setup(), MAX_SUGGESTIONS - 2)

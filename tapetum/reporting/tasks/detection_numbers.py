@@ -13,12 +13,15 @@ from tapetum.reporting.sections.examples import ImageOutcome
 from tapetum.reporting.tasks.detection_errors import Inspected, most_frequent_confusion
 
 
-def detection_numbers(view: Inspected, outcomes: Sequence[ImageOutcome]) -> DetectionNumbers:
+def detection_numbers(
+    view: Inspected, outcomes: Sequence[ImageOutcome], has_nms: bool
+) -> DetectionNumbers:
     """Gather what the evaluation of a detector says.
 
     Args:
         view: the evaluation with its errors.
         outcomes: its images, detections above the thresholds.
+        has_nms: whether the model suppresses overlapping boxes.
 
     Returns:
         The numbers.
@@ -41,6 +44,7 @@ def detection_numbers(view: Inspected, outcomes: Sequence[ImageOutcome]) -> Dete
         outputs=view.task.noun,
         annotations=view.task.annotation,
         overlap=view.task.overlap,
+        has_nms=has_nms,
     )
 
 

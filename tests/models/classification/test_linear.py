@@ -53,7 +53,7 @@ def test_templates_are_the_weights_as_images() -> None:
         model.network.head.weight[0] = torch.linspace(-3, 5, 48)
         model.network.head.weight[1] = 7
         model.network.head.weight[2] = torch.randn(48, generator=torch.Generator().manual_seed(0))
-    templates = model.network.templates()
+    templates = model.class_templates()
     assert templates.shape == (3, 3, 4, 4)
     torch.testing.assert_close(templates[0].flatten(), torch.linspace(0, 1, 48))
     assert (templates[1] == 0).all()
@@ -116,7 +116,7 @@ def test_templates_look_like_their_classes_not_like_noise(tmp_path: Path) -> Non
         device="cpu",
         observers=[],
     )
-    templates = api.load(run, checkpoint="last").model.network.templates()
+    templates = api.load(run, checkpoint="last").model.class_templates()
     images = torch.stack([sample.image for sample in samples]).unflatten(0, (200, 3))  # (200, 3, ..
     means = images.mean(dim=0)  # (3, 3, 16, 16)
     for template, mean in zip(templates, means, strict=True):

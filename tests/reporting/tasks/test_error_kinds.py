@@ -38,6 +38,12 @@ CLASSES = ("cat", "dog")
 CAT, DOG = 0, 1
 
 
+class WithNms(nn.Linear):
+    """In place of a detector."""
+
+    has_nms = True
+
+
 class Zoo:
     """Three grey images: two objects, one object, nothing."""
 
@@ -128,7 +134,7 @@ def run(tmp_path: Path, zoo: Zoo, **changes: Any) -> Run:
         record=RunRecord(**(values | changes)),
         history=[],
         dataset=zoo,
-        model=nn.Linear(1, 1),
+        model=WithNms(1, 1),
         predict=lambda image: Prediction(),
         explain=None,
         checkpoint="step-1",
@@ -145,7 +151,9 @@ def view(found: list[tuple], task: str = "detection") -> Inspected:
 
 def test_kinds_are_counted_priced_and_shown(tmp_path: Path) -> None:
     seen = view(FOUND)
-    numbers = detection_numbers(seen, image_outcomes(seen.evaluation, seen.thresholds))
+    numbers = detection_numbers(
+        seen, image_outcomes(seen.evaluation, seen.thresholds), has_nms=True
+    )
     kinds = {k.name: k for k in error_groups(run(tmp_path, Zoo()), seen, numbers)}
     counts = {name: (kind.count, kind.everywhere) for name, kind in kinds.items()}
     assert counts == {

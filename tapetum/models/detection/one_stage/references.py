@@ -19,12 +19,12 @@ def retinanet_references(backbone: Backbone) -> dict[str, Renames]:
     """
     if "torchvision" not in backbone.references:
         return {}
-    body = backbone.references["torchvision"].inside("backbone.", "backbone.body.")
+    renames = backbone.references["torchvision"].inside("backbone.", "backbone.body.")
     return {
-        "torchvision": Renames((*body, *_pairs(lambda i: f"{i}.0", fpn="0."))),
+        "torchvision": Renames((*renames, *_pairs(lambda i: f"{i}.0", fpn="0."))),
         # Published files are older than the blocks that torchvision builds with today:
         # convolutions of the towers count the activations between them.
-        "torchvision-published": Renames((*body, *_pairs(lambda i: str(2 * i), fpn=""))),
+        "torchvision-published": Renames((*renames, *_pairs(lambda i: str(2 * i), fpn=""))),
     }
 
 

@@ -30,11 +30,11 @@ def detector_references(backbone: Backbone) -> dict[str, Renames]:
     """
     if "torchvision" not in backbone.references:
         return {}
-    body = backbone.references["torchvision"].inside("backbone.", "backbone.body.")
+    renames = backbone.references["torchvision"].inside("backbone.", "backbone.body.")
     return {
-        "torchvision": Renames((*body, *_detector("0."))),
+        "torchvision": Renames((*renames, *_detector("0."))),
         # Published files are older than the blocks that torchvision builds with today.
-        "torchvision-published": Renames((*body, *_detector(""))),
+        "torchvision-published": Renames((*renames, *_detector(""))),
     }
 
 

@@ -13,7 +13,7 @@ from tapetum import api
 from tapetum.data.records.image_record import ImageRecord
 from tapetum.data.scenes import Scenes
 from tapetum.evaluation import detections_from_coco, ground_truth_from_records
-from tapetum.recipes.demo_story import FILE, SCENES, Story, Subset, misses
+from tapetum.recipes.demo_progress import FILE, SCENES, Subset, TrainingProgress, misses
 from tapetum.reporting.sections.progress import load_progress
 from tapetum.tasks import TASKS
 from tapetum.tasks.detection import Detection, DetectionEvaluation, DetectionGroundTruth
@@ -33,25 +33,27 @@ TINY = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, list[str], list[str]]:
-    """A story of a few steps, and what it says in the end."""
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingProgress, list[str], list[str]]:
+    """Predictions during a training of a few steps, and the lines at its end."""
     run = tmp_path_factory.mktemp("story") / "run"
-    story = Story(run, "scenes")
-    api.train("retinanet", "scenes", out=run, save_seconds=0.0, on_step=story.on_step, **TINY)
-    scenes, missed = story.finish()
-    return story, scenes, missed
+    drawn = TrainingProgress(run, "scenes")
+    api.train("retinanet", "scenes", out=run, save_seconds=0.0, on_step=drawn.on_step, **TINY)
+    scenes, missed = drawn.finish()
+    return drawn, scenes, missed
 
 
-def test_four_moments_of_the_same_scenes(told: tuple[Story, list[str], list[str]]) -> None:
-    story, scenes, missed = told
-    assert [moment.title for moment in story.moments] == [
+def test_four_moments_of_the_same_scenes(
+    told: tuple[TrainingProgress, list[str], list[str]],
+) -> None:
+    drawn, scenes, missed = told
+    assert [moment.title for moment in drawn.moments] == [
         "untrained",
         "after step 2 of 8",
         "after step 4 of 8",
         "the end, after step 8",
     ]
     names = [f"test-{index:05d}" for index in SCENES]
-    for moment in story.moments:
+    for moment in drawn.moments:
         assert [sheet.name for sheet in moment.sheets] == names
     assert [line.partition(":")[0] for line in scenes] == names
     # Nothing is learnt in eight steps, so that everything is missed: a line for each object.
@@ -60,16 +62,18 @@ def test_four_moments_of_the_same_scenes(told: tuple[Story, list[str], list[str]
     assert all(" pixels was missed: " in line for line in missed)
 
 
-def test_the_run_keeps_them_for_its_report(told: tuple[Story, list[str], list[str]]) -> None:
-    story, _, missed = told
-    assert (story.run / FILE).stat().st_size > 10_000
-    kept = load_progress(story.run)
-    assert [moment.title for moment in kept] == [moment.title for moment in story.moments]
+def test_the_run_keeps_them_for_its_report(
+    told: tuple[TrainingProgress, list[str], list[str]],
+) -> None:
+    drawn, _, missed = told
+    assert (drawn.run / FILE).stat().st_size > 10_000
+    kept = load_progress(drawn.run)
+    assert [moment.title for moment in kept] == [moment.title for moment in drawn.moments]
     assert list(kept[-1].lines) == missed
 
 
 def test_a_training_does_not_notice_that_it_is_watched(
-    told: tuple[Story, list[str], list[str]], tmp_path: Path
+    told: tuple[TrainingProgress, list[str], list[str]], tmp_path: Path
 ) -> None:
     api.train("retinanet", "scenes", out=tmp_path / "alone", **TINY)
     place = Path("checkpoints") / f"step-{STEPS:08d}" / WEIGHTS
@@ -78,11 +82,13 @@ def test_a_training_does_not_notice_that_it_is_watched(
     assert all(watched[name].equal(alone[name]) for name in alone)
 
 
-def test_watching_draws_no_random_numbers(told: tuple[Story, list[str], list[str]]) -> None:
-    story, before = Story(told[0].run, "scenes"), torch.get_rng_state()
+def test_watching_draws_no_random_numbers(
+    told: tuple[TrainingProgress, list[str], list[str]],
+) -> None:
+    drawn, before = TrainingProgress(told[0].run, "scenes"), torch.get_rng_state()
     for step in (1, STEPS):  # the first one builds a model, the other one loads the checkpoint
-        story.on_step({"step": step})
-    assert len(story.moments) == 2
+        drawn.on_step({"step": step})
+    assert len(drawn.moments) == 2
     assert torch.get_rng_state().equal(before)
 
 

@@ -42,7 +42,7 @@ FITS, NEAR = 0.5, 0.1
 _CELL = 400
 
 
-class Story:
+class TrainingProgress:
     """Draws predictions during a training: pass `on_step` to it and call `finish` after it.
 
     An observer sees no weights, so checkpoints are loaded: for each of FRACTIONS the first one from
