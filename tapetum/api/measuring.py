@@ -9,6 +9,7 @@ from tapetum.base.errors import AnnotationError, TapetumError, UsageError
 from tapetum.base.files import json_text, read_json
 from tapetum.base.outputs import open_output, refuse_output
 from tapetum.base.progress import Log, Progress, no_log, no_progress
+from tapetum.base.words import count_of
 from tapetum.data.reading.samples import Samples
 from tapetum.evaluation.coco import detections_from_coco, ground_truth_from_coco
 from tapetum.evaluation.detection import evaluate_detections
@@ -89,7 +90,8 @@ def evaluate(
         why = "a published network stores no data"
         raise UsageError(why, file=run, option="data", hint="name the images to measure on")
     dataset = evaluation_dataset(Path(run), data, split, predictor.task.name, log)
-    log(f"{dataset.name}: {len(dataset)} images; {predictor.folder.name}, {predictor.runtime}")
+    images = count_of(len(dataset), "image")
+    log(f"{dataset.name}: {images}; {predictor.folder.name}, {predictor.runtime}")
     evaluation = evaluate_predictor(
         predictor, dataset, max_dets=max_dets, workers=workers, progress=progress
     )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tapetum.base.files import write_json
 from tapetum.base.progress import Log, Progress, no_log, no_progress
+from tapetum.base.words import count_of
 from tapetum.data.reading.samples import Samples
 from tapetum.inference.custom_code import named_again
 from tapetum.inference.evaluating import evaluate_predictor
@@ -65,7 +66,8 @@ def report(
     predictor = load(folder, model=model, device=device, log=log)
     samples = None if isinstance(data, str) else data
     dataset = evaluation_dataset(folder, samples, split, predictor.task.name, log)
-    log(f"{dataset.name}: {len(dataset)} images; {predictor.folder.name}, {predictor.runtime}")
+    images = count_of(len(dataset), "image")
+    log(f"{dataset.name}: {images}; {predictor.folder.name}, {predictor.runtime}")
     started = time.perf_counter()
     workers = record.settings.workers  # as many as the training had
     evaluation = evaluate_predictor(predictor, dataset, workers=workers, progress=progress)

@@ -118,7 +118,7 @@ def train(
     with run_folder(folder, record) if ranks().first else nullcontext():
         if ranks().first:
             images.keep(folder)
-            log(f"what it sees: {draw_data(job)}")
+            log(f"training images after augmentation: {draw_data(job)}")
         run_job(job, observing, log=log)
     return folder
 
@@ -178,14 +178,20 @@ def resume(
         log(changes)
     check_model_file(record.model, record.environment, folder, log)
     refuse_code(record.model, record.options.data, record.options.val, folder)
+    start, lines = _last_checkpoint(folder)  # before the data, which may take minutes to read
     images = data_of_run(record, folder, data, val, log)
-    start = None
-    if bundles(folder / FOLDER, "step-*"):
-        start, complaints = checkpoint_of_run(folder, "last")
-        for line in [*complaints, f"resuming at {start.name}"]:
-            log(line)
+    for line in lines:
+        log(line)
     job = make_job(record, images, folder, runtime, log)
     if start is None:
         start_from(record, job.model, bar, log)
     run_job(job, watching(job, observers, tensorboard), start, log)
     return folder
+
+
+def _last_checkpoint(run: Path) -> tuple[Path | None, list[str]]:
+    """The checkpoint to go on from, and lines about it; None before the first one."""
+    if not bundles(run / FOLDER, "step-*"):
+        return None, []
+    start, complaints = checkpoint_of_run(run, "last")
+    return start, [*complaints, f"resuming at {start.name}"]

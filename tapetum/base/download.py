@@ -142,7 +142,7 @@ def _complete(url: str, path: Path, part: Path, bar: Bar, limits: Limits) -> Non
     raise DownloadError(
         f"the connection broke off after {_size(part):,}{total} bytes",
         file=url,
-        hint="the same command again goes on from there",
+        hint="the same command again continues the download",
     )
 
 

@@ -141,8 +141,8 @@ def _refuse_place(shown: Path, places: list[Path], folders: Iterable[str | Path]
     for folder in folders:
         read = _status(Path(folder))
         if read is not None and any(os.path.samestat(status, read) for status in outputs):
-            why = f"an output here would be taken for data: {folder} is read"
-            raise UsageError(why, file=shown, hint="name a place outside of it")
+            why = f"outputs cannot be written into {folder}, from which the data is read"
+            raise UsageError(why, file=shown, hint="choose a folder outside of it")
 
 
 def _refuse_full_folder(path: Path, replaceable: Collection[Path]) -> None:

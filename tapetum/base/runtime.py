@@ -122,8 +122,8 @@ def recorded_runtime(device: str, precision: str) -> tuple[Runtime, str | None]:
     except UsageError:
         kept = "fp32" if precision == "fp32" else "auto"
         runtime = choose_runtime("auto", kept, training=True)
-    reason = f"the run was trained on {device} {precision}, which is not here"
-    return runtime, f"{reason}: it goes on with {runtime}, whose rounding is another"
+    reason = f"the run was trained on {device} {precision}, which is not available here"
+    return runtime, f"{reason}: the training continues on {runtime}, which rounds differently"
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -52,7 +52,7 @@ def evaluate(
     workers: Annotated[int, arg(metavar="N")] = 0,
     json: Flag = False,
 ) -> int:
-    """The numbers of a run, or COCO's numbers of any results file and its ground truth.
+    """The metrics of a run, or COCO's metrics of a results file against its ground truth.
 
     For example:
       tapetum evaluate runs/first

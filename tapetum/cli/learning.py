@@ -42,12 +42,12 @@ def train(
       tapetum train --from runs/photos --epochs 80 --out runs/longer
       tapetum train --resume runs/photos
 
-    Ctrl-C and SIGTERM save and leave; --resume goes on to the same bits.
+    Ctrl-C and SIGTERM save a checkpoint and stop; --resume continues with bit-identical results.
 
     Args:
         options: what to train, on what and how
         out: the run folder to make (default: runs/MODEL-DATA)
-        resume: the run folder to go on with; needs nothing else
+        resume: the run folder to continue; needs nothing else
         model: MODEL as an option: beside --resume and --from, the code of the run's own model, to
             say that it may be run
         data: DATA as an option, in the same way

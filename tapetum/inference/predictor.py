@@ -260,7 +260,7 @@ def _show_whole_images(model: Model[Any], model_info: ModelInfo, log: Log) -> Mo
         raise UsageError(why, where="whole_image", hint="change its preprocess")
     preprocessing = see_whole_images(model)
     if preprocessing is None:
-        log(f"{model_info.model} sees whole images anyway")
+        log(f"{model_info.model} already uses whole images")
         return model_info
     side = preprocessing.size
     usual = (

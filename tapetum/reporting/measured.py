@@ -7,6 +7,7 @@ from typing import Any
 
 from tapetum.base.memory import peak_memory
 from tapetum.base.progress import Log, Progress
+from tapetum.base.words import count_of
 from tapetum.data.dataset import Dataset
 from tapetum.data.reading.files import FileDataset
 from tapetum.data.reading.samples import IN_PYTHON, SampleDataset
@@ -38,7 +39,7 @@ def evaluation_for_thresholds(
     name = split_name(dataset, "val")
     if name == split_name(shown, split or "test"):
         return name, evaluation
-    log(f"choosing thresholds: {name}, {len(dataset)} images")
+    log(f"choosing thresholds: {name}, {count_of(len(dataset), 'image')}")
     workers = record.settings.workers
     val_evaluation = evaluate_predictor(predictor, dataset, workers=workers, progress=progress)
     return name, val_evaluation

@@ -37,7 +37,7 @@ class Settings:
     """images a step (default: 4; 64 for classes, 16 for localization, 8 for maps)"""
     accumulate: int = 1
     """split a step into micro-batches to save memory, their gradients summed (default: 1;
-    doubles by itself where memory does not suffice); batch norms see the statistics of a
+    doubles by itself where memory does not suffice); batch norms use the statistics of a
     micro-batch"""
     lr: float = 3e-4
     """peak learning rate, after the warm-up (default: 0.0003; 0.002 for linear)"""

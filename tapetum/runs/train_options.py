@@ -43,7 +43,8 @@ class TrainOptions:
     group_by: str | None = None
     """images that belong together, by what matches in their names, or a column of FILE.csv"""
     unlabeled: Unlabeled = "negative"
-    """images without labels are images of nothing, or are left out (default: negative)"""
+    """images without labels count as images without objects (negative, default), or are left out
+    (skip)"""
     minutes: float | None = None
     """in place of epochs, about how long to train on this machine"""
     cache: Cache = "off"
@@ -59,7 +60,7 @@ class TrainOptions:
     """to start from: auto (default: published for the model, else for its backbone), none, the name
     of a published network, a file, an address, or a run"""
     augment: str = "default"
-    """how images are varied: default, flip, none, ...; a wrong name lists the task's"""
+    """augmentation of the images: default, flip, none, ...; a wrong name lists the task's"""
     device: str = "auto"
     """auto (default), cpu, cuda, cuda:1 or mps"""
     precision: Precision = "auto"

@@ -94,7 +94,7 @@ class Answer:
         if self.why:
             lines.append(f"{'':16}{printable(self.why)}")
         if self.hint:
-            lines.append(f"{'':16}mend: {self.hint}")
+            lines.append(f"{'':16}fix: {self.hint}")
         return "\n".join(lines)
 
 

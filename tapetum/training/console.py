@@ -17,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tapetum.base.words import count_of
 from tapetum.training.forecast import Forecast
 from tapetum.training.observers import StepView
 
@@ -105,7 +106,7 @@ class ConsoleObserver:
         if row.get("skipped"):
             self._log(f"step {row['step']}: the gradient overflowed fp16, the step is skipped")
         if split := row.get("out_of_memory"):
-            images = "one image" if split["images"] == 1 else f"{split['images']} images"
+            images = count_of(split["images"], "image")
             size = f"{split['micro_batches']} micro-batches of {images}"
             self._log(f"out of memory at step {row['step']}: each step is now computed in {size}")
 

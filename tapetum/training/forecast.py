@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tapetum.base.memory import Memory, peak_memory
+from tapetum.base.words import count_of
 
 STEPS = 20
 """After so many the time of a step is known."""
@@ -56,7 +57,7 @@ class Forecast:
     def _to_the_end(self, step: int) -> str:
         left = (self.total - step) * self._seconds / (self._seen - WARM_UP)
         count = sum(due > step for due in self.evaluations or ())
-        times = f"{count} evaluation" if count == 1 else f"{count} evaluations"
+        times = count_of(count, "evaluation")
         if self.evaluations is None:
             text = ", evaluations not counted"
         elif not count:

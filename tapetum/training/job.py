@@ -152,10 +152,10 @@ def start_from(record: RunRecord, model: Model[Any], bar: Bar, log: Log) -> None
     source = source_of(record.weights, record.model, record.arguments)
     if source is None:
         if DESCEND in model.phases:
-            log("it starts from scratch")
+            log("no pretrained weights: training starts from random weights")
         return
     try:
         source.into(model, bar, log)
     except DownloadError as error:
-        hint = f"{error.hint}; `weights` none starts from scratch"
+        hint = f"{error.hint}; `weights` none starts from random weights"
         raise DownloadError(error.why, file=error.file, hint=hint) from error

@@ -61,7 +61,9 @@ def chosen_backbone(model: str, backbone: str | None) -> dict[str, Any]:
     name = backbone or BACKBONE
     arguments = fitting_arguments(model, {}, {"backbone": name, "encoder": name})
     if backbone is not None and not arguments:
-        raise UsageError(f"{model} has none to choose", option="backbone", hint="tapetum models")
+        raise UsageError(
+            f"{model} has no backbone to choose", option="backbone", hint="tapetum models"
+        )
     return arguments
 
 

@@ -13,6 +13,7 @@ from tapetum.base.errors import TrainingError
 from tapetum.base.progress import Log, no_log
 from tapetum.base.ranks import highest, ranks, share_buffers
 from tapetum.base.seeds import generator
+from tapetum.base.words import count_of
 from tapetum.data.reading.loading import split, training_batches
 from tapetum.runs.history import History
 from tapetum.structures import Sample
@@ -147,7 +148,8 @@ class Session:
         random = generator(self.job.settings.seed, "fit", *keys)
         self.state.model.fit(self._images(), random)
         seconds = self.clock.seconds()
-        self.log(f"fitted on {len(self.job.dataset)} images in {seconds:.1f} s")
+        images = count_of(len(self.job.dataset), "image")
+        self.log(f"fitted on {images} in {seconds:.1f} s")
         self.state.after_fit()
         self._evaluate_or_save()
 

@@ -235,7 +235,7 @@ def _find_checkpoint(run: Path, which: str) -> tuple[Path, list[str]]:
     if errors:
         why = f"no intact checkpoint: {errors[0].file}: {errors[0].why}"
         raise CheckpointError(why, file=run, hint="restore it from a copy, or train again")
-    hint = "tapetum train with `resume` goes on with it"
+    hint = "tapetum train with `resume` continues it"
     raise CheckpointError("holds no checkpoint yet", file=run, hint=hint)
 
 

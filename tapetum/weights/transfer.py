@@ -54,7 +54,7 @@ class Transfer:
             ("reused", len(self.reused), ""),
             ("resized", len(self.resized), _few(f"{n} {why}" for n, why in self.resized)),
             ("left out", len(self.left_out), _few(f"{n} {why}" for n, why in self.left_out)),
-            ("start fresh", len(self.missing), _few(_groups(self.missing))),
+            ("random init", len(self.missing), _few(_groups(self.missing))),
             ("not needed", len(self.unused), _few(_groups(self.unused))),
         ]
         return [f"  {what:<12}{count:>4}  {text}".rstrip() for what, count, text in rows if count]

@@ -104,13 +104,13 @@ def test_norms_without_statistics_stay(tmp_path: Path) -> None:
 def test_scratch_is_said_aloud(tmp_path: Path, weights: str) -> None:
     said: list[str] = []
     run = train("retinanet", tmp_path / "run", weights, said)
-    assert "it starts from scratch" in said
+    assert "no pretrained weights: training starts from random weights" in said
     assert read_run(run).weights == "none"
 
 
 def test_without_a_network_nothing_starts_silently(tmp_path: Path) -> None:
     wide = {"fpn_channels": 8, "head_convs": 1}
-    with pytest.raises(DownloadError, match="weights none starts from scratch") as caught:
+    with pytest.raises(DownloadError, match="weights none starts from random weights") as caught:
         train("retinanet", tmp_path / "run", "auto", [], backbone="resnet18", arguments=wide)
     assert str(tmp_path / "cache" / "weights" / all_published()[0].file) in str(caught.value)
     assert not (tmp_path / "run").exists()
@@ -221,7 +221,7 @@ def test_what_sees_whole_images_says_so(tmp_path: Path) -> None:
     run = train("retinanet", tmp_path / "run", "none", [])
     said: list[str] = []
     api.load(run, whole_image=True, log=said.append)
-    assert said == ["retinanet sees whole images anyway"]
+    assert said == ["retinanet already uses whole images"]
 
 
 def test_published_weights_for_other_classes_learn_from_whole_images(

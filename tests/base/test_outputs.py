@@ -65,16 +65,16 @@ def test_only_pages_appear_in_a_folder_that_is_read(tmp_path: Path) -> None:
     (data / "annotations").mkdir(parents=True)
     (tmp_path / "link").symlink_to(data)
     for name in ("data/x.json", "data/annotations/x.json", "link/new/x.png", "link/x"):
-        with pytest.raises(UsageError, match="data is read"):
+        with pytest.raises(UsageError, match="data, from which the data is read"):
             refuse_output(tmp_path / name, inside=[data])
     for name in ("data", "data/out", "link/annotations/out"):
-        with pytest.raises(UsageError, match="link is read"):
+        with pytest.raises(UsageError, match="link, from which the data is read"):
             refuse_output(tmp_path / name, folder=True, inside=[tmp_path / "link"])
     refuse_output(data / "faults.html", tmp_path / "x.json", inside=[data])
 
 
 def test_nothing_appears_directly_beside_what_is_read(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is read"):
+    with pytest.raises(UsageError, match="the data is read"):
         refuse_output(tmp_path / "x.png", beside=[tmp_path])
     refuse_output(tmp_path / "answers" / "x.png", beside=[tmp_path])
 

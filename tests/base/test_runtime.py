@@ -58,7 +58,8 @@ def test_a_run_of_a_server_goes_on_here_and_says_so(precision):
     runtime, words = recorded_runtime("cuda", precision)
     kept = "fp32" if precision == "fp32" else "auto"
     assert runtime == choose_runtime("auto", kept, training=True)
-    assert f"trained on cuda {precision}, which is not here: it goes on with {runtime}" in words
+    here = "which is not available here: the training continues on"
+    assert f"trained on cuda {precision}, {here} {runtime}" in words
 
 
 def test_a_run_goes_on_where_it_was(monkeypatch):

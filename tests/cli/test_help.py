@@ -61,5 +61,18 @@ def test_the_options_of_train_are_those_promised():
     assert missing == []
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("train", "--resume continues with bit-identical results"),
+        ("train", "images without labels count as images without objects"),
+        ("evaluate", "metrics of a results file against its ground truth"),
+    ],
+)
+def test_help_is_in_the_words_of_the_field(command, words):
+    plain = re.sub(r"[\u2500-\u257f]", " ", tapetum(command, "--help").stdout)
+    assert words in " ".join(plain.split())
+
+
 def test_version():
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", tapetum("--version").stdout)

@@ -72,7 +72,10 @@ def test_an_existing_run_is_refused_not_overwritten(run):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("train", "vit_b_16", "scenes", "--backbone", "resnet50"), "vit_b_16 has none to choose"),
+        (
+            ("train", "vit_b_16", "scenes", "--backbone", "resnet50"),
+            "vit_b_16 has no backbone to choose",
+        ),
         (
             ("evaluate", "run", "--iou-type", "segm"),
             "--iou-type is for --ground-truth and --predictions",

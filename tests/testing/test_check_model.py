@@ -53,7 +53,7 @@ def test_the_report_is_a_list_with_hints() -> None:
     (place,) = (i for i, line in enumerate(lines) if "FAILED" in line)
     assert lines[place].split() == ["FAILED", "every", "parameter", "gets", "a", "gradient"]
     assert lines[place + 1].strip().startswith("spare.weight (5, 4) gets no gradient")
-    assert lines[place + 2].strip().startswith("mend: use it in forward")
+    assert lines[place + 2].strip().startswith("fix: use it in forward")
     assert sum(line.strip().startswith("ok ") for line in lines) == len(QUESTIONS) - 5
 
 

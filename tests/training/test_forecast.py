@@ -124,7 +124,7 @@ def test_what_went_wrong_in_a_step_is_said() -> None:
     observer.on_step(row | {"skipped": True}, None)
     words = "out of memory at step 3: each step is now computed in"
     assert f"{words} 2 micro-batches of 4 images\n" in out.getvalue()
-    assert f"{words} 8 micro-batches of one image\n" in out.getvalue()
+    assert f"{words} 8 micro-batches of 1 image\n" in out.getvalue()
     assert "step 3: the gradient overflowed fp16, the step is skipped\n" in out.getvalue()
 
 

@@ -133,6 +133,14 @@ def test_other_classes_leave_the_last_layer_fresh() -> None:
     assert f"left out       2  {shapes}" in words
 
 
+def test_weights_that_the_file_lacks_keep_their_random_values() -> None:
+    model = CATALOG["resnet10"].build(**NARROW)
+    state = {n: v for n, v in torchvision_state(model).items() if not n.startswith("fc.")}
+    result = transfer(model, state, "x.pth")
+    assert result.missing == ("network.head.weight", "network.head.bias")
+    assert any(line.startswith("  random init    2  ") for line in result.lines())
+
+
 def test_older_files_count_no_batches() -> None:
     model = CATALOG["resnet10"].build(**NARROW)
     state = {n: v for n, v in torchvision_state(model).items() if not n.endswith("tracked")}

@@ -161,26 +161,26 @@ def _in_ram(dataset: Dataset, needed: int | None, workers: int, log: Log) -> Dat
     size, room = _estimate(dataset, needed), free_memory() // 2
     what = f"{len(dataset):,} images take about {_gigabytes(size)} of memory"
     if not room:
-        log(f"cache: {what}, and it is not known how much is free; there is none")
+        log(f"cache: {what}, but the free memory is unknown: images are not cached")
         return dataset
     log(f"cache: {what}{_fraction_that_fits(size, room)}")
     try:
         # More than the estimate costs nothing until it is filled.
         store = MemoryStore(len(dataset), min(room, 2 * size + 2**24))
     except (OSError, ValueError, OverflowError) as error:
-        log(f"cache: no memory for it ({error}); there is none")
+        log(f"cache: not enough memory ({error}): images are not cached")
         return dataset
     return CachedDataset(dataset, store, needed)
 
 
 def _on_disk(dataset: Dataset, needed: int | None, folder: Path, log: Log) -> Dataset:
     if not _in_files(dataset):
-        log("cache: these images are in no files whose change would show; there is none")
+        log("cache: images that are not in files are not cached")
         return dataset
     try:
         open_folder(folder)
     except OSError as error:
-        log(f"cache: {folder}: {error.strerror or error}; there is none")
+        log(f"cache: {folder}: {error.strerror or error}: images are not cached")
         return dataset
     size, room = _estimate(dataset, needed), free_disk(folder)
     what = f"{len(dataset):,} images take about {_gigabytes(size)} in {folder}"

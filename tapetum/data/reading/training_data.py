@@ -162,7 +162,7 @@ class TrainingData:
             lines[0] += f"; {self.training.description}"
         for dataset in self._parts().values():
             if isinstance(dataset, FileDataset) and dataset.left_out:
-                lines.append(f"{dataset.name}: {dataset.left_out} images are missing")
+                lines.append(f"{dataset.name}: missing: {count_of(dataset.left_out, 'image')}")
         return lines
 
     def _counted(self) -> list[str]:
@@ -282,7 +282,7 @@ def annotations_of(reading: DataSpec, task: str) -> tuple[Annotations, list[str]
     annotations = narrowed(read_annotations(reading.data, reading.format, task=task), task)
     all_records = {id(p): p for part in annotations.splits.values() for p in part}
     without_labels = {number for number, image in all_records.items() if unlabeled(image, task)}
-    lines = [f"{reading.data}: {annotations.format}, {len(all_records):,} images"]
+    lines = [f"{reading.data}: {annotations.format}, {count_of(len(all_records), 'image')}"]
     if not without_labels:
         return annotations, lines
     lines.append(f"{len(without_labels):,} of them have no labels and ")
@@ -347,7 +347,7 @@ def near_duplicates(annotations: Annotations, progress: Progress, log: Log) -> l
     source = to_divide(annotations)
     assert source is not None
     images = annotations.splits[source]
-    log(f"looking for near-duplicates among {len(images):,} images")
+    log(f"looking for near-duplicates among {count_of(len(images), 'image')}")
     marks = fingerprints_of(images, progress=progress)
     groups = alike(marks, similarity_threshold([image.size or (TINY, TINY) for image in images]))
     if groups:

@@ -41,7 +41,7 @@ def test_drawn_images_are_kept_in_memory_and_never_on_disk(tmp_path):
     scenes = open_dataset("scenes", "val")
     told: list[str] = []
     assert cached(scenes, "disk", 32, folder=tmp_path, log=told.append) is scenes
-    assert told == ["cache: these images are in no files whose change would show; there is none"]
+    assert told == ["cache: images that are not in files are not cached"]
     kept = made(scenes, "ram", 32, tmp_path)
     first, again = kept[0], kept[0]
     assert same(first, again)

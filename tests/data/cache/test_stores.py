@@ -44,7 +44,7 @@ def test_it_says_what_it_will_take(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(cache_module, "free_memory", lambda: 0)
     dataset = opened(photos)
     assert cached(dataset, "ram", None, log=told.append) is dataset
-    assert "not known how much is free" in told[3]
+    assert "the free memory is unknown" in told[3]
 
 
 def test_a_full_disk_is_left_alone(photos, tmp_path, monkeypatch):
@@ -61,7 +61,7 @@ def test_a_folder_that_cannot_be_written_is_said(photos, tmp_path):
     told: list[str] = []
     assert cached(dataset, "disk", 100, folder=tmp_path / "file", log=told.append) is dataset
     assert len(told) == 1
-    assert "there is none" in told[0]
+    assert "images are not cached" in told[0]
 
 
 def test_the_cache_folder_of_the_user_is_used(photos, tmp_path, monkeypatch):

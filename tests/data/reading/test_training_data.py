@@ -212,7 +212,7 @@ def test_classes_without_training_images_are_named(photos: Path, task: str) -> N
 def test_what_it_will_see_is_drawn(photos: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     run = api.train("retinanet", photos, out=tmp_path / "run", log=lines.append, **QUICK)
-    assert f"what it sees: {run / 'data.jpg'}" in lines
+    assert f"training images after augmentation: {run / 'data.jpg'}" in lines
     with Image.open(run / "data.jpg") as sheet:
         assert sheet.width == 4 * 400 + 5 * 10
         assert np.asarray(sheet).std() > 20
