@@ -82,6 +82,9 @@ def chosen_size(task: Task, model: str, dataset: Dataset, options: TrainOptions)
     if options.image_size is not None:
         _refuse_size(task, model, dataset, options, options.image_size)
         return options.image_size
+    for name in SIZES:  # a size among the model's arguments is that of the transforms, too
+        if name in options.arguments and name in task.arguments(dataset, SMALLEST):
+            return int(options.arguments[name])
     defaults = defaults_of(model)
     limit = defaults.get("image_size") or defaults.get("min_size")
     size = task.image_size(dataset)
@@ -100,6 +103,10 @@ def _refuse_size(
     Raises:
         UsageError: it is.
     """
+    for name in SIZES:
+        if name in options.arguments and name in task.arguments(dataset, size):
+            why = f"`image_size` and the argument {name} both say the size"
+            raise UsageError(why, hint="give one")
     if size < SMALLEST:
         raise UsageError(f"must be at least {SMALLEST}, got {size}", option="image_size")
     if any(name in task.arguments(dataset, size) for name in SIZES):

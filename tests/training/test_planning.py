@@ -10,6 +10,7 @@ from PIL import Image
 
 from tapetum import api
 from tapetum.base.errors import TapetumError, UsageError
+from tapetum.runs.record import read_run
 
 OWN = """
 import torch
@@ -74,6 +75,17 @@ def test_a_size_that_the_model_does_not_take_is_refused(own: Path) -> None:
 def test_a_size_of_windows_is_refused_where_none_are_cut(own: Path) -> None:
     says = refused(f"{own}:maps", own.parent, image_size=32, augment="flip")
     assert says.startswith("image_size: has no effect with augment flip")
+
+
+def test_a_size_among_the_arguments_is_that_of_the_whole_training(tmp_path: Path) -> None:
+    """The model, its augmentation and the record must not differ."""
+    run = api.train(
+        "resnet10", "scenes:count=4", out=tmp_path / "run", arguments={"image_size": 48}, **QUICK
+    )
+    record = read_run(run)
+    assert record.image_size == record.arguments["image_size"] == 48
+    says = refused("resnet10", tmp_path / "b", image_size=64, arguments={"image_size": 48})
+    assert "image_size and the argument image_size both say the size" in says
 
 
 def test_a_model_without_size_and_number_of_classes_says_so(own: Path) -> None:

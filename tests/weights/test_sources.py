@@ -54,6 +54,7 @@ CHOICES = {
     "another stem": ("resnet18", {"stem": "small"}, None),
     "norms without statistics": ("retinanet", {"backbone": "resnet50", "norm": "group"}, None),
     "the U-Net of the paper": ("unet", {"encoder": "paper"}, None),
+    "patches of another size": ("vit_b_16", {"patch": 32}, None),
     "nothing to publish": ("knn", {}, None),
     "small images": ("airbench", {}, None),
 }

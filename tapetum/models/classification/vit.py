@@ -157,7 +157,8 @@ ENTRIES: dict[str, ModelEntry] = {
         },
         (
             torchvision_classifier(
-                *("vit_b_16", "c867db91", 81.072, 95.318), fixed_arguments=("pool", "mlp")
+                *("vit_b_16", "c867db91", 81.072, 95.318),
+                fixed_arguments=("pool", "mlp", "patch", "width", "depth", "heads"),
             ),
         ),
     ),
