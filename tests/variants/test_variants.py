@@ -23,7 +23,7 @@ from tapetum.models.classification.neighbors import METRICS
 from tapetum.models.classification.preprocessing import CROP_MODES
 from tapetum.models.classification.vit import POOLS
 from tapetum.models.localization.localizer import BOX_LOSSES
-from tapetum.models.segmentation.test_time_augmentation import AUGMENTATIONS
+from tapetum.models.segmentation.tta import AUGMENTATIONS
 from tapetum.runs.history import read_history
 
 DATA, PIXELS, STEPS = "scenes:count=4", 64, 2

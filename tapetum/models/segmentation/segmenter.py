@@ -16,8 +16,8 @@ from tapetum.models.segmentation.dense import (
     pad_targets,
     postprocess_maps,
 )
-from tapetum.models.segmentation.test_time_augmentation import augmented_mean
 from tapetum.models.segmentation.tiles import forward_tiles
+from tapetum.models.segmentation.tta import augmented_mean
 from tapetum.structures import (
     DEFAULT_POSTPROCESS,
     Batch,

@@ -39,7 +39,7 @@ from tapetum.models.segmentation.encoder_decoder import (
     map_of_stride,
 )
 from tapetum.models.segmentation.segmenter import SemanticSegmenter
-from tapetum.models.segmentation.test_time_augmentation import AUGMENTATIONS
+from tapetum.models.segmentation.tta import AUGMENTATIONS
 from tapetum.structures import IGNORE_INDEX, ExplainLayer
 from tapetum.structures.renames import Renames
 

@@ -74,7 +74,7 @@ def test_an_explanation_is_of_one_copy() -> None:
     assert len(seen) == 1
 
 
-def test_test_time_augmentation_shifts_and_flips_one_image() -> None:
+def test_tta_shifts_and_flips_one_image() -> None:
     many, one = tiny(test_time_augmentation=True).eval(), tiny(test_time_augmentation=False).eval()
     one.load_state_dict(many.state_dict())
     batch = one.preprocess([torch.rand(3, 16, 16, generator=generator(3))])

@@ -11,7 +11,7 @@ from torch import Tensor
 from tapetum.base.errors import UsageError
 from tapetum.base.seeds import generator
 from tapetum.models.segmentation.segmenter import SemanticSegmenter
-from tapetum.models.segmentation.test_time_augmentation import AUGMENTATIONS, augmented_mean
+from tapetum.models.segmentation.tta import AUGMENTATIONS, augmented_mean
 from tapetum.models.segmentation.unet import unet
 
 
