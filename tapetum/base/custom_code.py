@@ -192,6 +192,26 @@ def custom_code_error(error: BaseException, code: CustomFunction) -> UsageError:
     return UsageError(why, file=code.file, where=where, hint="TAPETUM_DEBUG=1 shows the traceback")
 
 
+def place_in_custom_code(error: BaseException) -> str | None:
+    """The innermost place of an error that lies in custom code.
+
+    Args:
+        error: that was raised while custom code ran, or by it.
+
+    Returns:
+        "FILE.py: line 12"; None if no custom code took part.
+    """
+    specs = (getattr(module, "__spec__", None) for module in list(sys.modules.values()))
+    loaders = (getattr(spec, "loader", None) for spec in specs)
+    files = {loader.path for loader in loaders if isinstance(loader, Fresh)}
+    place, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename in files:
+            place = f"{trace.tb_frame.f_code.co_filename}: line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
 def _defined(tree: ast.Module) -> Iterator[str]:
     """Functions, classes and assigned names of a file's top level, without imported ones."""
     for node in tree.body:

@@ -66,6 +66,8 @@ def parse(
         raise UsageError(
             f"no command {words[0]!r}", hint=_near(words[0], known) or ", ".join(known)
         )
+    if any(not word.strip() for word in words):
+        raise UsageError("one of the words is empty", hint="is a variable of the shell not set?")
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):

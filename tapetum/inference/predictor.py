@@ -11,7 +11,7 @@ from typing import Any, overload
 from torch import Tensor
 
 from tapetum.base.download import Bar, no_bar
-from tapetum.base.errors import UsageError
+from tapetum.base.errors import ImageError, UsageError
 from tapetum.base.progress import Log, no_log
 from tapetum.base.runtime import Runtime, choose_runtime, placed
 from tapetum.data.images.reader import read_image
@@ -273,5 +273,16 @@ def _show_whole_images(model: Model[Any], model_info: ModelInfo, log: Log) -> Mo
 
 
 def as_image(image: Image) -> Tensor:
-    """An image of any supported kind as a tensor (3, H, W) RGB."""
-    return image if isinstance(image, Tensor) else read_image(image).pixels
+    """An image of any supported kind as a tensor (3, H, W) RGB.
+
+    Raises:
+        ImageError: it cannot be read, or is a tensor whose floats are not in [0, 1].
+    """
+    if not isinstance(image, Tensor):
+        return read_image(image).pixels
+    if image.is_floating_point() and image.numel() and image.device.type != "meta":
+        low, high = float(image.min()), float(image.max())
+        if not 0 <= low <= high <= 1:
+            why = f"a tensor: expected floats in [0, 1], got {low:g} to {high:g}"
+            raise ImageError(why, hint="divide by 255, or give uint8")
+    return image

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -21,7 +23,7 @@ class AnchorGrid:
         ratios: height / width of the anchors.
 
     Raises:
-        ValueError: the levels have different numbers of sizes.
+        ValueError: the levels have different numbers of sizes, or a size or ratio is not above 0.
     """
 
     def __init__(self, sizes: Sequence[Sequence[float]], ratios: Sequence[float]) -> None:
@@ -30,6 +32,9 @@ class AnchorGrid:
         if len({len(level) for level in self.sizes}) != 1:
             counts = [len(level) for level in self.sizes]
             raise ValueError(f"sizes: expected as many for each level, got {counts}")
+        for value in (*chain(*self.sizes), *self.ratios):
+            if not 0 < value < math.inf:
+                raise ValueError(f"anchors: expected sizes and ratios above 0, got {value}")
 
     @property
     def per_cell(self) -> int:

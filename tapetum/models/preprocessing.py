@@ -19,6 +19,23 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+def check_normalization(mean: Sequence[float], std: Sequence[float]) -> None:
+    """Check what images are normalised by.
+
+    Args:
+        mean: of each channel of images in [0, 1].
+        std: of each channel.
+
+    Raises:
+        ValueError: not three finite numbers each, or a deviation that is not above 0.
+    """
+    for name, values in (("image_mean", mean), ("image_std", std)):
+        if len(values) != 3 or not all(map(math.isfinite, values)):
+            raise ValueError(f"{name}: expected three finite numbers, got {list(values)}")
+    if min(std) <= 0:
+        raise ValueError(f"image_std: expected numbers above 0, got {list(std)}")
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """Resize, normalise and pad: how a detector wants its images.
@@ -33,6 +50,9 @@ class Preprocessing:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     multiple: int = 32
+
+    def __post_init__(self) -> None:
+        check_normalization(self.mean, self.std)
 
     def __call__(
         self, images: Sequence[Tensor], targets: Sequence[Target] | None, like: Tensor

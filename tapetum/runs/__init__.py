@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tapetum.runs.model_info import ModelInfo
     from tapetum.runs.record import RunRecord, default_folder, is_run, read_run, refuse_used
     from tapetum.runs.repeat import merge_options
-    from tapetum.runs.settings import Settings, check_setting
+    from tapetum.runs.settings import Settings, checked_setting
     from tapetum.runs.train_options import TrainOptions, nested
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "RunRecord",
     "Settings",
     "TrainOptions",
-    "check_setting",
+    "checked_setting",
     "default_folder",
     "is_run",
     "merge_options",
@@ -38,7 +38,7 @@ _MODULES = {
     "RunRecord": "record",
     "Settings": "settings",
     "TrainOptions": "train_options",
-    "check_setting": "settings",
+    "checked_setting": "settings",
     "default_folder": "record",
     "is_run": "record",
     "merge_options": "repeat",

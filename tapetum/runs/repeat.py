@@ -13,6 +13,9 @@ from tapetum.runs.record import read_run
 from tapetum.runs.settings import LENGTHS
 from tapetum.runs.train_options import TrainOptions, nested
 
+SAME = {"image_size": ("image_size", "min_size"), "backbone": ("backbone", "encoder")}
+"""Arguments of models that say the same as an option: what is given replaces the other, too."""
+
 
 def merge_options(from_run: str | Path | None, keywords: Mapping[str, Any]) -> TrainOptions:
     """Merge keywords with the options of an earlier run.
@@ -33,7 +36,7 @@ def merge_options(from_run: str | Path | None, keywords: Mapping[str, Any]) -> T
     if from_run is not None:
         given = _on_top(asdict(read_run(Path(from_run)).options), given)
     for name in ("model", "data"):
-        if name not in given:
+        if not given.get(name, ""):
             raise UsageError(f"train needs `{name}`", hint="`model` and `data`, or `from_run`")
     return TrainOptions(**given)
 
@@ -64,6 +67,12 @@ def _on_top(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         merged |= {"split_ratio": None, "group_by": None}
     elif "split_ratio" in new or "group_by" in new:
         merged["val"] = None
+    for option, arguments in SAME.items():
+        if option in new:
+            kept = {k: v for k, v in merged["arguments"].items() if k not in arguments}
+            merged["arguments"] = kept
+        elif any(name in new["arguments"] for name in arguments):
+            merged[option] = None
     for name in ("settings", "arguments"):
         new = {**new, name: merged[name] | new[name]}
     return merged | new

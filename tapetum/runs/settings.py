@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -72,7 +74,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for known in fields(self):
-            check_setting(known.name, getattr(self, known.name))
+            value = checked_setting(known.name, getattr(self, known.name))
+            object.__setattr__(self, known.name, value)
         if self.accumulate > self.batch_size:
             raise UsageError("must not exceed `batch_size`", option="accumulate")
 
@@ -88,18 +91,22 @@ class Settings:
         return max(1, round(self.total_steps(steps_per_epoch) / steps_per_epoch / 8))
 
 
-def check_setting(name: str, value: Any) -> None:
-    """Refuse an impossible value of one field of Settings.
+def checked_setting(name: str, value: Any) -> Any:
+    """A value of one field of Settings, of the field's own type.
 
     Args:
         name: of the field.
-        value: for it.
+        value: for it; a number of NumPy, or a whole number for a field of floats, will do.
+
+    Returns:
+        The value as JSON can hold it.
 
     Raises:
         UsageError: it is impossible whatever the others are, or there is no such field.
     """
     if name not in _NAMES:
         raise UsageError(f"unknown setting {name!r}", hint=f"one of {', '.join(_NAMES)}")
+    value = _plain(name, value)
     if name in CHOICES and value not in CHOICES[name]:
         raise UsageError(f"unknown {name} {value!r}", hint="one of " + ", ".join(CHOICES[name]))
     if name in _POSITIVE and not value > 0:
@@ -112,6 +119,28 @@ def check_setting(name: str, value: Any) -> None:
         raise UsageError(f"must lie in [0, 1), got {value}", option=name)
     if name == "layer_decay" and not 0 < value <= 1:
         raise UsageError(f"must lie in (0, 1], got {value}", option=name)
+    return value
+
+
+def _plain(name: str, value: Any) -> Any:
+    """The value as the type that the field's default has; None stays where the field allows it.
+
+    Raises:
+        UsageError: a value of another type, or a number that is not finite.
+    """
+    default = getattr(Settings, name)
+    if value is None and default is None:
+        return None
+    if isinstance(default, str):
+        return value  # one of CHOICES
+    whole = not isinstance(default, float)
+    number = isinstance(value, numbers.Integral if whole else numbers.Real)
+    if isinstance(value, bool) or not number:
+        wanted = "a whole number" if whole else "a number"
+        raise UsageError(f"expected {wanted}, got {value!r}", option=name)
+    if not math.isfinite(value):
+        raise UsageError(f"must be finite, got {value}", option=name)
+    return int(value) if whole else float(value)
 
 
 _NAMES = tuple(known.name for known in fields(Settings))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from tapetum.base.errors import UsageError
-from tapetum.runs.settings import LENGTHS, Settings, check_setting
+from tapetum.runs.settings import LENGTHS, Settings, checked_setting
 
 Unlabeled = Literal["negative", "skip"]
 Cache = Literal["off", "ram", "disk"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+MOST_MINUTES = 1_000_000
+"""About two years; what is longer is a mistake."""
 SETTINGS = frozenset(known.name for known in fields(Settings))
 """Keywords of a training that are fields of `Settings`."""
 
@@ -74,14 +75,15 @@ class TrainOptions:
     """values of fields of `Settings`; for the others the model or the task decides"""
 
     def __post_init__(self) -> None:
-        for name, value in self.settings.items():
-            check_setting(name, value)
+        plain = {name: checked_setting(name, value) for name, value in self.settings.items()}
+        object.__setattr__(self, "settings", plain)
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 why = f"cannot be {getattr(self, name)!r}"
                 raise UsageError(why, option=name, hint=" or ".join(choices))
-        if self.minutes is not None and not 0 < self.minutes < math.inf:
-            raise UsageError(f"must be above 0, got {self.minutes}", option="minutes")
+        if self.minutes is not None and not 0 < self.minutes <= MOST_MINUTES:
+            why = f"must be above 0 and at most {MOST_MINUTES:,}, got {self.minutes}"
+            raise UsageError(why, option="minutes")
         for name in LENGTHS:
             if self.minutes is not None and self.settings.get(name) is not None:
                 why = f"`minutes` and `{name}` both say how long"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 
+from tapetum.base.custom_code import custom_code_error, custom_function
 from tapetum.base.download import Bar
 from tapetum.base.errors import DownloadError, UsageError
 from tapetum.base.progress import Log, no_log
@@ -112,6 +114,10 @@ def build_model(record: RunRecord) -> Model[Any]:
     return build_with(record.model, record.arguments, record.settings.seed)
 
 
+_IMPOSSIBLE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
+"""What builders raise for arguments that cannot be, of whatever layer."""
+
+
 def build_with(model: str, arguments: Mapping[str, Any], seed: int) -> Model[Any]:
     """Build a model with its random start weights, a function of the seed alone.
 
@@ -127,12 +133,19 @@ def build_with(model: str, arguments: Mapping[str, Any], seed: int) -> Model[Any
         UsageError: an argument that the model does not have or cannot take.
         CheckpointError: weights that could not be saved.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         torch.manual_seed(derive_seed(seed, "weights"))
+        warnings.filterwarnings("ignore", "Initializing zero-element")  # refused below
         try:
             built = as_model(model_function(model)(**arguments), model)
-        except (TypeError, ValueError) as error:
+        except _IMPOSSIBLE as error:
+            if (code := custom_function(model)) is not None:
+                raise custom_code_error(error, code) from error
             raise UsageError(f"{model}: {error}", hint="tapetum models") from error
+    empty = next((name for name, p in built.named_parameters() if p.numel() == 0), None)
+    if empty is not None:
+        why = f"{model}: {empty} would have no weights: a width or number among its arguments is 0"
+        raise UsageError(why, hint="tapetum models")
     refuse_unsavable(built)
     return built
 

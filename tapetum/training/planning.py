@@ -29,16 +29,24 @@ from tapetum.weights.sources import Source
 BACKBONE = "resnet18"
 TIMED_IMAGES = 4
 """Images that are measured to estimate the time of an evaluation."""
-SMALLEST = 8
-"""The smallest image size in pixels."""
+SMALLEST, LARGEST = 8, 16384
+"""The smallest and the largest image size in pixels."""
 
 
 def chosen_arguments(
     options: TrainOptions, task: Task, dataset: Dataset, size: int
 ) -> dict[str, Any]:
-    """The model's arguments: those that follow from the data, replaced by the given ones."""
-    follows = chosen_backbone(options.model, options.backbone) | task.arguments(dataset, size)
-    return fitting_arguments(options.model, options.arguments, follows)
+    """The model's arguments: those that follow from the data, replaced by the given ones.
+
+    Raises:
+        UsageError: another number of classes than the data has, or two backbones.
+    """
+    of_data, backbone = task.arguments(dataset, size), chosen_backbone(options)
+    given, classes = options.arguments.get("num_classes"), of_data.get("num_classes")
+    if given is not None and classes is not None and given != classes:
+        why = f"num_classes={given}, but the data has {count_of(classes, 'class', 'classes')}"
+        raise UsageError(why, option="arguments", hint="leave it out: it follows from the data")
+    return fitting_arguments(options.model, options.arguments, backbone | of_data)
 
 
 def with_norm(
@@ -50,12 +58,13 @@ def with_norm(
     return arguments | fitting_arguments(options.model, {}, {"norm": source.norm()})
 
 
-def chosen_backbone(model: str, backbone: str | None) -> dict[str, Any]:
+def chosen_backbone(options: TrainOptions) -> dict[str, Any]:
     """The argument for the backbone, by the name that the model has for it; none for other models.
 
     Raises:
-        UsageError: a backbone was given and the model has none to choose.
+        UsageError: a backbone was given, and the model has none to choose or is given another.
     """
+    model, backbone = options.model, options.backbone
     if backbone is None and is_custom(model):
         return {}  # its default is what its author meant
     name = backbone or BACKBONE
@@ -64,6 +73,9 @@ def chosen_backbone(model: str, backbone: str | None) -> dict[str, Any]:
         raise UsageError(
             f"{model} has no backbone to choose", option="backbone", hint="tapetum models"
         )
+    if backbone is not None and (twice := arguments.keys() & options.arguments.keys()):
+        why = f"`backbone` and the argument {twice.pop()} both say the backbone"
+        raise UsageError(why, hint="give one")
     return arguments
 
 
@@ -77,7 +89,7 @@ def chosen_size(task: Task, model: str, dataset: Dataset, options: TrainOptions)
     augmentation cuts, and it needs one that cuts windows.
 
     Raises:
-        UsageError: a given size is smaller than SMALLEST, or decides nothing.
+        UsageError: a given size is not from SMALLEST to LARGEST, or decides nothing.
     """
     if options.image_size is not None:
         _refuse_size(task, model, dataset, options, options.image_size)
@@ -86,9 +98,8 @@ def chosen_size(task: Task, model: str, dataset: Dataset, options: TrainOptions)
         if name in options.arguments and name in task.arguments(dataset, SMALLEST):
             return int(options.arguments[name])
     defaults = defaults_of(model)
-    limit = defaults.get("image_size") or defaults.get("min_size")
-    size = task.image_size(dataset)
-    return size if limit is None else min(size, limit)
+    limits = [defaults[name] for name in SIZES if isinstance(defaults.get(name), int)]
+    return min([task.image_size(dataset), *limits[:1]])
 
 
 SIZES = ("image_size", "min_size")
@@ -107,8 +118,9 @@ def _refuse_size(
         if name in options.arguments and name in task.arguments(dataset, size):
             why = f"`image_size` and the argument {name} both say the size"
             raise UsageError(why, hint="give one")
-    if size < SMALLEST:
-        raise UsageError(f"must be at least {SMALLEST}, got {size}", option="image_size")
+    if not SMALLEST <= size <= LARGEST:
+        why = f"must be {SMALLEST} to {LARGEST:,} pixels, got {size:,}"
+        raise UsageError(why, option="image_size")
     if any(name in task.arguments(dataset, size) for name in SIZES):
         known = arguments_of(model)
         if not any(name in known for name in SIZES):

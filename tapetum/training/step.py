@@ -156,12 +156,30 @@ def _backward(
 ) -> Computed:
     """Add the gradients of a micro-batch to those of the step, and its losses to `sums`."""
     losses, fraction = computed.losses, micro_batch.fraction
+    _check_losses(losses)
     total = torch.stack([loss.float() for loss in losses.values()]).sum()
     for name, loss in losses.items():
         sums[name] = sums.get(name, 0.0) + float(loss.detach()) * fraction
     _refuse_non_finite(sums, micro_batch.samples)
     (total * fraction * (scale.value if scale else 1.0)).backward()
     return Computed(*(without_graph(part) for part in computed))
+
+
+def _check_losses(losses: Any) -> None:
+    """Refuse what a custom model must not give as its losses.
+
+    Raises:
+        TrainingError: no dict of scalar tensors with a gradient.
+    """
+    if not isinstance(losses, dict) or not losses:
+        raise TrainingError(f"losses: expected a dict of scalar tensors, got {losses!r:.60}")
+    for name, loss in losses.items():
+        if not isinstance(loss, Tensor) or loss.ndim > 0:
+            shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+            raise TrainingError(f"losses: {name}: expected a scalar tensor, got {shape}")
+    if not any(loss.requires_grad for loss in losses.values()):
+        why = "losses: none depends on a parameter that learns"
+        raise TrainingError(why, hint="python -m tapetum.testing MODEL")
 
 
 def _descend(

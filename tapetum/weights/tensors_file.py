@@ -100,13 +100,17 @@ def refuse_unsavable(model: Model[Any]) -> None:
         model: the model.
 
     Raises:
-        CheckpointError: one has a name that no checkpoint may have, or is not finite.
+        CheckpointError: one has a name that no checkpoint may have, is no tensor or not finite.
     """
     state = model.state_dict()
     for name in state:
         if not _NAME.fullmatch(name):
             hint = "letters, digits, _ and - (of modules in a ModuleDict, too)"
             raise CheckpointError("not a name for a weight", where=name[:80], hint=hint)
+        if not isinstance(state[name], Tensor):
+            why = f"a {type(state[name]).__name__} in the model's state; only tensors are saved"
+            hint = "get_extra_state must give a tensor; a tensor of bytes holds anything"
+            raise CheckpointError(why, where=name[:80], hint=hint)
     refuse_non_finite(state, "the new model")
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tapetum import api
@@ -163,3 +164,24 @@ def test_the_command_is_recorded_as_it_is_typed(
 ) -> None:
     monkeypatch.setattr(sys, "argv", [program, "train", "knn", "photos"])
     assert command_line() == "tapetum train knn photos"
+
+
+def test_what_is_given_replaces_what_says_the_same_in_the_run(tmp_path: Path) -> None:
+    arguments = {"image_size": 32, "backbone_width": 8}
+    run = api.train("resnet10", FEW, out=tmp_path / "run", arguments=arguments, **FIRST)
+    again = merge_options(run, {"image_size": 48})
+    assert (again.image_size, again.arguments) == (48, {"backbone_width": 8})
+    back = merge_options(run, {"arguments": {"image_size": 64}})
+    assert (back.image_size, back.arguments["image_size"]) == (None, 64)
+
+
+FIRST: dict[str, Any] = {"observers": (), "max_steps": 1, "weights": "none", "batch_size": 2}
+
+
+def test_numbers_of_numpy_become_plain_and_others_are_refused() -> None:
+    given = {"max_steps": np.int64(3), "lr": np.float32(0.5), "batch_size": 2}
+    options = merge_options(None, {"model": "m", "data": "d", **given})
+    assert json.loads(json.dumps(options.settings)) == {"max_steps": 3, "lr": 0.5, "batch_size": 2}
+    for name, value in (("epochs", "3"), ("epochs", 1.5), ("epochs", True), ("lr", float("inf"))):
+        with pytest.raises(UsageError, match=f"^{name}: "):
+            merge_options(None, {"model": "m", "data": "d", name: value})

@@ -22,6 +22,7 @@ from tapetum.models.preprocessing import (
     IMAGENET_STD,
     as_float,
     check_images,
+    check_normalization,
     resize_target,
 )
 from tapetum.structures import Batch, Target
@@ -63,6 +64,7 @@ class SquarePreprocessing:
     min_training_size: int | None = None
 
     def __post_init__(self) -> None:
+        check_normalization(self.mean, self.std)
         if self.size < 1:
             raise ValueError(f"image_size: expected at least 1, got {self.size}")
         if self.crop_mode not in CROP_MODES:
