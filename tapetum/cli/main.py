@@ -66,7 +66,7 @@ def _say_error(error: Exception) -> int:
     if isinstance(error, TapetumError):
         text = error.text(spell)
     elif hasattr(error, "exit_code"):
-        text = printable(str(error))
+        text = printable(f"{error} (hint: train --resume RUN continues with the same bits)")
     else:
         place = place_in_custom_code(error) or "internal error"
         text = printable(f"{place}: {type(error).__name__}: {error} (--debug shows where)")

@@ -35,21 +35,22 @@ class Setup:
     untrained: Sequence[str] = ()
 
 
-def train_longer(setup: Setup, text: str) -> Remedy:
-    """Train for twice as long, by the option that decided how long.
+def train_longer(setup: Setup, text: str, times: float = 2) -> Remedy:
+    """Train for a multiple of the time, by the option that decided how long.
 
     Args:
         setup: of the run.
         text: the sentence to show.
+        times: how many times as long.
 
     Returns:
         The remedy.
     """
     if setup.minutes is not None:
-        return Remedy(text, "train", {"minutes": f"{2 * setup.minutes:g}"})
+        return Remedy(text, "train", {"minutes": f"{times * setup.minutes:.3g}"})
     if setup.max_steps is not None:
-        return Remedy(text, "train", {"max_steps": 2 * setup.max_steps})
-    return Remedy(text, "train", {"epochs": 2 * setup.epochs})
+        return Remedy(text, "train", {"max_steps": round(times * setup.max_steps)})
+    return Remedy(text, "train", {"epochs": round(max(times, 2) * setup.epochs)})
 
 
 def train_on_larger_images(setup: Setup, text: str) -> Remedy:

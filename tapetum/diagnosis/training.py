@@ -16,6 +16,9 @@ OVERFITTING = 0.02
 WAITING = 0.3
 """Fraction of the training time spent on waiting for images, from which more workers help."""
 
+FEWEST_PASSES = 2
+"""Passes over the training images, below which nothing else can be said of a run."""
+
 MOST_NAMED = 5
 """Classes that a sentence names; more are counted."""
 _FEWEST_VALIDATIONS = 3
@@ -39,7 +42,7 @@ def training_findings(
     found = [_still_rising, _overfitting] if len(values) >= _FEWEST_VALIDATIONS else []
     findings = [check(values, metric, setup) for check in found]
     findings.append(_waiting(history, setup))
-    findings.insert(0, _untrained(setup))
+    findings[:0] = [_untrained(setup), _barely_trained(history, setup)]
     return [finding for finding in findings if finding is not None]
 
 
@@ -54,6 +57,16 @@ def _untrained(setup: Setup) -> Finding | None:
     text = f"No training image has the {what} {listed}."
     remedy = Remedy(f"Add images of {'it' if len(names) == 1 else 'them'} to the training.")
     return Finding(text, "warning", {"classes": len(names)}, remedy=remedy)
+
+
+def _barely_trained(history: Sequence[Mapping[str, Any]], setup: Setup) -> Finding | None:
+    steps = (row for row in history if row.get("event") == "step")
+    passes = max((row.get("epoch", 0.0) for row in steps), default=0.0)
+    if not 0 < passes < FEWEST_PASSES:
+        return None
+    text = f"The training was short: {passes:.2g} passes over the training images."
+    remedy = train_longer(setup, "Train longer first.", min(setup.epochs, 10) / passes)
+    return Finding(text, "warning", {"passes": passes}, FEWEST_PASSES, remedy)
 
 
 def _still_rising(values: Sequence[float], metric: str, setup: Setup) -> Finding | None:

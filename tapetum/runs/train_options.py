@@ -56,7 +56,8 @@ class TrainOptions:
     for classes of photographs, small images as they are); for maps the side of the windows that it
     learns from (default: 320 at most)"""
     backbone: str | None = None
-    """resnet10, 18 (default), 34, 50, 101 or 152, where the model has one to choose"""
+    """resnet10, resnet18 (default), resnet34, resnet50, resnet101 or resnet152, where the model has
+    one to choose"""
     weights: str = "auto"
     """to start from: auto (default: published for the model, else for its backbone), none, the name
     of a published network, a file, an address, or a run"""

@@ -14,7 +14,8 @@ from tapetum.data.reading.training_data import DataSpec, TrainingData
 
 HINT = (
     "the classes have no names: a file classes.txt beside the folders of images and maps gives "
-    "them, a name a line, that of class 0 first"
+    "them, a name a line, that of class 0 first; so does a description in YAML, which also says "
+    "what to ignore (docs/formats.md)"
 )
 
 

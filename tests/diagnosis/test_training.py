@@ -49,3 +49,14 @@ def test_waiting_for_images_asks_for_workers() -> None:
     assert finding.text == "40% of the training time was spent waiting for images."
     assert (finding.remedy.options, finding.threshold) == ({"workers": 2}, WAITING)
     assert training_findings(log(wait=0.2), "AP", SETUP) == []
+
+
+def test_few_passes_over_the_images_ask_for_a_longer_training_first() -> None:
+    history = [{"event": "step", "step": 20, "epoch": 0.16, "seconds": 1.0, "data_wait": 0.5}]
+    (first, _) = training_findings(history, "AP", Setup(image_size=64, epochs=20, max_steps=20))
+    assert first.text == "The training was short: 0.16 passes over the training images."
+    assert first.remedy is not None
+    assert first.remedy.options == {"max_steps": 1250}
+    history[0]["epoch"] = 2.0
+    (other,) = training_findings(history, "AP", Setup(image_size=64, epochs=20, max_steps=20))
+    assert "waiting for images" in other.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,16 +22,29 @@ from tapetum.data.records.image_record import Annotations, ImageRecord
 
 @dataclass(frozen=True)
 class Converted:
-    """What `convert` did. lost: what the new format could not hold, a line each."""
+    """What `convert` did.
+
+    Attributes:
+        out: the new dataset.
+        format: of it.
+        images: how many were written.
+        objects: how many were written.
+        lost: what the new format could not hold, a line each.
+        left_out: faulty annotations of the source that were not written, by kind of fault.
+    """
 
     out: Path
     format: str
     images: int
     objects: int
     lost: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
         text = f"{self.out}: {self.images} images, {self.objects} objects, as {self.format}"
+        if self.left_out:
+            kinds = ", ".join(f"{kind} {count}" for kind, count in self.left_out)
+            text += f"; left out: {kinds} (tapetum check shows each)"
         return f"{text}; not kept: {', '.join(self.lost)}" if self.lost else text
 
 
@@ -76,7 +90,9 @@ def convert(
 
     lost = [*write(source, target, _copier(target, limits)), *_lost(source, to)]
     images = source.all_images()
-    return Converted(target, to, len(images), sum(map(len, images)), tuple(lost))
+    errors = Counter(f.code for f in source.findings if f.severity == "error")
+    left_out = tuple(errors.most_common())
+    return Converted(target, to, len(images), sum(map(len, images)), tuple(lost), left_out)
 
 
 def _copier(target: Path, limits: Limits) -> Callable[[ImageRecord, str], None]:

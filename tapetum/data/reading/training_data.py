@@ -187,7 +187,8 @@ class TrainingData:
             return []
         return [
             "the classes have no names: a file classes.txt beside the folders of images and maps "
-            "gives them, a name a line, that of class 0 first"
+            "gives them, a name a line, that of class 0 first; so does a description in YAML, "
+            "which also says what to ignore (docs/formats.md)"
         ]
 
     def _findings(self) -> list[str]:
