@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 
 from tapetum.base.cache_folder import cache_folder
-from tapetum.base.custom_code import place_in_custom_code
 from tapetum.base.errors import TapetumError, printable
 from tapetum.cli import about, answers, datasets, exporting, learning
 from tapetum.cli.options import spell
@@ -68,6 +67,8 @@ def _say_error(error: Exception) -> int:
     elif hasattr(error, "exit_code"):
         text = printable(f"{error} (hint: train --resume RUN continues with the same bits)")
     else:
+        from tapetum.base.custom_code import place_in_custom_code  # imports NumPy
+
         place = place_in_custom_code(error) or "internal error"
         text = printable(f"{place}: {type(error).__name__}: {error} (--debug shows where)")
     print(f"tapetum: {text}", file=sys.stderr)
