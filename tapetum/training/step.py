@@ -118,12 +118,10 @@ def train_step(
             sums: dict[str, float] = {}
             for micro_batch in batch.micro_batches(state.accumulate, runtime.device):
                 # In one expression: a name would hold the graph while another attempt is made.
-                computed = _backward(
+                kept = _backward(
                     compute_losses(state.model, micro_batch, runtime),
-                    micro_batch, state.scale, sums,
+                    micro_batch, state.scale, sums, keep,
                 )  # fmt: skip
-                kept = computed if keep else None
-                del computed
     sums = average_gradients(state.model, sums)
     return _descend(state, batch.samples, sums, clip_norm)._replace(computed=kept)
 
@@ -153,8 +151,10 @@ def _backward(
     micro_batch: MicroBatch,
     scale: LossScale | None,
     sums: dict[str, float],
-) -> Computed:
-    """Add the gradients of a micro-batch to those of the step, and its losses to `sums`."""
+    keep: bool,
+) -> Computed | None:
+    """Add the gradients of a micro-batch to those of the step, and its losses to `sums`; what was
+    computed, without its graph, if it is to be kept."""
     losses, fraction = computed.losses, micro_batch.fraction
     _check_losses(losses)
     total = torch.stack([loss.float() for loss in losses.values()]).sum()
@@ -162,7 +162,7 @@ def _backward(
         sums[name] = sums.get(name, 0.0) + float(loss.detach()) * fraction
     _refuse_non_finite(sums, micro_batch.samples)
     (total * fraction * (scale.value if scale else 1.0)).backward()
-    return Computed(*(without_graph(part) for part in computed))
+    return Computed(*(without_graph(part) for part in computed)) if keep else None
 
 
 def _check_losses(losses: Any) -> None:
