@@ -10,8 +10,7 @@ Names are imported when they are first used, so that `import tapetum` costs noth
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from tapetum.base.faces import lazy_names
 
 _PLACES = {
     "Batch": "tapetum.structures",
@@ -40,12 +39,4 @@ _PLACES = {
 
 __all__ = sorted(_PLACES)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'tapetum' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

@@ -8,8 +8,9 @@ when they are first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tapetum.base.faces import lazy_names
 
 if TYPE_CHECKING:
     from tapetum.data.dataset import Dataset
@@ -26,8 +27,4 @@ _PLACES = {
     "open_dataset": "tapetum.data.reading",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'tapetum.data' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

@@ -9,8 +9,7 @@ costs nothing. What has no counterpart there is in the modules: matching, masks,
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from tapetum.base.faces import lazy_names
 
 _PLACES = {
     "batched_nms": "tapetum.ops.suppression",
@@ -34,12 +33,4 @@ _PLACES = {
 
 __all__ = sorted(_PLACES)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'tapetum.ops' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

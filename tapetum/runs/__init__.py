@@ -5,8 +5,9 @@ Names are imported when they are first used: the command line needs the options 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tapetum.base.faces import lazy_names
 
 if TYPE_CHECKING:
     from tapetum.runs.history import History, read_history
@@ -32,26 +33,20 @@ __all__ = [
     "refuse_used",
 ]
 
-_MODULES = {
-    "History": "history",
-    "ModelInfo": "model_info",
-    "RunRecord": "record",
-    "Settings": "settings",
-    "TrainOptions": "train_options",
-    "checked_setting": "settings",
-    "default_folder": "record",
-    "is_run": "record",
-    "merge_options": "repeat",
-    "nested": "train_options",
-    "read_history": "history",
-    "read_run": "record",
-    "refuse_used": "record",
+_PLACES = {
+    "History": "tapetum.runs.history",
+    "ModelInfo": "tapetum.runs.model_info",
+    "RunRecord": "tapetum.runs.record",
+    "Settings": "tapetum.runs.settings",
+    "TrainOptions": "tapetum.runs.train_options",
+    "checked_setting": "tapetum.runs.settings",
+    "default_folder": "tapetum.runs.record",
+    "is_run": "tapetum.runs.record",
+    "merge_options": "tapetum.runs.repeat",
+    "nested": "tapetum.runs.train_options",
+    "read_history": "tapetum.runs.history",
+    "read_run": "tapetum.runs.record",
+    "refuse_used": "tapetum.runs.record",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'tapetum.runs' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"tapetum.runs.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

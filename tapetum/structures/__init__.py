@@ -5,9 +5,9 @@ Names are imported when they are first used: the names of the tasks alone cost n
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tapetum.base.faces import lazy_names
 from tapetum.structures.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -44,27 +44,21 @@ __all__ = [
     "Target",
 ]
 
-_MODULES = {
-    "Batch": "batch",
-    "ExportGraph": "export",
-    "ExportRule": "export",
-    "DEFAULT_POSTPROCESS": "model",
-    "DESCEND": "model",
-    "FIT": "model",
-    "ExplainLayer": "model",
-    "Model": "model",
-    "PostprocessOptions": "model",
-    "Objects": "objects",
-    "Prediction": "prediction",
-    "Sample": "sample",
-    "IGNORE_INDEX": "target",
-    "Target": "target",
+_PLACES = {
+    "Batch": "tapetum.structures.batch",
+    "ExportGraph": "tapetum.structures.export",
+    "ExportRule": "tapetum.structures.export",
+    "DEFAULT_POSTPROCESS": "tapetum.structures.model",
+    "DESCEND": "tapetum.structures.model",
+    "FIT": "tapetum.structures.model",
+    "ExplainLayer": "tapetum.structures.model",
+    "Model": "tapetum.structures.model",
+    "PostprocessOptions": "tapetum.structures.model",
+    "Objects": "tapetum.structures.objects",
+    "Prediction": "tapetum.structures.prediction",
+    "Sample": "tapetum.structures.sample",
+    "IGNORE_INDEX": "tapetum.structures.target",
+    "Target": "tapetum.structures.target",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'tapetum.structures' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"tapetum.structures.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

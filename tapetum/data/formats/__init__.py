@@ -5,9 +5,9 @@ Names are imported when they are first used, so that `FORMATS` can be listed at 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tapetum.base.faces import lazy_names
 from tapetum.data.formats.registry import AUTO, FORMATS
 
 if TYPE_CHECKING:
@@ -25,8 +25,4 @@ _PLACES = {
     "recognize": "tapetum.data.formats.recognition",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'tapetum.data.formats' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

@@ -5,8 +5,7 @@ Names are imported when they are first used, so that importing one file imports 
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from tapetum.base.faces import lazy_names
 
 _PLACES = {
     "bytes_of": "tapetum.data.images.codecs.source",
@@ -26,12 +25,4 @@ _PLACES = {
 
 __all__ = sorted(_PLACES)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'tapetum.data.images.codecs' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)
