@@ -13,8 +13,12 @@ from tapetum.runs.record import read_run
 from tapetum.runs.settings import LENGTHS
 from tapetum.runs.train_options import TrainOptions, nested
 
-SAME = {"image_size": ("image_size", "min_size"), "backbone": ("backbone", "encoder")}
-"""Arguments of models that say the same as an option: what is given replaces the other, too."""
+SAME = {"image_size": ("image_size",), "backbone": ("backbone", "encoder")}
+"""Arguments of models that say the same as an option: what is given replaces the other, too.
+
+Not `min_size`: of a detector it is the image size, but beside the windows of a segmentation another
+one, and it must not be lost.
+"""
 
 
 def merge_options(from_run: str | Path | None, keywords: Mapping[str, Any]) -> TrainOptions:

@@ -117,7 +117,7 @@ def _refuse_size(
     for name in SIZES:
         if name in options.arguments and name in task.arguments(dataset, size):
             why = f"`image_size` and the argument {name} both say the size"
-            raise UsageError(why, hint="give one")
+            raise UsageError(why, hint="give one; the argument, where it is of a repeated run")
     if not SMALLEST <= size <= LARGEST:
         why = f"must be {SMALLEST} to {LARGEST:,} pixels, got {size:,}"
         raise UsageError(why, option="image_size")

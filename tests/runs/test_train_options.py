@@ -171,6 +171,8 @@ def test_what_is_given_replaces_what_says_the_same_in_the_run(tmp_path: Path) ->
     run = api.train("resnet10", FEW, out=tmp_path / "run", arguments=arguments, **FIRST)
     again = merge_options(run, {"image_size": 48})
     assert (again.image_size, again.arguments) == (48, {"backbone_width": 8})
+    windows = merge_options(run, {"image_size": 96, "arguments": {"min_size": 256}})
+    assert (windows.image_size, windows.arguments["min_size"]) == (96, 256)
     back = merge_options(run, {"arguments": {"image_size": 64}})
     assert (back.image_size, back.arguments["image_size"]) == (None, 64)
 
@@ -185,3 +187,10 @@ def test_numbers_of_numpy_become_plain_and_others_are_refused() -> None:
     for name, value in (("epochs", "3"), ("epochs", 1.5), ("epochs", True), ("lr", float("inf"))):
         with pytest.raises(UsageError, match=f"^{name}: "):
             merge_options(None, {"model": "m", "data": "d", name: value})
+
+
+def test_a_repeated_unet_keeps_its_short_side_beside_other_windows(tmp_path: Path) -> None:
+    arguments = {"min_size": 64, "encoder": "resnet10", "width": 8}
+    run = api.train("unet", FEW, out=tmp_path / "run", arguments=arguments, **FIRST)
+    again = merge_options(run, {"image_size": 96})
+    assert (again.image_size, again.arguments["min_size"]) == (96, 64)
