@@ -110,8 +110,9 @@ def _joints(
     joints: list[Joint | None] = []
     for (x, y, v), side in zip(points, sides, strict=True):
         visible = predicted or v > 0
-        # Far outside of any image it is invisible, and too large for the integers of PIL.
-        if not visible or not max(abs(x), abs(y)) < 1e6:
+        # Far outside of any image it is invisible, and too large for the integers of PIL. Each by
+        # itself: max(0, NaN) is 0.
+        if not visible or not (abs(x) < 1e6 and abs(y) < 1e6):
             joints.append(None)
         else:
             joints.append(Joint(x * factor, y * factor, side, v > (0 if predicted else 1)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -148,6 +150,8 @@ number = st.floats(allow_nan=True, allow_infinity=True, width=32)
     st.integers(1, 120),
     st.lists(st.tuples(number, number, number), min_size=17, max_size=17),
 )
+@example(8, 8, [(0.0, 0.0, 1.0), (0.0, math.nan, 1.0), *[(0.0, 0.0, 0.0)] * 15])
+@example(8, 8, [(0.0, 0.0, 1.0), (math.nan, 0.0, 1.0), *[(0.0, 0.0, 0.0)] * 15])
 def test_any_points_on_any_size(width, height, points):
     objects = body(*points)
     pairs = [(0, 1), (5, 9), (16, 40), (-1, 3)]
